@@ -1,0 +1,153 @@
+/**
+ * Every error that leaves threadplane, from one table (P6), and how an error crosses a thread boundary.
+ *
+ * Structured clone drops `name` and `code` of an error, so errors travel as an explicit {@link WireError}.
+ */
+
+/** Code → HTTP status, title, and whether the same request may succeed later. README's table is tested against it. */
+export const ERRORS = {
+  MALFORMED_BODY: { status: 400, title: 'The body is not well-formed', retryable: false },
+  MALFORMED_HEADER: { status: 400, title: 'A header is not well-formed', retryable: false },
+  MALFORMED_QUERY: { status: 400, title: 'The query string is not well-formed', retryable: false },
+  UNAUTHORIZED: { status: 401, title: 'A token is needed', retryable: false },
+  FORBIDDEN: { status: 403, title: 'Not allowed', retryable: false },
+  ROUTE_NOT_FOUND: { status: 404, title: 'No such route', retryable: false },
+  SERVICE_NOT_FOUND: { status: 404, title: 'No such service', retryable: false },
+  METHOD_NOT_FOUND: { status: 404, title: 'No such method', retryable: false },
+  JOB_NOT_FOUND: { status: 404, title: 'No such job', retryable: false },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'The route does not take this HTTP method', retryable: false },
+  REQUEST_TIMEOUT: { status: 408, title: 'The request did not arrive in time', retryable: true },
+  ALREADY_STARTED: { status: 409, title: 'The service is started already', retryable: false },
+  CONFLICT: { status: 409, title: 'Not possible in the present state', retryable: false },
+  JOB_CANCELLED: { status: 409, title: 'The job was cancelled', retryable: false },
+  JOB_EXPIRED: { status: 409, title: 'The job expired before it could run', retryable: false },
+  PAYLOAD_TOO_LARGE: { status: 413, title: 'The payload is too large', retryable: false },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The media type is not supported', retryable: false },
+  VALIDATION_FAILED: { status: 422, title: 'The payload was refused by its schema', retryable: false },
+  MODULE_REFUSED: { status: 422, title: 'The module cannot be used', retryable: false },
+  IDEMPOTENCY_MISMATCH: { status: 422, title: 'The idempotency key belongs to another payload', retryable: false },
+  QUOTA_EXCEEDED: { status: 429, title: 'The quota is used up', retryable: true },
+  METHOD_FAILED: { status: 500, title: 'The method threw an error', retryable: false },
+  RESULT_NOT_SERIALIZABLE: { status: 500, title: 'The result cannot be sent', retryable: false },
+  RESULT_INVALID: { status: 500, title: 'The result was refused by its schema', retryable: false },
+  START_FAILED: { status: 500, title: 'The service did not start', retryable: true },
+  INTERNAL: { status: 500, title: 'Internal error', retryable: false },
+  THREAD_DIED: { status: 502, title: 'The thread died under the call', retryable: true },
+  SERVICE_NOT_RUNNING: { status: 503, title: 'The service is not running', retryable: true },
+  QUEUE_FULL: { status: 503, title: 'The queue is full', retryable: true },
+  SHUTTING_DOWN: { status: 503, title: 'The server is shutting down', retryable: true },
+  JOURNAL_UNAVAILABLE: { status: 503, title: 'The journal cannot be written', retryable: true },
+  DEADLINE_EXCEEDED: { status: 504, title: 'The deadline passed', retryable: true },
+} as const satisfies Record<string, { status: number; title: string; retryable: boolean }>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** A part of a payload that was refused: an RFC 6901 pointer into it, and why. */
+export interface PayloadIssue {
+  pointer: string
+  message: string
+}
+
+/** What an error may tell beyond its code and detail; the names are those of the problem document. */
+export interface ErrorFacts {
+  cause?: unknown
+  service?: string
+  method?: string
+  jobId?: string
+  /** Did the method begin? */
+  started?: boolean
+  errors?: PayloadIssue[]
+  /** Seconds after which a retry makes sense; answered as `Retry-After`. */
+  retryAfterSeconds?: number
+}
+
+/** An error of threadplane's own. `code` is a key of {@link ERRORS}. */
+export class ThreadplaneError extends Error {
+  override readonly name = 'ThreadplaneError'
+  readonly code: ErrorCode
+  readonly facts: Omit<ErrorFacts, 'cause'>
+
+  constructor(code: ErrorCode, detail: string, { cause, ...facts }: ErrorFacts = {}) {
+    super(detail, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.facts = facts
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable
+  }
+}
+
+export function hasCode(error: unknown, code: ErrorCode): error is ThreadplaneError {
+  return error instanceof ThreadplaneError && error.code === code
+}
+
+/** An error as it crosses a thread boundary or is kept with a job. */
+export interface WireError {
+  name: string
+  message: string
+  code?: string
+  stack?: string
+  cause?: WireError
+  /** Set on a {@link ThreadplaneError}. */
+  facts?: Omit<ErrorFacts, 'cause'>
+}
+
+const MAX_CAUSES = 8
+const MAX_TEXT = 16_384
+
+/** Reads a property of a value that may be a hostile proxy or getter. */
+function read(value: object, key: string): unknown {
+  try {
+    return (value as Record<string, unknown>)[key]
+  } catch {
+    return undefined
+  }
+}
+
+function describeThrown(value: unknown): string {
+  try {
+    return typeof value === 'string' ? value : `${JSON.stringify(value) ?? String(value)} was thrown`
+  } catch {
+    return 'a value that cannot be shown was thrown'
+  }
+}
+
+/** The wire form of whatever was thrown: errors keep name, message, code, stack and causes (to a depth of 8). */
+export function toWireError(thrown: unknown, depth = 0): WireError {
+  if (typeof thrown !== 'object' || thrown === null || typeof read(thrown, 'message') !== 'string') {
+    return { name: 'Error', message: describeThrown(thrown).slice(0, MAX_TEXT) }
+  }
+  const text = (key: string) => {
+    const value = read(thrown, key)
+    return typeof value === 'string' ? value.slice(0, MAX_TEXT) : undefined
+  }
+  const wire: WireError = { name: text('name') ?? 'Error', message: text('message') ?? '' }
+  const code = read(thrown, 'code')
+  if (typeof code === 'string' || typeof code === 'number') wire.code = String(code)
+  const stack = text('stack')
+  if (stack !== undefined) wire.stack = stack
+  const cause = read(thrown, 'cause')
+  if (cause !== undefined && depth < MAX_CAUSES) wire.cause = toWireError(cause, depth + 1)
+  if (thrown instanceof ThreadplaneError) wire.facts = thrown.facts
+  return wire
+}
+
+/** Rebuilds an `Error` from its wire form; a {@link ThreadplaneError} comes back as one. */
+export function fromWireError(wire: WireError): Error {
+  const cause = wire.cause === undefined ? undefined : fromWireError(wire.cause)
+  if (wire.facts !== undefined && wire.code !== undefined && Object.hasOwn(ERRORS, wire.code)) {
+    const error = new ThreadplaneError(wire.code as ErrorCode, wire.message, { ...wire.facts, cause })
+    if (wire.stack !== undefined) error.stack = wire.stack
+    return error
+  }
+  const error = new Error(wire.message, cause === undefined ? undefined : { cause })
+  Object.defineProperty(error, 'name', { value: wire.name, configurable: true, writable: true })
+  if (wire.code !== undefined) Object.assign(error, { code: wire.code })
+  if (wire.stack !== undefined) error.stack = wire.stack
+  return error
+}

@@ -1,0 +1,111 @@
+/**
+ * The options of a service and of a method: one zod table each, the defaults beside it.
+ *
+ * A module gives them to `defineService`, `PUT /v1/services/{service}` overrides them (DESIGN section 4), and its
+ * JSON Schema is generated from here.
+ */
+import { z } from 'zod'
+
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+const durationMs = z.int().min(1).max(MAX_TIMER_MS)
+const delayMs = z.int().min(0).max(MAX_TIMER_MS)
+const mebibytes = z.number().min(1).max(65_536)
+
+/** What names a service, method or schedule; anything else is 404 in use and 422 in `PUT`. */
+export const NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/
+
+export const STRATEGIES = ['oneForOne', 'oneForAll', 'forfeitOneForOne', 'forfeitOneForAll'] as const
+
+export const serviceOptionsSchema = z.strictObject({
+  autostart: z.boolean().optional().describe('Start with the server, and when registered'),
+  required: z.boolean().optional().describe('/readyz fails while this service is not running'),
+  threads: z.int().min(1).max(256).optional().describe('Threads over one method queue'),
+  numWorkers: z.int().min(1).max(1_024).optional().describe('Methods of one thread that may overlap at await points'),
+  queueCapacity: z.int().min(1).max(1_000_000).optional().describe('Calls and casts that may wait in memory'),
+  queueBytes: z.int().min(1_024).optional().describe('Bytes of payloads that may wait in memory'),
+  maxResultBytes: z.int().min(1).optional().describe('Largest result, as JSON'),
+  prefetch: z.int().min(0).max(4_096).optional().describe('Methods handed to a thread beyond numWorkers'),
+  startTimeoutMs: durationMs.optional().describe('From launching a thread to started'),
+  shutdownTimeoutMs: durationMs.optional().describe('From stop to the termination of a thread'),
+  cancelGraceMs: delayMs.optional().describe('From the abort of a method to the retirement of its thread'),
+  restart: z
+    .strictObject({
+      strategy: z.enum(STRATEGIES).optional(),
+      group: z.string().regex(NAME_PATTERN).optional().describe('Services of one group are supervised together'),
+      maxRestarts: z.int().min(0).max(1_000_000).optional(),
+      periodMs: durationMs.optional(),
+      backoffMs: delayMs.optional(),
+      backoffMaxMs: delayMs.optional(),
+    })
+    .optional(),
+  limits: z
+    .strictObject({
+      maxOldGenerationSizeMb: mebibytes.optional(),
+      maxYoungGenerationSizeMb: mebibytes.optional(),
+      stackSizeMb: z.number().min(0.25).max(256).optional(),
+    })
+    .optional()
+    .describe('Memory limits of each thread, in MiB'),
+})
+
+export type ServiceOptions = z.infer<typeof serviceOptionsSchema>
+export type RestartOptions = NonNullable<ServiceOptions['restart']>
+
+export const SERVICE_DEFAULTS = {
+  autostart: true,
+  required: false,
+  threads: 1,
+  numWorkers: 2,
+  queueCapacity: 10_000,
+  queueBytes: 64 * 1024 * 1024,
+  maxResultBytes: 10 * 1024 * 1024,
+  prefetch: 64,
+  startTimeoutMs: 30_000,
+  shutdownTimeoutMs: 10_000,
+  cancelGraceMs: 1_000,
+  restart: {
+    strategy: 'oneForOne',
+    maxRestarts: 5,
+    periodMs: 60_000,
+    backoffMs: 100,
+    backoffMaxMs: 30_000,
+  },
+  limits: {},
+} as const satisfies ServiceOptions
+
+type RestartDefaults = Required<Omit<RestartOptions, 'group'>> & Pick<RestartOptions, 'group'>
+
+/** Options with every default filled in. */
+export type ResolvedServiceOptions = Required<Omit<ServiceOptions, 'restart'>> & { restart: RestartDefaults }
+
+/** Later layers win, key by key; `restart` and `limits` are merged likewise. */
+export function resolveServiceOptions(...layers: ServiceOptions[]): ResolvedServiceOptions {
+  const resolved: ResolvedServiceOptions = { ...SERVICE_DEFAULTS }
+  for (const layer of layers) {
+    Object.assign(resolved, layer, {
+      restart: { ...resolved.restart, ...layer.restart },
+      limits: { ...resolved.limits, ...layer.limits },
+    })
+  }
+  return resolved
+}
+
+export const methodOptionsSchema = z.object({
+  timeoutMs: durationMs.optional().describe('Deadline of one attempt'),
+  maxAttempts: z.int().min(1).max(1_000).optional().describe('Attempts of a cast'),
+  backoffMs: delayMs.optional().describe('Delay before the second attempt of a cast; doubles with each'),
+  backoffMaxMs: delayMs.optional(),
+  priority: z.int().min(0).max(9).optional().describe('9 runs first'),
+})
+
+export type MethodOptions = z.infer<typeof methodOptionsSchema>
+export type ResolvedMethodOptions = Required<MethodOptions>
+
+export const METHOD_DEFAULTS: ResolvedMethodOptions = {
+  timeoutMs: 30_000,
+  maxAttempts: 3,
+  backoffMs: 1_000,
+  backoffMaxMs: 60_000,
+  priority: 5,
+}

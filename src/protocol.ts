@@ -1,0 +1,151 @@
+/**
+ * The messages that cross the boundary between the control thread and a service's thread, grouped by sender. Pure.
+ *
+ * Each side collects what it has to say during one turn of its event loop and posts it as one array.
+ * What both sides must agree on without a message (heartbeat, which methods have begun) is in `thread-memory.ts`.
+ */
+import type { PayloadIssue, WireError } from './errors.ts'
+import type { ResolvedMethodOptions, ServiceOptions } from './options.ts'
+
+export type JsonSchema = Record<string, unknown>
+
+/** What a service module says about itself; kept in the data folder by content hash (P1). */
+export interface ServiceDescription {
+  description?: string
+  options: ServiceOptions
+  methods: Record<string, MethodDescription>
+}
+
+export interface MethodDescription {
+  description?: string
+  /** JSON Schema of what a client may send; absent where any JSON is taken. */
+  input?: JsonSchema
+  /** The same, accepting at least all that the original accepts: what the control thread validates with. */
+  widenedInput?: JsonSchema
+  /** JSON Schema of the result; absent where any JSON may come. */
+  output?: JsonSchema
+  options: ResolvedMethodOptions
+}
+
+/** How a result comes back: bytes for HTTP, or a structured clone for callers in the process. */
+export type ResultFormat = 'json' | 'clone'
+
+/** What a handler is told about its job. A call has an id of its own too. */
+export interface JobContext {
+  id: string
+  attempt: number
+  /** W3C trace context of the request, if it had one. */
+  traceparent?: string
+}
+
+/** Given to the thread at birth, as `workerData`. */
+export interface ThreadData {
+  service: string
+  /** `file:` URL of the service module. */
+  module: string
+  memory: SharedArrayBuffer
+}
+
+// Sent by the control thread.
+
+export interface StartMessage {
+  type: 'start'
+  numWorkers: number
+  maxResultBytes: number
+  /** Did this service run before? Then `onRestart` runs first. */
+  restarted: boolean
+}
+export interface RunMessage {
+  type: 'run'
+  slot: number
+  sequence: number
+  method: string
+  payload: unknown
+  format: ResultFormat
+  job: JobContext
+}
+export interface AbortMessage {
+  type: 'abort'
+  sequence: number
+  reason: WireError
+}
+export interface StopMessage {
+  type: 'stop'
+}
+/** Crash on purpose, to see what the supervisor does. */
+export interface CrashMessage {
+  type: 'crash'
+  kind: CrashKind
+  reason: string
+}
+export const CRASH_KINDS = ['exception', 'exit', 'hang', 'oom'] as const
+export type CrashKind = (typeof CRASH_KINDS)[number]
+
+export type ControlMessage = StartMessage | RunMessage | AbortMessage | StopMessage | CrashMessage
+
+// Sent by the service's thread.
+
+/** The module is loaded; nothing of it runs until `start`. */
+export interface DescribedMessage {
+  type: 'described'
+  description: ServiceDescription
+}
+export interface StartedMessage {
+  type: 'started'
+}
+export interface ResultMessage {
+  type: 'result'
+  slot: number
+  sequence: number
+  value: unknown
+}
+export interface FailureMessage {
+  type: 'failure'
+  slot: number
+  sequence: number
+  failure: MethodFailure
+}
+export interface ProgressMessage {
+  type: 'progress'
+  slot: number
+  sequence: number
+  fraction: number
+  note?: string
+}
+export interface LogMessage {
+  type: 'log'
+  level: LogLevel
+  message: string
+  fields?: Record<string, unknown>
+  jobId?: string
+}
+/** The last words of a thread: why it ends itself. */
+export interface CrashedMessage {
+  type: 'crashed'
+  error: WireError
+}
+/** `onThreadStop` has run; the thread ends itself now. */
+export interface StoppedMessage {
+  type: 'stopped'
+  error?: WireError
+}
+
+export type ThreadMessage =
+  | DescribedMessage
+  | StartedMessage
+  | ResultMessage
+  | FailureMessage
+  | ProgressMessage
+  | LogMessage
+  | CrashedMessage
+  | StoppedMessage
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Why a method has no result: the handler threw, or the payload or the result was refused. */
+export type MethodFailure =
+  | { kind: 'threw'; error: WireError; retryable: boolean }
+  | { kind: 'refused'; issues: PayloadIssue[] }
+  | { kind: 'resultRefused'; issues: PayloadIssue[] }
+  | { kind: 'notSerializable'; detail: string }
