@@ -27,7 +27,7 @@ export const ERRORS = {
   MODULE_REFUSED: { status: 422, title: 'The module cannot be used', retryable: false },
   IDEMPOTENCY_MISMATCH: { status: 422, title: 'The idempotency key belongs to another payload', retryable: false },
   QUOTA_EXCEEDED: { status: 429, title: 'The quota is used up', retryable: true },
-  METHOD_FAILED: { status: 500, title: 'The method threw an error', retryable: false },
+  METHOD_FAILED: { status: 500, title: 'The method threw an error', retryable: true },
   RESULT_NOT_SERIALIZABLE: { status: 500, title: 'The result cannot be sent', retryable: false },
   RESULT_INVALID: { status: 500, title: 'The result was refused by its schema', retryable: false },
   START_FAILED: { status: 500, title: 'The service did not start', retryable: true },
@@ -57,6 +57,8 @@ export interface ErrorFacts {
   /** Did the method begin? */
   started?: boolean
   errors?: PayloadIssue[]
+  /** Where it differs from the table: a method may say that trying again is of no use. */
+  retryable?: boolean
   /** Seconds after which a retry makes sense; answered as `Retry-After`. */
   retryAfterSeconds?: number
 }
@@ -78,11 +80,14 @@ export class ThreadplaneError extends Error {
   }
 
   get retryable(): boolean {
-    return ERRORS[this.code].retryable
+    return this.facts.retryable ?? ERRORS[this.code].retryable
   }
 }
 
-export function hasCode(error: unknown, code: ErrorCode): error is ThreadplaneError {
+export function hasCode<Code extends ErrorCode>(
+  error: unknown,
+  code: Code,
+): error is ThreadplaneError & { code: Code } {
   return error instanceof ThreadplaneError && error.code === code
 }
 

@@ -74,10 +74,12 @@ export const SERVICE_DEFAULTS = {
   limits: {},
 } as const satisfies ServiceOptions
 
-type RestartDefaults = Required<Omit<RestartOptions, 'group'>> & Pick<RestartOptions, 'group'>
+type Complete<T> = { [Key in keyof T]-?: NonNullable<T[Key]> }
 
-/** Options with every default filled in. */
-export type ResolvedServiceOptions = Required<Omit<ServiceOptions, 'restart'>> & { restart: RestartDefaults }
+/** Options with every default filled in; a service without a group is alone. */
+export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart'>> & {
+  restart: Complete<Omit<RestartOptions, 'group'>> & { group?: string }
+}
 
 /** Later layers win, key by key; `restart` and `limits` are merged likewise. */
 export function resolveServiceOptions(...layers: ServiceOptions[]): ResolvedServiceOptions {
@@ -100,7 +102,7 @@ export const methodOptionsSchema = z.object({
 })
 
 export type MethodOptions = z.infer<typeof methodOptionsSchema>
-export type ResolvedMethodOptions = Required<MethodOptions>
+export type ResolvedMethodOptions = Complete<MethodOptions>
 
 export const METHOD_DEFAULTS: ResolvedMethodOptions = {
   timeoutMs: 30_000,

@@ -2,7 +2,7 @@
  * The messages that cross the boundary between the control thread and a service's thread, grouped by sender. Pure.
  *
  * Each side collects what it has to say during one turn of its event loop and posts it as one array.
- * What both sides must agree on without a message (heartbeat, which methods have begun) is in `thread-memory.ts`.
+ * What both sides must agree on without a message (heartbeat, which methods have begun) is in `shared-memory.ts`.
  */
 import type { PayloadIssue, WireError } from './errors.ts'
 import type { ResolvedMethodOptions, ServiceOptions } from './options.ts'
@@ -43,7 +43,7 @@ export interface ThreadData {
   service: string
   /** `file:` URL of the service module. */
   module: string
-  memory: SharedArrayBuffer
+  heartbeat: SharedArrayBuffer
 }
 
 // Sent by the control thread.
@@ -52,6 +52,8 @@ export interface StartMessage {
   type: 'start'
   numWorkers: number
   maxResultBytes: number
+  /** Of a `SlotTable`. */
+  slots: SharedArrayBuffer
   /** Did this service run before? Then `onRestart` runs first. */
   restarted: boolean
 }
@@ -116,7 +118,8 @@ export interface LogMessage {
   type: 'log'
   level: LogLevel
   message: string
-  fields?: Record<string, unknown>
+  /** A JSON object. */
+  fields?: string
   jobId?: string
 }
 /** The last words of a thread: why it ends itself. */
@@ -146,6 +149,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 /** Why a method has no result: the handler threw, or the payload or the result was refused. */
 export type MethodFailure =
   | { kind: 'threw'; error: WireError; retryable: boolean }
+  | { kind: 'noSuchMethod' }
   | { kind: 'refused'; issues: PayloadIssue[] }
   | { kind: 'resultRefused'; issues: PayloadIssue[] }
   | { kind: 'notSerializable'; detail: string }

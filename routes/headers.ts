@@ -1,0 +1,37 @@
+/** Request headers with a grammar of their own. */
+import ms from 'ms'
+import { ThreadplaneError } from '../src/errors.ts'
+
+const DURATION = /^\d{1,9}(\.\d{1,3})?(ms|s|m|h)$/
+const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1_000
+/** Longest wait of `Prefer: wait`, in seconds. */
+const MAX_WAIT_SECONDS = 60
+
+/** `Request-Timeout: 10s`, `500ms`, `2m`: milliseconds. @throws MALFORMED_HEADER */
+export function requestTimeoutMs(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined
+  const timeoutMs = typeof header === 'string' && DURATION.test(header) ? ms(header as ms.StringValue) : 0
+  if (timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs
+  throw new ThreadplaneError(
+    'MALFORMED_HEADER',
+    `Request-Timeout is ${JSON.stringify(header)}: it takes a duration from 1ms to 24h, such as 500ms, 10s or 2m`,
+  )
+}
+
+/** The `wait` of `Prefer` in seconds, at most 60; other preferences are ignored, as RFC 7240 has it. */
+export function preferredWaitSeconds(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined
+  for (const preference of String(header).split(',')) {
+    const [name = '', value = ''] = preference.split(';')[0]?.split('=') ?? []
+    if (name.trim().toLowerCase() !== 'wait') continue
+    const seconds = value.trim().replace(/^"(.*)"$/, '$1')
+    if (!/^\d{1,9}$/.test(seconds)) {
+      throw new ThreadplaneError(
+        'MALFORMED_HEADER',
+        `Prefer: wait is ${JSON.stringify(value)}: it takes a number of seconds`,
+      )
+    }
+    return Math.min(Number(seconds), MAX_WAIT_SECONDS)
+  }
+  return undefined
+}

@@ -1,0 +1,88 @@
+/** The jobs: records of casts. */
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import { preferredWaitSeconds } from './headers.ts'
+import { JobStateSchema, jobView } from './schemas/job.ts'
+import { problems } from '../src/problem.ts'
+
+const JobParams = Type.Object({ id: Type.String({ description: 'Id of the job' }) })
+const job = Type.Ref('Job', { description: 'The job' })
+
+export const jobRoutes: FastifyPluginAsyncTypebox<{ dispatcher: Dispatcher }> = async (app, { dispatcher }) => {
+  app.get('/jobs', {
+    schema: {
+      operationId: 'listJobs',
+      tags: ['Jobs'],
+      summary: 'Jobs, newest first',
+      querystring: Type.Object(
+        {
+          service: Type.Optional(Type.String()),
+          method: Type.Optional(Type.String()),
+          state: Type.Optional(JobStateSchema),
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: 100 })),
+          cursor: Type.Optional(Type.String({ description: '`nextCursor` of the page before' })),
+        },
+        { additionalProperties: false },
+      ),
+      response: { 200: Type.Ref('JobList', { description: 'A page of jobs' }), ...problems('MALFORMED_QUERY') },
+    },
+    handler: async ({ query: { limit = 100, ...filter } }) => {
+      const { items, nextCursor } = await dispatcher.list({ ...filter, limit })
+      return { items: items.map(jobView), nextCursor }
+    },
+  })
+
+  app.get('/jobs/:id', {
+    schema: {
+      operationId: 'getJob',
+      tags: ['Jobs'],
+      summary: 'A job; with `Prefer: wait=10` as soon as it is done, or after so many seconds',
+      params: JobParams,
+      response: { 200: job, ...problems('JOB_NOT_FOUND') },
+    },
+    handler: async ({ params, headers, signal }, reply) => {
+      const waitSeconds = preferredWaitSeconds(headers.prefer)
+      if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
+      reply.header('preference-applied', `wait=${waitSeconds}`)
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort())
+      return jobView(await dispatcher.wait(params.id, waitSeconds * 1_000, gone.signal))
+    },
+  })
+
+  app.post('/jobs/:id/cancel', {
+    schema: {
+      operationId: 'cancelJob',
+      tags: ['Jobs'],
+      summary: 'Cancel a job: one that waits never runs, one that runs is told by its signal',
+      params: JobParams,
+      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT') },
+    },
+    handler: async ({ params }) => jobView(await dispatcher.cancel(params.id)),
+  })
+
+  app.post('/jobs/:id/retry', {
+    schema: {
+      operationId: 'retryJob',
+      tags: ['Jobs'],
+      summary: 'Queue a job anew that failed, expired or was cancelled',
+      params: JobParams,
+      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT') },
+    },
+    handler: async ({ params }) => jobView(await dispatcher.retry(params.id)),
+  })
+
+  app.delete('/jobs/:id', {
+    schema: {
+      operationId: 'deleteJob',
+      tags: ['Jobs'],
+      summary: 'Forget a finished job',
+      params: JobParams,
+      response: { 204: Type.Null({ description: 'It is gone' }), ...problems('JOB_NOT_FOUND', 'CONFLICT') },
+    },
+    handler: async ({ params }, reply) => {
+      await dispatcher.remove(params.id)
+      return reply.code(204).send(null)
+    },
+  })
+}

@@ -1,0 +1,107 @@
+/** Starting, stopping, crashing and pausing a service. */
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { ErrorCode } from '../src/errors.ts'
+import { CRASH_KINDS, type CrashKind } from '../src/protocol.ts'
+import type { Registry } from '../src/registry.ts'
+import type { SupervisedService } from '../src/supervised-service.ts'
+import { problems } from '../src/problem.ts'
+import { ServiceParams, serviceStatus } from './schemas/service.ts'
+
+
+function operation(id: string, summary: string, ...codes: ErrorCode[]) {
+  return {
+    operationId: `${id}Service`,
+    tags: ['Lifecycle'],
+    summary,
+    params: ServiceParams,
+    response: {
+      200: Type.Ref('LifecycleResult', { description: 'The status afterwards' }),
+      ...problems('SERVICE_NOT_FOUND', ...codes),
+    },
+  }
+}
+
+export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+  const result = (service: SupervisedService, changed: boolean) => ({ ...serviceStatus(service), changed })
+
+  app.post('/services/:service/start', {
+    schema: operation('start', 'Start it, if it is not started; wait until it is', 'START_FAILED', 'CONFLICT'),
+    handler: async ({ params }) => {
+      const service = registry.get(params.service)
+      const starting = service.start()
+      await registry.rememberDesiredState(service)
+      return result(service, await starting)
+    },
+  })
+
+  app.post('/services/:service/stop', {
+    schema: {
+      ...operation('stop', 'Stop it; what is queued is run first', 'MALFORMED_QUERY'),
+      querystring: Type.Object({
+        drain: Type.Optional(Type.Boolean({ description: 'false: reject what is queued', default: true })),
+      }),
+    },
+    handler: async ({ params, query }) => {
+      const service = registry.get(params.service)
+      const stopping = service.stop({ drain: query.drain ?? true })
+      await registry.rememberDesiredState(service)
+      return result(service, await stopping)
+    },
+  })
+
+  app.post('/services/:service/restart', {
+    schema: operation('restart', 'Stop it, and start it', 'START_FAILED', 'CONFLICT'),
+    handler: async ({ params }) => {
+      const service = registry.get(params.service)
+      await service.restart()
+      await registry.rememberDesiredState(service)
+      return result(service, true)
+    },
+  })
+
+  app.post('/services/:service/crash', {
+    schema: {
+      ...operation(
+        'crash',
+        'Crash it on purpose, to see what its supervisor does',
+        'CONFLICT',
+        'MALFORMED_BODY',
+        'VALIDATION_FAILED',
+        'PAYLOAD_TOO_LARGE',
+        'UNSUPPORTED_MEDIA_TYPE',
+      ),
+      body: Type.Optional(
+        Type.Object(
+          {
+            reason: Type.Optional(Type.String({ maxLength: 1_000 })),
+            kind: Type.Optional(
+              Type.Unsafe<CrashKind>({ type: 'string', enum: [...CRASH_KINDS], default: 'exception' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+      ),
+    },
+    handler: async ({ params, body = {} }) => {
+      const service = registry.get(params.service)
+      await service.crash(body.kind ?? 'exception', body.reason ?? 'crashed on purpose, over HTTP')
+      return result(service, true)
+    },
+  })
+
+  app.post('/services/:service/pause', {
+    schema: operation('pause', 'Dispatch nothing until it is resumed; casts are still accepted', 'CONFLICT'),
+    handler: async ({ params }) => {
+      const service = registry.get(params.service)
+      return result(service, service.pause())
+    },
+  })
+
+  app.post('/services/:service/resume', {
+    schema: operation('resume', 'Dispatch again', 'CONFLICT'),
+    handler: async ({ params }) => {
+      const service = registry.get(params.service)
+      return result(service, service.resume())
+    },
+  })
+}

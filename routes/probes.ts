@@ -1,0 +1,52 @@
+/** Health probes, as the Kubernetes API server has them. `?verbose` lists the checks. */
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { Registry } from '../src/registry.ts'
+
+const Health = Type.Object(
+  {
+    status: Type.String({ enum: ['ok', 'unavailable'] }),
+    checks: Type.Optional(Type.Array(Type.Object({ name: Type.String(), ok: Type.Boolean() }))),
+  },
+  { $id: 'Health', title: 'Health' },
+)
+
+interface Check {
+  name: string
+  ok: boolean
+}
+
+export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+  app.addSchema(Health)
+
+  const probe = (path: string, operationId: string, summary: string, check: () => Check[]) =>
+    app.get(path, {
+      schema: {
+        operationId,
+        tags: ['Health'],
+        summary,
+        querystring: Type.Object({ verbose: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('')])) }),
+        response: {
+          200: Type.Ref('Health', { description: 'Yes' }),
+          503: Type.Ref('Health', { description: 'No' }),
+        },
+      },
+      handler: async ({ query: { verbose } }, reply) => {
+        const checks = check()
+        const ok = checks.every((one) => one.ok)
+        reply.header('cache-control', 'no-store').code(ok ? 200 : 503)
+        const verbosely = verbose === '' || verbose === true
+        return { status: ok ? 'ok' : 'unavailable', ...(verbosely && { checks }) }
+      },
+    })
+
+  probe('/livez', 'livez', 'Does the event loop answer?', () => [{ name: 'eventLoop', ok: true }])
+  probe('/readyz', 'readyz', 'Is work accepted?', () => [
+    { name: 'open', ok: !registry.closing },
+    ...registry.services
+      .filter((service) => service.options.required)
+      .map((service) => ({ name: `service ${service.name}`, ok: service.state === 'running' })),
+  ])
+  probe('/startupz', 'startupz', 'Has every autostarted service started, or failed to?', () => [
+    { name: 'startedUp', ok: registry.startedUp },
+  ])
+}

@@ -1,0 +1,65 @@
+/** What HTTP shows of a job. */
+import { type Static, Type } from '@sinclair/typebox'
+import { type Job as JobRecord, JOB_STATES, type JobState } from '../../src/jobs/job.ts'
+import { Nullable } from './nullable.ts'
+
+const Timestamp = Type.String({ format: 'date-time' })
+
+export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...JOB_STATES] })
+
+const JobErrorView = Type.Object({
+  code: Type.String(),
+  message: Type.String(),
+  cause: Type.Optional(
+    Type.Object(
+      { name: Type.String(), message: Type.String(), code: Type.Optional(Type.String()) },
+      { description: 'What the method threw' },
+    ),
+  ),
+  errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() }))),
+})
+
+export const Job = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    service: Type.String(),
+    method: Type.String(),
+    state: JobStateSchema,
+    attempts: Type.Integer(),
+    history: Type.Array(
+      Type.Object({
+        number: Type.Integer(),
+        startedAt: Timestamp,
+        endedAt: Type.Optional(Timestamp),
+        error: Type.Optional(JobErrorView),
+      }),
+    ),
+    maxAttempts: Type.Integer(),
+    priority: Type.Integer({ minimum: 0, maximum: 9 }),
+    progress: Nullable(
+      Type.Object({ fraction: Type.Number({ minimum: 0, maximum: 1 }), note: Type.Optional(Type.String()) }),
+    ),
+    createdAt: Timestamp,
+    startedAt: Nullable(Timestamp),
+    finishedAt: Nullable(Timestamp),
+    notBefore: Nullable(Timestamp),
+    expiresAt: Nullable(Timestamp),
+    result: Type.Optional(Type.Unknown({ description: 'Of a job that succeeded' })),
+    error: Type.Optional(JobErrorView),
+  },
+  { $id: 'Job', title: 'Job' },
+)
+export type Job = Static<typeof Job>
+
+export const JobList = Type.Object(
+  { items: Type.Array(Type.Ref('Job')), nextCursor: Nullable(Type.String()) },
+  { $id: 'JobList', title: 'JobList' },
+)
+
+export function jobView({ payload: _payload, traceparent: _trace, result, error, ...job }: JobRecord): Job {
+  return {
+    ...job,
+    ...(result !== null && { result: JSON.parse(result) as unknown }),
+    ...(error !== null && { error }),
+  }
+}

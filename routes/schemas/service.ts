@@ -1,0 +1,150 @@
+/** What HTTP shows of a service. */
+import { type Static, Type } from '@sinclair/typebox'
+import { z } from 'zod'
+import { toWireError } from '../../src/errors.ts'
+import { serviceOptionsSchema, type ServiceOptions } from '../../src/options.ts'
+import type { SupervisedService } from '../../src/supervised-service.ts'
+import { Nullable } from './nullable.ts'
+
+export const ServiceParams = Type.Object({ service: Type.String({ description: 'Name of the service' }) })
+export const MethodParams = Type.Object({
+  service: Type.String({ description: 'Name of the service' }),
+  method: Type.String({ description: 'Name of the method' }),
+})
+
+const Thread = Type.Object({
+  id: Type.Integer(),
+  state: Type.String({ enum: ['stopped', 'starting', 'running', 'stopping', 'crashed'] }),
+  lastWakeupAt: Nullable(Type.String({ format: 'date-time' })),
+  responsive: Type.Boolean({ description: 'False when its event loop has not turned for 3 s' }),
+  eventLoopUtilization: Type.Number({ minimum: 0, maximum: 1 }),
+  heapUsedBytes: Type.Integer(),
+  startedAt: Nullable(Type.String({ format: 'date-time' })),
+})
+
+export const ServiceStatus = Type.Object(
+  {
+    name: Type.String(),
+    module: Type.String({ description: 'Relative to the workers folder' }),
+    description: Type.Optional(Type.String()),
+    state: Type.String({
+      enum: ['stopped', 'starting', 'running', 'paused', 'stopping', 'crashed', 'backoff', 'failed'],
+    }),
+    desiredState: Type.String({ enum: ['running', 'stopped'] }),
+    threads: Type.Array(Thread),
+    queue: Type.Object({
+      size: Type.Integer({ description: 'Methods that wait' }),
+      running: Type.Integer({ description: 'Methods that have begun' }),
+      capacity: Type.Integer(),
+    }),
+    counts: Type.Object({
+      calls: Type.Integer(),
+      casts: Type.Integer(),
+      succeeded: Type.Integer(),
+      failed: Type.Integer(),
+      retried: Type.Integer(),
+    }),
+    restartCount: Type.Integer(),
+    restartBudget: Type.Object({
+      maxRestarts: Type.Integer(),
+      periodMs: Type.Integer(),
+      remaining: Type.Integer({ description: 'Restarts left in the present period' }),
+    }),
+    crashReason: Nullable(
+      Type.Object({
+        name: Type.String(),
+        message: Type.String(),
+        code: Type.Optional(Type.String()),
+      }),
+    ),
+    methods: Type.Array(Type.String()),
+  },
+  { $id: 'ServiceStatus', title: 'ServiceStatus' },
+)
+export type ServiceStatus = Static<typeof ServiceStatus>
+
+export const ServiceList = Type.Object(
+  { items: Type.Array(Type.Ref('ServiceStatus')) },
+  { $id: 'ServiceList', title: 'ServiceList' },
+)
+
+export const LifecycleResult = Type.Object(
+  {
+    ...ServiceStatus.properties,
+    changed: Type.Boolean({ description: 'False where the service was in that state already' }),
+  },
+  { $id: 'LifecycleResult', title: 'LifecycleResult' },
+)
+
+const MethodView = Type.Object({
+  name: Type.String(),
+  description: Type.Optional(Type.String()),
+  input: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
+  output: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
+  timeoutMs: Type.Integer(),
+  maxAttempts: Type.Integer(),
+  backoffMs: Type.Integer(),
+  backoffMaxMs: Type.Integer(),
+  priority: Type.Integer(),
+})
+export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
+
+const { $schema: _dialect, ...options } = z.toJSONSchema(serviceOptionsSchema, { io: 'input' })
+
+/** `{ module, … any option of a service }`; the options' JSON Schema is that of their zod table. */
+export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
+  ...options,
+  $id: 'Registration',
+  title: 'Registration',
+  properties: {
+    module: { type: 'string', minLength: 1, maxLength: 1_024, description: 'A file inside the workers folder' },
+    ...options.properties,
+  },
+  required: ['module'],
+})
+
+const iso = (ms: number) => (ms === 0 ? null : new Date(ms).toISOString())
+
+export function serviceStatus(service: SupervisedService): ServiceStatus {
+  const { options, crashReason, description, supervisor } = service
+  const { maxRestarts, periodMs } = supervisor?.budget.policy ?? options.restart
+  return {
+    name: service.name,
+    module: service.module,
+    ...(description?.description !== undefined && { description: description.description }),
+    state: service.state,
+    desiredState: service.desiredState,
+    threads: service.threads.map((thread) => ({
+      id: thread.threadId,
+      state: thread.state,
+      lastWakeupAt: iso(thread.lastWakeupAt),
+      responsive: thread.responsive,
+      eventLoopUtilization: thread.eventLoopUtilization,
+      heapUsedBytes: thread.heapUsedBytes,
+      startedAt: thread.startedAt?.toISOString() ?? null,
+    })),
+    queue: { size: service.waiting, running: service.running, capacity: options.queueCapacity },
+    counts: { ...service.counts },
+    restartCount: service.restartCount,
+    restartBudget: { maxRestarts, periodMs, remaining: supervisor?.budget.remaining ?? maxRestarts },
+    crashReason: crashReason === undefined ? null : shortError(crashReason),
+    methods: Object.keys(description?.methods ?? {}),
+  }
+}
+
+function shortError(error: Error): { name: string; message: string; code?: string } {
+  const { name, message, code } = toWireError(error)
+  return { name, message, ...(code !== undefined && { code }) }
+}
+
+export function methodList(service: SupervisedService): Static<typeof MethodList> {
+  return {
+    items: Object.entries(service.description?.methods ?? {}).map(([name, method]) => ({
+      name,
+      ...(method.description !== undefined && { description: method.description }),
+      input: method.input ?? null,
+      output: method.output ?? null,
+      ...method.options,
+    })),
+  }
+}

@@ -1,0 +1,96 @@
+/** The services: what there is, and registering, replacing and forgetting them. */
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import { ThreadplaneError } from '../src/errors.ts'
+import { NAME_PATTERN } from '../src/options.ts'
+import type { Registry } from '../src/registry.ts'
+import { problems } from '../src/problem.ts'
+import { methodList, ServiceParams, serviceStatus } from './schemas/service.ts'
+
+const status = Type.Ref('ServiceStatus', { description: 'The status of the service' })
+
+export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+  app.get('/services', {
+    schema: {
+      operationId: 'listServices',
+      tags: ['Services'],
+      summary: 'All services with their status',
+      response: { 200: Type.Ref('ServiceList', { description: 'All services' }), ...problems() },
+    },
+    handler: async () => ({ items: registry.services.map(serviceStatus) }),
+  })
+
+  app.get('/services/:service', {
+    schema: {
+      operationId: 'getService',
+      tags: ['Services'],
+      summary: 'Status of a service',
+      params: ServiceParams,
+      response: { 200: status, ...problems('SERVICE_NOT_FOUND') },
+    },
+    handler: async ({ params }) => serviceStatus(registry.get(params.service)),
+  })
+
+  app.get('/services/:service/methods', {
+    schema: {
+      operationId: 'listMethods',
+      tags: ['Services'],
+      summary: 'The methods of a service, with JSON Schemas of what they take and return',
+      params: ServiceParams,
+      response: { 200: Type.Ref('MethodList', { description: 'Its methods' }), ...problems('SERVICE_NOT_FOUND') },
+    },
+    handler: async ({ params }) => methodList(registry.get(params.service)),
+  })
+
+  app.put('/services/:service', {
+    schema: {
+      operationId: 'putService',
+      tags: ['Services'],
+      summary: 'Register a service, or replace one, and wait for its start',
+      description:
+        'The options override those of the module. A first registration whose start fails is kept: see its `state` and `crashReason`.',
+      params: ServiceParams,
+      body: Type.Unsafe<typeof import('./schemas/service.ts').Registration['static']>(Type.Ref('Registration')),
+      response: {
+        200: Type.Ref('ServiceStatus', { description: 'The service was replaced' }),
+        201: Type.Ref('ServiceStatus', { description: 'The service is new' }),
+        ...problems(
+          'MALFORMED_BODY',
+          'PAYLOAD_TOO_LARGE',
+          'UNSUPPORTED_MEDIA_TYPE',
+          'VALIDATION_FAILED',
+          'MODULE_REFUSED',
+        ),
+      },
+    },
+    handler: async ({ params, body: { module, ...options } }, reply) => {
+      const name = params.service
+      if (!NAME_PATTERN.test(name)) {
+        throw new ThreadplaneError('VALIDATION_FAILED', `a service's name must match ${NAME_PATTERN.source}`, {
+          errors: [{ pointer: '', message: `the name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}` }],
+        })
+      }
+      const isNew = await registry.put(name, module, options)
+      return reply.code(isNew ? 201 : 200).send(serviceStatus(registry.get(name)))
+    },
+  })
+
+  app.delete('/services/:service', {
+    schema: {
+      operationId: 'deleteService',
+      tags: ['Services'],
+      summary: 'Stop a service and forget it',
+      params: ServiceParams,
+      querystring: Type.Object({
+        cancelJobs: Type.Optional(Type.Boolean({ description: 'Cancel its unfinished jobs', default: false })),
+      }),
+      response: {
+        204: Type.Null({ description: 'It is gone' }),
+        ...problems('SERVICE_NOT_FOUND', 'CONFLICT', 'MALFORMED_QUERY'),
+      },
+    },
+    handler: async ({ params, query }, reply) => {
+      await registry.remove(params.service, { cancelJobs: query.cancelJobs ?? false })
+      return reply.code(204).send(null)
+    },
+  })
+}

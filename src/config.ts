@@ -1,0 +1,95 @@
+/** Settings: one table of names, defaults and what they take. A wrong value stops the process, and says why. */
+import bytes from 'bytes-iec'
+import ms from 'ms'
+import { z } from 'zod'
+import { LOG_LEVELS } from './protocol.ts'
+
+const duration = z
+  .string()
+  .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a duration such as 500ms, 9s or 24h')
+  .transform((text) => ms(text as ms.StringValue))
+const size = z
+  .string()
+  .regex(/^\d+(\.\d+)?([KMG]i?B|B)$/, 'a size such as 512KiB or 10MiB')
+  .transform((text) => bytes.parse(text) as number)
+const flag = z.enum(['true', 'false'], 'true or false').transform((text) => text === 'true')
+const port = z.coerce.number('a port from 0 to 65535').pipe(z.int('a port from 0 to 65535').min(0).max(65_535))
+
+/** Environment variable → default, meaning, and what it takes. The README's table is tested against it. */
+export const SETTINGS = {
+  THREADPLANE_HOST: { default: '127.0.0.1', takes: z.string().min(1), meaning: 'address to listen on' },
+  THREADPLANE_PORT: { default: '8080', takes: port, meaning: 'port to listen on; 0 takes a free one' },
+  THREADPLANE_INSECURE: {
+    default: 'false',
+    takes: flag,
+    meaning: 'allow an address other than loopback, for anybody who can reach it',
+  },
+  THREADPLANE_WORKERS: { default: '', takes: z.string(), meaning: 'folder of service modules; the bundled ones if empty' },
+  THREADPLANE_DATA: { default: '.threadplane', takes: z.string().min(1), meaning: 'folder of what must survive a restart' },
+  THREADPLANE_LOG_LEVEL: {
+    default: 'info',
+    takes: z.enum([...LOG_LEVELS, 'silent'], `one of ${[...LOG_LEVELS, 'silent'].join(', ')}`),
+    meaning: 'least level that is logged; pretty on a terminal, JSON lines otherwise',
+  },
+  THREADPLANE_MAX_BODY: { default: '10MiB', takes: size, meaning: 'largest request body' },
+  THREADPLANE_SHUTDOWN_TIMEOUT: {
+    default: '9s',
+    takes: duration,
+    meaning: 'for the whole of a graceful shutdown; what still runs then is ended',
+  },
+  THREADPLANE_SHOW_STACKS: {
+    default: 'false',
+    takes: flag,
+    meaning: 'show clients the stack of an error that a method threw',
+  },
+} as const
+
+export interface Config {
+  host: string
+  port: number
+  insecure: boolean
+  workers: string
+  data: string
+  logLevel: (typeof LOG_LEVELS)[number] | 'silent'
+  maxBodyBytes: number
+  shutdownTimeoutMs: number
+  showStacks: boolean
+}
+
+const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+
+/** @throws Error that names each wrong setting, what it got and what it takes */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const wrong: string[] = []
+  const read = <Name extends keyof typeof SETTINGS>(name: Name) => {
+    const { default: fallback, takes } = SETTINGS[name]
+    const text = environment[name] ?? fallback
+    const result = takes.safeParse(text)
+    if (!result.success) wrong.push(`${name} is ${JSON.stringify(text)}: it takes ${result.error.issues[0]?.message}`)
+    return result.data as z.output<(typeof SETTINGS)[Name]['takes']>
+  }
+  const config: Config = {
+    host: read('THREADPLANE_HOST'),
+    port: read('THREADPLANE_PORT'),
+    insecure: read('THREADPLANE_INSECURE'),
+    workers: read('THREADPLANE_WORKERS'),
+    data: read('THREADPLANE_DATA'),
+    logLevel: read('THREADPLANE_LOG_LEVEL'),
+    maxBodyBytes: read('THREADPLANE_MAX_BODY'),
+    shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
+    showStacks: read('THREADPLANE_SHOW_STACKS'),
+  }
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('THREADPLANE_') && !Object.hasOwn(SETTINGS, name)) {
+      wrong.push(`${name} is no setting; there are: ${Object.keys(SETTINGS).join(', ')}`)
+    }
+  }
+  if (wrong.length === 0 && !config.insecure && !LOOPBACK_HOSTS.test(config.host)) {
+    wrong.push(
+      `THREADPLANE_HOST is ${config.host}: without tokens only loopback is safe to listen on; ` +
+        'THREADPLANE_INSECURE=true allows it, for anybody who can reach it',
+    )
+  }
+  if (wrong.length > 0) throw new Error(wrong.join('\n'))
+  return config
+}

@@ -1,0 +1,53 @@
+/**
+ * Collects the messages of one turn of the event loop and posts them as one array: a message a turn carries tens of
+ * jobs, where a message a job would cost the other side a wake-up each. Both sides of a thread use it.
+ */
+export class Outbox<Message> {
+  readonly #post: (messages: Message[]) => void
+  readonly #refused: (message: Message, error: Error) => void
+  #messages: Message[] = []
+  #scheduled = false
+  /** How many times it was posted: a sender may amend its last message while this has not changed. */
+  posts = 0
+
+  /**
+   * @param post sends an array of messages; may throw what structured clone throws
+   * @param refused is told of each message that cannot be cloned
+   */
+  constructor(post: (messages: Message[]) => void, refused: (message: Message, error: Error) => void) {
+    this.#post = post
+    this.#refused = refused
+  }
+
+  push(message: Message): void {
+    this.#messages.push(message)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.flush)
+  }
+
+  /** Posts now, without waiting for the end of the turn. */
+  readonly flush = (): void => {
+    this.#scheduled = false
+    if (this.#messages.length === 0) return
+    const messages = this.#messages
+    this.#messages = []
+    this.posts += 1
+    try {
+      this.#post(messages)
+    } catch {
+      this.#postOneByOne(messages)
+    }
+  }
+
+  /** One message that cannot be cloned must not take the others of its turn with it. */
+  #postOneByOne(messages: Message[]): void {
+    for (const message of messages) {
+      try {
+        this.#post([message])
+      } catch (error) {
+        this.#refused(message, error as Error)
+      }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Without tokens, only the machine itself is served, and no web page the machine's user happens to open: that could
+ * otherwise stop a service (P7). A name other than loopback in `Host` is DNS rebinding; a foreign `Origin` is a page.
+ */
+import fp from 'fastify-plugin'
+import { ThreadplaneError } from '../errors.ts'
+
+const LOOPBACK = /^(localhost|([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
+const PROBES = new Set(['/livez', '/readyz', '/startupz'])
+
+export interface LoopbackGuardOptions {
+  /** The operator has said that anybody may reach it: `Host` may be any name. */
+  anyHost: boolean
+}
+
+export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { anyHost }) => {
+  app.addHook('onRequest', async ({ headers, routeOptions }) => {
+    if (PROBES.has(routeOptions.url ?? '')) return
+    const { host = '', origin } = headers
+    if (!anyHost && !LOOPBACK.test(host)) {
+      throw new ThreadplaneError('FORBIDDEN', `Host is ${JSON.stringify(host)}: without tokens only loopback is served`)
+    }
+    if (headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)) {
+      throw new ThreadplaneError('FORBIDDEN', 'requests from pages of other origins are refused')
+    }
+  })
+})
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined
+}

@@ -1,0 +1,101 @@
+/** The operations of one service in the OpenAPI document: `call…` and `cast…` for each of its methods. */
+import type { JsonSchema, MethodDescription, ServiceDescription } from '../protocol.ts'
+
+interface Operation {
+  operationId: string
+  responses: Record<string, unknown>
+  [key: string]: unknown
+}
+
+export interface OpenApiDocument {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, unknown> }
+  tags: { name: string; description?: string }[]
+  [key: string]: unknown
+}
+
+/** The generic operations, of which those of a method are special cases. */
+const GENERIC = { call: '/v1/services/{service}/call/{method}', cast: '/v1/services/{service}/cast/{method}' } as const
+
+export function addServiceOperations(document: OpenApiDocument, service: string, description: ServiceDescription): void {
+  const tag = `service ${service}`
+  document.tags.push({
+    name: tag,
+    ...(description.description !== undefined && { description: description.description }),
+  })
+  for (const [method, methodDescription] of Object.entries(description.methods)) {
+    const name = pascalCase(service) + pascalCase(method)
+    const input = addSchema(document, `${name}Input`, methodDescription.input)
+    const output = addSchema(document, `${name}Output`, methodDescription.output)
+    for (const kind of ['call', 'cast'] as const) {
+      const generic = document.paths[GENERIC[kind]]?.post as Operation
+      const parameters = (generic.parameters as { in: string }[] | undefined)?.filter((one) => one.in !== 'path') ?? []
+      document.paths[`/v1/services/${service}/${kind}/${method}`] = {
+        post: {
+          operationId: unused(document, `${kind}${name}`),
+          tags: [tag],
+          summary: summary(kind, service, method, methodDescription),
+          ...(parameters.length > 0 && { parameters }),
+          requestBody: { required: true, content: { 'application/json': { schema: input } } },
+          responses: {
+            ...generic.responses,
+            ...(kind === 'call' && {
+              200: { description: 'The result', content: { 'application/json': { schema: output } } },
+            }),
+          },
+        },
+      }
+    }
+  }
+}
+
+function summary(kind: 'call' | 'cast', service: string, method: string, { description }: MethodDescription): string {
+  return `${kind === 'call' ? 'Call' : 'Cast'} ${service}.${method}${description === undefined ? '' : `: ${description}`}`
+}
+
+/** Names that would collide get a suffix. */
+function unused(document: OpenApiDocument, operationId: string): string {
+  const taken = new Set(Object.values(document.paths).flatMap((path) => Object.values(path).map((op) => op.operationId)))
+  let id = operationId
+  for (let n = 2; taken.has(id); n += 1) id = `${operationId}_${n}`
+  return id
+}
+
+/** Makes a schema a component, its `$defs` components beside it, and returns the reference to it. */
+function addSchema(document: OpenApiDocument, wanted: string, schema: JsonSchema | undefined): object {
+  if (schema === undefined) return {}
+  const { schemas } = document.components
+  let name = wanted
+  for (let n = 2; Object.hasOwn(schemas, name); n += 1) name = `${wanted}_${n}`
+  const { $schema: _dialect, $id: _id, $defs = {}, ...rest } = schema
+  const componentOf = (definition: string) => `${name}_${definition.replace(/[^A-Za-z0-9._-]/g, '_')}`
+  const rewrite = (ref: string): string => {
+    if (ref === '#') return `#/components/schemas/${name}`
+    const [, definition] = /^#\/(?:\$defs|definitions)\/(.+)$/.exec(ref) ?? []
+    return definition === undefined ? ref : `#/components/schemas/${componentOf(definition)}`
+  }
+  schemas[name] = withRefs(rest, rewrite)
+  for (const [definition, part] of Object.entries($defs as Record<string, JsonSchema>)) {
+    const { id: _metaId, ...plain } = part
+    schemas[componentOf(definition)] = withRefs(plain, rewrite)
+  }
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+function withRefs(value: unknown, rewrite: (ref: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((item) => withRefs(item, rewrite))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [
+      key,
+      key === '$ref' && typeof part === 'string' ? rewrite(part) : withRefs(part, rewrite),
+    ]),
+  )
+}
+
+function pascalCase(name: string): string {
+  return name
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+}

@@ -1,0 +1,116 @@
+/**
+ * What the data folder keeps of the services: registrations over HTTP, desired states, and the descriptions of
+ * modules by content hash, so that after a restart casts are accepted at once (P1).
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import writeFileAtomic from 'write-file-atomic'
+import { z } from 'zod'
+import { NAME_PATTERN, serviceOptionsSchema } from './options.ts'
+import type { ServiceDescription } from './protocol.ts'
+
+const registrationSchema = z.strictObject({
+  /** Absent where the service comes from the workers folder and was never registered over HTTP. */
+  module: z.string().optional(),
+  options: serviceOptionsSchema.optional(),
+  desiredState: z.enum(['running', 'stopped']).optional(),
+  /** Deleted over HTTP: its file in the workers folder is no service until it is registered again. */
+  deleted: z.literal(true).optional(),
+})
+
+const fileSchema = z.strictObject({
+  version: z.literal(1),
+  services: z.record(z.string().regex(NAME_PATTERN), registrationSchema),
+})
+
+export type Registration = z.infer<typeof registrationSchema>
+
+export class Registrations {
+  readonly #folder: string
+  readonly #services = new Map<string, Registration>()
+
+  private constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Reads the folder, and makes it if it is not there. A damaged file stops the start, and names itself. */
+  static async open(folder: string): Promise<Registrations> {
+    await mkdir(join(folder, 'descriptions'), { recursive: true })
+    const registrations = new Registrations(folder)
+    await registrations.#load()
+    return registrations
+  }
+
+  get #file(): string {
+    return join(this.#folder, 'services.json')
+  }
+
+  async #load(): Promise<void> {
+    const text = await readIfThere(this.#file)
+    if (text === undefined) return
+    try {
+      const { services } = fileSchema.parse(JSON.parse(text))
+      for (const [name, registration] of Object.entries(services)) this.#services.set(name, registration)
+    } catch (error) {
+      throw new Error(`${this.#file} cannot be read: repair it, or move it away to begin without registrations`, {
+        cause: error,
+      })
+    }
+  }
+
+  get(name: string): Registration | undefined {
+    return this.#services.get(name)
+  }
+
+  entries(): [string, Registration][] {
+    return [...this.#services]
+  }
+
+  /** Resolves once it is on disk. */
+  async set(name: string, registration: Registration): Promise<void> {
+    this.#services.set(name, registration)
+    const services = Object.fromEntries(this.#services)
+    await writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, services }, null, 2)}\n`)
+  }
+
+  async description(moduleUrl: string): Promise<ServiceDescription | undefined> {
+    const text = await readIfThere(await this.#descriptionFile(moduleUrl))
+    if (text === undefined) return undefined
+    try {
+      return JSON.parse(text) as ServiceDescription
+    } catch {
+      // It is only a cache: the module describes itself again.
+      return undefined
+    }
+  }
+
+  async keepDescription(moduleUrl: string, description: ServiceDescription): Promise<void> {
+    await writeFileAtomic(await this.#descriptionFile(moduleUrl), JSON.stringify(description))
+  }
+
+  /** By content: a changed module is another one. So is the same under another version of what describes it. */
+  async #descriptionFile(moduleUrl: string): Promise<string> {
+    const hash = createHash('sha256')
+      .update(await readFile(fileURLToPath(moduleUrl)))
+      .update(await describedBy)
+      .digest('hex')
+    return join(this.#folder, 'descriptions', `${hash}.json`)
+  }
+}
+
+/** The versions of this package and of Node. */
+const describedBy = readFile(new URL(import.meta.resolve('threadplane/package.json')), 'utf8').then((text) => {
+  const { version } = JSON.parse(text) as { version: string }
+  return `${version} ${process.version}`
+})
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,182 @@
+/** Name → supervised service. What is registered over HTTP, and what was wanted to run, survives a restart. */
+import { ThreadplaneError } from './errors.ts'
+import type { Dispatcher } from './jobs/dispatcher.ts'
+import type { ResolvedServiceOptions, ServiceOptions } from './options.ts'
+import type { Registrations } from './registrations.ts'
+import type { ServiceLog } from './service/service.ts'
+import { type Supervisor, SUPERVISORS } from './service/supervisor.ts'
+import { SupervisedService } from './supervised-service.ts'
+import type { WorkersFolder } from './workers-folder.ts'
+
+export interface RegistryOptions {
+  workers: WorkersFolder
+  registrations: Registrations
+  dispatcher: Dispatcher
+  log: ServiceLog
+}
+
+export class Registry {
+  readonly #options: RegistryOptions
+  readonly #services = new Map<string, SupervisedService>()
+  /** Supervisors of restart groups, by name. */
+  readonly #groups = new Map<string, Supervisor>()
+  readonly #registering = new Map<string, Promise<unknown>>()
+  /** No new work is taken any more. */
+  closing = false
+  /** Every autostarted service has started or failed to. */
+  startedUp = false
+
+  constructor(options: RegistryOptions) {
+    this.#options = options
+  }
+
+  get services(): SupervisedService[] {
+    return [...this.#services.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** @throws SERVICE_NOT_FOUND, with the names that exist */
+  get(name: string): SupervisedService {
+    const service = this.#services.get(name)
+    if (service !== undefined) return service
+    const names = this.services.map((other) => other.name).join(', ')
+    throw new ThreadplaneError('SERVICE_NOT_FOUND', `there is no service ${JSON.stringify(name)}; there are: ${names}`)
+  }
+
+  /** Registers what the workers folder and the data folder hold. Nothing is started yet. */
+  async load(): Promise<void> {
+    const { workers, registrations, log } = this.#options
+    const modules = await workers.services(log)
+    for (const [name, { module, deleted }] of registrations.entries()) {
+      if (deleted) modules.delete(name)
+      else if (module !== undefined) modules.set(name, module)
+    }
+    await Promise.all([...modules].map(([name, module]) => this.#restore(name, module)))
+  }
+
+  async #restore(name: string, module: string): Promise<void> {
+    const { options = {} } = this.#options.registrations.get(name) ?? {}
+    try {
+      this.#add(await this.#create(name, module, options))
+    } catch (error) {
+      this.#options.log.error({ err: error, service: name, module }, 'a registered service cannot be restored')
+    }
+  }
+
+  /** Starts what is wanted to run; the errors of services are their own. */
+  async startAll(): Promise<void> {
+    await Promise.all(this.services.map((service) => this.#bringUp(service)))
+    this.startedUp = true
+  }
+
+  async #bringUp(service: SupervisedService): Promise<void> {
+    const wanted = this.#options.registrations.get(service.name)?.desiredState
+    try {
+      if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
+      else if (service.description === undefined) await service.describe()
+    } catch (error) {
+      this.#options.log.error({ err: error, service: service.name }, 'a service did not start')
+    }
+  }
+
+  async #create(name: string, module: string, overrides: ServiceOptions): Promise<SupervisedService> {
+    const { workers, registrations, log } = this.#options
+    const moduleUrl = workers.resolve(module)
+    return new SupervisedService({
+      name,
+      module,
+      moduleUrl,
+      overrides,
+      desiredState: registrations.get(name)?.desiredState ?? 'running',
+      description: await registrations.description(moduleUrl),
+      log,
+      supervisorFor: (options) => this.#supervisorFor(name, options),
+      onDescribed: (description) => {
+        registrations.keepDescription(moduleUrl, description).catch((error: unknown) => {
+          log.warn({ err: error, service: name }, 'the description of a module could not be kept')
+        })
+      },
+    })
+  }
+
+  #add(service: SupervisedService): void {
+    this.#services.set(service.name, service)
+    this.#options.dispatcher.serve(service)
+  }
+
+  /** Its own, or that of its restart group, which lasts from its first member on. */
+  #supervisorFor(name: string, { restart: { strategy, group, ...policy } }: ResolvedServiceOptions): Supervisor {
+    const { log } = this.#options
+    const create = () => new SUPERVISORS[strategy]({ name: group ?? name, policy, log })
+    if (group === undefined) return create()
+    const supervisor = this.#groups.get(group) ?? create()
+    this.#groups.set(group, supervisor)
+    return supervisor
+  }
+
+  /**
+   * Registers a service, or replaces one, and waits for its start. A first registration whose start fails is kept.
+   * True if it is new.
+   * @throws MODULE_REFUSED
+   */
+  async put(name: string, module: string, options: ServiceOptions): Promise<boolean> {
+    return this.#oneByOne(name, async () => {
+      const { registrations } = this.#options
+      const service = await this.#create(name, module, options)
+      const replaced = this.#services.get(name)
+      if (replaced !== undefined) {
+        await replaced.stop()
+        replaced.dispose()
+      }
+      this.#add(service)
+      await registrations.set(name, { module, options })
+      await this.#bringUp(service)
+      return replaced === undefined
+    })
+  }
+
+  /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT */
+  async remove(name: string, { cancelJobs }: { cancelJobs: boolean }): Promise<void> {
+    await this.#oneByOne(name, async () => {
+      const { dispatcher, registrations } = this.#options
+      const service = this.get(name)
+      const unfinished = await dispatcher.unfinished(name)
+      if (unfinished.length > 0 && !cancelJobs) {
+        throw new ThreadplaneError(
+          'CONFLICT',
+          `${name} has ${unfinished.length} unfinished jobs: cancel them, or delete with ?cancelJobs=true`,
+          { service: name },
+        )
+      }
+      for (const id of unfinished) await dispatcher.cancel(id)
+      await service.stop()
+      service.dispose()
+      this.#services.delete(name)
+      await registrations.set(name, { deleted: true })
+    })
+  }
+
+  /** What a client asked for is what a restart of the process brings back. */
+  async rememberDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
+    const { registrations } = this.#options
+    await registrations.set(name, { ...registrations.get(name), desiredState })
+  }
+
+  /** Registrations of one name follow each other. */
+  async #oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#registering.get(name) ?? Promise.resolve()
+    const changed = before.then(change, change)
+    this.#registering.set(name, changed)
+    try {
+      return await changed
+    } finally {
+      if (this.#registering.get(name) === changed) this.#registering.delete(name)
+    }
+  }
+
+  /** Runs what runs to its end, and stops every thread; services keep their desired state. */
+  async close(): Promise<void> {
+    this.closing = true
+    this.#options.dispatcher.close()
+    await Promise.all(this.services.map((service) => service.stop()))
+  }
+}

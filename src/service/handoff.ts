@@ -1,0 +1,232 @@
+/**
+ * What one thread has been handed of the queue: up to `numWorkers + prefetch` methods ahead, so that the next is
+ * there when one ends. Those not begun still belong to the control thread (DESIGN section 7).
+ */
+import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
+import { Outbox } from '../outbox.ts'
+import type { ControlMessage, FailureMessage, MethodFailure, ProgressMessage, ResultMessage } from '../protocol.ts'
+import { SlotTable } from '../shared-memory.ts'
+import type { Consumer, MethodQueue } from './method-queue.ts'
+import type { Place, QueuedMethod } from './queued-method.ts'
+
+/** How often methods that run are looked at for their own deadline, in milliseconds. */
+const SWEEP_EVERY_MS = 50
+
+export interface HandoffOptions {
+  queue: MethodQueue
+  /** As many slots as methods are handed at a time: `numWorkers + prefetch`. */
+  slots: SlotTable
+  cancelGraceMs: number
+  post: (messages: ControlMessage[]) => void
+  /** A method went on after its own deadline or a cancellation, and the grace: the thread is to be retired. */
+  onOverdue: (method: QueuedMethod) => void
+}
+
+interface Handed {
+  sequence: number
+  method: QueuedMethod
+}
+
+export class Handoff implements Consumer, Place {
+  readonly #options: HandoffOptions
+  readonly #slots: (Handed | undefined)[]
+  readonly #free: number[]
+  readonly #slotOf = new Map<QueuedMethod, number>()
+  readonly #outbox: Outbox<ControlMessage>
+  #sequence = 0
+  #sweeper: NodeJS.Timeout | undefined
+  #closed = false
+  readonly #idle: (() => void)[] = []
+
+  constructor(options: HandoffOptions) {
+    this.#options = options
+    this.#slots = new Array(options.slots.length).fill(undefined)
+    this.#free = Array.from({ length: options.slots.length }, (_, slot) => slot)
+    this.#outbox = new Outbox(options.post, (message) => this.#refused(message))
+  }
+
+  get room(): number {
+    return this.#closed ? 0 : this.#free.length
+  }
+
+  get load(): number {
+    return this.#slotOf.size
+  }
+
+  /** Do all methods that still run go on after their own deadline or cancellation, and the grace? */
+  get allOverdue(): boolean {
+    const now = performance.now()
+    return this.running.every((method) => now >= this.#blamedAt(method))
+  }
+
+  /** Methods the thread has begun and not ended. */
+  get running(): QueuedMethod[] {
+    return [...this.#slotOf.keys()].filter((method) => this.hasBegun(method))
+  }
+
+  hand(method: QueuedMethod): void {
+    const slot = this.#free.pop() as number
+    this.#sequence = SlotTable.next(this.#sequence)
+    const sequence = this.#sequence
+    this.#slots[slot] = { sequence, method }
+    this.#slotOf.set(method, slot)
+    method.place = this
+    this.#options.slots.hand(slot, sequence)
+    const { payload, format, job } = method
+    this.#outbox.push({ type: 'run', slot, sequence, method: method.method, payload, format, job })
+    this.#sweeper ??= setInterval(this.#sweep, SWEEP_EVERY_MS)
+  }
+
+  /** Posts anything else in the order of the methods. */
+  send(message: ControlMessage): void {
+    this.#outbox.push(message)
+  }
+
+  withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean {
+    const slot = this.#slotOf.get(method) as number
+    const { sequence } = this.#slots[slot] as Handed
+    if (this.#options.slots.revoke(slot, sequence)) {
+      this.#release(slot)
+      return false
+    }
+    this.#outbox.push({ type: 'abort', sequence, reason: toWireError(reason) })
+    return true
+  }
+
+  hasBegun(method: QueuedMethod): boolean {
+    const slot = this.#slotOf.get(method)
+    if (slot === undefined) return false
+    return this.#options.slots.hasBegun(slot, (this.#slots[slot] as Handed).sequence)
+  }
+
+  receive(message: ResultMessage | FailureMessage | ProgressMessage): void {
+    const handed = this.#slots[message.slot]
+    // P3: the late result of an abandoned attempt finds another number in its slot.
+    if (handed?.sequence !== message.sequence) return
+    const { method } = handed
+    switch (message.type) {
+      case 'progress':
+        method.onProgress?.(message.fraction, message.note)
+        return
+      case 'result':
+        method.succeed(message.value)
+        break
+      case 'failure':
+        method.fail(failureError(method, message.failure))
+        break
+    }
+    this.#release(message.slot)
+    this.#options.queue.completed()
+  }
+
+  /** Takes nothing more; what has not begun goes back to the front of the queue. */
+  close(): void {
+    this.#closed = true
+    this.#options.queue.detach(this)
+    this.recall(['call', 'cast'])
+  }
+
+  /** Gives what has not begun back to the front of the queue. */
+  recall(kinds: readonly QueuedMethod['kind'][]): void {
+    const notBegun: Handed[] = []
+    for (const [slot, handed] of this.#slots.entries()) {
+      if (handed === undefined || !kinds.includes(handed.method.kind)) continue
+      if (!this.#options.slots.revoke(slot, handed.sequence)) continue
+      notBegun.push(handed)
+      this.#vacate(slot)
+    }
+    notBegun.sort((a, b) => a.sequence - b.sequence)
+    this.#options.queue.putBack(notBegun.map(({ method }) => method))
+  }
+
+  /** The thread is gone: what had begun fails, at once. */
+  abandon(reason: (method: QueuedMethod) => ThreadplaneError): void {
+    this.close()
+    clearInterval(this.#sweeper)
+    for (const [slot, handed] of this.#slots.entries()) {
+      if (handed === undefined) continue
+      handed.method.fail(reason(handed.method))
+      this.#release(slot)
+    }
+  }
+
+  /** Resolves as soon as the thread has ended all it was handed. */
+  async idle(): Promise<void> {
+    if (this.#slotOf.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  #release(slot: number): void {
+    this.#vacate(slot)
+    if (!this.#closed) this.#options.queue.pump()
+  }
+
+  #vacate(slot: number): void {
+    const { method } = this.#slots[slot] as Handed
+    method.place = undefined
+    this.#slots[slot] = undefined
+    this.#slotOf.delete(method)
+    this.#free.push(slot)
+    if (this.#slotOf.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  /** A payload that structured clone does not take, from a caller in this process. */
+  #refused(message: ControlMessage): void {
+    if (message.type !== 'run') return
+    const handed = this.#slots[message.slot]
+    if (handed?.sequence !== message.sequence) return
+    const issue = { pointer: '', message: 'It cannot be sent to a thread: it is nested too deeply or not plain data' }
+    handed.method.fail(handed.method.error('VALIDATION_FAILED', issue.message, { errors: [issue] }))
+    this.#options.slots.revoke(message.slot, message.sequence)
+    this.#release(message.slot)
+  }
+
+  /**
+   * A method's own `timeoutMs` counts from when it began. Past it the method is aborted, and if it still goes on
+   * after the grace, its thread is to blame. A client's deadline is none of this.
+   */
+  readonly #sweep = (): void => {
+    if (this.#slotOf.size === 0) {
+      clearInterval(this.#sweeper)
+      this.#sweeper = undefined
+      return
+    }
+    const now = performance.now()
+    for (const method of this.running) {
+      method.begunAt ??= now
+      if (now >= method.begunAt + method.timeoutMs) {
+        method.abort('DEADLINE_EXCEEDED', `${method.service}.${method.method} ran for longer than ${method.timeoutMs} ms`)
+      }
+      if (now >= this.#blamedAt(method)) this.#options.onOverdue(method)
+    }
+  }
+
+  /** When a method that still runs becomes its thread's fault. */
+  #blamedAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {
+    return Math.min(begunAt + timeoutMs, cancelledAt) + this.#options.cancelGraceMs
+  }
+}
+
+function failureError(method: QueuedMethod, failure: MethodFailure): ThreadplaneError {
+  const name = `${method.service}.${method.method}`
+  switch (failure.kind) {
+    case 'threw': {
+      const cause = fromWireError(failure.error)
+      return method.error('METHOD_FAILED', `${cause.name}: ${cause.message}`, {
+        started: true,
+        cause,
+        retryable: failure.retryable,
+      })
+    }
+    case 'refused':
+      return method.error('VALIDATION_FAILED', `the payload of ${name} was refused`, { errors: failure.issues })
+    case 'resultRefused':
+      return method.error('RESULT_INVALID', `the result of ${name} does not match its output schema`, {
+        started: true,
+        errors: failure.issues,
+      })
+    case 'notSerializable':
+      return method.error('RESULT_NOT_SERIALIZABLE', `the result of ${name}: ${failure.detail}`, { started: true })
+    case 'noSuchMethod':
+      return method.error('METHOD_NOT_FOUND', `${method.service} has no method ${method.method}`)
+  }
+}

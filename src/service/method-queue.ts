@@ -1,0 +1,240 @@
+/**
+ * The bounded queue in front of a service's threads. Priority, deadline and abort are decided here, on the control
+ * thread; what has been handed to a thread but not begun comes back here when the thread dies.
+ * Source: mode/threads.py MethodQueue
+ */
+import { ThreadplaneError } from '../errors.ts'
+import type { Place, QueuedMethod } from './queued-method.ts'
+
+/** A thread that takes methods from the queue. */
+export interface Consumer {
+  /** How many more methods it takes now. */
+  readonly room: number
+  /** How many it has begun: the least loaded is served first. */
+  readonly load: number
+  hand(method: QueuedMethod): void
+}
+
+type Rejection = (method: QueuedMethod) => ThreadplaneError
+
+const PRIORITIES = 10
+/** While both wait, one method in so many is a cast. */
+const CAST_SHARE = 8
+
+export interface MethodQueueOptions {
+  service: string
+  /** Methods that may wait. */
+  capacity: number
+  /** Bytes of payloads that may wait. */
+  maxBytes: number
+}
+
+export class MethodQueue implements Place {
+  #options: MethodQueueOptions
+  readonly #consumers = new Set<Consumer>()
+  readonly #calls = new PriorityList()
+  readonly #casts = new PriorityList()
+  #bytes = 0
+  #turn = 0
+  #paused = false
+  #closed: Rejection | undefined
+  #completedPerMs = 0
+  #completedAt = performance.now()
+  readonly #drained: (() => void)[] = []
+
+  constructor(options: MethodQueueOptions) {
+    this.#options = options
+  }
+
+  /** The module may have said more of itself meanwhile. */
+  set limits(limits: Pick<MethodQueueOptions, 'capacity' | 'maxBytes'>) {
+    this.#options = { ...this.#options, ...limits }
+  }
+
+  get capacity(): number {
+    return this.#options.capacity
+  }
+
+  get size(): number {
+    return this.#calls.size + this.#casts.size
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  set paused(paused: boolean) {
+    this.#paused = paused
+    this.pump()
+  }
+
+  /** @throws QUEUE_FULL */
+  enqueue(method: QueuedMethod): void {
+    if (this.#closed !== undefined) throw this.#closed(method)
+    const { service, capacity, maxBytes } = this.#options
+    if (this.size >= capacity || this.#bytes + method.bytes > maxBytes) {
+      const limit = this.size >= capacity ? `${this.size} methods` : `${this.#bytes} bytes of payloads`
+      throw new ThreadplaneError('QUEUE_FULL', `${limit} are waiting for ${service} already`, {
+        service,
+        method: method.method,
+        started: false,
+        retryAfterSeconds: this.#secondsToDrain(),
+      })
+    }
+    this.#add(method, 'last')
+    this.pump()
+  }
+
+  /** Methods that were handed out and not begun, in the order they were handed. They lose no place. */
+  putBack(methods: QueuedMethod[]): void {
+    for (const method of methods.reverse()) {
+      if (this.#closed !== undefined) method.fail(this.#closed(method))
+      else if (!method.settled) this.#add(method, 'first')
+    }
+    this.pump()
+  }
+
+  withdraw(method: QueuedMethod): boolean {
+    this.#remove(method)
+    return false
+  }
+
+  hasBegun(): boolean {
+    return false
+  }
+
+  /** Fails what waits, or the casts among it; nobody will come to run it. */
+  rejectAll(reason: Rejection, kinds: readonly QueuedMethod['kind'][] = ['call', 'cast']): void {
+    for (const kind of kinds) {
+      const list = kind === 'call' ? this.#calls : this.#casts
+      for (let method = list.first(); method !== undefined; method = list.first()) {
+        this.#remove(method)
+        method.fail(reason(method))
+      }
+    }
+  }
+
+  /** From now on whatever comes in fails, as does what waits. */
+  close(reason: Rejection): void {
+    this.#closed = reason
+    this.rejectAll(reason)
+  }
+
+  open(): void {
+    this.#closed = undefined
+  }
+
+  attach(consumer: Consumer): void {
+    this.#consumers.add(consumer)
+    this.pump()
+  }
+
+  detach(consumer: Consumer): void {
+    this.#consumers.delete(consumer)
+  }
+
+  /** Resolves as soon as nothing waits. */
+  async drained(): Promise<void> {
+    if (this.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve))
+  }
+
+  /** Hands out as much as the consumers take. They call it when they have room again. */
+  pump(): void {
+    while (!this.#paused && this.size > 0) {
+      const consumer = this.#leastLoaded()
+      if (consumer === undefined) break
+      const method = this.#nextList().first() as QueuedMethod
+      this.#remove(method)
+      consumer.hand(method)
+    }
+  }
+
+  /** Told of every method that ended, for the estimate of when there is room again. */
+  completed(): void {
+    const now = performance.now()
+    const elapsedMs = Math.max(now - this.#completedAt, 0.001)
+    this.#completedAt = now
+    this.#completedPerMs += (1 / elapsedMs - this.#completedPerMs) * Math.min(elapsedMs / 1_000, 1)
+  }
+
+  /** Between 1 and 60 seconds: what waits, at the rate of the last seconds. */
+  #secondsToDrain(): number {
+    const seconds = this.#completedPerMs > 0 ? this.size / this.#completedPerMs / 1_000 : 1
+    return Math.min(Math.max(Math.ceil(seconds), 1), 60)
+  }
+
+  #leastLoaded(): Consumer | undefined {
+    let best: Consumer | undefined
+    for (const consumer of this.#consumers) {
+      if (consumer.room > 0 && (best === undefined || consumer.load < best.load)) best = consumer
+    }
+    return best
+  }
+
+  /** Calls before casts, but for one in eight, so that neither starves the other. */
+  #nextList(): PriorityList {
+    if (this.#casts.size === 0) return this.#calls
+    if (this.#calls.size === 0) return this.#casts
+    this.#turn = (this.#turn + 1) % CAST_SHARE
+    return this.#turn === 0 ? this.#casts : this.#calls
+  }
+
+  #list(method: QueuedMethod): PriorityList {
+    return method.kind === 'call' ? this.#calls : this.#casts
+  }
+
+  #add(method: QueuedMethod, end: 'first' | 'last'): void {
+    method.place = this
+    this.#bytes += method.bytes
+    this.#list(method).add(method, end)
+  }
+
+  #remove(method: QueuedMethod): void {
+    method.place = undefined
+    this.#bytes -= method.bytes
+    this.#list(method).remove(method)
+    if (this.size === 0) for (const resolve of this.#drained.splice(0)) resolve()
+  }
+}
+
+/** A doubly linked list a priority, so that an abort takes a method out of the middle at once. */
+class PriorityList {
+  readonly #heads: (QueuedMethod | undefined)[] = new Array(PRIORITIES).fill(undefined)
+  readonly #tails: (QueuedMethod | undefined)[] = new Array(PRIORITIES).fill(undefined)
+  size = 0
+
+  first(): QueuedMethod | undefined {
+    if (this.size === 0) return undefined
+    for (let priority = PRIORITIES - 1; priority >= 0; priority -= 1) {
+      if (this.#heads[priority] !== undefined) return this.#heads[priority]
+    }
+    return undefined
+  }
+
+  add(method: QueuedMethod, end: 'first' | 'last'): void {
+    const { priority } = method
+    const neighbour = end === 'last' ? this.#tails[priority] : this.#heads[priority]
+    method.previous = end === 'last' ? neighbour : undefined
+    method.next = end === 'last' ? undefined : neighbour
+    this.#link(method)
+    this.size += 1
+  }
+
+  remove(method: QueuedMethod): void {
+    const { previous, next, priority } = method
+    if (previous === undefined) this.#heads[priority] = next
+    else previous.next = next
+    if (next === undefined) this.#tails[priority] = previous
+    else next.previous = previous
+    method.previous = method.next = undefined
+    this.size -= 1
+  }
+
+  #link(method: QueuedMethod): void {
+    const { previous, next, priority } = method
+    if (previous === undefined) this.#heads[priority] = method
+    else previous.next = method
+    if (next === undefined) this.#tails[priority] = method
+    else next.previous = method
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * A ServiceThread with a method queue: `callThread` waits for a method's result, `castThread` does not.
+ * Source: mode/threads.py QueueServiceThread
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { z } from 'zod'
+import { hasCode, ThreadplaneError } from '../errors.ts'
+import { METHOD_DEFAULTS } from '../options.ts'
+import type { ThreadMessage } from '../protocol.ts'
+import type { MethodDefinition, ServiceDefinition } from '../thread/define-service.ts'
+import { v7 as uuidv7 } from 'uuid'
+import { Handoff } from './handoff.ts'
+import { MethodQueue } from './method-queue.ts'
+import { QueuedMethod } from './queued-method.ts'
+import { ServiceThread, type ServiceThreadOptions } from './service-thread.ts'
+import type { ThreadSession } from './thread-session.ts'
+
+export interface QueueServiceThreadOptions extends ServiceThreadOptions {
+  /** Shared with other threads of the same service. Default: one of its own. */
+  methodQueue?: MethodQueue
+}
+
+export interface CallOptions {
+  /** A method aborted before its turn is not run; one that runs is told by its own signal. */
+  signal?: AbortSignal
+  /** From now on, the queue included, in milliseconds. Default: the method's `timeoutMs`. */
+  timeoutMs?: number
+  /** 0 to 9, 9 first. Default: the method's. */
+  priority?: number
+}
+
+/** What `onThreadStop` gets when draining the queue took all of `shutdownTimeoutMs`. */
+const STOP_AT_LEAST_MS = 100
+
+type MethodsOf<Module extends ServiceDefinition> = Module['methods']
+type PayloadOf<Method> = Method extends MethodDefinition<infer Input, z.ZodType> ? z.input<Input> : never
+type ResultOf<Method> = Method extends MethodDefinition<infer _Input, infer Output> ? z.output<Output> : never
+
+export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefinition> extends ServiceThread {
+  readonly methodQueue: MethodQueue
+  readonly #ownsQueue: boolean
+  readonly #handoffs = new Map<ThreadSession, Handoff>()
+
+  constructor(options: QueueServiceThreadOptions) {
+    super(options)
+    this.#ownsQueue = options.methodQueue === undefined
+    const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
+    this.methodQueue = options.methodQueue ?? new MethodQueue({ service: this.name, capacity, maxBytes })
+    this.on('state', () => this.#rejectIfForsaken())
+  }
+
+  /**
+   * Runs a method in the thread and returns its result, as a structured clone. Before `start()` it waits for that.
+   * @throws what the method threw, with its name, message, code and cause; QUEUE_FULL, VALIDATION_FAILED,
+   * DEADLINE_EXCEEDED, JOB_CANCELLED, THREAD_DIED, RESULT_INVALID, RESULT_NOT_SERIALIZABLE
+   */
+  async callThread<Name extends keyof MethodsOf<Module> & string>(
+    method: Name,
+    payload: PayloadOf<MethodsOf<Module>[Name]>,
+    options: CallOptions = {},
+  ): Promise<ResultOf<MethodsOf<Module>[Name]>> {
+    const { signal } = options
+    const queued = this.#enqueue('call', method, payload, options)
+    const abort = () => queued.abort('JOB_CANCELLED', `the call of ${queued.service}.${method} was aborted`)
+    signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
+    try {
+      return (await queued.promise) as ResultOf<MethodsOf<Module>[Name]>
+    } catch (error) {
+      throw hasCode(error, 'METHOD_FAILED') ? error.cause : error
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** Queues a method and returns at once. Its error never reaches the caller; it is logged. @throws QUEUE_FULL */
+  castThread<Name extends keyof MethodsOf<Module> & string>(
+    method: Name,
+    payload: PayloadOf<MethodsOf<Module>[Name]>,
+    options: Pick<CallOptions, 'priority'> = {},
+  ): void {
+    const queued = this.#enqueue('cast', method, payload, options)
+    queued.promise.catch((error: unknown) => {
+      this.log?.error({ err: error, service: this.name, method, jobId: queued.job.id }, 'a cast failed')
+    })
+  }
+
+  #enqueue(kind: 'call' | 'cast', method: string, payload: unknown, options: CallOptions): QueuedMethod {
+    const known = this.description?.methods[method]?.options ?? METHOD_DEFAULTS
+    const queued = new QueuedMethod({
+      service: this.name,
+      method,
+      payload,
+      kind,
+      format: 'clone',
+      job: { id: uuidv7(), attempt: 1 },
+      bytes: 0,
+      priority: options.priority ?? known.priority,
+      timeoutMs: known.timeoutMs,
+    })
+    this.methodQueue.enqueue(queued)
+    if (kind === 'call') queued.expireAfter(options.timeoutMs ?? known.timeoutMs)
+    return queued
+  }
+
+  /** Resolves as soon as its threads have ended all they were handed. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#handoffs.values()].map((handoff) => handoff.idle()))
+  }
+
+  /** Takes back what was handed to its threads and has not begun. */
+  recall(kinds: readonly QueuedMethod['kind'][] = ['call', 'cast']): void {
+    for (const handoff of this.#handoffs.values()) handoff.recall(kinds)
+  }
+
+  /** How many methods its threads have begun. */
+  get running(): number {
+    let running = 0
+    for (const handoff of this.#handoffs.values()) running += handoff.running.length
+    return running
+  }
+
+  /** How many were handed to its threads and have not begun. */
+  get prefetched(): number {
+    let handed = 0
+    for (const handoff of this.#handoffs.values()) handed += handoff.load
+    return handed - this.running
+  }
+
+  protected override async launch(): Promise<void> {
+    await super.launch()
+    if (this.session !== undefined) this.#serve(this.session)
+  }
+
+  #serve(session: ThreadSession): void {
+    const handoff = new Handoff({
+      queue: this.methodQueue,
+      slots: session.slots,
+      cancelGraceMs: this.options.cancelGraceMs,
+      post: (messages) => session.worker.post(messages),
+      onOverdue: (method) => this.#onOverdue(session, method),
+    })
+    this.#handoffs.set(session, handoff)
+    void session.worker.stop().then(() => this.#end(session))
+    this.methodQueue.attach(handoff)
+  }
+
+  protected override onThreadMessage(session: ThreadSession, message: ThreadMessage): void {
+    switch (message.type) {
+      case 'result':
+      case 'failure':
+      case 'progress':
+        this.#handoffs.get(session)?.receive(message)
+        break
+      default:
+        this.log?.warn({ service: this.name }, 'a message of an unknown kind from the thread was ignored')
+    }
+  }
+
+  /**
+   * What was queued is run before the thread ends; of a queue shared with other threads, what this one has begun.
+   * Bounded by `shutdownTimeoutMs`, of which the thread gets what is left.
+   */
+  protected override async shutDown(): Promise<void> {
+    const { shutdownTimeoutMs } = this.options
+    const until = performance.now() + shutdownTimeoutMs
+    await withinMs(this.#finish(), shutdownTimeoutMs)
+    const { session } = this
+    for (const handoff of this.#handoffs.values()) handoff.close()
+    await super.shutDown(Math.max(until - performance.now(), STOP_AT_LEAST_MS))
+    const left = [...this.#handoffs.keys()].filter((other) => this.waitForShutdown || other !== session)
+    await Promise.all(left.map((other) => this.#end(other)))
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#ownsQueue && this.session !== undefined) await this.methodQueue.drained()
+    if (!this.#ownsQueue) for (const handoff of this.#handoffs.values()) handoff.close()
+    await this.idle()
+  }
+
+  protected override endSession(session: ThreadSession, reason: Error): Promise<void> {
+    return this.#end(session, reason)
+  }
+
+  /** Ends a thread; what it had begun fails, at once. */
+  #end(session: ThreadSession, reason?: Error): Promise<void> {
+    const why = reason === undefined ? 'it was stopped' : `${reason.name}: ${reason.message}`
+    this.#handoffs.get(session)?.abandon((method) =>
+      method.error('THREAD_DIED', `the thread of ${this.name} died: ${why}`, { started: true, cause: reason }),
+    )
+    this.#handoffs.delete(session)
+    return session.terminate()
+  }
+
+  protected override onThreadDeath(session: ThreadSession, reason: Error): void {
+    super.onThreadDeath(session, reason)
+    // A retired thread dies alone; the service has another.
+    if (this.#handoffs.has(session)) void this.#end(session, reason)
+  }
+
+  /**
+   * A method went on after its own deadline and the grace. Its thread is retired: a new one takes new work, and the
+   * old one is ended as soon as its other methods have ended, or have gone on for too long themselves. That is no
+   * crash and costs no restart.
+   */
+  #onOverdue(session: ThreadSession, method: QueuedMethod): void {
+    const handoff = this.#handoffs.get(session)
+    if (handoff === undefined) return
+    if (session === this.session && this.state === 'running') {
+      this.log?.warn(
+        { service: this.name, method: method.method, jobId: method.job.id },
+        'the thread is retired: a method goes on after its deadline',
+      )
+      this.session = undefined
+      handoff.close()
+      void handoff.idle().then(() => this.#end(session))
+      void this.#replace()
+    }
+    if (handoff.allOverdue) void this.#end(session, new Error(`${method.method} went on after its deadline`))
+  }
+
+  async #replace(): Promise<void> {
+    try {
+      const session = await this.spawn()
+      if (this.state !== 'running') return await session.terminate()
+      this.session = session
+      this.#serve(session)
+    } catch (error) {
+      if (this.state === 'running') this.crash(error as Error)
+    }
+  }
+
+  /** With a queue of its own and nobody to restart the thread, nothing that waits would ever run. */
+  #rejectIfForsaken(): void {
+    if (!this.#ownsQueue || !this.crashed) return
+    if (this.supervisor !== undefined && this.supervisor.recoveryOf(this) !== 'failed') return
+    // After `kill` has put back what had not begun.
+    queueMicrotask(() => {
+      if (!this.crashed) return
+      this.methodQueue.rejectAll((method) =>
+        method.error('THREAD_DIED', `the thread of ${this.name} died: ${this.crashReason?.message}`),
+      )
+    })
+  }
+}
+
+async function withinMs(promise: Promise<void>, timeoutMs: number): Promise<void> {
+  const done = new AbortController()
+  await Promise.race([promise, sleep(timeoutMs, undefined, { signal: done.signal }).catch(() => {})])
+  done.abort()
+}

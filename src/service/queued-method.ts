@@ -1,0 +1,141 @@
+/**
+ * One method to be run by a thread, from the moment it is queued until its promise settles, once.
+ * Source: mode/threads.py QueuedMethod
+ */
+import { type ErrorCode, type ErrorFacts, ThreadplaneError } from '../errors.ts'
+import type { JobContext, ResultFormat } from '../protocol.ts'
+
+/** Where a method is before it settles: the queue, or the hands of a thread. */
+export interface Place {
+  /** Takes the method out, or tells the thread to abort it. True if it had begun. */
+  withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean
+  hasBegun(method: QueuedMethod): boolean
+}
+
+export interface QueuedMethodOptions {
+  service: string
+  method: string
+  payload: unknown
+  kind: 'call' | 'cast'
+  format: ResultFormat
+  job: JobContext
+  /** Size of the payload, for the queue's limit. */
+  bytes: number
+  /** 0 to 9, 9 first. */
+  priority: number
+  /** How long one attempt may run once it has begun, before its thread is to blame. */
+  timeoutMs: number
+  onProgress?: (fraction: number, note: string | undefined) => void
+}
+
+export class QueuedMethod {
+  readonly service: string
+  readonly method: string
+  readonly payload: unknown
+  readonly kind: 'call' | 'cast'
+  readonly format: ResultFormat
+  readonly job: JobContext
+  readonly bytes: number
+  readonly priority: number
+  readonly timeoutMs: number
+  readonly onProgress: QueuedMethodOptions['onProgress']
+  /** Resolves to JSON text or a structured clone, by `format`; rejects with a {@link ThreadplaneError}. */
+  readonly promise: Promise<unknown>
+  settled = false
+  /** Set by whoever holds it. */
+  place: Place | undefined
+  /** When the control thread first saw that it had begun, in milliseconds of its monotonic clock. */
+  begunAt: number | undefined
+  /** When it was cancelled; after the grace its thread is retired. */
+  cancelledAt: number | undefined
+  /** Neighbours in the queue's list. */
+  previous: QueuedMethod | undefined
+  next: QueuedMethod | undefined
+  #resolve!: (value: unknown) => void
+  #reject!: (error: ThreadplaneError) => void
+  #deadline: NodeJS.Timeout | undefined
+
+  constructor(options: QueuedMethodOptions) {
+    this.service = options.service
+    this.method = options.method
+    this.payload = options.payload
+    this.kind = options.kind
+    this.format = options.format
+    this.job = options.job
+    this.bytes = options.bytes
+    this.priority = options.priority
+    this.timeoutMs = options.timeoutMs
+    this.onProgress = options.onProgress
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  /** Payload by position, as mode has it: the elements of an array. */
+  get args(): unknown[] {
+    if (Array.isArray(this.payload)) return this.payload
+    return isRecord(this.payload) || this.payload === undefined ? [] : [this.payload]
+  }
+
+  /** Payload by name: the members of an object. */
+  get kwargs(): Record<string, unknown> {
+    return isRecord(this.payload) ? this.payload : {}
+  }
+
+  get begun(): boolean {
+    return this.place?.hasBegun(this) ?? false
+  }
+
+  /** Ends the wait after so many milliseconds, wherever the method is by then. */
+  expireAfter(deadlineMs: number): void {
+    this.#deadline = setTimeout(() => {
+      this.abort('DEADLINE_EXCEEDED', `no result of ${this.service}.${this.method} within ${deadlineMs} ms`)
+    }, deadlineMs)
+  }
+
+  /** Settles the promise with an error and fires the handler's signal. That costs the thread nothing. */
+  abort(code: ErrorCode, detail: string): void {
+    if (this.settled) return
+    const error = this.error(code, detail)
+    this.fail(this.place?.withdraw(this, error) ? this.error(code, detail, { started: true }) : error)
+  }
+
+  /** As {@link abort}, for a cancellation: if the handler goes on all the same, its thread is retired. */
+  cancel(): void {
+    this.cancelledAt = performance.now()
+    this.abort('JOB_CANCELLED', 'the job was cancelled')
+  }
+
+  succeed(value: unknown): void {
+    if (this.settled) return
+    this.#settle()
+    this.#resolve(value)
+  }
+
+  fail(error: ThreadplaneError): void {
+    if (this.settled) return
+    this.#settle()
+    this.#reject(error)
+  }
+
+  /** An error about this method, with its names. */
+  error(code: ErrorCode, detail: string, facts: ErrorFacts = {}): ThreadplaneError {
+    return new ThreadplaneError(code, detail, {
+      service: this.service,
+      method: this.method,
+      jobId: this.job.id,
+      started: false,
+      ...facts,
+    })
+  }
+
+  #settle(): void {
+    this.settled = true
+    clearTimeout(this.#deadline)
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

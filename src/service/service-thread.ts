@@ -1,0 +1,178 @@
+/**
+ * A service that runs in a thread of its own, with its own event loop.
+ * Source: mode/threads.py ServiceThread
+ */
+import { pathToFileURL } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
+import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../options.ts'
+import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
+import { Service, type ServiceOptionsBase } from './service.ts'
+import { ThreadSession, withinStartTimeout } from './thread-session.ts'
+import type { WorkerThread } from './worker-thread.ts'
+
+export interface ServiceThreadOptions extends ServiceOptionsBase {
+  /** The service module: a `file:` URL or a path. */
+  module: URL | string
+  /** Override those of the module. */
+  options?: ServiceOptions
+  /** If it is known already; the thread describes itself anew at every start. */
+  description?: ServiceDescription | undefined
+  /** False: `start()` returns as soon as the thread is launched. Default true. */
+  waitForThread?: boolean
+  /** False: `stop()` does not wait for the thread's end, which stays bounded by `shutdownTimeoutMs`. Default true. */
+  waitForShutdown?: boolean
+  /** Another class that owns the thread. */
+  Worker?: typeof WorkerThread
+  /** Told whenever the module has described itself. */
+  onDescribed?: (description: ServiceDescription) => void
+}
+
+export class ServiceThread extends Service {
+  readonly module: string
+  description: ServiceDescription | undefined
+  readonly waitForShutdown: boolean
+  protected session: ThreadSession | undefined
+  readonly #settings: ServiceThreadOptions
+  #overrides: ServiceOptions
+  #launched = false
+  readonly #launching = new Set<ThreadSession>()
+
+  constructor(settings: ServiceThreadOptions) {
+    super(settings)
+    const { module, options = {}, description } = settings
+    this.module = toFileUrl(module)
+    this.description = description
+    this.waitForShutdown = settings.waitForShutdown ?? true
+    this.#overrides = options
+    this.#settings = settings
+  }
+
+  /** The module's options under the overrides, with every default filled in. */
+  get options(): ResolvedServiceOptions {
+    return resolveServiceOptions(this.description?.options ?? {}, this.#overrides)
+  }
+
+  /** Milliseconds since the epoch, by a monotonic clock; 0 where there is no thread. */
+  get lastWakeupAt(): number {
+    return this.session?.lastWakeupAt ?? 0
+  }
+
+  /** False when the thread has not turned its event loop for 3 s. */
+  get responsive(): boolean {
+    return this.session?.responsive ?? false
+  }
+
+  get eventLoopUtilization(): number {
+    return this.session?.worker.eventLoopUtilization() ?? 0
+  }
+
+  get heapUsedBytes(): number {
+    return this.session?.heapUsedBytes ?? 0
+  }
+
+  get threadId(): number {
+    return this.session?.id ?? 0
+  }
+
+  get startedAt(): Date | undefined {
+    return this.session?.startedAt
+  }
+
+  override async start(): Promise<void> {
+    const started = super.start()
+    if (this.#settings.waitForThread ?? true) return started
+    // An error of the start is a crash of the service, and is told as one.
+    started.catch(() => {})
+  }
+
+  /** Crashes the thread on purpose, from inside. */
+  crashThread(kind: CrashKind, reason: string): void {
+    this.session?.send({ type: 'crash', kind, reason })
+  }
+
+  /** What the thread says, but for the start and logs. */
+  protected onThreadMessage(_session: ThreadSession, _message: ThreadMessage): void {}
+
+  protected override async launch(): Promise<void> {
+    const session = await this.spawn()
+    if (this.state !== 'starting') return session.terminate()
+    this.session = session
+  }
+
+  protected override async shutDown(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
+    const { session } = this
+    this.session = undefined
+    for (const launching of this.#launching) void launching.terminate()
+    const stopped = session?.stop(timeoutMs)
+    if (this.waitForShutdown) await stopped
+  }
+
+  protected override kill(reason: Error): void {
+    const { session } = this
+    this.session = undefined
+    for (const launching of this.#launching) void launching.terminate()
+    if (session !== undefined) void this.endSession(session, reason)
+  }
+
+  /** Ends a thread at once. */
+  protected endSession(session: ThreadSession, _reason: Error): Promise<void> {
+    return session.terminate()
+  }
+
+  /** Launches a thread and waits until it has started; a thread that fails to is ended. */
+  protected async spawn(): Promise<ThreadSession> {
+    const { startTimeoutMs } = this.options
+    const since = performance.now()
+    const within = <T>(promise: Promise<T>) =>
+      withinStartTimeout(promise, startTimeoutMs - (performance.now() - since), `the start of ${this.name}`)
+    for (;;) {
+      const { limits } = this.options
+      const session = this.#newSession(limits)
+      this.#launching.add(session)
+      try {
+        this.#describe(await within(session.described))
+        // Memory limits are given at birth: where the module itself sets them, it is born again with them.
+        if (!isDeepStrictEqual(limits, this.options.limits)) {
+          await session.terminate()
+          continue
+        }
+        await within(session.start(this.options, this.#launched))
+        this.#launched = true
+        return session
+      } catch (error) {
+        await session.terminate()
+        throw error
+      } finally {
+        this.#launching.delete(session)
+      }
+    }
+  }
+
+  #newSession(limits: ResolvedServiceOptions['limits']): ThreadSession {
+    const { Worker } = this.#settings
+    const session: ThreadSession = new ThreadSession({
+      service: this.name,
+      module: this.module,
+      limits,
+      log: this.log,
+      ...(Worker !== undefined && { Worker }),
+      onMessage: (message) => this.onThreadMessage(session, message),
+      onDeath: (reason) => this.onThreadDeath(session, reason),
+    })
+    return session
+  }
+
+  #describe(description: ServiceDescription): void {
+    this.description = description
+    this.#settings.onDescribed?.(description)
+  }
+
+  /** A thread has ended that was not told to. While it starts, that fails the start. */
+  protected onThreadDeath(session: ThreadSession, reason: Error): void {
+    if (session === this.session) this.crash(reason)
+  }
+}
+
+export function toFileUrl(module: URL | string): string {
+  return module instanceof URL ? module.href : module.startsWith('file:') ? module : pathToFileURL(module).href
+}

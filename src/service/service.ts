@@ -1,0 +1,213 @@
+/**
+ * The life cycle that everything supervised shares: start, stop, crash, restart, and children that follow.
+ * Source: mode/services.py Service
+ */
+import { EventEmitter } from 'node:events'
+import type { Logger } from 'pino'
+import { ThreadplaneError } from '../errors.ts'
+import type { Supervisor } from './supervisor.ts'
+
+type Lifecycle =
+  | { kind: 'stopped' }
+  | { kind: 'starting'; done: Promise<void> }
+  | { kind: 'running' }
+  | { kind: 'stopping'; done: Promise<void> }
+  | { kind: 'crashed' }
+
+export type LifecycleState = Lifecycle['kind']
+
+/** The part of pino that is used: give any pino logger. */
+export type ServiceLog = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>
+
+export interface ServiceOptionsBase {
+  name: string
+  log?: ServiceLog
+}
+
+export class Service extends EventEmitter<{ state: [LifecycleState] }> {
+  readonly name: string
+  readonly log: ServiceLog | undefined
+  readonly children: Service[] = []
+  parent: Service | undefined
+  /** Set by `Supervisor.add`. Without one, a crash reaches parents and root. */
+  supervisor: Supervisor | undefined
+  restartCount = 0
+  /** Why it crashed; kept until the next successful start. */
+  crashReason: Error | undefined
+  #lifecycle: Lifecycle = { kind: 'stopped' }
+
+  constructor({ name, log }: ServiceOptionsBase) {
+    super()
+    this.name = name
+    this.log = log
+  }
+
+  get state(): LifecycleState {
+    return this.#lifecycle.kind
+  }
+
+  get started(): boolean {
+    return this.state === 'starting' || this.state === 'running'
+  }
+
+  get crashed(): boolean {
+    return this.state === 'crashed'
+  }
+
+  // Hooks of subclasses; they run on the control thread.
+
+  protected async onStart(): Promise<void> {}
+  protected async onStarted(): Promise<void> {}
+  protected async onStop(): Promise<void> {}
+  protected async onShutdown(): Promise<void> {}
+  protected async onRestart(): Promise<void> {}
+
+  /** Begins what the service runs. */
+  protected async launch(): Promise<void> {}
+  /** Ends it in good order. */
+  protected async shutDown(): Promise<void> {}
+  /** Ends it now, because it crashed. */
+  protected kill(_reason: Error): void {}
+
+  /** Reports a crash where a person looks. Source: mode/threads.py ServiceThread.on_crash */
+  protected onCrash(message: string, error: Error): void {
+    this.log?.fatal({ err: error, service: this.name }, message)
+  }
+
+  /**
+   * Resolves once the service and its children are fully started; an error there rejects it.
+   * While it stops, it is started after the stop.
+   * @throws ALREADY_STARTED
+   */
+  async start(): Promise<void> {
+    if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
+    if (this.started) throw new ThreadplaneError('ALREADY_STARTED', `${this.name} is started already`)
+    const starting = { kind: 'starting', done: Promise.resolve() } satisfies Lifecycle
+    this.#enter(starting)
+    starting.done = this.#start(starting)
+    await starting.done
+  }
+
+  async #start(starting: Lifecycle): Promise<void> {
+    const superseded = () => this.#lifecycle !== starting
+    try {
+      await this.onStart()
+      if (!superseded()) await this.launch()
+      for (const child of this.children) if (!superseded()) await child.maybeStart()
+      if (!superseded()) await this.onStarted()
+    } catch (error) {
+      if (!superseded()) this.crash(error as Error)
+      if (this.crashed) throw error
+    }
+    if (this.crashed) throw this.crashReason as Error
+    if (superseded()) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
+    this.crashReason = undefined
+    this.#enter({ kind: 'running' })
+  }
+
+  /** True if it started the service, false if it was started: then it waits until that start is through. */
+  async maybeStart(): Promise<boolean> {
+    if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
+    if (this.#lifecycle.kind === 'starting') await this.#lifecycle.done
+    if (this.#lifecycle.kind === 'running') return false
+    await this.start()
+    return true
+  }
+
+  /** Stops the service, then its children in reverse order. Does nothing where there is nothing to stop. */
+  async stop(): Promise<void> {
+    const { kind } = this.#lifecycle
+    if (kind === 'stopped') return
+    if (kind === 'stopping') return this.#lifecycle.done
+    const stopping = { kind: 'stopping', done: Promise.resolve() } satisfies Lifecycle
+    this.#enter(stopping)
+    stopping.done = this.#stop()
+    await stopping.done
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.onStop()
+      await this.shutDown()
+      for (const child of [...this.children].reverse()) await this.#stopChild(child)
+      await this.onShutdown()
+    } finally {
+      this.#enter({ kind: 'stopped' })
+    }
+  }
+
+  async #stopChild(child: Service): Promise<void> {
+    try {
+      await child.stop()
+    } catch (error) {
+      this.log?.error({ err: error, service: child.name }, 'error while stopping a child')
+    }
+  }
+
+  /** Stop, reset, `onRestart`, start. */
+  async restart(): Promise<void> {
+    await this.stop()
+    this.#countRestart()
+    await this.onRestart()
+    await this.start()
+  }
+
+  #countRestart(): void {
+    this.restartCount += 1
+    for (const child of this.children) child.#countRestart()
+  }
+
+  /**
+   * Marks the service and all its children crashed. With a supervisor it wakes that; without one the crash reaches
+   * parents, their children, and root. Source: mode/services.py Service.crash
+   */
+  crash(reason: Error): void {
+    if (this.crashed) return
+    this.onCrash(`${this.name} crashed`, reason)
+    let reached: Service | undefined = this
+    while (reached !== undefined) {
+      reached.#markCrashed(reason)
+      if (reached.supervisor !== undefined) {
+        reached.supervisor.wakeup()
+        return
+      }
+      reached = reached.parent
+    }
+  }
+
+  #markCrashed(reason: Error): void {
+    if (!this.crashed) {
+      this.crashReason = reason
+      this.#enter({ kind: 'crashed' })
+      this.kill(reason)
+    }
+    for (const child of this.children) child.#markCrashed(reason)
+  }
+
+  /** Started and stopped with this service. */
+  addDependency<Child extends Service>(child: Child): Child {
+    child.parent = this
+    this.children.push(child)
+    return child
+  }
+
+  /** As {@link addDependency}, and started now if this service is. */
+  async addRuntimeDependency<Child extends Service>(child: Child): Promise<Child> {
+    this.addDependency(child)
+    if (this.started) await child.maybeStart()
+    return child
+  }
+
+  /** Stops a child and forgets it. */
+  async removeDependency(child: Service): Promise<void> {
+    await child.stop()
+    const index = this.children.indexOf(child)
+    if (index >= 0) this.children.splice(index, 1)
+    child.parent = undefined
+  }
+
+  #enter(lifecycle: Lifecycle): void {
+    this.#lifecycle = lifecycle
+    this.emit('state', lifecycle.kind)
+  }
+}

@@ -1,0 +1,417 @@
+/**
+ * A registered service: its module, its desired state, its threads over one method queue, and their supervisor.
+ * Everything a client does to a service goes through here.
+ */
+import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { v7 as uuidv7 } from 'uuid'
+import { type ErrorFacts, ThreadplaneError } from './errors.ts'
+import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
+import { PayloadValidator } from './payload-validator.ts'
+import type { CrashKind, MethodDescription, ServiceDescription } from './protocol.ts'
+import { Deferred } from './service/deferred.ts'
+import { describeModule } from './service/describe-module.ts'
+import { MethodQueue } from './service/method-queue.ts'
+import { QueuedMethod } from './service/queued-method.ts'
+import { QueueServiceThread } from './service/queue-service-thread.ts'
+import type { ServiceLog } from './service/service.ts'
+import type { Supervisor } from './service/supervisor.ts'
+
+export type ServiceState =
+  | 'stopped'
+  | 'starting'
+  | 'running'
+  | 'paused'
+  | 'stopping'
+  | 'crashed'
+  | 'backoff'
+  | 'failed'
+
+export type DesiredState = 'running' | 'stopped'
+
+export interface SupervisedServiceSettings {
+  name: string
+  /** As it was registered, relative to the workers folder. */
+  module: string
+  /** `file:` URL of it. */
+  moduleUrl: string
+  overrides: ServiceOptions
+  desiredState: DesiredState
+  /** If it is known from an earlier start. */
+  description: ServiceDescription | undefined
+  log: ServiceLog
+  supervisorFor: (options: ResolvedServiceOptions) => Supervisor
+  onDescribed: (description: ServiceDescription) => void
+}
+
+export interface CallRequest {
+  payload: unknown
+  /** Size of the payload as it came. */
+  bytes: number
+  /** Milliseconds from now. Default: the method's `timeoutMs`. */
+  timeoutMs?: number | undefined
+  traceparent?: string | undefined
+}
+
+/** How soon a client may try again at a service that is not running. */
+const RETRY_AFTER_SECONDS = 5
+/** How long a crash on purpose is waited for, to answer with what came of it. */
+const CRASH_SEEN_WITHIN_MS = 1_000
+
+export class SupervisedService extends EventEmitter<{ state: [ServiceState]; described: []; removed: [] }> {
+  readonly name: string
+  readonly module: string
+  readonly overrides: ServiceOptions
+  readonly methodQueue: MethodQueue
+  readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
+  desiredState: DesiredState
+  description: ServiceDescription | undefined
+  threads: QueueServiceThread[] = []
+  supervisor: Supervisor | undefined
+  readonly #settings: SupervisedServiceSettings
+  #validators = new Map<string, PayloadValidator>()
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  #describing = new AbortController()
+  readonly #described = new Deferred<void>()
+  #lastState: ServiceState = 'stopped'
+
+  constructor(settings: SupervisedServiceSettings) {
+    super()
+    this.name = settings.name
+    this.module = settings.module
+    this.overrides = settings.overrides
+    this.desiredState = settings.desiredState
+    this.#settings = settings
+    const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
+    this.methodQueue = new MethodQueue({ service: this.name, capacity, maxBytes })
+    if (settings.description !== undefined) this.#learn(settings.description)
+  }
+
+  get options(): ResolvedServiceOptions {
+    return resolveServiceOptions(this.description?.options ?? {}, this.overrides)
+  }
+
+  get state(): ServiceState {
+    if (this.#stopping !== undefined) return 'stopping'
+    if (this.#starting !== undefined) return 'starting'
+    const states = new Set(this.threads.map((thread) => (thread.crashed ? this.#recoveryOf(thread) : thread.state)))
+    if (states.has('running')) return this.methodQueue.paused ? 'paused' : 'running'
+    // A supervisor stops what it restarts.
+    if (states.has('starting') || states.has('stopping')) return 'starting'
+    for (const state of ['backoff', 'failed', 'crashed'] as const) if (states.has(state)) return state
+    return 'stopped'
+  }
+
+  #recoveryOf(thread: QueueServiceThread): 'backoff' | 'failed' | 'crashed' {
+    return this.supervisor?.recoveryOf(thread) ?? 'crashed'
+  }
+
+  get restartCount(): number {
+    return this.threads.reduce((sum, thread) => sum + thread.restartCount, 0)
+  }
+
+  get crashReason(): Error | undefined {
+    return this.threads.find((thread) => thread.crashReason !== undefined)?.crashReason
+  }
+
+  /** Methods that run now. */
+  get running(): number {
+    return this.threads.reduce((sum, thread) => sum + thread.running, 0)
+  }
+
+  /** Methods that wait: in the queue, or handed to a thread and not begun. */
+  get waiting(): number {
+    return this.threads.reduce((sum, thread) => sum + thread.prefetched, this.methodQueue.size)
+  }
+
+  /**
+   * True if it started the service; false if that was done already.
+   * @param onlyIfAutostart leave it stopped where its options say so, which its module may have to be asked for
+   * @throws START_FAILED
+   */
+  async start({ onlyIfAutostart = false } = {}): Promise<boolean> {
+    this.desiredState = 'running'
+    await this.#stopping
+    if (this.state === 'running' || this.state === 'paused') return false
+    const joined = this.#starting
+    this.#starting ??= this.#start(onlyIfAutostart).finally(() => {
+      this.#starting = undefined
+      this.#changed()
+    })
+    this.#changed()
+    await this.#starting
+    return joined === undefined
+  }
+
+  async #start(onlyIfAutostart: boolean): Promise<void> {
+    this.methodQueue.open()
+    this.supervisor?.budget.reset()
+    try {
+      if (this.description === undefined) await this.describe()
+      if (this.#stopping !== undefined) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
+      if (onlyIfAutostart && !this.options.autostart) {
+        this.desiredState = 'stopped'
+        return
+      }
+      this.#fitThreads()
+      for (const thread of this.threads) this.supervisor?.forget(thread)
+      await Promise.all(this.threads.map((thread) => thread.maybeStart()))
+    } catch (error) {
+      // Where the module could not even be described, its first thread stands for the crash.
+      if (this.description === undefined && this.#stopping === undefined) {
+        this.#fitThreads()
+        this.threads[0]?.crash(error as Error)
+      }
+      throw this.error('START_FAILED', `${this.name} did not start: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  /** Learns what the module is, in a short-lived thread. */
+  async describe(): Promise<void> {
+    const { moduleUrl, log } = this.#settings
+    const { startTimeoutMs, limits } = this.options
+    const { signal } = this.#describing
+    const module = { service: this.name, module: moduleUrl, limits, log, startTimeoutMs, signal }
+    this.#learnAnew(await describeModule(module))
+  }
+
+  #learnAnew(description: ServiceDescription): void {
+    this.#learn(description)
+    this.#settings.onDescribed(description)
+  }
+
+  #learn(description: ServiceDescription): void {
+    this.description = description
+    this.#validators = new Map(
+      Object.entries(description.methods).map(([name, method]) => [name, new PayloadValidator(method)]),
+    )
+    const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
+    this.methodQueue.limits = { capacity, maxBytes }
+    this.#described.resolve()
+    this.emit('described')
+  }
+
+  /** Resolves once the module has described itself. @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED */
+  async whenDescribed(timeoutMs: number): Promise<void> {
+    if (this.description !== undefined) return
+    if (!this.#mayRun()) throw this.#notRunning()
+    const late = new AbortController()
+    const timeout = sleep(timeoutMs, 'late', { signal: late.signal }).catch(() => {})
+    const outcome = await Promise.race([this.#described.promise, timeout])
+    late.abort()
+    if (outcome === 'late') {
+      throw this.error('DEADLINE_EXCEEDED', `${this.name} has not described itself within ${timeoutMs} ms`)
+    }
+  }
+
+  #fitThreads(): void {
+    const { options } = this
+    this.supervisor ??= this.#settings.supervisorFor(options)
+    while (this.threads.length < options.threads) {
+      const thread = new QueueServiceThread({
+        name: this.name,
+        module: this.#settings.moduleUrl,
+        options: this.overrides,
+        description: this.description,
+        log: this.#settings.log,
+        methodQueue: this.methodQueue,
+        onDescribed: (description) => {
+          if (!isSame(description, this.description)) this.#learnAnew(description)
+        },
+      })
+      thread.on('state', () => this.#changed())
+      this.supervisor.add(thread)
+      this.threads.push(thread)
+    }
+  }
+
+  /**
+   * Stops the service; what waits is run first, unless `drain` is false: then it is rejected. Casts that have not
+   * begun go back to their store. True if there was something to stop.
+   */
+  async stop({ drain = true } = {}): Promise<boolean> {
+    this.desiredState = 'stopped'
+    if (this.state === 'stopped') return false
+    const joined = this.#stopping
+    this.#stopping ??= this.#stop(drain).finally(() => {
+      this.#stopping = undefined
+      this.#changed()
+    })
+    this.#changed()
+    await this.#stopping
+    return joined === undefined
+  }
+
+  async #stop(drain: boolean): Promise<void> {
+    const reject = (method: QueuedMethod) => method.error('SERVICE_NOT_RUNNING', `${this.name} was stopped`)
+    const { shutdownTimeoutMs } = this.options
+    for (const thread of this.threads) {
+      this.supervisor?.forget(thread)
+      thread.recall(['cast'])
+    }
+    this.methodQueue.rejectAll(reject, ['cast'])
+    this.#describing.abort()
+    this.#describing = new AbortController()
+    const serves = this.threads.some((thread) => thread.state === 'running') && !this.methodQueue.paused
+    const late = new AbortController()
+    if (drain && serves) {
+      const timeout = sleep(shutdownTimeoutMs, undefined, { signal: late.signal }).catch(() => {})
+      await Promise.race([this.#drained(), timeout])
+    }
+    late.abort()
+    this.methodQueue.close(reject)
+    await Promise.all(this.threads.map((thread) => thread.stop()))
+    this.methodQueue.paused = false
+    // The start it interrupts ends with an error of its own.
+    await this.#starting?.catch(() => {})
+  }
+
+  async #drained(): Promise<void> {
+    await this.methodQueue.drained()
+    await Promise.all(this.threads.map((thread) => thread.idle()))
+  }
+
+  async restart(): Promise<void> {
+    await this.stop()
+    for (const thread of this.threads) thread.restartCount += 1
+    await this.start()
+  }
+
+  /** Nothing is dispatched until `resume`; casts are still accepted. True if that is new. @throws CONFLICT */
+  pause(): boolean {
+    if (this.state === 'paused') return false
+    if (this.state !== 'running') throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
+    this.methodQueue.paused = true
+    for (const thread of this.threads) thread.recall()
+    this.#changed()
+    return true
+  }
+
+  /** @throws CONFLICT */
+  resume(): boolean {
+    if (this.state === 'running') return false
+    if (this.state !== 'paused') throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
+    this.methodQueue.paused = false
+    this.#changed()
+    return true
+  }
+
+  /** Crashes its threads on purpose; resolves once that is seen, or after a second. @throws CONFLICT */
+  async crash(kind: CrashKind, reason: string): Promise<void> {
+    const alive = this.threads.filter((thread) => thread.state === 'running')
+    if (alive.length === 0) throw this.error('CONFLICT', `${this.name} is ${this.state}: there is no thread to crash`)
+    for (const thread of alive) thread.crashThread(kind, reason)
+    if (kind === 'hang') return
+    const seen = Promise.all(alive.map((thread) => new Promise((resolve) => thread.once('state', resolve))))
+    const late = new AbortController()
+    await Promise.race([seen, sleep(CRASH_SEEN_WITHIN_MS, undefined, { signal: late.signal }).catch(() => {})])
+    late.abort()
+  }
+
+  /** The description of a method. @throws METHOD_NOT_FOUND, with the names that exist */
+  method(name: string): MethodDescription {
+    const methods = this.description?.methods ?? {}
+    if (!Object.hasOwn(methods, name)) {
+      const names = Object.keys(methods).join(', ')
+      throw this.error('METHOD_NOT_FOUND', `${this.name} has no method ${JSON.stringify(name)}; it has: ${names}`)
+    }
+    return methods[name] as MethodDescription
+  }
+
+  /** @throws VALIDATION_FAILED */
+  validate(method: string, payload: unknown): void {
+    const errors = this.#validators.get(method)?.validate(payload)
+    if (errors === undefined) return
+    throw this.error('VALIDATION_FAILED', `the payload of ${this.name}.${method} was refused`, { method, errors })
+  }
+
+  /**
+   * Queues a call. Its promise resolves to the result as JSON text.
+   * @throws METHOD_NOT_FOUND, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
+   */
+  call(method: string, { payload, bytes, timeoutMs, traceparent }: CallRequest): QueuedMethod {
+    const { options } = this.method(method)
+    if (!this.#mayRun()) throw this.#notRunning(method)
+    this.validate(method, payload)
+    const queued = new QueuedMethod({
+      service: this.name,
+      method,
+      payload,
+      kind: 'call',
+      format: 'json',
+      job: { id: uuidv7(), attempt: 1, ...(traceparent !== undefined && { traceparent }) },
+      bytes,
+      priority: options.priority,
+      timeoutMs: options.timeoutMs,
+    })
+    this.methodQueue.enqueue(queued)
+    queued.expireAfter(timeoutMs ?? options.timeoutMs)
+    this.counts.calls += 1
+    queued.promise.then(
+      () => {
+        this.counts.succeeded += 1
+      },
+      () => {
+        this.counts.failed += 1
+      },
+    )
+    return queued
+  }
+
+  /** Are methods run now, or as soon as the start or restart under way is through? */
+  #mayRun(): boolean {
+    const { state } = this
+    return state === 'running' || state === 'starting' || state === 'backoff'
+  }
+
+  /** May casts be given to its queue now? */
+  get takesCasts(): boolean {
+    return this.state === 'running' && this.description !== undefined
+  }
+
+  #notRunning(method?: string): ThreadplaneError {
+    return this.error('SERVICE_NOT_RUNNING', `${this.name} is ${this.state}`, {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      started: false,
+      ...(method !== undefined && { method }),
+    })
+  }
+
+  error(code: ThreadplaneError['code'], detail: string, facts: ErrorFacts = {}): ThreadplaneError {
+    return new ThreadplaneError(code, detail, { service: this.name, ...facts })
+  }
+
+  /** A thread, the queue or an operation has changed state. */
+  #changed(): void {
+    const { state } = this
+    // More threads may be wanted than the first start knew of.
+    if (state === 'running' && this.threads.length < this.options.threads) this.#growThreads()
+    if (state === 'failed' || state === 'crashed') {
+      const why = this.crashReason?.message ?? 'unknown'
+      this.methodQueue.rejectAll((method) =>
+        method.error('SERVICE_NOT_RUNNING', `${this.name} has ${state}: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
+      )
+    }
+    if (state === this.#lastState) return
+    this.#lastState = state
+    this.emit('state', state)
+  }
+
+  #growThreads(): void {
+    const known = this.threads.length
+    this.#fitThreads()
+    // A failed start is a crash of that thread, which its supervisor sees to.
+    for (const thread of this.threads.slice(known)) thread.start().catch(() => {})
+  }
+
+  /** Leaves its supervisor; the service is forgotten. */
+  dispose(): void {
+    this.supervisor?.discard(...this.threads)
+    this.emit('removed')
+  }
+}
+
+function isSame(a: ServiceDescription, b: ServiceDescription | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}

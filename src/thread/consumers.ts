@@ -1,0 +1,179 @@
+/**
+ * Runs the methods handed to this thread: at most `numWorkers` overlap, in the order they came.
+ * Source: mode/threads.py MethodQueueWorker, MethodQueue._process_enqueued
+ */
+import type { z } from 'zod'
+import { type PayloadIssue, toWireError, type WireError } from '../errors.ts'
+import type { Outbox } from '../outbox.ts'
+import { payloadIssues } from '../payload-issues.ts'
+import type { MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol.ts'
+import { SlotTable } from '../shared-memory.ts'
+import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
+import { RunningMethod } from './running-method.ts'
+import { serializeResult } from './serialize-result.ts'
+import type { ThreadLogger } from './thread-logger.ts'
+
+/** After this long without a return to the event loop, results are posted and timers get their turn. */
+const TURN_MS = 1
+
+type Parsed = { ok: true; value: unknown } | { ok: false; issues: PayloadIssue[] }
+
+export class Consumers {
+  readonly #methods: Map<string, MethodDefinition>
+  readonly #outbox: Outbox<ThreadMessage>
+  readonly #logger: ThreadLogger
+  readonly #running = new Map<number, RunningMethod>()
+  #waiting: RunMessage[] = []
+  #next = 0
+  #overlapping = 0
+  #turnEndsAt = 0
+  #yielding = false
+  #pumping = false
+  #options: StartMessage | undefined
+  #slots = new SlotTable(0)
+  #state: unknown
+
+  constructor(definition: ServiceDefinition, outbox: Outbox<ThreadMessage>, logger: ThreadLogger) {
+    this.#methods = new Map(Object.entries(definition.methods))
+    this.#outbox = outbox
+    this.#logger = logger
+  }
+
+  /** @param state what `onThreadStarted` returned */
+  start(options: StartMessage, state: unknown): void {
+    this.#options = options
+    this.#slots = new SlotTable(options.slots)
+    this.#state = state
+    this.pump()
+  }
+
+  enqueue(message: RunMessage): void {
+    this.#waiting.push(message)
+  }
+
+  /** Fires the signal of a method that runs; one that has not begun was revoked already. */
+  abort(sequence: number, reason: WireError): void {
+    this.#running.get(sequence)?.abort(reason)
+  }
+
+  /** A new turn of the event loop: its budget begins. */
+  turn(): void {
+    this.#turnEndsAt = performance.now() + TURN_MS
+    this.pump()
+  }
+
+  pump(): void {
+    if (this.#options === undefined || this.#pumping) return
+    this.#pumping = true
+    this.#begin(this.#options)
+    this.#pumping = false
+  }
+
+  #begin(options: StartMessage): void {
+    while (this.#overlapping < options.numWorkers && this.#next < this.#waiting.length) {
+      if (performance.now() >= this.#turnEndsAt) return this.#yield()
+      const message = this.#waiting[this.#next++] as RunMessage
+      if (this.#slots.begin(message.slot, message.sequence)) this.#run(message, options)
+    }
+    if (this.#next === this.#waiting.length && this.#next > 0) {
+      this.#waiting = []
+      this.#next = 0
+    }
+  }
+
+  #yield(): void {
+    if (this.#yielding) return
+    this.#yielding = true
+    this.#outbox.flush()
+    setImmediate(() => {
+      this.#yielding = false
+      this.turn()
+    })
+  }
+
+  /** Without an await where nothing is asynchronous: a promise a hop is what such a loop spends most on. */
+  #run(message: RunMessage, options: StartMessage): void {
+    const method = this.#methods.get(message.method)
+    this.#overlapping += 1
+    if (method === undefined) return this.#fail(message, { kind: 'noSuchMethod' })
+    const running = new RunningMethod(message, this.#outbox, this.#logger, this.#state)
+    this.#running.set(message.sequence, running)
+
+    const threw = (error: unknown) =>
+      this.#fail(message, { kind: 'threw', error: toWireError(error), retryable: isRetryable(error) })
+    const finish = (output: Parsed) =>
+      output.ok
+        ? this.#finish(message, options, output.value)
+        : this.#fail(message, { kind: 'resultRefused', issues: output.issues })
+    const checkOutput = (result: unknown) => after(parse(method.output, result), finish)
+    const handle = (input: Parsed) =>
+      input.ok
+        ? after(method.handler(input.value, running), checkOutput)
+        : this.#fail(message, { kind: 'refused', issues: input.issues })
+    try {
+      const done = after(parse(method.input, message.payload), handle)
+      if (isThenable(done)) done.then(undefined, threw)
+    } catch (error) {
+      threw(error)
+    }
+  }
+
+  #finish(message: RunMessage, options: StartMessage, result: unknown): void {
+    const { slot, sequence, format } = message
+    let value = result
+    if (format === 'json') {
+      const serialized = serializeResult(result, options.maxResultBytes)
+      if (!serialized.ok) return this.#fail(message, serialized.failure)
+      value = serialized.json
+    }
+    this.#outbox.push({ type: 'result', slot, sequence, value })
+    this.#ended(sequence)
+  }
+
+  #fail({ slot, sequence }: RunMessage, failure: MethodFailure): void {
+    this.#outbox.push({ type: 'failure', slot, sequence, failure })
+    this.#ended(sequence)
+  }
+
+  #ended(sequence: number): void {
+    this.#running.delete(sequence)
+    this.#overlapping -= 1
+    // From a handler that awaited, this is the only thing that goes on with the queue.
+    if (!this.#pumping && !this.#yielding) this.pump()
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** `next(value)`, at once where the value is there; a thenable of somebody else's making is adopted first. */
+function after<T>(value: T | PromiseLike<T>, next: (value: T) => unknown): unknown {
+  return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(next) : next(value)
+}
+
+function parse(schema: z.ZodType | undefined, value: unknown): Parsed | Promise<Parsed> {
+  if (schema === undefined) return { ok: true, value }
+  try {
+    return toParsed(schema.safeParse(value))
+  } catch (error) {
+    if (error instanceof RangeError) return { ok: false, issues: [{ pointer: '', message: 'It is nested too deeply' }] }
+    // A schema with asynchronous refinements says so by throwing; by name, as a module may bring its own zod.
+    if (error instanceof Error && error.constructor.name === '$ZodAsyncError') {
+      return schema.safeParseAsync(value).then(toParsed)
+    }
+    throw error
+  }
+}
+
+function toParsed(result: z.ZodSafeParseResult<unknown>): Parsed {
+  return result.success ? { ok: true, value: result.data } : { ok: false, issues: payloadIssues(result.error) }
+}
+
+function isRetryable(error: unknown): boolean {
+  try {
+    return (error as { retryable?: unknown } | null)?.retryable !== false
+  } catch {
+    return true
+  }
+}

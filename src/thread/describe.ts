@@ -1,0 +1,133 @@
+/**
+ * What a service says about itself (P1): checked here, in its thread, so that the control thread only ever sees plain
+ * JSON. Names such as `constructor` or `__proto__` are only names.
+ */
+import { z } from 'zod'
+import { ThreadplaneError } from '../errors.ts'
+import { METHOD_DEFAULTS, methodOptionsSchema, NAME_PATTERN, serviceOptionsSchema } from '../options.ts'
+import { payloadIssues } from '../payload-issues.ts'
+import type { JsonSchema, MethodDescription, ServiceDescription } from '../protocol.ts'
+import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
+import { widen } from './widen.ts'
+
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+const aFunction = z.custom<unknown>((value) => typeof value === 'function', 'expected a function')
+const aZodSchema = z.custom<z.ZodType>(isZod4, 'expected a schema of zod 4, such as z.object({ … })')
+const named = z.custom<Record<string, unknown>>(isObject, 'expected an object of names')
+
+const methodSchema = z.strictObject({
+  description: z.string().optional(),
+  input: aZodSchema.optional(),
+  output: aZodSchema.optional(),
+  handler: aFunction,
+  ...methodOptionsSchema.shape,
+})
+
+const timerSchema = z.strictObject({ everyMs: z.int().min(1).max(MAX_TIMER_MS), run: aFunction })
+
+const definitionSchema = z.strictObject({
+  description: z.string().optional(),
+  methods: named,
+  onStart: aFunction.optional(),
+  onStarted: aFunction.optional(),
+  onThreadStarted: aFunction.optional(),
+  onThreadStop: aFunction.optional(),
+  onRestart: aFunction.optional(),
+  tasks: named.optional(),
+  timers: named.optional(),
+  ...serviceOptionsSchema.shape,
+})
+
+/** @throws MODULE_REFUSED if the definition is wrong */
+export function describeService(definition: ServiceDefinition): ServiceDescription {
+  check('the service', definitionSchema, definition)
+  const methods = Object.entries(definition.methods)
+  if (methods.length === 0) refuse('the service: methods: expected at least one method')
+  for (const [name, method] of methods) check(nameOf('method', name), methodSchema, method)
+  for (const [name, task] of Object.entries(definition.tasks ?? {})) check(nameOf('task', name), aFunction, task)
+  for (const [name, timer] of Object.entries(definition.timers ?? {})) check(nameOf('timer', name), timerSchema, timer)
+  return plain({
+    description: definition.description,
+    options: given(serviceOptionsSchema, definition),
+    methods: Object.fromEntries(methods.map(([name, method]) => [name, describeMethod(method)])),
+  })
+}
+
+function describeMethod(method: MethodDefinition): MethodDescription {
+  const { description, input, output } = method
+  return plain({
+    description,
+    input: input && jsonSchema(input, 'input'),
+    widenedInput: input && widenedOrAny(input),
+    output: output && jsonSchema(output, 'output'),
+    options: { ...METHOD_DEFAULTS, ...given(methodOptionsSchema, method) },
+  })
+}
+
+/** Metadata without the ids that tie a schema to a name: two schemas of one name have no common JSON Schema. */
+const WITHOUT_IDS = {
+  get: (schema: z.core.$ZodType) => ({ ...z.globalRegistry.get(schema), id: undefined }),
+} as typeof z.globalRegistry
+
+const REGISTRIES: z.core.$ZodRegistry<Record<string, unknown>>[] = [z.globalRegistry, WITHOUT_IDS, z.registry()]
+
+/** For people and OpenAPI; `undefined` where zod has none. Metadata is dropped before the whole schema is. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema | undefined {
+  for (const metadata of REGISTRIES) {
+    try {
+      return plain(z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', metadata }))
+    } catch {
+      // Duplicate ids, metadata that is not JSON, or a kind of schema that zod cannot write down.
+    }
+  }
+  return undefined
+}
+
+function widenedOrAny(schema: z.ZodType): JsonSchema | undefined {
+  try {
+    return plain(widen(schema))
+  } catch {
+    return undefined
+  }
+}
+
+function nameOf(kind: string, name: string): string {
+  if (!NAME_PATTERN.test(name)) refuse(`${kind} ${JSON.stringify(name)}: a name matches ${NAME_PATTERN.source}`)
+  return `${kind} "${name}"`
+}
+
+function check(subject: string, schema: z.ZodType, value: unknown): void {
+  const { error } = schema.safeParse(value)
+  if (error === undefined) return
+  const [issue] = payloadIssues(error)
+  const where = [subject, issue?.pointer.slice(1).replaceAll('/', '.')].filter(Boolean).join(': ')
+  const [unknown] = error.issues.filter(({ code, path }) => code === 'unrecognized_keys' && path.length === 0)
+  const takes = unknown && schema instanceof z.ZodObject ? `; it takes ${Object.keys(schema.shape).join(', ')}` : ''
+  refuse(`${where}: ${issue?.message}${takes}`)
+}
+
+function refuse(detail: string): never {
+  throw new ThreadplaneError('MODULE_REFUSED', detail)
+}
+
+/** Of all that is written beside the options, the options that have a value. */
+function given<Options extends z.ZodObject>(schema: Options, values: object): z.output<Options> {
+  const entries = Object.entries(values).filter(
+    ([key, value]) => Object.hasOwn(schema.shape, key) && value !== undefined,
+  )
+  return schema.parse(Object.fromEntries(entries))
+}
+
+/** As it is read back from JSON: without what is undefined. */
+function plain<T>(value: unknown): T {
+  return JSON.parse(JSON.stringify(value)) as T
+}
+
+function isZod4(value: unknown): boolean {
+  return isObject(value) && isObject(value._zod) && isObject(value._zod.def)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,106 @@
+/**
+ * Counts and finds primes: work that would hold an event loop for seconds, cut into slices so that it does not.
+ *
+ * Between two slices the event loop turns: other methods run, the heartbeat beats, and an abort arrives at all.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { defineService, method } from 'threadplane'
+import { z } from 'zod'
+
+/** Odd numbers in a segment of the sieve: a byte each, so that they stay in the processor's cache. */
+const SEGMENT = 2 ** 18
+
+/** Divisors tried in a slice. */
+const DIVISORS = 2 ** 16
+
+/** The odd primes up to a limit, by a plain sieve. */
+function oddPrimes(limit: number): number[] {
+  const composite = new Uint8Array(limit + 1)
+  const primes: number[] = []
+  for (let n = 3; n <= limit; n += 2) {
+    if (composite[n] === 1) continue
+    primes.push(n)
+    for (let multiple = n * n; multiple <= limit; multiple += 2 * n) composite[multiple] = 1
+  }
+  return primes
+}
+
+/** Counts the primes below a number above 2 by a segmented sieve of the odd ones; yields the count after each segment. */
+function* countPrimes(below: number): Generator<{ count: number; fraction: number }> {
+  const primes = oddPrimes(Math.floor(Math.sqrt(below)))
+  // Index i stands for the number first + 2i. Of each prime: the index of its next multiple, from its square on.
+  const next = Float64Array.from(primes, (prime) => (prime * prime - 1) / 2)
+  const composite = new Uint8Array(SEGMENT)
+  // 1 is never crossed out, and is counted in the place of 2.
+  let count = 0
+  for (let first = 1; first < below; first += 2 * SEGMENT) {
+    const size = Math.min(SEGMENT, Math.ceil((below - first) / 2))
+    composite.fill(0)
+    for (const [index, prime] of primes.entries()) {
+      let multiple = next[index] as number
+      for (; multiple < size; multiple += prime) composite[multiple] = 1
+      next[index] = multiple - SEGMENT
+    }
+    for (let i = 0; i < size; i++) count += 1 - (composite[i] as number)
+    yield { count, fraction: Math.min(1, (first + 2 * size) / below) }
+  }
+}
+
+const factor = z.object({ prime: z.int(), exponent: z.int() })
+
+/** Finds the prime factors of a number by trial division; yields after each slice, and returns them. */
+function* findFactors(n: number): Generator<undefined, z.infer<typeof factor>[]> {
+  const factors: z.infer<typeof factor>[] = []
+  let rest = n
+  let tried = 0
+  for (let divisor = 2; divisor * divisor <= rest; divisor += divisor === 2 ? 1 : 2) {
+    let exponent = 0
+    for (; rest % divisor === 0; rest /= divisor) exponent++
+    if (exponent > 0) factors.push({ prime: divisor, exponent })
+    if (++tried % DIVISORS === 0) yield
+  }
+  if (rest > 1) factors.push({ prime: rest, exponent: 1 })
+  return factors
+}
+
+export default defineService({
+  description: 'Counts primes, and factorises',
+  methods: {
+    count: method({
+      description: 'How many primes there are below a number',
+      input: z.object({ below: z.int().min(0).max(1e10) }),
+      output: z.object({ count: z.int(), below: z.int() }),
+      timeoutMs: 60_000,
+      handler: async ({ below }, { signal, progress }) => {
+        if (below <= 2) return { count: 0, below }
+        let count = 0
+        let told = 0
+        for (const slice of countPrimes(below)) {
+          count = slice.count
+          if (slice.fraction - told >= 0.01) {
+            told = slice.fraction
+            progress(told)
+          }
+          await nextTurn()
+          signal.throwIfAborted()
+        }
+        return { count, below }
+      },
+    }),
+
+    factorize: method({
+      description: 'The prime factors of a number, ascending, with their exponents',
+      input: z.object({ n: z.int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+      output: z.object({ n: z.int(), factors: z.array(factor) }),
+      handler: async ({ n }, { signal }) => {
+        const search = findFactors(n)
+        for (;;) {
+          const slice = search.next()
+          if (slice.done === true) return { n, factors: slice.value }
+          await nextTurn()
+          signal.throwIfAborted()
+        }
+      },
+    }),
+  },
+})
