@@ -22,7 +22,7 @@ const REFUSALS: ErrorCode[] = [
   'DEADLINE_EXCEEDED',
 ]
 
-export const CALL_PROBLEMS = problems(
+const CALL_PROBLEMS = problems(
   ...REFUSALS,
   'METHOD_FAILED',
   'RESULT_INVALID',
@@ -30,9 +30,9 @@ export const CALL_PROBLEMS = problems(
   'THREAD_DIED',
   'QUEUE_FULL',
 )
-export const CAST_PROBLEMS = problems(...REFUSALS, 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE')
+const CAST_PROBLEMS = problems(...REFUSALS, 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE')
 
-export const CastQuery = Type.Object(
+const CastQuery = Type.Object(
   {
     delayMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 31_536_000_000, description: 'Not run before' })),
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9, description: '9 runs first' })),
@@ -44,7 +44,16 @@ export const CastQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export interface InvocationRoutesOptions {
+const Payload = Type.Unknown({ description: 'An object passes by name, an array by position' })
+
+const InvocationHeaders = Type.Object({
+  'request-timeout': Type.Optional(
+    Type.String({ description: 'Deadline of a call, the queue included: 500ms, 10s, 2m', examples: ['10s'] }),
+  ),
+  traceparent: Type.Optional(Type.String({ description: 'W3C trace context, handed to the method' })),
+})
+
+interface InvocationRoutesOptions {
   registry: Registry
   dispatcher: Dispatcher
 }
@@ -58,8 +67,9 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       operationId: 'call',
       tags: ['Invocations'],
       summary: 'Call a method and wait for its result',
-      description: 'The header `Request-Timeout` (`10s`, `500ms`, `2m`) is the deadline, the queue included.',
       params: MethodParams,
+      headers: InvocationHeaders,
+      body: Payload,
       response: { 200: Type.Unknown({ description: 'What the method returned' }), ...CALL_PROBLEMS },
     },
     // Not asynchronous once the service is described: a call costs one promise, and the bytes are sent on unparsed.
@@ -103,11 +113,13 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       tags: ['Invocations'],
       summary: 'Queue a job and return at once',
       params: MethodParams,
+      headers: InvocationHeaders,
+      body: Payload,
       querystring: CastQuery,
       response: {
         202: {
           description: 'The job',
-          headers: { Location: { description: 'Where the job is', schema: { type: 'string' } } },
+          headers: { Location: { type: 'string', description: 'Where the job is' } },
           content: { 'application/json': { schema: Type.Ref('Job') } },
         },
         ...CAST_PROBLEMS,

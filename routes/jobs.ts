@@ -38,9 +38,12 @@ export const jobRoutes: FastifyPluginAsyncTypebox<{ dispatcher: Dispatcher }> = 
       tags: ['Jobs'],
       summary: 'A job; with `Prefer: wait=10` as soon as it is done, or after so many seconds',
       params: JobParams,
+      headers: Type.Object({
+        prefer: Type.Optional(Type.String({ description: 'wait=N: seconds, at most 60', examples: ['wait=10'] })),
+      }),
       response: { 200: job, ...problems('JOB_NOT_FOUND') },
     },
-    handler: async ({ params, headers, signal }, reply) => {
+    handler: async ({ params, headers }, reply) => {
       const waitSeconds = preferredWaitSeconds(headers.prefer)
       if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
       reply.header('preference-applied', `wait=${waitSeconds}`)

@@ -24,8 +24,16 @@ export const SETTINGS = {
     takes: flag,
     meaning: 'allow an address other than loopback, for anybody who can reach it',
   },
-  THREADPLANE_WORKERS: { default: '', takes: z.string(), meaning: 'folder of service modules; the bundled ones if empty' },
-  THREADPLANE_DATA: { default: '.threadplane', takes: z.string().min(1), meaning: 'folder of what must survive a restart' },
+  THREADPLANE_WORKERS: {
+    default: '',
+    takes: z.string(),
+    meaning: 'folder of service modules; the bundled ones if empty',
+  },
+  THREADPLANE_DATA: {
+    default: '.threadplane',
+    takes: z.string().min(1),
+    meaning: 'folder of what must survive a restart',
+  },
   THREADPLANE_LOG_LEVEL: {
     default: 'info',
     takes: z.enum([...LOG_LEVELS, 'silent'], `one of ${[...LOG_LEVELS, 'silent'].join(', ')}`),

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The process: settings → server → listen → signals. The only module with side effects at import. */
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import { type Logger, pino } from 'pino'
@@ -31,7 +32,7 @@ try {
 
 async function serve(config: Config): Promise<void> {
   const log = createLogger(config)
-  const bundled = new URL('../workers/', import.meta.url).pathname
+  const bundled = fileURLToPath(new URL('../workers/', import.meta.url))
   const server = await buildServer({
     workers: config.workers || bundled,
     data: config.data,
@@ -46,7 +47,7 @@ async function serve(config: Config): Promise<void> {
   await registry.startAll()
   const states = registry.services.map(({ name, state }) => `${name} ${state}`).join(', ')
   log.info(`services: ${states || 'none'}`)
-  if (!config.workers) tryThis(address)
+  if (!config.workers) for (const line of tryThis(address)) log.info(line)
 }
 
 function createLogger({ logLevel }: Config): Logger {
@@ -55,13 +56,12 @@ function createLogger({ logLevel }: Config): Logger {
 }
 
 /** What a newcomer does next. */
-function tryThis(address: string): void {
-  console.log(`
-Try it:
-  curl ${address}/v1/services/primes/call/count --json '{"below": 1000000}'
-  curl ${address}/v1/services
-  ${address}/docs in a browser
-`)
+function tryThis(address: string): string[] {
+  return [
+    `try: curl ${address}/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`,
+    `try: curl ${address}/v1/services`,
+    `try: ${address}/docs in a browser`,
+  ]
 }
 
 /** Readiness fails at once, what runs is finished, threads are stopped. A second signal ends the process now. */

@@ -15,7 +15,7 @@ const mebibytes = z.number().min(1).max(65_536)
 /** What names a service, method or schedule; anything else is 404 in use and 422 in `PUT`. */
 export const NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/
 
-export const STRATEGIES = ['oneForOne', 'oneForAll', 'forfeitOneForOne', 'forfeitOneForAll'] as const
+const STRATEGIES = ['oneForOne', 'oneForAll', 'forfeitOneForOne', 'forfeitOneForAll'] as const
 
 export const serviceOptionsSchema = z.strictObject({
   autostart: z.boolean().optional().describe('Start with the server, and when registered'),
@@ -52,7 +52,7 @@ export const serviceOptionsSchema = z.strictObject({
 export type ServiceOptions = z.infer<typeof serviceOptionsSchema>
 export type RestartOptions = NonNullable<ServiceOptions['restart']>
 
-export const SERVICE_DEFAULTS = {
+const SERVICE_DEFAULTS = {
   autostart: true,
   required: false,
   threads: 1,

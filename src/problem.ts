@@ -79,6 +79,9 @@ export function problems(...codes: ErrorCode[]): Record<number, object> {
       status,
       {
         description: CODES.filter((code) => possible.has(code) && ERRORS[code].status === status).join(', '),
+        ...(status === 503 && {
+          headers: { 'Retry-After': { type: 'integer', description: 'Seconds after which to try again' } },
+        }),
         content: { [PROBLEM_TYPE]: { schema: Type.Ref('Problem') } },
       },
     ]),

@@ -1,5 +1,5 @@
 /** Name → supervised service. What is registered over HTTP, and what was wanted to run, survives a restart. */
-import { ThreadplaneError } from './errors.ts'
+import { hasCode, ThreadplaneError } from './errors.ts'
 import type { Dispatcher } from './jobs/dispatcher.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from './options.ts'
 import type { Registrations } from './registrations.ts'
@@ -74,7 +74,10 @@ export class Registry {
       if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
       else if (service.description === undefined) await service.describe()
     } catch (error) {
-      this.#options.log.error({ err: error, service: service.name }, 'a service did not start')
+      // A crash of its thread, which is logged as one.
+      if (!hasCode(error, 'START_FAILED')) {
+        this.#options.log.error({ err: error, service: service.name }, 'a service did not start')
+      }
     }
   }
 

@@ -2,7 +2,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { invocationRoutes } from '../routes/invocations.ts'
 import { jobRoutes } from '../routes/jobs.ts'
 import { lifecycleRoutes } from '../routes/lifecycle.ts'
@@ -40,16 +40,7 @@ export interface Server {
   dispatcher: Dispatcher
 }
 
-const SHARED_SCHEMAS = [
-  Problem,
-  ServiceStatus,
-  ServiceList,
-  LifecycleResult,
-  MethodList,
-  Registration,
-  Job,
-  JobList,
-]
+const SHARED_SCHEMAS = [Problem, ServiceStatus, ServiceList, LifecycleResult, MethodList, Registration, Job, JobList]
 
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {
@@ -61,7 +52,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
 
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     // Slow clients: the headers within 3 s, the whole request within 60 s.
     http: { headersTimeout: 3_000 },
@@ -71,7 +62,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     return503OnClosing: false,
     clientErrorHandler: answerMalformedRequest,
     frameworkErrors: (error, request, reply) => {
-      void app.errorHandler.call(app, error, request, reply)
+      app.errorHandler.call(app, error, request, reply)
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 

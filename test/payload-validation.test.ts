@@ -38,7 +38,23 @@ const accepts = (schema: z.ZodType, payload: unknown) => {
 
 // Leaves: source, and what is near to it.
 
-const TEXTS = ['', 'a', 'ab', ' ab ', 'ABC', 'abcdef', '💩', '💩💩', 'é', '1', '0', 'true', 'null', '__proto__', 'constructor']
+const TEXTS = [
+  '',
+  'a',
+  'ab',
+  ' ab ',
+  'ABC',
+  'abcdef',
+  '💩',
+  '💩💩',
+  'é',
+  '1',
+  '0',
+  'true',
+  'null',
+  '__proto__',
+  'constructor',
+]
 const DATES = [
   '2020-01-01',
   '2020-01-01T00:00Z',
@@ -57,7 +73,11 @@ const FORMATS: Record<string, string[]> = {
   'email()': ['a@b.co', 'A.b+c@x-y.org', 'ü@x.de', 'a@b'],
   'email({ pattern: z.regexes.html5Email })': ['a@b', 'a!b@c.d', 'a@b.co'],
   'email({ pattern: z.regexes.unicodeEmail })': ['ü@x', 'a@b'],
-  'uuid()': ['00000000-0000-0000-0000-000000000000', '123e4567-e89b-12d3-a456-426614174000', '123e4567-e89b-92d3-0456-426614174000'],
+  'uuid()': [
+    '00000000-0000-0000-0000-000000000000',
+    '123e4567-e89b-12d3-a456-426614174000',
+    '123e4567-e89b-92d3-0456-426614174000',
+  ],
   'uuidv4()': ['123e4567-e89b-42d3-a456-426614174000'],
   'uuidv7()': ['0190163d-8694-739b-aea5-966c26f8ad91'],
   'guid()': ['123e4567-e89b-92d3-0456-426614174000'],
@@ -275,8 +295,9 @@ const RECURSIONS: [getter: string, wrap: (next: unknown) => unknown][] = [
 
 const NOISE = fc.constantFrom<unknown>(null, true, 0, 1, 1.5, 2, -1, '', 'a', 'ab', [], ['a'], {}, { a: 1 }, { b: 'a' })
 
-const near = (values: fc.Arbitrary<unknown>) => fc.oneof({ weight: 12, arbitrary: values }, { weight: 1, arbitrary: NOISE })
-const leaf = ([code, values]: [string, unknown[]]): Sample => ({ code, values: near(fc.constantFrom(...values)) })
+const near = (values: fc.Arbitrary<unknown>) =>
+  fc.oneof({ weight: 30, arbitrary: values }, { weight: 1, arbitrary: NOISE })
+const leaf = ([code, values]: [string, unknown[]]): Sample => ({ code, values: fc.constantFrom(...values) })
 const steps = (base: string[], chain: string[], values: unknown[]) =>
   fc
     .tuple(fc.constantFrom(...base), fc.array(fc.constantFrom(...chain), { maxLength: 3 }))
@@ -287,7 +308,13 @@ const BASES = ['z.number()', 'z.int()', 'z.int32()', 'z.uint32()', 'z.float32()'
 const leaves = fc.oneof(
   fc.constantFrom(...LEAVES).map(leaf),
   steps(['z.string()'], STRING_STEPS, [...TEXTS, ...DATES, 'a@b.co', ' https://a.bc ', 'YQ==']),
-  steps(Object.keys(FORMATS).slice(0, 12).map((format) => `z.${format}`), STRING_STEPS, Object.values(FORMATS).slice(0, 12).flat()),
+  steps(
+    Object.keys(FORMATS)
+      .slice(0, 12)
+      .map((format) => `z.${format}`),
+    STRING_STEPS,
+    Object.values(FORMATS).slice(0, 12).flat(),
+  ),
   steps(BASES, NUMBER_STEPS, NUMBERS),
 )
 
@@ -298,14 +325,21 @@ const shape = (members: Members, ...more: string[]) =>
 
 /** An object with most of the members, and seldom another. */
 const membersOf = (members: Members, more = fc.constant<[string, unknown][]>([])) => {
-  const entries = members.map(([key, { values }]) => fc.option(values.map((value) => [key, value] as const), { freq: 6 }))
+  const entries = members.map(([key, { values }]) =>
+    fc.option(
+      values.map((value) => [key, value] as const),
+      { freq: 6 },
+    ),
+  )
   return fc.tuple(fc.tuple(...entries), more).map(([own, others]) => {
     return Object.fromEntries([...others, ...own.filter((entry) => entry !== null)])
   })
 }
 
 const other = (sample: Sample) =>
-  fc.option(fc.tuple(fc.constantFrom(...KEYS), fc.oneof(sample.values, NOISE)), { freq: 2 }).map((entry) => (entry ? [entry] : []))
+  fc
+    .option(fc.tuple(fc.constantFrom(...KEYS), fc.oneof(sample.values, NOISE)), { freq: 2 })
+    .map((entry) => (entry ? [entry] : []))
 
 const merge = (left: unknown, right: unknown) =>
   [left, right].every((side) => typeof side === 'object' && side !== null && !Array.isArray(side))
@@ -331,11 +365,19 @@ const { sample } = fc.letrec<{ sample: Sample; members: Members }>((tie) => {
   const tuple = fc.tuple(several, fc.option(some)).map(([items, rest]) => ({
     code: `z.tuple([${codes(items)}]${rest ? `, ${rest.code}` : ''})`,
     values: fc
-      .tuple(fc.tuple(...items.map(({ values }) => values)), fc.array(rest?.values ?? NOISE, { maxLength: rest ? 2 : 1 }), fc.nat(3))
+      .tuple(
+        fc.tuple(...items.map(({ values }) => values)),
+        fc.array(rest?.values ?? NOISE, { maxLength: rest ? 2 : 1 }),
+        fc.nat(3),
+      )
       .map(([all, more, cut]) => (cut < all.length ? all.slice(0, all.length - cut) : [...all, ...more])),
   }))
   const object = fc
-    .tuple(members, some, fc.constantFrom('', '', '.strict()', '.strict()', '.loose()', '.catchall', '.partial()', '.required()'))
+    .tuple(
+      members,
+      some,
+      fc.constantFrom('', '', '.strict()', '.strict()', '.loose()', '.catchall', '.partial()', '.required()'),
+    )
     .map(([own, rest, kind]) => ({
       code: `z.object(${shape(own)})${kind === '.catchall' ? `.catchall(${rest.code})` : kind}`,
       values: membersOf(own, other(rest)),
@@ -345,12 +387,23 @@ const { sample } = fc.letrec<{ sample: Sample; members: Members }>((tie) => {
     values: oneOf(options),
   }))
   const discriminated = fc
-    .tuple(fc.array(members, { minLength: 1, maxLength: 3 }), fc.constantFrom('z.object', 'z.strictObject', 'z.looseObject'), fc.boolean())
+    .tuple(
+      fc.array(members, { minLength: 1, maxLength: 3 }),
+      fc.constantFrom('z.object', 'z.strictObject', 'z.looseObject'),
+      fc.boolean(),
+    )
     .map(([options, kind, fallback]) => {
-      const tagged = options.map((own, index): Members => [
-        ...own.filter(([key]) => key !== 'tag'),
-        ['tag', index === 2 ? leaf(["z.literal('t2').optional()", ['t2']]) : leaf([`z.literal(['t${index}', ${index}])`, [`t${index}`, index]])],
-      ])
+      const tagged = options.map(
+        (own, index): Members => [
+          ...own.filter(([key]) => key !== 'tag'),
+          [
+            'tag',
+            index === 2
+              ? leaf(["z.literal('t2').optional()", ['t2']])
+              : leaf([`z.literal(['t${index}', ${index}])`, [`t${index}`, index]]),
+          ],
+        ],
+      )
       return {
         code: `z.discriminatedUnion('tag', [${tagged.map((own) => `${kind}(${shape(own)})`).join(', ')}]${fallback ? ', { unionFallback: true }' : ''})`,
         values: fc.oneof(...tagged.map((own) => membersOf(own))),
@@ -380,7 +433,10 @@ const { sample } = fc.letrec<{ sample: Sample; members: Members }>((tie) => {
           .tuple(membersOf(own), fc.option(again('node').map(wrap), { freq: 3, maxDepth: 3, depthSize: 'small' }))
           .map(([one, next]) => (next === null ? one : { ...one, next })),
       }))
-      const code = shape(own.filter(([key]) => key !== 'next'), `get next() { return ${getter} }`)
+      const code = shape(
+        own.filter(([key]) => key !== 'next'),
+        `get next() { return ${getter} }`,
+      )
       return { code: `(() => { const N = ${kind}(${code}); return N })()`, values: node }
     })
 
@@ -406,7 +462,6 @@ const { sample } = fc.letrec<{ sample: Sample; members: Members }>((tie) => {
       .map(isIt),
   }
 })
-
 
 const cases = sample.chain(({ code, values }) => values.map((value): [string, unknown] => [code, value]))
 

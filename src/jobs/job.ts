@@ -1,15 +1,7 @@
 /** The record of one cast: what it was given, what became of it, and each attempt on the way. */
 import type { ThreadplaneError, WireError } from '../errors.ts'
 
-export const JOB_STATES = [
-  'scheduled',
-  'queued',
-  'running',
-  'succeeded',
-  'failed',
-  'cancelled',
-  'expired',
-] as const
+export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
 export type JobState = (typeof JOB_STATES)[number]
 
 /** The states a job ends in: exactly one of them, once (P3). */

@@ -186,10 +186,9 @@ class Backlog {
   }
 
   due(limit: number): Job[] {
-    for (const job of [...this.#scheduled]) {
-      this.#scheduled.delete(job)
-      this.add(job)
-    }
+    const scheduled = [...this.#scheduled]
+    this.#scheduled.clear()
+    for (const job of scheduled) this.add(job)
     const due: Job[] = []
     for (let priority = this.#queued.length - 1; priority >= 0; priority -= 1) {
       for (const job of this.#queued[priority] as Set<Job>) {

@@ -31,7 +31,7 @@ export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
         { name: 'Health', description: 'Probes' },
       ],
     },
-    refResolver: { buildLocalReference: ({ $id }) => String($id) },
+    refResolver: { buildLocalReference: ({ $id }) => $id as string },
   })
 
   let known: [string, ServiceDescription | undefined][] = []

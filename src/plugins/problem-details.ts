@@ -79,9 +79,9 @@ function validationError({ validation = [], validationContext, message }: Fastif
   if (validationContext === 'querystring') return new ThreadplaneError('MALFORMED_QUERY', message)
   if (validationContext === 'headers') return new ThreadplaneError('MALFORMED_HEADER', message)
   const errors: PayloadIssue[] = validation.map(({ instancePath, message: why = 'It is refused', params }) => {
-    const { additionalProperty, missingProperty, allowedValues } = params as Record<string, unknown>
+    const { additionalProperty, missingProperty, allowedValues } = params as Record<string, string | undefined>
     const name = additionalProperty ?? missingProperty
-    const pointer = name === undefined ? instancePath : `${instancePath}/${escapePointer(String(name))}`
+    const pointer = name === undefined ? instancePath : `${instancePath}/${escapePointer(name)}`
     const values = Array.isArray(allowedValues) ? `: ${allowedValues.join(', ')}` : ''
     return { pointer, message: `${why}${values}` }
   })

@@ -17,7 +17,11 @@ export interface OpenApiDocument {
 /** The generic operations, of which those of a method are special cases. */
 const GENERIC = { call: '/v1/services/{service}/call/{method}', cast: '/v1/services/{service}/cast/{method}' } as const
 
-export function addServiceOperations(document: OpenApiDocument, service: string, description: ServiceDescription): void {
+export function addServiceOperations(
+  document: OpenApiDocument,
+  service: string,
+  description: ServiceDescription,
+): void {
   const tag = `service ${service}`
   document.tags.push({
     name: tag,
@@ -55,7 +59,9 @@ function summary(kind: 'call' | 'cast', service: string, method: string, { descr
 
 /** Names that would collide get a suffix. */
 function unused(document: OpenApiDocument, operationId: string): string {
-  const taken = new Set(Object.values(document.paths).flatMap((path) => Object.values(path).map((op) => op.operationId)))
+  const taken = new Set(
+    Object.values(document.paths).flatMap((path) => Object.values(path).map((op) => op.operationId)),
+  )
   let id = operationId
   for (let n = 2; taken.has(id); n += 1) id = `${operationId}_${n}`
   return id

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { z } from 'zod'
-import { hasCode, ThreadplaneError } from '../errors.ts'
+import { hasCode } from '../errors.ts'
 import { METHOD_DEFAULTS } from '../options.ts'
 import type { ThreadMessage } from '../protocol.ts'
 import type { MethodDefinition, ServiceDefinition } from '../thread/define-service.ts'
@@ -185,9 +185,11 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   /** Ends a thread; what it had begun fails, at once. */
   #end(session: ThreadSession, reason?: Error): Promise<void> {
     const why = reason === undefined ? 'it was stopped' : `${reason.name}: ${reason.message}`
-    this.#handoffs.get(session)?.abandon((method) =>
-      method.error('THREAD_DIED', `the thread of ${this.name} died: ${why}`, { started: true, cause: reason }),
-    )
+    this.#handoffs
+      .get(session)
+      ?.abandon((method) =>
+        method.error('THREAD_DIED', `the thread of ${this.name} died: ${why}`, { started: true, cause: reason }),
+      )
     this.#handoffs.delete(session)
     return session.terminate()
   }

@@ -173,6 +173,6 @@ export class ServiceThread extends Service {
   }
 }
 
-export function toFileUrl(module: URL | string): string {
+function toFileUrl(module: URL | string): string {
   return module instanceof URL ? module.href : module.startsWith('file:') ? module : pathToFileURL(module).href
 }

@@ -57,6 +57,8 @@ const attacks = {
   'a vbscript link': '<a href="vbscript:msgbox(1)">x</a>',
   'a data document': '<a href="data:text/html,<script>alert(1)</script>">x</a>',
   'a data image': '![x](data:image/svg+xml;base64,PHN2Zy8+)',
+  'a data image that is no vector': '![x](data:image/png;base64,iVBORw0KGgo=)',
+  'a data image in HTML': '<img src="data:image/svg+xml,<svg onload=alert(1)>">',
   'an inline frame': '<iframe srcdoc="<script>alert(1)</script>"></iframe>',
   'an object': '<object data="javascript:alert(1)"></object><embed src="javascript:alert(1)">',
   'a form': '<form action="javascript:alert(1)"><button formaction="javascript:alert(1)">x</button></form>',
@@ -74,17 +76,14 @@ const attacks = {
   'an element that shadows a global': '<a id="location" name="location">x</a>',
 }
 
-// What a browser would see: element names and attributes, of tags alone, for what is text cannot harm.
-const tagsOf = (html: string) =>
-  html.match(/<[^>]*>/g)?.map((tag) => tag.replace(/"[^"]*"/g, (value) => value.toLowerCase())) ?? []
-
 for (const [name, attack] of Object.entries(attacks)) {
   t.test(`${name} comes out harmless`, async (t) => {
     const html = await htmlOf(attack)
-    for (const tag of tagsOf(html)) {
-      t.notMatch(tag, /^<\/?(script|style|iframe|object|embed|form|button|base|meta|svg|math|link)\b/i, tag)
-      t.notMatch(tag.replace(/"[^"]*"/g, '""'), /\s(on\w+|id|name|srcdoc|formaction)\s*=/i, tag)
-      t.notMatch(tag, /(javascript|vbscript|data|url\()[:(]?/i, tag)
+    // Text is escaped and harmless, whatever it says: tags are what counts.
+    for (const tag of html.match(/<[^>]*>/g) ?? []) {
+      t.notMatch(tag, /^<\/?(script|style|iframe|object|embed|form|button|base|meta|svg|math|link)\b/i)
+      t.notMatch(tag, /(href|src)="\s*(javascript|vbscript|data):|url\(/i)
+      t.notMatch(tag.replace(/"[^"]*"/g, '""'), /\s(on\w+|id|name|srcdoc|formaction)\s*=/i)
     }
     t.notMatch(html, '<!--')
   })

@@ -1,0 +1,27 @@
+# The image holds what the package holds, and its dependencies.
+FROM node:24-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY . .
+RUN npm pack \
+    && tar --extract --gzip --file threadplane-*.tgz \
+    && npm prune --omit=dev
+
+FROM node:24-slim
+ENV NODE_ENV=production
+ENV THREADPLANE_DATA=/data
+# A container has to listen beyond loopback. docker-compose.yml publishes the port on the host's loopback only; before
+# it is published elsewhere, set up tokens and turn this off.
+ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_INSECURE=true
+WORKDIR /app
+COPY --from=build /build/node_modules ./node_modules
+COPY --from=build /build/package ./
+RUN install --directory --owner=node --group=node /data
+VOLUME /data
+USER node
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --retries=3 \
+    CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.THREADPLANE_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1))"]
+CMD ["node", "dist/src/main.js", "serve"]

@@ -1,0 +1,32 @@
+/** Writes the OpenAPI document of the bundled services beside this file, as the server would answer it. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import { buildServer } from '../src/server.ts'
+
+export const FORMATS = ['openapi.json', 'openapi.yaml'] as const
+
+/** The document in each format, as the server answers it over HTTP. */
+export async function bundledDocuments(): Promise<Map<string, string>> {
+  const data = await mkdtemp(join(tmpdir(), 'threadplane-'))
+  const workers = fileURLToPath(new URL('../workers/', import.meta.url))
+  const { app, registry } = await buildServer({ workers, data, log: pino({ level: 'silent' }) })
+  try {
+    await registry.startAll()
+    const documents = new Map<string, string>()
+    for (const format of FORMATS) {
+      const { body } = await app.inject({ url: `/${format}`, headers: { host: 'localhost' } })
+      documents.set(format, format.endsWith('.json') ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body)
+    }
+    return documents
+  } finally {
+    await app.close()
+    await rm(data, { recursive: true })
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [format, text] of await bundledDocuments()) await writeFile(join('openapi', format), text)
+}
