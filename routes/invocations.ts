@@ -6,7 +6,9 @@ import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
+import type { Accepted } from '../src/jobs/job-store.ts'
 import { requestTimeoutMs } from './headers.ts'
+import { acceptedJob, idempotencyOf } from './idempotency.ts'
 import { jobView } from './schemas/job.ts'
 import { problems } from '../src/problem.ts'
 import { MethodParams } from './schemas/service.ts'
@@ -133,10 +135,10 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       service.method(method)
       const payload = request.body ?? {}
       service.validate(method, payload)
-      const job = await dispatcher.cast(service, method, payload, {
-        ...request.query,
-        traceparent: traceparent(request),
-      })
+      const idempotency = idempotencyOf(request, name, method, [payload, request.query])
+      const options = { ...request.query, traceparent: traceparent(request), idempotency }
+      const [accepted] = await dispatcher.cast(service, [{ method, payload, options }])
+      const job = acceptedJob(accepted as Accepted, reply)
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
     },
   })

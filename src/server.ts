@@ -13,7 +13,7 @@ import { LifecycleResult, MethodList, Registration, ServiceList, ServiceStatus }
 import { serviceRoutes } from '../routes/services.ts'
 import { ThreadplaneError } from './errors.ts'
 import { Dispatcher } from './jobs/dispatcher.ts'
-import { MemoryJobStore } from './jobs/memory-job-store.ts'
+import { Journal } from './jobs/journal.ts'
 import { jsonBody } from './plugins/json-body.ts'
 import { loopbackGuard } from './plugins/loopback-guard.ts'
 import { openapi } from './plugins/openapi.ts'
@@ -32,7 +32,11 @@ export interface ServerOptions {
   /** Any name in `Host`: the operator has said that anybody may reach it. */
   insecure?: boolean
   showStacks?: boolean
+  /** How long finished jobs are kept. Default: a day. */
+  keepJobsMs?: number
 }
+
+const DAY_MS = 24 * 60 * 60 * 1_000
 
 export interface Server {
   app: FastifyInstance
@@ -44,9 +48,10 @@ const SHARED_SCHEMAS = [Problem, ServiceStatus, ServiceList, LifecycleResult, Me
 
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {
-  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, showStacks = false } = options
+  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, showStacks = false, keepJobsMs = DAY_MS } = options
   const registrations = await Registrations.open(options.data)
-  const dispatcher = new Dispatcher(new MemoryJobStore(), log)
+  const journal = await Journal.open({ folder: options.data, log, keepJobsMs })
+  const dispatcher = new Dispatcher(journal, log)
   const registry = new Registry({ workers: new WorkersFolder(options.workers), registrations, dispatcher, log })
   await registry.load()
 
@@ -81,7 +86,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   await app.register(lifecycleRoutes, { prefix: '/v1', registry })
   await app.register(invocationRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(jobRoutes, { prefix: '/v1', dispatcher })
-  app.addHook('onClose', () => registry.close())
+  app.addHook('onClose', async () => {
+    await registry.close()
+    await journal.close()
+  })
   return { app, registry, dispatcher }
 }
 
