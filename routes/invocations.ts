@@ -7,7 +7,8 @@ import { METHOD_DEFAULTS } from '../src/options.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
-import { requestTimeoutMs } from './headers.ts'
+import { durableCall } from './durable-call.ts'
+import { readPreference, requestTimeoutMs } from './headers.ts'
 import { acceptedJob, idempotencyOf } from './idempotency.ts'
 import { jobView } from './schemas/job.ts'
 import { problems } from '../src/problem.ts'
@@ -22,6 +23,8 @@ const REFUSALS: ErrorCode[] = [
   'VALIDATION_FAILED',
   'SERVICE_NOT_RUNNING',
   'DEADLINE_EXCEEDED',
+  'IDEMPOTENCY_MISMATCH',
+  'JOURNAL_UNAVAILABLE',
 ]
 
 const CALL_PROBLEMS = problems(
@@ -31,8 +34,10 @@ const CALL_PROBLEMS = problems(
   'RESULT_NOT_SERIALIZABLE',
   'THREAD_DIED',
   'QUEUE_FULL',
+  'JOB_CANCELLED',
+  'JOB_EXPIRED',
 )
-const CAST_PROBLEMS = problems(...REFUSALS, 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE')
+const CAST_PROBLEMS = problems(...REFUSALS, 'MALFORMED_QUERY')
 
 const CastQuery = Type.Object(
   {
@@ -52,8 +57,28 @@ const InvocationHeaders = Type.Object({
   'request-timeout': Type.Optional(
     Type.String({ description: 'Deadline of a call, the queue included: 500ms, 10s, 2m', examples: ['10s'] }),
   ),
+  prefer: Type.Optional(
+    Type.String({
+      description: 'respond-async, wait=N: the result if it is there within N seconds (at most 60), else 202 with a job',
+      examples: ['respond-async, wait=8'],
+    }),
+  ),
+  'idempotency-key': Type.Optional(
+    Type.String({ description: 'The same key and payload within 24 h is the same job', examples: ['"order-17"'] }),
+  ),
   traceparent: Type.Optional(Type.String({ description: 'W3C trace context, handed to the method' })),
 })
+
+function accepted(description: string) {
+  return {
+    description,
+    headers: {
+      Location: { type: 'string', description: 'Where the job is' },
+      'Idempotency-Expires': { type: 'string', description: 'When the key of the request is forgotten' },
+    },
+    content: { 'application/json': { schema: Type.Ref('Job') } },
+  }
+}
 
 interface InvocationRoutesOptions {
   registry: Registry
@@ -72,21 +97,29 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       params: MethodParams,
       headers: InvocationHeaders,
       body: Payload,
-      response: { 200: Type.Unknown({ description: 'What the method returned' }), ...CALL_PROBLEMS },
+      response: {
+        200: Type.Unknown({ description: 'What the method returned' }),
+        202: accepted('With `Prefer: respond-async`: the job, which goes on'),
+        ...CALL_PROBLEMS,
+      },
     },
-    // Not asynchronous once the service is described: a call costs one promise, and the bytes are sent on unparsed.
-    handler: (request, reply) => {
-      const service = registry.get(request.params.service)
+    handler: async (request, reply) => {
+      const { service: name, method } = request.params
+      const service = registry.get(name)
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout'])
-      if (service.description !== undefined) {
-        call(service, request, reply, timeoutMs)
+      const since = performance.now()
+      if (service.description === undefined) await service.whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
+      const left = timeoutMs && Math.max(timeoutMs - (performance.now() - since), 1)
+      const preference = readPreference(request.headers.prefer)
+      if (!preference.respondAsync && request.headers['idempotency-key'] === undefined) {
+        call(service, request, reply, left)
         return reply
       }
-      const since = performance.now()
-      return service.whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs).then(() => {
-        call(service, request, reply, timeoutMs && Math.max(timeoutMs - (performance.now() - since), 1))
-        return reply
-      })
+      const payload = request.body ?? {}
+      const { options } = service.method(method)
+      service.validate(method, payload)
+      const durable = { service, method, payload, preference, traceparent: traceparent(request) }
+      return durableCall(dispatcher, { ...durable, timeoutMs: left ?? options.timeoutMs }, request, reply)
     },
   })
 
@@ -119,11 +152,7 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       body: Payload,
       querystring: CastQuery,
       response: {
-        202: {
-          description: 'The job',
-          headers: { Location: { type: 'string', description: 'Where the job is' } },
-          content: { 'application/json': { schema: Type.Ref('Job') } },
-        },
+        202: accepted('The job'),
         ...CAST_PROBLEMS,
       },
     },
@@ -137,8 +166,8 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       service.validate(method, payload)
       const idempotency = idempotencyOf(request, name, method, [payload, request.query])
       const options = { ...request.query, traceparent: traceparent(request), idempotency }
-      const [accepted] = await dispatcher.cast(service, [{ method, payload, options }])
-      const job = acceptedJob(accepted as Accepted, reply)
+      const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
+      const job = acceptedJob(answer as Accepted, reply)
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
     },
   })

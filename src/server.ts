@@ -85,7 +85,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   await app.register(serviceRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry })
   await app.register(invocationRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(jobRoutes, { prefix: '/v1', dispatcher })
+  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
   app.addHook('onClose', async () => {
     await registry.close()
     await journal.close()
