@@ -2,7 +2,7 @@
  * Brings casts from the job store to the threads and their outcomes back: attempts, retries, cancellation.
  * Each attempt has a number, and is kept as begun before its method is handed on (P3).
  */
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from '../uuidv7.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, ThreadplaneError } from '../errors.ts'
 import type { ServiceLog } from '../service/service.ts'
