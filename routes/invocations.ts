@@ -62,19 +62,16 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       params: MethodParams,
       response: { 200: Type.Unknown({ description: 'What the method returned' }), ...CALL_PROBLEMS },
     },
-    // Not asynchronous once the service is described: a call costs one promise, and the bytes are sent on unparsed.
-    handler: (request, reply) => {
+    // Not a promise, and no reply returned: Fastify would wait for either by listeners and promises of its own.
+    handler: (request, reply): void => {
       const service = registry.get(request.params.service)
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout'])
-      if (service.description !== undefined) {
-        call(service, request, reply, timeoutMs)
-        return reply
-      }
+      if (service.description !== undefined) return call(service, request, reply, timeoutMs)
       const since = performance.now()
-      return service.whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs).then(() => {
-        call(service, request, reply, timeoutMs && Math.max(timeoutMs - (performance.now() - since), 1))
-        return reply
-      })
+      service
+        .whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
+        .then(() => call(service, request, reply, timeoutMs && Math.max(timeoutMs - (performance.now() - since), 1)))
+        .catch((error: unknown) => reply.send(error))
     },
   })
 
