@@ -8,41 +8,37 @@ import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Job } from '../src/jobs/job.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
-import type { Preference } from './headers.ts'
+import { type Preference, traceparent } from './headers.ts'
 import { acceptedJob, idempotencyOf } from './idempotency.ts'
 import { jobView } from './schemas/job.ts'
 
-export interface DurableCall {
-  service: SupervisedService
-  method: string
-  payload: unknown
-  preference: Preference
-  /** Of a call that does not respond asynchronously. */
-  timeoutMs: number
-  traceparent: string | undefined
-}
-
-/** @throws what the job failed with; DEADLINE_EXCEEDED; IDEMPOTENCY_MISMATCH */
+/** @throws what the job failed with; DEADLINE_EXCEEDED, VALIDATION_FAILED, IDEMPOTENCY_MISMATCH */
 export async function durableCall(
   dispatcher: Dispatcher,
-  { service, method, payload, preference, timeoutMs, traceparent }: DurableCall,
-  request: FastifyRequest,
+  service: SupervisedService,
+  { respondAsync, waitSeconds }: Preference,
+  requestTimeoutMs: number | undefined,
+  request: FastifyRequest<{ Params: { method: string } }>,
   reply: FastifyReply,
-): Promise<FastifyReply> {
+): Promise<void> {
+  const { method } = request.params
+  const timeoutMs = requestTimeoutMs ?? service.method(method).options.timeoutMs
+  const payload = request.body ?? {}
+  service.validate(method, payload)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
-  const [accepted] = await dispatcher.cast(service, [{ method, payload, options: { traceparent, idempotency } }])
-  const { id } = acceptedJob(accepted as Accepted, reply)
-  const { respondAsync, waitSeconds } = preference
+  const options = { traceparent: traceparent(request.headers), idempotency }
+  const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
+  const { id } = acceptedJob(answer as Accepted, reply)
   const applied = [...(respondAsync ? ['respond-async'] : []), ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`])]
   if (applied.length > 0) reply.header('preference-applied', applied.join(', '))
 
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
   const job = await dispatcher.wait(id, respondAsync ? (waitSeconds ?? 0) * 1_000 : timeoutMs, gone.signal)
-  if (job.state === 'succeeded') return reply.type('application/json; charset=utf-8').serializer(String).send(job.result)
-  if (job.error !== null) throw jobFailure(job)
-  if (respondAsync) return reply.code(202).header('location', `/v1/jobs/${id}`).send(jobView(job))
-  throw new ThreadplaneError('DEADLINE_EXCEEDED', `no result within ${timeoutMs} ms; the job goes on`, about(job))
+  if (job.state === 'succeeded') reply.type('application/json; charset=utf-8').serializer(String).send(job.result)
+  else if (job.error !== null) throw jobFailure(job)
+  else if (respondAsync) reply.code(202).header('location', `/v1/jobs/${id}`).send(jobView(job))
+  else throw new ThreadplaneError('DEADLINE_EXCEEDED', `no result within ${timeoutMs} ms; the job goes on`, about(job))
 }
 
 function about({ service, method, id, attempts }: Job) {

@@ -1,4 +1,5 @@
 /** Request headers with a grammar of their own. */
+import type { IncomingHttpHeaders } from 'node:http'
 import ms from 'ms'
 import { ThreadplaneError } from '../src/errors.ts'
 
@@ -41,4 +42,9 @@ function waitSeconds(value: string): number {
   const seconds = value.replace(/^"(.*)"$/, '$1')
   if (/^\d{1,9}$/.test(seconds)) return Math.min(Number(seconds), MAX_WAIT_SECONDS)
   throw new ThreadplaneError('MALFORMED_HEADER', `Prefer: wait is ${JSON.stringify(value)}: it takes a number of seconds`)
+}
+
+/** W3C trace context, handed to the method as it came. */
+export function traceparent({ traceparent: value }: IncomingHttpHeaders): string | undefined {
+  return typeof value === 'string' && value.length <= 256 ? value : undefined
 }

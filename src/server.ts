@@ -3,7 +3,8 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { invocationRoutes } from '../routes/invocations.ts'
+import { callRoutes } from '../routes/calls.ts'
+import { castRoutes } from '../routes/casts.ts'
 import { jobRoutes } from '../routes/jobs.ts'
 import { lifecycleRoutes } from '../routes/lifecycle.ts'
 import { probeRoutes } from '../routes/probes.ts'
@@ -84,7 +85,8 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   await app.register(probeRoutes, { registry })
   await app.register(serviceRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry })
-  await app.register(invocationRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
   app.addHook('onClose', async () => {
     await registry.close()

@@ -2,11 +2,11 @@
  * Brings casts from the job store to the threads and their outcomes back: attempts, retries, cancellation.
  * Each attempt has a number, and is on disk as begun before its method is handed on (P3).
  */
-import { v7 as uuidv7 } from 'uuid'
 import { hasCode, ThreadplaneError } from '../errors.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
+import { uuidv7 } from '../uuidv7.ts'
 import { isFinished, type Job, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
