@@ -13,6 +13,8 @@ export interface RegistryOptions {
   registrations: Registrations
   dispatcher: Dispatcher
   log: ServiceLog
+  /** A service was deleted. */
+  onRemoved: (name: string) => Promise<void>
 }
 
 export class Registry {
@@ -150,6 +152,7 @@ export class Registry {
       await service.stop()
       service.dispose()
       this.#services.delete(name)
+      await this.#options.onRemoved(name)
       await registrations.set(name, { deleted: true })
     })
   }

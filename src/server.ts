@@ -11,10 +11,12 @@ import { probeRoutes } from '../routes/probes.ts'
 import { Job, JobList } from '../routes/schemas/job.ts'
 import { Problem } from './problem.ts'
 import { LifecycleResult, MethodList, Registration, ServiceList, ServiceStatus } from '../routes/schemas/service.ts'
+import { scheduleRoutes } from '../routes/schedules.ts'
 import { serviceRoutes } from '../routes/services.ts'
 import { ThreadplaneError } from './errors.ts'
 import { Dispatcher } from './jobs/dispatcher.ts'
 import { Journal } from './jobs/journal.ts'
+import { Schedules } from './jobs/schedules.ts'
 import { jsonBody } from './plugins/json-body.ts'
 import { loopbackGuard } from './plugins/loopback-guard.ts'
 import { openapi } from './plugins/openapi.ts'
@@ -53,8 +55,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   const registrations = await Registrations.open(options.data)
   const journal = await Journal.open({ folder: options.data, log, keepJobsMs })
   const dispatcher = new Dispatcher(journal, log)
-  const registry = new Registry({ workers: new WorkersFolder(options.workers), registrations, dispatcher, log })
+  const registry: Registry = new Registry({ workers: new WorkersFolder(options.workers), registrations, dispatcher, log, onRemoved: (name) => schedules.removeAll(name) })
   await registry.load()
+  const schedules: Schedules = new Schedules({ store: journal, dispatcher, log, serviceOf: (name) => registry.get(name) })
+  await schedules.load()
 
   const app = Fastify({
     loggerInstance: log,
@@ -88,7 +92,9 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules })
   app.addHook('onClose', async () => {
+    schedules.close()
     await registry.close()
     await journal.close()
   })

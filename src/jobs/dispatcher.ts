@@ -8,7 +8,7 @@ import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
 import { uuidv7 } from '../uuidv7.ts'
 import { isFinished, type Job, toJobError } from './job.ts'
-import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore } from './job-store.ts'
+import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 
 /** Casts of a service that are between the store and their end; a longer backlog stays on disk. */
@@ -29,6 +29,7 @@ export interface CastOptions {
   ttlMs?: number
   traceparent?: string | undefined
   idempotency?: Idempotency | undefined
+  tick?: Tick
 }
 
 export interface CastRequest {
@@ -145,7 +146,8 @@ export class Dispatcher {
       traceparent: options.traceparent ?? null,
     }
     const begin = lane !== undefined && lane.caughtUp && options.delayMs === undefined && this.#room(lane) > 0
-    return { job, begin, ...(options.idempotency !== undefined && { idempotency: options.idempotency }) }
+    const { idempotency, tick } = options
+    return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
   }
 
   #room({ service, inFlight }: Lane): number {

@@ -32,8 +32,29 @@ export interface Idempotency {
   expiresAt: number
 }
 
+/** A cast by the clock. Times are milliseconds since the epoch. */
+export interface Schedule {
+  service: string
+  name: string
+  cron: string
+  timezone: string
+  method: string
+  payload: unknown
+  createdAt: number
+  lastTickAt: number | null
+}
+
+/** The tick of a schedule that a job stands for. */
+export interface Tick {
+  service: string
+  name: string
+  at: number
+}
+
 export interface AcceptRequest {
   job: Job
+  /** Kept in the same transaction as the job. */
+  tick?: Tick
   idempotency?: Idempotency
   /** The first attempt begins at once, in the same transaction. */
   begin: boolean
@@ -76,5 +97,8 @@ export interface JobStore {
   remove(id: string): Promise<void>
   /** Ids of unfinished jobs of a service, not more than `limit`. */
   unfinished(service: string, limit: number): Promise<string[]>
+  schedules(): Promise<Schedule[]>
+  putSchedule(schedule: Schedule): Promise<void>
+  removeSchedule(service: string, name: string): Promise<void>
   close(): Promise<void>
 }

@@ -5,7 +5,7 @@
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { ThreadplaneError } from '../errors.ts'
 import { type Job, type JobError, JOB_STATES, type JobState } from './job.ts'
-import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobOutcome, JobPage } from './job-store.ts'
+import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
 import { MIGRATIONS } from './journal-schema.ts'
 
 const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
@@ -97,9 +97,13 @@ export class JournalDatabase {
     this.#db.close()
   }
 
-  accept({ job, idempotency, begin }: AcceptRequest): Accepted {
+  accept({ job, idempotency, tick, begin }: AcceptRequest): Accepted {
     const known = idempotency && this.#known(idempotency)
     if (known !== undefined) return known
+    if (tick !== undefined) {
+      const sql = 'UPDATE schedules SET lastTickAt = ? WHERE service = ? AND name = ?'
+      this.#run(sql, tick.at, tick.service, tick.name)
+    }
     const now = Date.now()
     const notBefore = ms(job.notBefore)
     const state = begin ? 'running' : notBefore !== null && notBefore > now ? 'scheduled' : 'queued'
@@ -332,6 +336,31 @@ export class JournalDatabase {
     return (['scheduled', 'queued', 'running'] as const)
       .flatMap((state) => this.#all<{ id: string }>(sql, service, state, limit).map(({ id }) => id))
       .slice(0, limit)
+  }
+
+  schedules(): Schedule[] {
+    return this.#all<Schedule & { payload: string }>('SELECT * FROM schedules').map((schedule) => ({
+      ...schedule,
+      payload: JSON.parse(schedule.payload) as unknown,
+    }))
+  }
+
+  putSchedule({ service, name, cron, timezone, method, payload, createdAt, lastTickAt }: Schedule): void {
+    this.#run(
+      'INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      service,
+      name,
+      cron,
+      timezone,
+      method,
+      JSON.stringify(payload),
+      createdAt,
+      lastTickAt,
+    )
+  }
+
+  removeSchedule(service: string, name: string): void {
+    this.#run('DELETE FROM schedules WHERE service = ? AND name = ?', service, name)
   }
 
   /** A job found running was under way when the process ended: that attempt counts (P3). */

@@ -1,7 +1,7 @@
 /** The messages between the control thread and the journal's thread. Each side posts one array a turn. Pure. */
 import type { WireError } from '../errors.ts'
 import type { Job, JobError } from './job.ts'
-import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage } from './job-store.ts'
+import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
 
 /** Operation → what it takes and returns. */
 export interface JournalOperations {
@@ -19,6 +19,9 @@ export interface JournalOperations {
   requeueFailed: (service: string, limit: number) => number
   remove: (id: string) => void
   unfinished: (service: string, limit: number) => string[]
+  schedules: () => Schedule[]
+  putSchedule: (schedule: Schedule) => void
+  removeSchedule: (service: string, name: string) => void
   close: () => void
 }
 

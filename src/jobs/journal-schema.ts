@@ -33,6 +33,18 @@ export const MIGRATIONS = [
 
   CREATE TABLE payloads (seq INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT;
 
+  CREATE TABLE schedules (
+    service TEXT NOT NULL,
+    name TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    method TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    createdAt INTEGER NOT NULL,
+    lastTickAt INTEGER,
+    PRIMARY KEY (service, name)
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE idempotencyKeys (
     scope TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,

@@ -79,6 +79,9 @@ function serve(db: JournalDatabase): void {
     requeueFailed: (service, limit) => db.requeueFailed(service, limit),
     remove: (id) => db.remove(id),
     unfinished: (service, limit) => db.unfinished(service, limit),
+    schedules: () => db.schedules(),
+    putSchedule: (schedule) => db.putSchedule(schedule),
+    removeSchedule: (service, name) => db.removeSchedule(service, name),
     close: () => {
       closing = true
     },

@@ -12,7 +12,7 @@ import { Outbox } from '../outbox.ts'
 import { Deferred } from '../service/deferred.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { Job, JobError, JobProgress } from './job.ts'
-import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore } from './job-store.ts'
+import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore, Schedule } from './job-store.ts'
 import type {
   JournalData,
   JournalOpened,
@@ -179,6 +179,18 @@ export class Journal implements JobStore {
 
   unfinished(service: string, limit: number): Promise<string[]> {
     return this.#request('unfinished', service, limit)
+  }
+
+  schedules(): Promise<Schedule[]> {
+    return this.#request('schedules')
+  }
+
+  putSchedule(schedule: Schedule): Promise<void> {
+    return this.#request('putSchedule', schedule)
+  }
+
+  removeSchedule(service: string, name: string): Promise<void> {
+    return this.#request('removeSchedule', service, name)
   }
 
   /** Writes what is under way and closes the file. The thread is never terminated in the middle of a write. */
