@@ -1,4 +1,5 @@
 /** Request headers with a grammar of their own. */
+import type { IncomingHttpHeaders } from 'node:http'
 import ms from 'ms'
 import { ThreadplaneError } from '../src/errors.ts'
 
@@ -18,20 +19,32 @@ export function requestTimeoutMs(header: string | string[] | undefined): number 
   )
 }
 
-/** The `wait` of `Prefer` in seconds, at most 60; other preferences are ignored, as RFC 7240 has it. */
-export function preferredWaitSeconds(header: string | string[] | undefined): number | undefined {
-  if (header === undefined) return undefined
-  for (const preference of String(header).split(',')) {
-    const [name = '', value = ''] = preference.split(';')[0]?.split('=') ?? []
-    if (name.trim().toLowerCase() !== 'wait') continue
-    const seconds = value.trim().replace(/^"(.*)"$/, '$1')
-    if (!/^\d{1,9}$/.test(seconds)) {
-      throw new ThreadplaneError(
-        'MALFORMED_HEADER',
-        `Prefer: wait is ${JSON.stringify(value)}: it takes a number of seconds`,
-      )
-    }
-    return Math.min(Number(seconds), MAX_WAIT_SECONDS)
+/** What is understood of `Prefer`; other preferences are ignored, as RFC 7240 has it. */
+export interface Preference {
+  respondAsync: boolean
+  /** At most 60. */
+  waitSeconds: number | undefined
+}
+
+/** @throws MALFORMED_HEADER */
+export function readPreference(header: string | string[] | undefined): Preference {
+  const preference: Preference = { respondAsync: false, waitSeconds: undefined }
+  if (header === undefined) return preference
+  for (const part of String(header).split(',')) {
+    const [name = '', value = ''] = part.split(';')[0]?.split('=').map((text) => text.trim()) ?? []
+    if (name.toLowerCase() === 'respond-async') preference.respondAsync = true
+    if (name.toLowerCase() === 'wait') preference.waitSeconds ??= waitSeconds(value)
   }
-  return undefined
+  return preference
+}
+
+function waitSeconds(value: string): number {
+  const seconds = value.replace(/^"(.*)"$/, '$1')
+  if (/^\d{1,9}$/.test(seconds)) return Math.min(Number(seconds), MAX_WAIT_SECONDS)
+  throw new ThreadplaneError('MALFORMED_HEADER', `Prefer: wait is ${JSON.stringify(value)}: it takes a number of seconds`)
+}
+
+/** W3C trace context, handed to the method as it came. */
+export function traceparent({ traceparent: value }: IncomingHttpHeaders): string | undefined {
+  return typeof value === 'string' && value.length <= 256 ? value : undefined
 }

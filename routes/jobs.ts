@@ -1,14 +1,21 @@
 /** The jobs: records of casts. */
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
-import { preferredWaitSeconds } from './headers.ts'
-import { JobStateSchema, jobView } from './schemas/job.ts'
 import { problems } from '../src/problem.ts'
+import type { Registry } from '../src/registry.ts'
+import { readPreference } from './headers.ts'
+import { JobStateSchema, jobView } from './schemas/job.ts'
+import { ServiceParams } from './schemas/service.ts'
 
 const JobParams = Type.Object({ id: Type.String({ description: 'Id of the job' }) })
 const job = Type.Ref('Job', { description: 'The job' })
 
-export const jobRoutes: FastifyPluginAsyncTypebox<{ dispatcher: Dispatcher }> = async (app, { dispatcher }) => {
+interface JobRoutesOptions {
+  registry: Registry
+  dispatcher: Dispatcher
+}
+
+export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app, { registry, dispatcher }) => {
   app.get('/jobs', {
     schema: {
       operationId: 'listJobs',
@@ -44,7 +51,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<{ dispatcher: Dispatcher }> = 
       response: { 200: job, ...problems('JOB_NOT_FOUND') },
     },
     handler: async ({ params, headers }, reply) => {
-      const waitSeconds = preferredWaitSeconds(headers.prefer)
+      const { waitSeconds } = readPreference(headers.prefer)
       if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
       reply.header('preference-applied', `wait=${waitSeconds}`)
       const gone = new AbortController()
@@ -73,6 +80,20 @@ export const jobRoutes: FastifyPluginAsyncTypebox<{ dispatcher: Dispatcher }> = 
       response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT') },
     },
     handler: async ({ params }) => jobView(await dispatcher.retry(params.id)),
+  })
+
+  app.post('/services/:service/retry-failed', {
+    schema: {
+      operationId: 'retryFailedJobs',
+      tags: ['Jobs'],
+      summary: 'Queue all failed jobs of a service anew',
+      params: ServiceParams,
+      response: {
+        200: Type.Object({ retried: Type.Integer() }, { description: 'How many those are' }),
+        ...problems('SERVICE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
+      },
+    },
+    handler: async ({ params }) => ({ retried: await dispatcher.retryFailed(registry.get(params.service).name) }),
   })
 
   app.delete('/jobs/:id', {

@@ -45,6 +45,7 @@ export const SETTINGS = {
     takes: duration,
     meaning: 'for the whole of a graceful shutdown; what still runs then is ended',
   },
+  THREADPLANE_KEEP_JOBS: { default: '24h', takes: duration, meaning: 'how long finished jobs are kept' },
   THREADPLANE_SHOW_STACKS: {
     default: 'false',
     takes: flag,
@@ -61,6 +62,7 @@ export interface Config {
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
   maxBodyBytes: number
   shutdownTimeoutMs: number
+  keepJobsMs: number
   showStacks: boolean
 }
 
@@ -85,6 +87,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     logLevel: read('THREADPLANE_LOG_LEVEL'),
     maxBodyBytes: read('THREADPLANE_MAX_BODY'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
+    keepJobsMs: read('THREADPLANE_KEEP_JOBS'),
     showStacks: read('THREADPLANE_SHOW_STACKS'),
   }
   for (const name of Object.keys(environment)) {

@@ -15,6 +15,7 @@ export const ERRORS = {
   SERVICE_NOT_FOUND: { status: 404, title: 'No such service', retryable: false },
   METHOD_NOT_FOUND: { status: 404, title: 'No such method', retryable: false },
   JOB_NOT_FOUND: { status: 404, title: 'No such job', retryable: false },
+  SCHEDULE_NOT_FOUND: { status: 404, title: 'No such schedule', retryable: false },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The route does not take this HTTP method', retryable: false },
   REQUEST_TIMEOUT: { status: 408, title: 'The request did not arrive in time', retryable: true },
   ALREADY_STARTED: { status: 409, title: 'The service is started already', retryable: false },

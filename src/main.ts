@@ -40,6 +40,7 @@ async function serve(config: Config): Promise<void> {
     maxBodyBytes: config.maxBodyBytes,
     insecure: config.insecure,
     showStacks: config.showStacks,
+    keepJobsMs: config.keepJobsMs,
   })
   const { app, registry } = server
   closeOnSignals(server, config, log)

@@ -13,6 +13,8 @@ export interface RegistryOptions {
   registrations: Registrations
   dispatcher: Dispatcher
   log: ServiceLog
+  /** A service was deleted. */
+  onRemoved: (name: string) => Promise<void>
 }
 
 export class Registry {
@@ -142,18 +144,15 @@ export class Registry {
     await this.#oneByOne(name, async () => {
       const { dispatcher, registrations } = this.#options
       const service = this.get(name)
-      const unfinished = await dispatcher.unfinished(name)
-      if (unfinished.length > 0 && !cancelJobs) {
-        throw new ThreadplaneError(
-          'CONFLICT',
-          `${name} has ${unfinished.length} unfinished jobs: cancel them, or delete with ?cancelJobs=true`,
-          { service: name },
-        )
+      if (!cancelJobs && (await dispatcher.hasUnfinished(name))) {
+        const detail = `${name} has unfinished jobs: cancel them, or delete with ?cancelJobs=true`
+        throw new ThreadplaneError('CONFLICT', detail, { service: name })
       }
-      for (const id of unfinished) await dispatcher.cancel(id)
+      await dispatcher.cancelAll(name)
       await service.stop()
       service.dispose()
       this.#services.delete(name)
+      await this.#options.onRemoved(name)
       await registrations.set(name, { deleted: true })
     })
   }

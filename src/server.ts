@@ -3,17 +3,20 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { invocationRoutes } from '../routes/invocations.ts'
+import { callRoutes } from '../routes/calls.ts'
+import { castRoutes } from '../routes/casts.ts'
 import { jobRoutes } from '../routes/jobs.ts'
 import { lifecycleRoutes } from '../routes/lifecycle.ts'
 import { probeRoutes } from '../routes/probes.ts'
 import { Job, JobList } from '../routes/schemas/job.ts'
 import { Problem } from './problem.ts'
 import { LifecycleResult, MethodList, Registration, ServiceList, ServiceStatus } from '../routes/schemas/service.ts'
+import { scheduleRoutes } from '../routes/schedules.ts'
 import { serviceRoutes } from '../routes/services.ts'
 import { ThreadplaneError } from './errors.ts'
 import { Dispatcher } from './jobs/dispatcher.ts'
-import { MemoryJobStore } from './jobs/memory-job-store.ts'
+import { Journal } from './jobs/journal.ts'
+import { Schedules } from './jobs/schedules.ts'
 import { jsonBody } from './plugins/json-body.ts'
 import { loopbackGuard } from './plugins/loopback-guard.ts'
 import { openapi } from './plugins/openapi.ts'
@@ -32,7 +35,11 @@ export interface ServerOptions {
   /** Any name in `Host`: the operator has said that anybody may reach it. */
   insecure?: boolean
   showStacks?: boolean
+  /** How long finished jobs are kept. Default: a day. */
+  keepJobsMs?: number
 }
+
+const DAY_MS = 24 * 60 * 60 * 1_000
 
 export interface Server {
   app: FastifyInstance
@@ -44,11 +51,14 @@ const SHARED_SCHEMAS = [Problem, ServiceStatus, ServiceList, LifecycleResult, Me
 
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {
-  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, showStacks = false } = options
+  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, showStacks = false, keepJobsMs = DAY_MS } = options
   const registrations = await Registrations.open(options.data)
-  const dispatcher = new Dispatcher(new MemoryJobStore(), log)
-  const registry = new Registry({ workers: new WorkersFolder(options.workers), registrations, dispatcher, log })
+  const journal = await Journal.open({ folder: options.data, log, keepJobsMs })
+  const dispatcher = new Dispatcher(journal, log)
+  const registry: Registry = new Registry({ workers: new WorkersFolder(options.workers), registrations, dispatcher, log, onRemoved: (name) => schedules.removeAll(name) })
   await registry.load()
+  const schedules: Schedules = new Schedules({ store: journal, dispatcher, log, serviceOf: (name) => registry.get(name) })
+  await schedules.load()
 
   const app = Fastify({
     loggerInstance: log,
@@ -79,9 +89,15 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   await app.register(probeRoutes, { registry })
   await app.register(serviceRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry })
-  await app.register(invocationRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(jobRoutes, { prefix: '/v1', dispatcher })
-  app.addHook('onClose', () => registry.close())
+  await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules })
+  app.addHook('onClose', async () => {
+    schedules.close()
+    await registry.close()
+    await journal.close()
+  })
   return { app, registry, dispatcher }
 }
 

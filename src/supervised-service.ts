@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { v7 as uuidv7 } from 'uuid'
+import { uuidv7 } from './uuidv7.ts'
 import { type ErrorFacts, ThreadplaneError } from './errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
 import { PayloadValidator } from './payload-validator.ts'

@@ -1,25 +1,26 @@
 /**
  * Brings casts from the job store to the threads and their outcomes back: attempts, retries, cancellation.
- * Each attempt has a number, and is kept as begun before its method is handed on (P3).
+ * Each attempt has a number, and is on disk as begun before its method is handed on (P3).
  */
-import { v7 as uuidv7 } from 'uuid'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode, ThreadplaneError } from '../errors.ts'
-import type { ServiceLog } from '../service/service.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
+import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
+import { uuidv7 } from '../uuidv7.ts'
 import { isFinished, type Job, toJobError } from './job.ts'
-import type { JobFilter, JobPage, JobStore } from './job-store.ts'
+import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
+import { JobWaiters } from './job-waiters.ts'
 
-/** Of the casts in a service's queue; a longer backlog stays in the store. */
+/** Casts of a service that are between the store and their end; a longer backlog stays on disk. */
 const WINDOW = 256
 /** How often waiting jobs are looked at for their `ttlMs`. */
 const EXPIRE_EVERY_MS = 500
-/** Clients that may wait for jobs at a time. */
-const MAX_WAITERS = 10_000
 const MAX_TIMER_MS = 60_000
-/** How soon a queue full of calls is looked at again for room. */
+/** How soon a queue full of calls, or a journal that cannot be written, is looked at again. */
 const LOOK_AGAIN_MS = 50
+const JOURNAL_AGAIN_MS = 1_000
+/** Jobs taken in one step where all of a service are meant. */
+const STEP = 500
 
 export interface CastOptions {
   delayMs?: number
@@ -27,6 +28,14 @@ export interface CastOptions {
   maxAttempts?: number
   ttlMs?: number
   traceparent?: string | undefined
+  idempotency?: Idempotency | undefined
+  tick?: Tick
+}
+
+export interface CastRequest {
+  method: string
+  payload: unknown
+  options: CastOptions
 }
 
 /** One attempt, between being kept and its end. */
@@ -40,20 +49,23 @@ interface InFlight {
 interface Lane {
   service: SupervisedService
   inFlight: number
+  /** Nothing waits in the store that could run: a new job may begin in the transaction that accepts it. */
+  caughtUp: boolean
   pumping: boolean
   /** Something changed while it was pumping. */
   again: boolean
   timer: NodeJS.Timeout | undefined
 }
 
+type End = { result: string } | { error: ThreadplaneError }
+
 export class Dispatcher {
   readonly #store: JobStore
   readonly #log: ServiceLog
   readonly #lanes = new Map<string, Lane>()
   readonly #inFlight = new Map<string, InFlight>()
-  readonly #waiters = new Map<string, Set<() => void>>()
+  readonly #waiters = new JobWaiters()
   readonly #expirer: NodeJS.Timeout
-  #waiterCount = 0
 
   constructor(store: JobStore, log: ServiceLog) {
     this.#store = store
@@ -63,7 +75,14 @@ export class Dispatcher {
 
   /** From now on the service's casts are dispatched whenever it runs. */
   serve(service: SupervisedService): void {
-    const lane: Lane = { service, inFlight: 0, pumping: false, again: false, timer: undefined }
+    const lane: Lane = {
+      service,
+      inFlight: 0,
+      caughtUp: false,
+      pumping: false,
+      again: false,
+      timer: undefined,
+    }
     this.#lanes.set(service.name, lane)
     const pump = () => this.#pump(lane)
     service.on('state', pump)
@@ -77,12 +96,36 @@ export class Dispatcher {
     pump()
   }
 
-  /** Keeps a job and returns it. The payload is validated. @throws JOURNAL_UNAVAILABLE */
-  async cast(service: SupervisedService, method: string, payload: unknown, options: CastOptions): Promise<Job> {
+  /** Keeps jobs, all in one transaction. Their payloads are validated. @throws JOURNAL_UNAVAILABLE */
+  async cast(service: SupervisedService, requests: CastRequest[]): Promise<Accepted[]> {
+    const lane = this.#lanes.get(service.name)
+    const accepts = requests.map((request) => this.#acceptRequest(service, request, lane))
+    const begun = accepts.filter(({ begin }) => begin)
+    if (lane !== undefined) lane.inFlight += begun.length
+    for (const { job } of begun) this.#inFlight.set(job.id, { cancelled: false })
+    let accepted: Accepted[]
+    try {
+      accepted = await this.#store.accept(accepts)
+    } catch (error) {
+      if (lane !== undefined) for (const { job } of begun) this.#landed(lane, job.id)
+      throw error
+    }
+    for (const [index, { job, begin }] of accepts.entries()) {
+      const answer = accepted[index] as Accepted
+      if (answer.kind === 'new') service.counts.casts += 1
+      if (lane === undefined || !begin) continue
+      if (answer.kind === 'new') this.#hand(lane, { ...answer.job, payload: job.payload })
+      else this.#landed(lane, job.id)
+    }
+    if (begun.length < accepts.length) this.#waiting(service.name)
+    return accepted
+  }
+
+  #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, lane?: Lane): AcceptRequest {
     const defaults = service.method(method).options
     const now = Date.now()
     const at = (ms: number | undefined) => (ms === undefined ? null : new Date(now + ms).toISOString())
-    const job = await this.#store.accept({
+    const job: Job = {
       id: uuidv7(),
       service: service.name,
       method,
@@ -101,10 +144,15 @@ export class Dispatcher {
       result: null,
       error: null,
       traceparent: options.traceparent ?? null,
-    })
-    service.counts.casts += 1
-    this.#pumpService(service.name)
-    return job
+    }
+    const begin = lane !== undefined && lane.caughtUp && options.delayMs === undefined && this.#room(lane) > 0
+    const { idempotency, tick } = options
+    return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
+  }
+
+  #room({ service, inFlight }: Lane): number {
+    const { methodQueue } = service
+    return service.takesCasts ? Math.min(WINDOW - inFlight, methodQueue.capacity - methodQueue.size) : 0
   }
 
   /** @throws JOB_NOT_FOUND */
@@ -119,7 +167,7 @@ export class Dispatcher {
     return { ...page, items: page.items.map((job) => this.#view(job)) }
   }
 
-  /** An attempt is kept before its method is handed on; the job is seen as running once it has begun. */
+  /** An attempt is on disk before its method is handed on; the job is seen as running once it has begun. */
   #view(job: Job): Job {
     const queued = this.#inFlight.get(job.id)?.queued
     return job.state === 'running' && queued !== undefined && !queued.begun ? { ...job, state: 'queued' } : job
@@ -127,20 +175,13 @@ export class Dispatcher {
 
   /** The job, as soon as it is finished, or as it is after `timeoutMs`. */
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Job> {
+    const waited = this.#waiters.wait(id, timeoutMs, signal)
     const job = await this.get(id)
-    if (isFinished(job) || this.#waiterCount >= MAX_WAITERS) return job
-    const waiters = this.#waiters.get(id) ?? new Set()
-    this.#waiters.set(id, waiters)
-    const enough = new AbortController()
-    const done = () => enough.abort()
-    waiters.add(done)
-    this.#waiterCount += 1
-    signal?.addEventListener('abort', done, { once: true })
-    await sleep(timeoutMs, undefined, { signal: enough.signal }).catch(() => {})
-    signal?.removeEventListener('abort', done)
-    waiters.delete(done)
-    if (waiters.size === 0) this.#waiters.delete(id)
-    this.#waiterCount -= 1
+    if (isFinished(job)) {
+      this.#waiters.finished(id)
+      return job
+    }
+    await waited
     return this.get(id)
   }
 
@@ -153,7 +194,7 @@ export class Dispatcher {
     if (inFlight !== undefined) {
       inFlight.cancelled = true
       inFlight.queued?.cancel()
-      return this.wait(id, 1_000)
+      return this.wait(id, JOURNAL_AGAIN_MS)
     }
     const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
     this.#finished(await this.#store.finish(id, job.attempts, { state: 'cancelled', error }))
@@ -167,35 +208,62 @@ export class Dispatcher {
       throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: only one that failed is retried`, { jobId: id })
     }
     const queued = await this.#store.requeue(id)
-    this.#pumpService(job.service)
+    this.#waiting(job.service)
     return queued
+  }
+
+  /** Queues all failed jobs of a service anew, and says how many those are. */
+  async retryFailed(service: string): Promise<number> {
+    let retried = 0
+    for (;;) {
+      const step = await this.#store.requeueFailed(service, STEP)
+      retried += step
+      this.#waiting(service)
+      if (step < STEP) return retried
+    }
   }
 
   /** Forgets a finished job. @throws JOB_NOT_FOUND, CONFLICT */
   async remove(id: string): Promise<void> {
     const job = await this.get(id)
-    if (!isFinished(job))
-      throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
+    if (!isFinished(job)) throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
     await this.#store.remove(id)
   }
 
-  async unfinished(service: string): Promise<string[]> {
-    return this.#store.unfinished(service)
+  async hasUnfinished(service: string): Promise<boolean> {
+    return (await this.#store.unfinished(service, 1)).length > 0
   }
 
+  async cancelAll(service: string): Promise<void> {
+    for (;;) {
+      const ids = await this.#store.unfinished(service, STEP)
+      if (ids.length === 0) return
+      const jobs = await Promise.all(ids.map((id) => this.cancel(id)))
+      const left = jobs.filter((job) => !isFinished(job)).length
+      if (left > 0) throw new ThreadplaneError('CONFLICT', `${left} jobs could not be cancelled yet`, { service })
+    }
+  }
+
+  /** Dispatches nothing more. */
   close(): void {
     clearInterval(this.#expirer)
     for (const { timer } of this.#lanes.values()) clearTimeout(timer)
+    this.#lanes.clear()
   }
 
-  #pumpService(name: string): void {
-    const lane = this.#lanes.get(name)
-    if (lane !== undefined) this.#pump(lane)
+  #waiting(service: string): void {
+    const lane = this.#lanes.get(service)
+    if (lane === undefined) return
+    lane.caughtUp = false
+    this.#pump(lane)
   }
 
   /** Fills the service's window from the store. One round at a time; what comes meanwhile starts another. */
   #pump(lane: Lane): void {
     if (!lane.service.takesCasts || this.#lanes.get(lane.service.name) !== lane) return
+    // The common case: all casts so far began in the transaction that accepted them. And a window is refilled when
+    // half of it has run, so that a backlog costs a few transactions a window.
+    if (lane.caughtUp || lane.inFlight > WINDOW / 2) return
     if (lane.pumping) {
       lane.again = true
       return
@@ -204,6 +272,7 @@ export class Dispatcher {
     this.#fill(lane)
       .catch((error: unknown) => {
         this.#log.error({ err: error, service: lane.service.name }, 'casts could not be dispatched')
+        this.#pumpLater(lane, JOURNAL_AGAIN_MS)
       })
       .finally(() => {
         lane.pumping = false
@@ -214,34 +283,37 @@ export class Dispatcher {
   }
 
   async #fill(lane: Lane): Promise<void> {
-    const { name, methodQueue } = lane.service
-    const room = Math.min(WINDOW - lane.inFlight, methodQueue.capacity - methodQueue.size)
-    if (room > 0) {
-      const due = await this.#store.due(name, room)
-      await Promise.all(due.filter(({ id }) => !this.#inFlight.has(id)).map((job) => this.#begin(lane, job)))
-    }
+    const { name } = lane.service
+    const room = this.#room(lane)
+    // The end of a cast goes on with the backlog; where calls fill the queue, there is none to wait for.
+    if (room <= 0) return lane.inFlight > 0 ? undefined : this.#pumpLater(lane, LOOK_AGAIN_MS)
+    const due = await this.#store.due(name, room)
+    await Promise.all(due.filter(({ id }) => !this.#inFlight.has(id)).map((job) => this.#begin(lane, job)))
+    if (due.length === room) return
     const dueAt = await this.#store.nextDueAt(name)
-    // Where casts of its own fill the window, the end of one of them goes on with the backlog.
-    if (dueAt === undefined || (room <= 0 && lane.inFlight > 0)) return
+    lane.caughtUp = !lane.again && (dueAt === undefined || dueAt > Date.now())
+    if (dueAt !== undefined) this.#pumpLater(lane, Math.min(Math.max(dueAt - Date.now(), LOOK_AGAIN_MS), MAX_TIMER_MS))
+  }
+
+  #pumpLater(lane: Lane, delayMs: number): void {
     clearTimeout(lane.timer)
-    const delayMs = Math.min(Math.max(dueAt - Date.now(), LOOK_AGAIN_MS), MAX_TIMER_MS)
-    lane.timer = setTimeout(() => this.#pump(lane), delayMs).unref()
+    lane.timer = setTimeout(() => {
+      lane.timer = undefined
+      lane.caughtUp = false
+      this.#pump(lane)
+    }, delayMs).unref()
   }
 
   async #begin(lane: Lane, waiting: Job): Promise<void> {
-    const inFlight: InFlight = { cancelled: false }
-    this.#inFlight.set(waiting.id, inFlight)
+    this.#inFlight.set(waiting.id, { cancelled: false })
     lane.inFlight += 1
-    const job = await this.#store.begin(waiting.id)
-    if (job === undefined) return this.#landed(lane, waiting.id)
     try {
-      const queued = this.#queue(lane.service, job, inFlight)
-      queued.promise.then(
-        (result) => this.#ended(lane, job, { result: result as string }),
-        (error: ThreadplaneError) => this.#ended(lane, job, { error }),
-      )
+      const job = await this.#store.begin(waiting.id)
+      if (job === undefined) this.#landed(lane, waiting.id)
+      else this.#hand(lane, { ...job, payload: waiting.payload })
     } catch (error) {
-      await this.#ended(lane, job, { error: error as ThreadplaneError })
+      this.#landed(lane, waiting.id)
+      throw error
     }
   }
 
@@ -250,34 +322,45 @@ export class Dispatcher {
     lane.inFlight -= 1
   }
 
-  #queue(service: SupervisedService, job: Job, inFlight: InFlight): QueuedMethod {
+  /** Queues the method of an attempt that is on disk. */
+  #hand(lane: Lane, job: Job): void {
+    const inFlight = this.#inFlight.get(job.id) as InFlight
+    try {
+      const queued = this.#queue(lane.service, job, inFlight.cancelled)
+      inFlight.queued = queued
+      queued.promise.then(
+        (result) => this.#ended(lane, job, { result: result as string }),
+        (error: ThreadplaneError) => this.#ended(lane, job, { error }),
+      )
+    } catch (error) {
+      void this.#ended(lane, job, { error: error as ThreadplaneError })
+    }
+  }
+
+  #queue(service: SupervisedService, job: Job, cancelled: boolean): QueuedMethod {
     const { timeoutMs } = service.method(job.method).options
+    const { id, attempts } = job
     const queued = new QueuedMethod({
       service: service.name,
       method: job.method,
       payload: job.payload,
       kind: 'cast',
       format: 'json',
-      job: {
-        id: job.id,
-        attempt: job.attempts,
-        ...(job.traceparent !== null && { traceparent: job.traceparent }),
-      },
+      job: { id, attempt: attempts, ...(job.traceparent !== null && { traceparent: job.traceparent }) },
       bytes: 0,
       priority: job.priority,
       timeoutMs,
       onProgress: (fraction, note) =>
-        this.#store.progress(job.id, job.attempts, { fraction, ...(note !== undefined && { note }) }),
+        this.#store.progress(id, attempts, { fraction, ...(note !== undefined && { note }) }),
     })
-    if (inFlight.cancelled) queued.cancel()
+    if (cancelled) queued.cancel()
     else service.methodQueue.enqueue(queued)
-    inFlight.queued = queued
     return queued
   }
 
-  async #ended(lane: Lane, job: Job, end: { result: string } | { error: ThreadplaneError }): Promise<void> {
+  async #ended(lane: Lane, job: Job, end: End): Promise<void> {
     try {
-      await this.#record(lane.service, job, end)
+      await this.#record(lane, job, end)
     } catch (error) {
       this.#log.error({ err: error, jobId: job.id }, 'the outcome of a job could not be kept')
     } finally {
@@ -286,28 +369,28 @@ export class Dispatcher {
     }
   }
 
-  async #record(
-    service: SupervisedService,
-    { id, attempts, maxAttempts, method }: Job,
-    end: { result: string } | { error: ThreadplaneError },
-  ): Promise<void> {
+  async #record({ service }: Lane, { id, attempts, maxAttempts, method }: Job, end: End): Promise<void> {
     if ('result' in end) {
       service.counts.succeeded += 1
       return this.#finished(await this.#store.finish(id, attempts, { state: 'succeeded', result: end.result }))
     }
     const { error } = end
     // It never began: the service stopped, or its queue was full.
-    if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) return this.#store.release(id, attempts)
+    if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) {
+      await this.#store.release(id, attempts)
+      return this.#waiting(service.name)
+    }
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED') {
       return this.#finished(await this.#store.finish(id, attempts, { state: 'cancelled', error: jobError }))
     }
     if (error.retryable && attempts < maxAttempts) {
       const { backoffMs, backoffMaxMs } = service.method(method).options
+      // Half of it is jitter, so that what failed together does not come back together.
       const delayMs = Math.min(backoffMs * 2 ** (attempts - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
       service.counts.retried += 1
       await this.#store.retry(id, attempts, jobError, new Date(Date.now() + delayMs))
-      return
+      return this.#waiting(service.name)
     }
     service.counts.failed += 1
     this.#log.error({ err: error, service: service.name, method, jobId: id, attempts }, 'a cast failed')
@@ -315,10 +398,14 @@ export class Dispatcher {
   }
 
   async #expire(): Promise<void> {
-    for (const job of await this.#store.expire()) this.#finished(job)
+    try {
+      for (const job of await this.#store.expire()) this.#finished(job)
+    } catch (error) {
+      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
+    }
   }
 
   #finished(job: Job | undefined): void {
-    for (const done of this.#waiters.get(job?.id ?? '') ?? []) done()
+    if (job !== undefined) this.#waiters.finished(job.id)
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Where jobs are kept. The dispatcher knows this interface only, so that another store can take its place.
+ * Where jobs are kept. The dispatcher knows this interface only; every method resolves once what it did is on disk
+ * (P2), to the job as it then is.
  */
 import type { Job, JobError, JobProgress, JobState } from './job.ts'
 
@@ -8,7 +9,7 @@ export interface JobFilter {
   method?: string
   state?: JobState
   limit: number
-  /** The id after which the page begins. */
+  /** The `nextCursor` of the page before. */
   cursor?: string
 }
 
@@ -21,14 +22,58 @@ export type JobOutcome =
   | { state: 'succeeded'; result: string }
   | { state: 'failed' | 'cancelled' | 'expired'; error: JobError }
 
-/** Every method resolves once what it did is kept, to the job as it then is. */
+/** What makes two requests the same one. */
+export interface Idempotency {
+  /** Token, service, method and key. */
+  scope: string
+  /** Of the canonical payload and the options. */
+  fingerprint: string
+  /** When the key is forgotten, in milliseconds since the epoch. */
+  expiresAt: number
+}
+
+/** A cast by the clock. Times are milliseconds since the epoch. */
+export interface Schedule {
+  service: string
+  name: string
+  cron: string
+  timezone: string
+  method: string
+  payload: unknown
+  createdAt: number
+  lastTickAt: number | null
+}
+
+/** The tick of a schedule that a job stands for. */
+export interface Tick {
+  service: string
+  name: string
+  at: number
+}
+
+export interface AcceptRequest {
+  job: Job
+  /** Kept in the same transaction as the job. */
+  tick?: Tick
+  idempotency?: Idempotency
+  /** The first attempt begins at once, in the same transaction. */
+  begin: boolean
+}
+
+export type Accepted =
+  | { kind: 'new'; job: Job; keyExpiresAt?: number }
+  /** The key was used before, with the same payload: the first job. */
+  | { kind: 'duplicate'; job: Job; keyExpiresAt: number }
+  /** The key was used before, with another payload. */
+  | { kind: 'mismatch'; jobId: string }
+
 export interface JobStore {
-  /** @throws JOURNAL_UNAVAILABLE */
-  accept(job: Job): Promise<Job>
+  /** All in one transaction. @throws JOURNAL_UNAVAILABLE */
+  accept(requests: AcceptRequest[]): Promise<Accepted[]>
   get(id: string): Promise<Job | undefined>
   /** Newest first. */
   list(filter: JobFilter): Promise<JobPage>
-  /** The oldest due jobs of a service, highest priority first, not more than `limit`. */
+  /** Queued jobs of a service, highest priority first, not more than `limit`; those due by now are queued first. */
   due(service: string, limit: number): Promise<Job[]>
   /** When the next scheduled job of a service is due, in milliseconds since the epoch. */
   nextDueAt(service: string): Promise<number | undefined>
@@ -46,7 +91,14 @@ export interface JobStore {
   expire(): Promise<Job[]>
   /** A finished job is queued again, its attempts counted anew; its history is kept. */
   requeue(id: string): Promise<Job>
+  /** Requeues up to `limit` failed jobs of a service, and says how many. */
+  requeueFailed(service: string, limit: number): Promise<number>
+  /** @throws CONFLICT while an idempotency key still points at it */
   remove(id: string): Promise<void>
-  /** Ids of the unfinished jobs of a service. */
-  unfinished(service: string): Promise<string[]>
+  /** Ids of unfinished jobs of a service, not more than `limit`. */
+  unfinished(service: string, limit: number): Promise<string[]>
+  schedules(): Promise<Schedule[]>
+  putSchedule(schedule: Schedule): Promise<void>
+  removeSchedule(service: string, name: string): Promise<void>
+  close(): Promise<void>
 }

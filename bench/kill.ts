@@ -1,0 +1,152 @@
+/**
+ * `kill -9` of the server at random moments while clients cast: what was acknowledged must be there, with exactly one
+ * outcome, and must have run no more often than its attempts say (P2, P3).
+ *
+ *     node dist/bench/kill.js [rounds]
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const CLIENTS = 50
+const workers = fileURLToPath(new URL('./workers/', import.meta.url))
+const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
+
+export interface KillReport {
+  rounds: number
+  acknowledged: number
+  /** Acknowledged, and not there afterwards. */
+  lost: number
+  /** Not in a final state after everything was drained. */
+  unfinished: number
+  /** Ran more often than `attempts` says. */
+  ranTooOften: number
+  /** Ran more than once. */
+  ranAgain: number
+  /** Attempts that were open in the journal at a kill. */
+  openAttempts: number
+  slowestReadyMs: number
+}
+
+interface Plane {
+  process: ChildProcess
+  url: string
+  readyMs: number
+}
+
+async function launch(data: string): Promise<Plane> {
+  const since = performance.now()
+  const env = { ...process.env, THREADPLANE_PORT: '0', THREADPLANE_DATA: data, THREADPLANE_LOG_LEVEL: 'info' }
+  const child = spawn(process.execPath, [main, 'serve', workers], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
+    if (url === undefined) continue
+    child.stdout.resume()
+    for (;;) {
+      const ready = await fetch(`${url}/readyz`).catch(() => undefined)
+      if (ready?.ok) return { process: child, url, readyMs: performance.now() - since }
+      await sleep(5)
+    }
+  }
+  throw new Error('the server ended before it listened')
+}
+
+async function cast(url: string, file: string, acknowledged: Set<string>): Promise<void> {
+  const response = await fetch(`${url}/v1/services/tally/cast/run?maxAttempts=100`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ file }),
+  })
+  if (response.status === 202) acknowledged.add(((await response.json()) as { id: string }).id)
+  else await response.arrayBuffer()
+}
+
+export async function killRounds(rounds: number): Promise<KillReport> {
+  const data = await mkdtemp(join(tmpdir(), 'threadplane-kill-'))
+  const file = join(data, 'runs')
+  const acknowledged = new Set<string>()
+  let slowestReadyMs = 0
+  try {
+    for (let round = 0; round < rounds; round += 1) {
+      const plane = await launch(data)
+      slowestReadyMs = Math.max(slowestReadyMs, plane.readyMs)
+      let killed = false
+      const clients = Array.from({ length: CLIENTS }, async () => {
+        while (!killed) await cast(plane.url, file, acknowledged).catch(() => {})
+      })
+      await sleep(20 + Math.random() * 400)
+      killed = true
+      plane.process.kill('SIGKILL')
+      await once(plane.process, 'exit')
+      await Promise.all(clients)
+    }
+    return { rounds, ...(await inspect(data, file, acknowledged)), slowestReadyMs: Math.round(slowestReadyMs) }
+  } finally {
+    await rm(data, { recursive: true })
+  }
+}
+
+interface JobView {
+  id: string
+  state: string
+  attempts: number
+  history: { error?: { message: string } }[]
+}
+
+async function inspect(data: string, file: string, acknowledged: Set<string>) {
+  const plane = await launch(data)
+  try {
+    const waiting = async () => {
+      const states = ['queued', 'scheduled', 'running']
+      const pages = states.map((state) => page(plane.url, `state=${state}&limit=1`))
+      return (await Promise.all(pages)).some(({ items }) => items.length > 0)
+    }
+    const until = performance.now() + 120_000
+    while ((await waiting()) && performance.now() < until) await sleep(50)
+
+    const jobs = new Map<string, JobView>()
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const { items, nextCursor } = await page(plane.url, `limit=1000${cursor === '' ? '' : `&cursor=${cursor}`}`)
+      for (const job of items) jobs.set(job.id, job)
+      cursor = nextCursor
+    }
+    const runs = new Map<string, number>()
+    for (const line of existsSync(file) ? (await readFile(file, 'utf8')).split('\n').filter(Boolean) : []) {
+      const [id = ''] = line.split(' ')
+      runs.set(id, (runs.get(id) ?? 0) + 1)
+    }
+    const all = [...jobs.values()]
+    const open = (job: JobView) => job.history.filter(({ error }) => error?.message.includes('server ended')).length
+    return {
+      acknowledged: acknowledged.size,
+      lost: [...acknowledged].filter((id) => !jobs.has(id)).length,
+      unfinished: all.filter(({ state }) => state !== 'succeeded').length,
+      ranTooOften: all.filter(({ id, attempts }) => (runs.get(id) ?? 0) > attempts).length,
+      ranAgain: [...runs.values()].filter((count) => count > 1).length,
+      openAttempts: all.reduce((sum, job) => sum + open(job), 0),
+    }
+  } finally {
+    plane.process.kill('SIGTERM')
+    await once(plane.process, 'exit')
+  }
+}
+
+async function page(url: string, query: string): Promise<{ items: JobView[]; nextCursor: string | null }> {
+  const response = await fetch(`${url}/v1/jobs?${query}`)
+  return (await response.json()) as { items: JobView[]; nextCursor: string | null }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const report = await killRounds(Number(process.argv[2] ?? 200))
+  console.log(report)
+  const { lost, unfinished, ranTooOften, ranAgain, openAttempts, slowestReadyMs } = report
+  const kept = lost + unfinished + ranTooOften === 0 && ranAgain <= openAttempts && slowestReadyMs <= 2_000
+  console.log(kept ? 'kept' : 'NOT KEPT')
+  process.exitCode = kept ? 0 : 1
+}

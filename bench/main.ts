@@ -1,0 +1,11 @@
+/** `npm run bench -- <name>`: each benchmark is a module of its own. */
+const BENCHMARKS: Record<string, () => Promise<unknown>> = {
+  call: () => import('./call.ts'),
+  cycles: () => import('./cycles.ts'),
+}
+
+const run = BENCHMARKS[process.argv[2] ?? '']
+if (run === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(BENCHMARKS).join('|')} [options]; see bench/README.md`)
+  process.exitCode = 2
+} else await run()

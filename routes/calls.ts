@@ -1,0 +1,96 @@
+/** Call: the response is the result. */
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import { METHOD_DEFAULTS } from '../src/options.ts'
+import { problems } from '../src/problem.ts'
+import type { Registry } from '../src/registry.ts'
+import type { SupervisedService } from '../src/supervised-service.ts'
+import { durableCall } from './durable-call.ts'
+import { readPreference, requestTimeoutMs, traceparent } from './headers.ts'
+import { accepted, IdempotencyHeader, Payload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import { MethodParams } from './schemas/service.ts'
+
+interface CallRoutesOptions {
+  registry: Registry
+  dispatcher: Dispatcher
+}
+
+const CallHeaders = Type.Object({
+  'request-timeout': Type.Optional(
+    Type.String({ description: 'Deadline, the queue included: 500ms, 10s, 2m', examples: ['10s'] }),
+  ),
+  prefer: Type.Optional(
+    Type.String({
+      description: 'respond-async, wait=N: the result if it is there within N seconds (at most 60), else 202 with a job',
+      examples: ['respond-async, wait=8'],
+    }),
+  ),
+  ...IdempotencyHeader,
+  ...TraceHeader,
+})
+
+export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (app, { registry, dispatcher }) => {
+  app.post('/services/:service/call/:method', {
+    schema: {
+      operationId: 'call',
+      tags: ['Invocations'],
+      summary: 'Call a method and wait for its result',
+      params: MethodParams,
+      headers: CallHeaders,
+      body: Payload,
+      response: {
+        200: Type.Unknown({ description: 'What the method returned' }),
+        202: accepted('With `Prefer: respond-async`: the job, which goes on'),
+        ...problems(
+          ...REFUSALS,
+          'METHOD_FAILED',
+          'RESULT_INVALID',
+          'RESULT_NOT_SERIALIZABLE',
+          'THREAD_DIED',
+          'QUEUE_FULL',
+          'JOB_CANCELLED',
+          'JOB_EXPIRED',
+        ),
+      },
+    },
+    // Not a promise, and no reply returned: Fastify would wait for either by listeners and promises of its own.
+    handler: (request, reply): void => {
+      const service = registry.get(request.params.service)
+      const timeoutMs = requestTimeoutMs(request.headers['request-timeout'])
+      if (service.description !== undefined) return call(service, request, reply, timeoutMs)
+      const since = performance.now()
+      service
+        .whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
+        .then(() => call(service, request, reply, timeoutMs && Math.max(timeoutMs - (performance.now() - since), 1)))
+        .catch((error: unknown) => reply.send(error))
+    },
+  })
+
+  function call(
+    service: SupervisedService,
+    request: FastifyRequest<{ Params: { method: string } }>,
+    reply: FastifyReply,
+    timeoutMs: number | undefined,
+  ): void {
+    const { headers } = request
+    if (headers.prefer !== undefined || headers['idempotency-key'] !== undefined) {
+      const preference = readPreference(headers.prefer)
+      if (preference.respondAsync || headers['idempotency-key'] !== undefined) {
+        durableCall(dispatcher, service, preference, timeoutMs, request, reply).catch((error: unknown) => reply.send(error))
+        return
+      }
+    }
+    const queued = service.call(request.params.method, {
+      payload: request.body ?? {},
+      bytes: request.bodyBytes,
+      timeoutMs,
+      traceparent: traceparent(headers),
+    })
+    queued.promise.then(
+      (json) => reply.type('application/json; charset=utf-8').send(json),
+      (error: unknown) => reply.send(error),
+    )
+    reply.raw.once('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
+  }
+}

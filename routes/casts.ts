@@ -1,0 +1,126 @@
+/** Cast: 202, and a job to look at. With `application/x-ndjson`, one a line, all in one transaction. */
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import { ThreadplaneError } from '../src/errors.ts'
+import type { CastRequest, Dispatcher } from '../src/jobs/dispatcher.ts'
+import type { Accepted } from '../src/jobs/job-store.ts'
+import { METHOD_DEFAULTS } from '../src/options.ts'
+import { problems, toProblem } from '../src/problem.ts'
+import type { Registry } from '../src/registry.ts'
+import type { SupervisedService } from '../src/supervised-service.ts'
+import { traceparent } from './headers.ts'
+import { acceptedJob, idempotencyOf } from './idempotency.ts'
+import { accepted, IdempotencyHeader, Payload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import { jobView } from './schemas/job.ts'
+import { MethodParams } from './schemas/service.ts'
+
+const MAX_LINES = 10_000
+const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1_000
+
+const CastQuery = Type.Object(
+  {
+    delayMs: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_DELAY_MS, description: 'Not run before' })),
+    priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9, description: '9 runs first' })),
+    maxAttempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+    ttlMs: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: MAX_DELAY_MS, description: 'Expires if it has not begun by then' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const BatchItem = Type.Object({
+  status: Type.Integer({ description: '202, or that of the problem' }),
+  job: Type.Optional(Type.Ref('Job')),
+  problem: Type.Optional(Type.Ref('Problem')),
+})
+const Batch = Type.Object({ items: Type.Array(BatchItem) }, { description: 'One item a line, in the same order' })
+
+/** The lines of a batch, as they came. */
+class Lines {
+  readonly lines: string[]
+
+  constructor(text: string) {
+    this.lines = text.split('\n').filter((line) => line.trim() !== '')
+  }
+}
+
+interface CastRoutesOptions {
+  registry: Registry
+  dispatcher: Dispatcher
+}
+
+export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (app, { registry, dispatcher }) => {
+  app.addContentTypeParser('application/x-ndjson', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, new Lines(body as string))
+  })
+
+  app.post('/services/:service/cast/:method', {
+    schema: {
+      operationId: 'cast',
+      tags: ['Invocations'],
+      summary: 'Queue a job and return at once; with application/x-ndjson, one a line, in one transaction',
+      params: MethodParams,
+      headers: Type.Object({ ...IdempotencyHeader, ...TraceHeader }),
+      querystring: CastQuery,
+      body: Payload,
+      response: {
+        202: accepted('The job is on disk'),
+        207: Batch,
+        ...problems(...REFUSALS, 'MALFORMED_QUERY'),
+      },
+    },
+    handler: async (request, reply) => {
+      const { service: name, method } = request.params
+      const service = registry.get(name)
+      if (service.description === undefined) await service.whenDescribed(METHOD_DEFAULTS.timeoutMs)
+      service.method(method)
+      if (request.body instanceof Lines) {
+        return reply.code(207).send({ items: await castBatch(service, request, request.body) })
+      }
+      const payload = request.body ?? {}
+      service.validate(method, payload)
+      const idempotency = idempotencyOf(request, name, method, [payload, request.query])
+      const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }
+      const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
+      const job = acceptedJob(answer as Accepted, reply)
+      return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
+    },
+  })
+
+  /** A bad line does not spoil the others. */
+  async function castBatch(
+    service: SupervisedService,
+    request: FastifyRequest<{ Params: { method: string }; Querystring: typeof CastQuery.static }>,
+    { lines }: Lines,
+  ): Promise<(typeof BatchItem.static)[]> {
+    if (lines.length > MAX_LINES) {
+      throw new ThreadplaneError('PAYLOAD_TOO_LARGE', `a batch has at most ${MAX_LINES} lines; this one has ${lines.length}`)
+    }
+    const { method } = request.params
+    const options = { ...request.query, traceparent: traceparent(request.headers) }
+    const read = lines.map((line) => readLine(service, method, line))
+    const requests: CastRequest[] = []
+    for (const line of read) if ('payload' in line) requests.push({ method, payload: line.payload, options })
+    const answers = requests.length === 0 ? [] : await dispatcher.cast(service, requests)
+    return read.map((line) => {
+      if ('error' in line) return { status: line.error.status, problem: toProblem(line.error, request.url, false) }
+      return { status: 202, job: jobView((answers.shift() as Accepted & { kind: 'new' }).job) }
+    })
+  }
+}
+
+function readLine(
+  service: SupervisedService,
+  method: string,
+  line: string,
+): { payload: unknown } | { error: ThreadplaneError } {
+  try {
+    const payload: unknown = JSON.parse(line)
+    service.validate(method, payload)
+    return { payload }
+  } catch (error) {
+    if (error instanceof ThreadplaneError) return { error }
+    return { error: new ThreadplaneError('MALFORMED_BODY', `the line is not JSON: ${(error as Error).message}`) }
+  }
+}

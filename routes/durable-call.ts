@@ -1,0 +1,57 @@
+/**
+ * A call that is kept on disk like a cast: with `Idempotency-Key`, or with `Prefer: respond-async, wait=N`. The
+ * response is the result if it is there in time; if not, the job goes on.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type ErrorCode, ERRORS, ThreadplaneError } from '../src/errors.ts'
+import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import type { Job } from '../src/jobs/job.ts'
+import type { Accepted } from '../src/jobs/job-store.ts'
+import type { SupervisedService } from '../src/supervised-service.ts'
+import { type Preference, traceparent } from './headers.ts'
+import { acceptedJob, idempotencyOf } from './idempotency.ts'
+import { jobView } from './schemas/job.ts'
+
+/** @throws what the job failed with; DEADLINE_EXCEEDED, VALIDATION_FAILED, IDEMPOTENCY_MISMATCH */
+export async function durableCall(
+  dispatcher: Dispatcher,
+  service: SupervisedService,
+  { respondAsync, waitSeconds }: Preference,
+  requestTimeoutMs: number | undefined,
+  request: FastifyRequest<{ Params: { method: string } }>,
+  reply: FastifyReply,
+): Promise<void> {
+  const { method } = request.params
+  const timeoutMs = requestTimeoutMs ?? service.method(method).options.timeoutMs
+  const payload = request.body ?? {}
+  service.validate(method, payload)
+  const idempotency = idempotencyOf(request, service.name, method, [payload])
+  const options = { traceparent: traceparent(request.headers), idempotency }
+  const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
+  const { id } = acceptedJob(answer as Accepted, reply)
+  const applied = [...(respondAsync ? ['respond-async'] : []), ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`])]
+  if (applied.length > 0) reply.header('preference-applied', applied.join(', '))
+
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort())
+  const job = await dispatcher.wait(id, respondAsync ? (waitSeconds ?? 0) * 1_000 : timeoutMs, gone.signal)
+  if (job.state === 'succeeded') reply.type('application/json; charset=utf-8').serializer(String).send(job.result)
+  else if (job.error !== null) throw jobFailure(job)
+  else if (respondAsync) reply.code(202).header('location', `/v1/jobs/${id}`).send(jobView(job))
+  else throw new ThreadplaneError('DEADLINE_EXCEEDED', `no result within ${timeoutMs} ms; the job goes on`, about(job))
+}
+
+function about({ service, method, id, attempts }: Job) {
+  return { service, method, jobId: id, started: attempts > 0 }
+}
+
+function jobFailure(job: Job): ThreadplaneError {
+  const { code, message, cause, errors } = job.error ?? { code: 'INTERNAL', message: '' }
+  const known = Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL'
+  const thrown = cause && Object.assign(new Error(cause.message), { name: cause.name, code: cause.code })
+  return new ThreadplaneError(known, message, {
+    ...about(job),
+    ...(errors !== undefined && { errors }),
+    ...(thrown !== undefined && { cause: thrown }),
+  })
+}

@@ -1,0 +1,155 @@
+/** The schedules of a service: casts by the clock. */
+import { type FastifyPluginAsyncTypebox, type Static, Type } from '@fastify/type-provider-typebox'
+import { ThreadplaneError } from '../src/errors.ts'
+import type { Schedule } from '../src/jobs/job-store.ts'
+import { nextTickAt, type Schedules } from '../src/jobs/schedules.ts'
+import { NAME_PATTERN } from '../src/options.ts'
+import { problems } from '../src/problem.ts'
+import type { Registry } from '../src/registry.ts'
+import { accepted } from './schemas/invocation.ts'
+import { jobView } from './schemas/job.ts'
+import { Nullable } from './schemas/nullable.ts'
+import { ServiceParams } from './schemas/service.ts'
+
+const ScheduleParams = Type.Object({
+  service: Type.String({ description: 'Name of the service' }),
+  name: Type.String({ description: 'Name of the schedule' }),
+})
+
+const ScheduleView = Type.Object(
+  {
+    service: Type.String(),
+    name: Type.String(),
+    cron: Type.String(),
+    timezone: Type.String(),
+    method: Type.String(),
+    payload: Type.Unknown(),
+    nextRunAt: Nullable(Type.String({ format: 'date-time' }), 'null where it never comes again'),
+    lastRunAt: Nullable(Type.String({ format: 'date-time' })),
+  },
+  { $id: 'Schedule', title: 'Schedule' },
+)
+
+const ScheduleSpec = Type.Object(
+  {
+    cron: Type.String({ maxLength: 256, description: '5 fields, or 6 with seconds', examples: ['0 3 * * *'] }),
+    timezone: Type.Optional(Type.String({ maxLength: 64, default: 'UTC', examples: ['Europe/Vienna'] })),
+    method: Type.String(),
+    payload: Type.Optional(Type.Unknown()),
+  },
+  { additionalProperties: false },
+)
+
+interface ScheduleRoutesOptions {
+  registry: Registry
+  schedules: Schedules
+}
+
+export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = async (app, { registry, schedules }) => {
+  app.addSchema(ScheduleView)
+  const schedule = Type.Ref('Schedule', { description: 'The schedule' })
+  const tags = ['Schedules']
+
+  app.get('/services/:service/schedules', {
+    schema: {
+      operationId: 'listSchedules',
+      tags,
+      summary: 'The schedules of a service',
+      params: ServiceParams,
+      response: {
+        200: Type.Object({ items: Type.Array(Type.Ref('Schedule')) }, { description: 'Its schedules' }),
+        ...problems('SERVICE_NOT_FOUND'),
+      },
+    },
+    handler: async ({ params }) => ({ items: schedules.of(registry.get(params.service).name).map(scheduleView) }),
+  })
+
+  app.get('/services/:service/schedules/:name', {
+    schema: {
+      operationId: 'getSchedule',
+      tags,
+      summary: 'A schedule',
+      params: ScheduleParams,
+      response: { 200: schedule, ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND') },
+    },
+    handler: async ({ params }) => scheduleView(schedules.get(registry.get(params.service).name, params.name)),
+  })
+
+  app.put('/services/:service/schedules/:name', {
+    schema: {
+      operationId: 'putSchedule',
+      tags,
+      summary: 'Cast a job by the clock; one a tick, and a missed tick runs once',
+      params: ScheduleParams,
+      body: ScheduleSpec,
+      response: {
+        200: Type.Ref('Schedule', { description: 'The schedule was replaced' }),
+        201: Type.Ref('Schedule', { description: 'The schedule is new' }),
+        ...problems(
+          'MALFORMED_BODY',
+          'SERVICE_NOT_FOUND',
+          'METHOD_NOT_FOUND',
+          'CONFLICT',
+          'PAYLOAD_TOO_LARGE',
+          'UNSUPPORTED_MEDIA_TYPE',
+          'VALIDATION_FAILED',
+          'JOURNAL_UNAVAILABLE',
+        ),
+      },
+    },
+    handler: async ({ params: { service: serviceName, name }, body }, reply) => {
+      const service = registry.get(serviceName)
+      if (!NAME_PATTERN.test(name)) {
+        const message = `the name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}`
+        throw new ThreadplaneError('VALIDATION_FAILED', message, { errors: [{ pointer: '', message }] })
+      }
+      const { cron, timezone = 'UTC', method, payload = {} } = body
+      const isNew = await schedules.put(service, { service: serviceName, name, cron, timezone, method, payload })
+      return reply.code(isNew ? 201 : 200).send(scheduleView(schedules.get(serviceName, name)))
+    },
+  })
+
+  app.delete('/services/:service/schedules/:name', {
+    schema: {
+      operationId: 'deleteSchedule',
+      tags,
+      summary: 'Forget a schedule; its jobs stay',
+      params: ScheduleParams,
+      response: {
+        204: Type.Null({ description: 'It is gone' }),
+        ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
+      },
+    },
+    handler: async ({ params }, reply) => {
+      await schedules.remove(registry.get(params.service).name, params.name)
+      return reply.code(204).send(null)
+    },
+  })
+
+  app.post('/services/:service/schedules/:name/run', {
+    schema: {
+      operationId: 'runSchedule',
+      tags,
+      summary: 'Cast its job now',
+      params: ScheduleParams,
+      response: {
+        202: accepted('The job is on disk'),
+        ...problems('SERVICE_NOT_FOUND', 'METHOD_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
+      },
+    },
+    handler: async ({ params }, reply) => {
+      const job = await schedules.run(registry.get(params.service).name, params.name)
+      return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
+    },
+  })
+}
+
+function scheduleView(schedule: Schedule): Static<typeof ScheduleView> {
+  const { createdAt: _createdAt, lastTickAt, ...shown } = schedule
+  const next = nextTickAt(schedule)
+  return {
+    ...shown,
+    nextRunAt: next === undefined ? null : new Date(next).toISOString(),
+    lastRunAt: lastTickAt === null ? null : new Date(lastTickAt).toISOString(),
+  }
+}

@@ -1,0 +1,40 @@
+/** What calls and casts have in common: their headers, their payload, and how they are refused. */
+import { Type } from '@sinclair/typebox'
+import type { ErrorCode } from '../../src/errors.ts'
+
+export const Payload = Type.Unknown({ description: 'An object passes by name, an array by position' })
+
+export const IdempotencyHeader = {
+  'idempotency-key': Type.Optional(
+    Type.String({ description: 'The same key and payload within 24 h is the same job', examples: ['"order-17"'] }),
+  ),
+}
+
+export const TraceHeader = {
+  traceparent: Type.Optional(Type.String({ description: 'W3C trace context, handed to the method' })),
+}
+
+export const REFUSALS: ErrorCode[] = [
+  'MALFORMED_BODY',
+  'SERVICE_NOT_FOUND',
+  'METHOD_NOT_FOUND',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'VALIDATION_FAILED',
+  'IDEMPOTENCY_MISMATCH',
+  'SERVICE_NOT_RUNNING',
+  'JOURNAL_UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+]
+
+/** The response schema of a job that was accepted. */
+export function accepted(description: string) {
+  return {
+    description,
+    headers: {
+      Location: { type: 'string', description: 'Where the job is' },
+      'Idempotency-Expires': { type: 'string', description: 'When the key of the request is forgotten' },
+    },
+    content: { 'application/json': { schema: Type.Ref('Job') } },
+  }
+}

@@ -1,0 +1,456 @@
+/**
+ * The journal's SQL, one method an operation of the store. Runs in the journal's thread, inside the transaction of
+ * its group; nothing here commits.
+ */
+import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
+import { ThreadplaneError } from '../errors.ts'
+import { type Job, type JobError, JOB_STATES, type JobState } from './job.ts'
+import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+import { MIGRATIONS } from './journal-schema.ts'
+
+const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
+  notBefore, expiresAt, history, result, error, traceparent`
+/** Attempts whose history is kept with a job: the last ones. */
+const MAX_HISTORY = 100
+
+interface Row {
+  seq: number
+  id: string
+  service: string
+  method: string
+  state: JobState
+  attempts: number
+  maxAttempts: number
+  priority: number
+  createdAt: number
+  startedAt: number | null
+  finishedAt: number | null
+  notBefore: number | null
+  expiresAt: number | null
+  history: string
+  result: string | null
+  error: string | null
+  traceparent: string | null
+  payload?: string
+}
+
+export class JournalDatabase {
+  readonly #db: InstanceType<typeof DatabaseSync>
+  readonly #statements = new Map<string, StatementSyncInstance>()
+
+  /** @throws if another process has it open, it is damaged, or it was written by a newer version */
+  constructor(file: string) {
+    this.#db = new DatabaseSync(file)
+    // An exclusive lock is the operating system's: it goes with the process, however that ends.
+    this.#db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA auto_vacuum = INCREMENTAL;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA cache_size = -32768;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA wal_autocheckpoint = 4000;
+    `)
+    this.#migrate()
+  }
+
+  #migrate(): void {
+    const { user_version: version } = this.#db.prepare('PRAGMA user_version').get() as { user_version: number }
+    if (version > MIGRATIONS.length) {
+      throw new Error(
+        `it was written by a newer version of threadplane (schema ${version}; this one knows ${MIGRATIONS.length})`,
+      )
+    }
+    // Takes the lock, also where there is nothing to migrate.
+    this.#db.exec('BEGIN EXCLUSIVE')
+    for (const script of MIGRATIONS.slice(version)) this.#db.exec(script)
+    this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
+    this.#db.exec('COMMIT')
+  }
+
+  begin(): void {
+    this.#run('BEGIN IMMEDIATE')
+  }
+
+  commit(): void {
+    this.#run('COMMIT')
+  }
+
+  rollback(): void {
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+  }
+
+  /** Runs one operation so that its failure takes nothing of the others with it. */
+  isolated<T>(operation: () => T): T {
+    this.#run('SAVEPOINT operation')
+    try {
+      return operation()
+    } catch (error) {
+      this.#run('ROLLBACK TO operation')
+      throw error
+    } finally {
+      this.#run('RELEASE operation')
+    }
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  accept({ job, idempotency, tick, begin }: AcceptRequest): Accepted {
+    const known = idempotency && this.#known(idempotency)
+    if (known !== undefined) return known
+    if (tick !== undefined) {
+      const sql = 'UPDATE schedules SET lastTickAt = ? WHERE service = ? AND name = ?'
+      this.#run(sql, tick.at, tick.service, tick.name)
+    }
+    const now = Date.now()
+    const notBefore = ms(job.notBefore)
+    const state = begin ? 'running' : notBefore !== null && notBefore > now ? 'scheduled' : 'queued'
+    const { lastInsertRowid } = this.#run(
+      `INSERT INTO jobs (id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, notBefore,
+        expiresAt, history, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      job.id,
+      job.service,
+      job.method,
+      state,
+      begin ? 1 : 0,
+      job.maxAttempts,
+      job.priority,
+      ms(job.createdAt),
+      begin ? now : null,
+      notBefore,
+      ms(job.expiresAt),
+      begin ? JSON.stringify([{ number: 1, startedAt: iso(now) }]) : '[]',
+      job.traceparent,
+    )
+    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, JSON.stringify(job.payload))
+    if (idempotency === undefined) return { kind: 'new', job: this.#present(job.id) }
+    const { scope, fingerprint, expiresAt } = idempotency
+    this.#run(
+      'INSERT OR REPLACE INTO idempotencyKeys (scope, fingerprint, jobId, expiresAt) VALUES (?, ?, ?, ?)',
+      scope,
+      fingerprint,
+      job.id,
+      expiresAt,
+    )
+    return { kind: 'new', job: this.#present(job.id), keyExpiresAt: expiresAt }
+  }
+
+  #known({ scope, fingerprint }: Idempotency): Accepted | undefined {
+    const key = this.#get<{ fingerprint: string; jobId: string; expiresAt: number }>(
+      'SELECT fingerprint, jobId, expiresAt FROM idempotencyKeys WHERE scope = ? AND expiresAt > ?',
+      scope,
+      Date.now(),
+    )
+    if (key === undefined) return undefined
+    if (key.fingerprint !== fingerprint) return { kind: 'mismatch', jobId: key.jobId }
+    return { kind: 'duplicate', job: this.#present(key.jobId), keyExpiresAt: key.expiresAt }
+  }
+
+  get(id: string): Job | undefined {
+    const row = this.#get<Row>(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, id)
+    return row && toJob(row)
+  }
+
+  #present(id: string): Job {
+    const job = this.get(id)
+    if (job === undefined) throw new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
+    return job
+  }
+
+  /** Newest first. Each combination of service and state is a range of one index; the ranges are merged. */
+  list({ service, method, state, limit, cursor }: JobFilter): JobPage {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : this.#seqOf(cursor)
+    const byMethod = method === undefined ? '' : 'AND method = ?'
+    const filter = method === undefined ? [] : [method]
+    const rows: Row[] = []
+    if (service === undefined && state === undefined) {
+      const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq < ? ${byMethod} ORDER BY seq DESC LIMIT ?`
+      rows.push(...this.#all<Row>(sql, before, ...filter, limit + 1))
+    } else {
+      const sql = `SELECT ${COLUMNS} FROM jobs INDEXED BY jobsByState
+        WHERE service = ? AND state = ? AND seq < ? ${byMethod} ORDER BY seq DESC LIMIT ?`
+      for (const one of service === undefined ? this.#services() : [service]) {
+        for (const each of state === undefined ? JOB_STATES : [state]) {
+          rows.push(...this.#all<Row>(sql, one, each, before, ...filter, limit + 1))
+        }
+      }
+      rows.sort((a, b) => b.seq - a.seq)
+    }
+    const items = rows.slice(0, limit)
+    return { items: items.map(toJob), nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+  }
+
+  #seqOf(id: string): number {
+    return this.#get<{ seq: number }>('SELECT seq FROM jobs WHERE id = ?', id)?.seq ?? 0
+  }
+
+  /** The services that have jobs, by jumps in the index. */
+  #services(): string[] {
+    return this.#all<{ service: string }>(
+      `WITH RECURSIVE names(service) AS (
+        SELECT min(service) FROM jobs
+        UNION ALL SELECT (SELECT min(service) FROM jobs WHERE service > names.service) FROM names WHERE service IS NOT NULL
+      ) SELECT service FROM names WHERE service IS NOT NULL`,
+    ).map(({ service }) => service)
+  }
+
+  due(service: string, limit: number): Job[] {
+    this.#run(
+      `UPDATE jobs SET state = 'queued' WHERE service = ? AND state = 'scheduled' AND notBefore <= ?`,
+      service,
+      Date.now(),
+    )
+    return this.#all<Row>(
+      `SELECT ${COLUMNS}, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq) AS payload
+        FROM jobs INDEXED BY jobsQueued WHERE service = ? AND state = 'queued' ORDER BY priority DESC, seq LIMIT ?`,
+      service,
+      limit,
+    ).map(toJob)
+  }
+
+  nextDueAt(service: string): number | undefined {
+    const queued = `SELECT 1 FROM jobs WHERE service = ? AND state = 'queued' LIMIT 1`
+    if (this.#get(queued, service) !== undefined) return Date.now()
+    const sql = `SELECT min(notBefore) AS at FROM jobs WHERE service = ? AND state = 'scheduled'`
+    return this.#get<{ at: number | null }>(sql, service)?.at ?? undefined
+  }
+
+  beginAttempt(id: string): Job | undefined {
+    const now = Date.now()
+    const { changes } = this.#run(
+      `UPDATE jobs SET state = 'running', attempts = attempts + 1, startedAt = coalesce(startedAt, ?),
+        history = json_insert(history, '$[#]', json_object('number', attempts + 1, 'startedAt', ?))
+        WHERE id = ? AND state = 'queued'`,
+      now,
+      iso(now),
+      id,
+    )
+    return changes === 0 ? undefined : this.get(id)
+  }
+
+  release(id: string, attempt: number): void {
+    this.#run(
+      `UPDATE jobs SET state = 'queued', attempts = attempts - 1, history = json_remove(history, '$[#-1]'),
+        startedAt = iif(attempts = 1, NULL, startedAt)
+        WHERE id = ? AND state = 'running' AND attempts = ?`,
+      id,
+      attempt,
+    )
+  }
+
+  retry(id: string, attempt: number, error: JobError, notBefore: number): Job | undefined {
+    this.#endAttempt(id, attempt, error)
+    const { changes } = this.#run(
+      `UPDATE jobs SET state = 'scheduled', notBefore = ? WHERE id = ? AND state = 'running' AND attempts = ?`,
+      notBefore,
+      id,
+      attempt,
+    )
+    return changes === 0 ? undefined : this.get(id)
+  }
+
+  finish(id: string, attempt: number, outcome: JobOutcome): Job | undefined {
+    const error = outcome.state === 'succeeded' ? undefined : outcome.error
+    this.#endAttempt(id, attempt, error)
+    const { changes } = this.#run(
+      `UPDATE jobs SET state = ?, finishedAt = ?, result = ?, error = ?
+        WHERE id = ? AND attempts = ? AND finishedAt IS NULL`,
+      outcome.state,
+      Date.now(),
+      outcome.state === 'succeeded' ? outcome.result : null,
+      error === undefined ? null : JSON.stringify(error),
+      id,
+      attempt,
+    )
+    return changes === 0 ? undefined : this.get(id)
+  }
+
+  #endAttempt(id: string, attempt: number, error: JobError | undefined): void {
+    const end = error === undefined ? '' : `, '$[#-1].error', json(?)`
+    this.#run(
+      `UPDATE jobs SET history = json_set(
+          iif(json_array_length(history) > ${MAX_HISTORY}, json_remove(history, '$[0]'), history),
+          '$[#-1].endedAt', ?${end})
+        WHERE id = ? AND attempts = ? AND state = 'running'`,
+      iso(Date.now()),
+      ...(error === undefined ? [] : [JSON.stringify(error)]),
+      id,
+      attempt,
+    )
+  }
+
+  expire(limit: number): Job[] {
+    const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
+    const late = this.#all<{ id: string; attempts: number }>(
+      `SELECT id, attempts FROM jobs INDEXED BY jobsExpiring
+        WHERE expiresAt <= ? AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?`,
+      Date.now(),
+      limit,
+    )
+    return late
+      .map(({ id, attempts }) => this.finish(id, attempts, { state: 'expired', error }))
+      .filter((job) => job !== undefined)
+  }
+
+  requeue(id: string): Job {
+    this.#present(id)
+    // The history goes on, and its numbers with it: the attempts left are counted from here.
+    this.#run(
+      `UPDATE jobs SET state = 'queued', maxAttempts = maxAttempts + attempts, finishedAt = NULL, error = NULL,
+        notBefore = NULL, expiresAt = NULL WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`,
+      id,
+    )
+    return this.#present(id)
+  }
+
+  requeueFailed(service: string, limit: number): number {
+    const failed = this.#all<{ id: string }>(
+      `SELECT id FROM jobs WHERE service = ? AND state = 'failed' ORDER BY seq LIMIT ?`,
+      service,
+      limit,
+    )
+    for (const { id } of failed) this.requeue(id)
+    return failed.length
+  }
+
+  remove(id: string): void {
+    const key = this.#get<{ expiresAt: number }>(
+      'SELECT expiresAt FROM idempotencyKeys WHERE jobId = ? AND expiresAt > ?',
+      id,
+      Date.now(),
+    )
+    if (key !== undefined) {
+      const until = iso(key.expiresAt)
+      throw new ThreadplaneError('CONFLICT', `the job is kept until its idempotency key expires, at ${until}`, {
+        jobId: id,
+      })
+    }
+    this.#run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
+    this.#run('DELETE FROM jobs WHERE id = ?', id)
+  }
+
+  unfinished(service: string, limit: number): string[] {
+    const sql = `SELECT id FROM jobs WHERE service = ? AND state = ? LIMIT ?`
+    return (['scheduled', 'queued', 'running'] as const)
+      .flatMap((state) => this.#all<{ id: string }>(sql, service, state, limit).map(({ id }) => id))
+      .slice(0, limit)
+  }
+
+  schedules(): Schedule[] {
+    return this.#all<Schedule & { payload: string }>('SELECT * FROM schedules').map((schedule) => ({
+      ...schedule,
+      payload: JSON.parse(schedule.payload) as unknown,
+    }))
+  }
+
+  putSchedule({ service, name, cron, timezone, method, payload, createdAt, lastTickAt }: Schedule): void {
+    this.#run(
+      'INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      service,
+      name,
+      cron,
+      timezone,
+      method,
+      JSON.stringify(payload),
+      createdAt,
+      lastTickAt,
+    )
+  }
+
+  removeSchedule(service: string, name: string): void {
+    this.#run('DELETE FROM schedules WHERE service = ? AND name = ?', service, name)
+  }
+
+  /** A job found running was under way when the process ended: that attempt counts (P3). */
+  recover(): number {
+    const error: JobError = { code: 'THREAD_DIED', message: 'the server ended during the attempt' }
+    let recovered = 0
+    for (const service of this.#services()) {
+      const running = this.#all<{ id: string; attempts: number; maxAttempts: number }>(
+        `SELECT id, attempts, maxAttempts FROM jobs WHERE service = ? AND state = 'running'`,
+        service,
+      )
+      recovered += running.length
+      for (const { id, attempts, maxAttempts } of running) {
+        if (attempts < maxAttempts) this.retry(id, attempts, error, Date.now())
+        else this.finish(id, attempts, { state: 'failed', error })
+      }
+    }
+    return recovered
+  }
+
+  /** Deletes a step of what was finished before `finishedBefore`, or is beyond `maxFinished`; how many it deleted. */
+  retain(finishedBefore: number, maxFinished: number, step: number): number {
+    this.#run('DELETE FROM idempotencyKeys WHERE expiresAt <= ?', Date.now())
+    const excess = maxFinished
+    const seqs = this.#all<{ seq: number }>(
+      `SELECT seq FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL AND finishedAt <= max(?, coalesce(
+          (SELECT finishedAt FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL
+            ORDER BY finishedAt DESC LIMIT 1 OFFSET ?), 0))
+        AND NOT EXISTS (SELECT 1 FROM idempotencyKeys WHERE jobId = jobs.id) ORDER BY finishedAt LIMIT ?`,
+      finishedBefore,
+      excess,
+      step,
+    )
+    for (const { seq } of seqs) {
+      this.#run('DELETE FROM payloads WHERE seq = ?', seq)
+      this.#run('DELETE FROM jobs WHERE seq = ?', seq)
+    }
+    return seqs.length
+  }
+
+  /** Gives pages that are free back to the file system, a few at a time; outside a transaction. */
+  shrink(): void {
+    this.#db.exec('PRAGMA incremental_vacuum(256)')
+  }
+
+  #statement(sql: string): StatementSyncInstance {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  #run(sql: string, ...values: unknown[]): { changes: number; lastInsertRowid: number | bigint } {
+    return this.#statement(sql).run(...values) as { changes: number; lastInsertRowid: number | bigint }
+  }
+
+  #get<T>(sql: string, ...values: unknown[]): T | undefined {
+    return this.#statement(sql).get(...values) as T | undefined
+  }
+
+  #all<T>(sql: string, ...values: unknown[]): T[] {
+    return this.#statement(sql).all(...values) as T[]
+  }
+}
+
+function toJob({ seq: _seq, payload, history, error, ...row }: Row): Job {
+  return {
+    ...row,
+    payload: payload === undefined ? undefined : JSON.parse(payload),
+    history: JSON.parse(history) as Job['history'],
+    progress: null,
+    createdAt: iso(row.createdAt),
+    startedAt: isoOrNull(row.startedAt),
+    finishedAt: isoOrNull(row.finishedAt),
+    notBefore: isoOrNull(row.notBefore),
+    expiresAt: isoOrNull(row.expiresAt),
+    error: error === null ? null : (JSON.parse(error) as JobError),
+  }
+}
+
+function ms(timestamp: string | null): number | null {
+  return timestamp === null ? null : Date.parse(timestamp)
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString()
+}
+
+function isoOrNull(at: number | null): string | null {
+  return at === null ? null : iso(at)
+}

@@ -1,0 +1,57 @@
+/** The tables of the journal, and how an older file comes to have them. */
+
+/**
+ * One script a version; `PRAGMA user_version` counts those that have run. Scripts are never changed, only added.
+ * Payloads have a table of their own: an attempt rewrites the row of its job, and not what it was given.
+ */
+export const MIGRATIONS = [
+  `
+  CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    service TEXT NOT NULL,
+    method TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    maxAttempts INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    createdAt INTEGER NOT NULL,
+    startedAt INTEGER,
+    finishedAt INTEGER,
+    notBefore INTEGER,
+    expiresAt INTEGER,
+    history TEXT NOT NULL DEFAULT '[]',
+    result TEXT,
+    error TEXT,
+    traceparent TEXT
+  ) STRICT;
+  CREATE INDEX jobsByState ON jobs (service, state, seq);
+  CREATE INDEX jobsQueued ON jobs (service, priority DESC, seq) WHERE state = 'queued';
+  CREATE INDEX jobsScheduled ON jobs (service, notBefore) WHERE state = 'scheduled';
+  CREATE INDEX jobsExpiring ON jobs (expiresAt) WHERE expiresAt IS NOT NULL AND state IN ('queued', 'scheduled');
+  CREATE INDEX jobsFinished ON jobs (finishedAt) WHERE finishedAt IS NOT NULL;
+
+  CREATE TABLE payloads (seq INTEGER PRIMARY KEY, payload TEXT NOT NULL) STRICT;
+
+  CREATE TABLE schedules (
+    service TEXT NOT NULL,
+    name TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    method TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    createdAt INTEGER NOT NULL,
+    lastTickAt INTEGER,
+    PRIMARY KEY (service, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE idempotencyKeys (
+    scope TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    jobId TEXT NOT NULL,
+    expiresAt INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX keysByJob ON idempotencyKeys (jobId);
+  CREATE INDEX keysExpiring ON idempotencyKeys (expiresAt);
+  `,
+]

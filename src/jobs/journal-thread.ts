@@ -1,0 +1,171 @@
+/**
+ * Runs in the journal's thread: everything that arrived while one transaction was flushed is the next one (P2). It is
+ * closed and never terminated: SQLite's native code would abort the process in the middle of a write.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { ThreadplaneError, toWireError } from '../errors.ts'
+import { Outbox } from '../outbox.ts'
+import { JournalDatabase } from './journal-database.ts'
+import type {
+  JournalData,
+  JournalOpened,
+  JournalOperation,
+  JournalOperations,
+  JournalReply,
+  JournalRequest,
+} from './journal-protocol.ts'
+
+if (parentPort === null) throw new Error('this module is the entry of the journal thread')
+const port = parentPort
+const { file, keepJobsMs, maxFinishedJobs } = workerData as JournalData
+
+/** Outcomes that could not be written wait here, and are written first. */
+const MAX_KEPT = 100_000
+/** These record what happened already; all others can be refused. */
+const OUTCOMES = new Set<JournalOperation>(['finish', 'retry', 'release'])
+const RETRY_EVERY_MS = 500
+const RETAIN_EVERY_MS = 1_000
+/** Jobs deleted, or expired, in one transaction. */
+const STEP = 500
+
+/** Result codes of SQLite after which nothing more can be written now: the group fails as a whole. */
+const UNAVAILABLE = new Map([
+  [5, 'the file is locked'],
+  [6, 'the file is locked'],
+  [7, 'out of memory'],
+  [8, 'the file is read-only'],
+  [10, 'input/output error'],
+  [11, 'the file is damaged'],
+  [13, 'the disk is full'],
+  [14, 'the file cannot be opened'],
+  [26, 'the file is damaged'],
+])
+
+function errno(error: unknown): number {
+  const { sqliteCode } = error as { sqliteCode?: number }
+  return (sqliteCode ?? 0) & 0xff
+}
+
+function open(): JournalDatabase | undefined {
+  try {
+    const opened = new JournalDatabase(file)
+    opened.begin()
+    const recovered = opened.recover()
+    opened.commit()
+    port.postMessage([{ opened: true, recovered } satisfies JournalOpened])
+    return opened
+  } catch (error) {
+    port.postMessage([{ opened: false, error: toWireError(error), errno: errno(error) } satisfies JournalOpened])
+    return undefined
+  }
+}
+
+const database = open()
+if (database !== undefined) serve(database)
+
+function serve(db: JournalDatabase): void {
+  const operations: JournalOperations = {
+    accept: (requests) => requests.map((request) => db.accept(request)),
+    get: (id) => db.get(id),
+    list: (filter) => db.list(filter),
+    due: (service, limit) => db.due(service, limit),
+    nextDueAt: (service) => db.nextDueAt(service),
+    begin: (id) => db.beginAttempt(id),
+    release: (id, attempt) => db.release(id, attempt),
+    retry: (id, attempt, error, notBefore) => db.retry(id, attempt, error, notBefore),
+    finish: (id, attempt, outcome) => db.finish(id, attempt, outcome),
+    expire: () => db.expire(STEP),
+    requeue: (id) => db.requeue(id),
+    requeueFailed: (service, limit) => db.requeueFailed(service, limit),
+    remove: (id) => db.remove(id),
+    unfinished: (service, limit) => db.unfinished(service, limit),
+    schedules: () => db.schedules(),
+    putSchedule: (schedule) => db.putSchedule(schedule),
+    removeSchedule: (service, name) => db.removeSchedule(service, name),
+    close: () => {
+      closing = true
+    },
+  }
+  const outbox = new Outbox<JournalReply>(
+    (replies) => port.postMessage(replies),
+    () => {},
+  )
+  let kept: JournalRequest[] = []
+  let arrived: JournalRequest[] = []
+  let scheduled = false
+  let closing = false
+  let retrying: NodeJS.Timeout | undefined
+
+  const schedule = () => {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(flushGroup)
+  }
+
+  const run = ({ id, operation, args }: JournalRequest): JournalReply => {
+    try {
+      const call = operations[operation] as (...args: unknown[]) => unknown
+      return { id, value: db.isolated(() => call(...args)) }
+    } catch (error) {
+      if (UNAVAILABLE.has(errno(error))) throw error
+      return { id, error: toWireError(error) }
+    }
+  }
+
+  function flushGroup(): void {
+    scheduled = false
+    const group = [...kept, ...arrived]
+    kept = []
+    arrived = []
+    if (group.length === 0) return
+    try {
+      db.begin()
+      const replies = group.map(run)
+      db.commit()
+      for (const reply of replies) outbox.push(reply)
+    } catch (error) {
+      db.rollback()
+      failGroup(group, error)
+    }
+    outbox.flush()
+    if (closing) close()
+  }
+
+  /** What happened already is kept and written as soon as it can be; all else is refused. */
+  function failGroup(group: JournalRequest[], error: unknown): void {
+    const why = UNAVAILABLE.get(errno(error)) ?? (error as Error).message
+    const refusal = toWireError(
+      new ThreadplaneError('JOURNAL_UNAVAILABLE', `the journal cannot be written: ${why}`, { retryAfterSeconds: 5 }),
+    )
+    for (const request of group) {
+      if (OUTCOMES.has(request.operation) && kept.length < MAX_KEPT) kept.push(request)
+      else outbox.push({ id: request.id, error: refusal })
+    }
+    clearTimeout(retrying)
+    if (!closing) retrying = setTimeout(schedule, RETRY_EVERY_MS)
+  }
+
+  const retaining = setInterval(() => {
+    try {
+      db.begin()
+      const deleted = db.retain(Date.now() - keepJobsMs, maxFinishedJobs, STEP)
+      db.commit()
+      if (deleted > 0) db.shrink()
+    } catch {
+      // No room to delete in, for now: it is tried again.
+      db.rollback()
+    }
+  }, RETAIN_EVERY_MS)
+
+  function close(): void {
+    clearInterval(retaining)
+    clearTimeout(retrying)
+    db.close()
+    port.close()
+  }
+
+  port.on('message', (requests: JournalRequest[]) => {
+    arrived.push(...requests)
+    schedule()
+  })
+}
