@@ -165,13 +165,18 @@ t.test('stop() while a thread is born again with limits of its own leaves no thr
   const { workers, Worker } = watched()
   const { thread, log } = serviceThread(t, 'own-limits', {
     Worker,
-    onDescribed: () => void (stopped ??= thread.stop()),
+    onDescribed: () => {
+      stopped ??= thread.stop()
+      log.info({}, 'described')
+    },
   })
   let stopped: Promise<void> | undefined
-  t.match(await errorOf(thread.start()), { code: 'CONFLICT' })
+  const started = errorOf(thread.start())
+  await log.line('described')
   await stopped
   t.ok(workers.every((worker) => worker.isStopped))
-  t.equal(thread.state, 'stopped')
+  t.match(await started, { code: 'CONFLICT' })
+  t.equal(workers.length, 1, 'and there was no other')
   t.strictSame(hooks(log), [])
 })
 
