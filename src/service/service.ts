@@ -55,6 +55,12 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     return this.state === 'crashed'
   }
 
+  /** Has it, or a parent whose start is its own, a supervisor that has not given up? */
+  get awaitsRestart(): boolean {
+    if (this.supervisor !== undefined) return this.supervisor.recoveryOf(this) !== 'failed'
+    return this.parent?.awaitsRestart ?? false
+  }
+
   // Hooks of subclasses; they run on the control thread.
 
   protected async onStart(): Promise<void> {}
@@ -223,5 +229,11 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   #enter(lifecycle: Lifecycle): void {
     this.#lifecycle = lifecycle
     this.emit('state', lifecycle.kind)
+  }
+
+  /** Told by the supervisor that it does something else about a crash; children share what becomes of their parent. */
+  announceRecovery(): void {
+    this.emit('state', this.state)
+    for (const child of this.children) child.announceRecovery()
   }
 }

@@ -99,7 +99,7 @@ export abstract class Supervisor extends Service {
   #recover(member: Service, recovery: Recovery): void {
     this.forget(member)
     this.#recoveries.set(member, recovery)
-    member.emit('state', member.state)
+    member.announceRecovery()
   }
 
   /** Stops them all together, then starts them one by one. */
