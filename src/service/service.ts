@@ -95,6 +95,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   protected async begin(): Promise<{ done: Promise<void> }> {
     if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
     if (this.started) throw new ThreadplaneError('ALREADY_STARTED', `${this.name} is started already`)
+    this.supervisor?.forget(this)
     const { promise: done, resolve, reject } = new Deferred<void>()
     const starting: Lifecycle = { kind: 'starting', done }
     this.#enter(starting)
@@ -130,6 +131,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
 
   /** Stops the service, then its children in reverse order. Does nothing where there is nothing to stop. */
   async stop(): Promise<void> {
+    this.supervisor?.forget(this)
     const { kind } = this.#lifecycle
     if (kind === 'stopped') return
     if (kind === 'stopping') return this.#lifecycle.done

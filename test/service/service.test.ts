@@ -212,7 +212,7 @@ t.test('a crash while it stops does not undo the stop, and wakes nobody', async 
     }
   }
   const service = new Dying('a')
-  service.supervisor = { wakeup: () => woken.push('woken') } as never
+  service.supervisor = { wakeup: () => woken.push('woken'), forget: () => {} } as never
   await service.start()
   await service.stop()
   t.equal(service.state, 'stopped')
