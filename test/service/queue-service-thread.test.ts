@@ -32,6 +32,7 @@ t.test('callThread raises whatever was thrown, a hostile proxy included, and the
   t.match(await errorOf(thread.callThread('text', null)), { message: 'just a text' })
   t.match(await errorOf(thread.callThread('nothing', null)), { message: /undefined was thrown/ })
   t.ok((await errorOf(thread.callThread('hostile', null))) instanceof Error)
+  t.match(await errorOf(thread.callThread('trap', null)), { message: 'inside' })
   t.equal(await thread.callThread('echo', 1), 1)
   t.equal(thread.state, 'running')
 })

@@ -1,10 +1,11 @@
 /** P4: a thread may die at any moment, and no promise is left pending. And who may cost whom what (DESIGN section 7). */
 import { BroadcastChannel } from 'node:worker_threads'
 import t from 'tap'
+import { QueuedMethod } from '../../src/service/queued-method.ts'
 import { OneForOneSupervisor } from '../../src/service/supervisor.ts'
 import { Service } from '../../src/service/service.ts'
 import { WorkerThread } from '../../src/service/worker-thread.ts'
-import { errorOf, queueThread, reached, startedThread, until, within } from '../helper.ts'
+import { errorOf, queueThread, reached, startedThread, within } from '../helper.ts'
 
 const gates = new BroadcastChannel('gates')
 t.teardown(() => gates.close())
@@ -199,9 +200,30 @@ t.test('a crash of the service ends retired threads no sooner, and stop() ends t
   t.strictSame(workers.map((worker) => worker.isStopped), [true, true])
 })
 
-t.test('a cancelled cast that goes on after the grace retires its thread', async (t) => {
+t.test('a cancelled job that goes on after the grace retires its thread; one that ends within it does not', async (t) => {
   const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 } })
-  await until('nothing', thread as never, 'state', () => true)
-  t.equal(thread.running, 0)
-  t.strictSame(log.messages, [])
+  const cast = (method: string, key: string) => {
+    const kind = 'cast' as const
+    const job = { id: key, attempt: 1 }
+    const options = { service: 'gates', payload: { key }, format: 'clone', bytes: 0, priority: 5, timeoutMs: 30_000 } as const
+    const queued = new QueuedMethod({ ...options, method, kind, job })
+    thread.methodQueue.enqueue(queued)
+    return queued
+  }
+  const { threadId } = thread
+  const obedient = cast('wait', 'obedient')
+  await log.line('begun obedient')
+  obedient.cancel()
+  t.match(await errorOf(obedient.promise), { code: 'JOB_CANCELLED', facts: { started: true } })
+  await log.line('aborted obedient: JOB_CANCELLED')
+  t.equal(await thread.callThread('echo', 1), 1)
+  t.equal(thread.threadId, threadId)
+  const stubborn = cast('stubborn', 'cancelled')
+  await log.line('begun cancelled')
+  stubborn.cancel()
+  t.match(await errorOf(stubborn.promise), { code: 'JOB_CANCELLED', facts: { jobId: 'cancelled' } })
+  await log.line(retired)
+  t.equal(await thread.callThread('echo', 2), 2)
+  t.not(thread.threadId, threadId)
+  t.equal(thread.restartCount, 0)
 })
