@@ -361,3 +361,28 @@ t.test('a thread that failed to start can be started again', async (t) => {
   t.equal(thread.crashReason, undefined)
   t.equal(await thread.callThread('echo', 1), 1)
 })
+
+t.test('tasks and timers run beside the methods, end with the signal of the stop, and are waited for', async (t) => {
+  const { thread, log } = serviceThread(t, 'tasks')
+  await thread.start()
+  await log.line('tick', 2)
+  await thread.stop()
+  t.strictSame(
+    log.messages.filter((message) => message !== 'tick'),
+    ['onThreadStop', 'the task has ended'],
+  )
+  t.equal(thread.state, 'stopped')
+})
+
+t.test('crashThread: each kind crashes the service with its reason', async (t) => {
+  for (const [kind, reason] of [
+    ['exception', /on purpose/],
+    ['exit', /exited with code 1/],
+  ] as const) {
+    const { thread } = serviceThread(t, 'hooks')
+    await thread.start()
+    thread.crashThread(kind, 'on purpose')
+    await reached(thread, 'crashed')
+    t.match(thread.crashReason, { message: reason }, kind)
+  }
+})

@@ -1,6 +1,7 @@
 /** P4: a thread may die at any moment, and no promise is left pending. And who may cost whom what (DESIGN section 7). */
 import { BroadcastChannel } from 'node:worker_threads'
 import t from 'tap'
+import { MethodQueue } from '../../src/service/method-queue.ts'
 import { QueuedMethod } from '../../src/service/queued-method.ts'
 import { OneForOneSupervisor } from '../../src/service/supervisor.ts'
 import { Service } from '../../src/service/service.ts'
@@ -226,4 +227,55 @@ t.test('a cancelled job that goes on after the grace retires its thread; one tha
   t.equal(await thread.callThread('echo', 2), 2)
   t.not(thread.threadId, threadId)
   t.equal(thread.restartCount, 0)
+})
+
+t.test('what was aborted before its turn does not pile up in the memory of a busy thread', async (t) => {
+  const options = { numWorkers: 1, prefetch: 2, limits: { maxOldGenerationSizeMb: 48 } }
+  const { thread, log } = await startedThread(t, 'gates', { options })
+  const busy = thread.callThread('wait', { key: 'busy' })
+  await log.line('begun busy')
+  const large = 'x'.repeat(1_000_000)
+  for (let index = 0; index < 200; index += 1) {
+    const cancelled = new AbortController()
+    const call = errorOf(thread.callThread('echo', `${index}${large}`, { signal: cancelled.signal }))
+    // Handed to the thread with the end of this turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    cancelled.abort()
+    await call
+  }
+  open('busy')
+  t.equal(await busy, 'busy')
+  t.equal(await thread.callThread('echo', 1), 1)
+})
+
+t.test('threads that share a queue take over from one another; what had not begun runs elsewhere', async (t) => {
+  const methodQueue = new MethodQueue({ service: 'dies', capacity: 1_000, maxBytes: 1_000_000 })
+  const options = { numWorkers: 1 }
+  const { thread: first } = await startedThread(t, 'dies', { methodQueue, options })
+  const deadly = errorOf(first.callThread('exit', null))
+  const waiting = Array.from({ length: 20 }, (_, index) => first.callThread('echo', index))
+  t.match(await deadly, { code: 'THREAD_DIED' })
+  t.equal(first.state, 'crashed')
+  const late = first.callThread('echo', 'late')
+  const { thread: second } = await startedThread(t, 'dies', { methodQueue, options })
+  t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
+  t.equal(await late, 'late')
+  t.equal(second.state, 'running')
+})
+
+t.test('stop() of one of the threads that share a queue ends what it has begun, and leaves the rest to the others', async (t) => {
+  const methodQueue = new MethodQueue({ service: 'gates', capacity: 1_000, maxBytes: 1_000_000 })
+  const options = { numWorkers: 1 }
+  const { thread: first, log } = await startedThread(t, 'gates', { methodQueue, options })
+  const begun = first.callThread('wait', { key: 'begun' })
+  await log.line('begun begun')
+  const waiting = Array.from({ length: 20 }, (_, index) => first.callThread('echo', index))
+  const { thread: second } = await startedThread(t, 'gates', { methodQueue, options })
+  const stopped = first.stop()
+  t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
+  t.equal(first.state, 'stopping')
+  open('begun')
+  t.equal(await begun, 'begun')
+  await stopped
+  t.equal(await second.callThread('echo', 1), 1)
 })
