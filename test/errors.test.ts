@@ -14,7 +14,9 @@ t.test('name, message, code, stack and causes cross', (t) => {
     override name = 'TeapotError'
     code = 'E_TEAPOT'
   }
-  const original = new TeapotError('short', { cause: new RangeError('stout', { cause: { message: 'an object', code: 7 } }) })
+  const original = new TeapotError('short', {
+    cause: new RangeError('stout', { cause: { message: 'an object', code: 7 } }),
+  })
   const arrived = sent(original)
   t.ok(arrived instanceof Error)
   t.match(arrived, { name: 'TeapotError', message: 'short', code: 'E_TEAPOT', stack: original.stack })
@@ -28,7 +30,13 @@ t.test('a ThreadplaneError comes back as one, with its facts', (t) => {
   const errors = [{ pointer: '/a', message: 'b' }]
   const arrived = sent(new ThreadplaneError('QUEUE_FULL', 'full', { ...facts, errors, cause: new Error('why') }))
   t.ok(arrived instanceof ThreadplaneError)
-  t.match(arrived, { code: 'QUEUE_FULL', status: 503, retryable: false, facts: { ...facts, errors }, cause: { message: 'why' } })
+  t.match(arrived, {
+    code: 'QUEUE_FULL',
+    status: 503,
+    retryable: false,
+    facts: { ...facts, errors },
+    cause: { message: 'why' },
+  })
   t.end()
 })
 

@@ -6,7 +6,10 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('the messages of one turn are posted as one array, in their order', async (t) => {
   const posts: number[][] = []
-  const outbox = new Outbox<number>((messages) => posts.push(messages), () => {})
+  const outbox = new Outbox<number>(
+    (messages) => posts.push(messages),
+    () => {},
+  )
   for (const message of [1, 2, 3]) outbox.push(message)
   t.strictSame(posts, [])
   await turn()

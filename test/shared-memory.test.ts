@@ -42,7 +42,10 @@ t.test('two threads at the same slots: each method is had by exactly one of them
   const revoked: number[] = []
   for (let slot = rounds - 1; slot >= 0; slot -= 1) if (table.revoke(slot, slot + 1)) revoked.push(slot)
   const [begun] = (await once(worker, 'message')) as [number[]]
-  t.strictSame([...begun, ...revoked].sort((a, b) => a - b), [...new Array(rounds).keys()])
+  t.strictSame(
+    [...begun, ...revoked].sort((a, b) => a - b),
+    [...new Array(rounds).keys()],
+  )
 })
 
 t.test('sequence numbers wrap around to 1, never to 0, and stay apart from their negation', (t) => {

@@ -179,8 +179,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
 
   async #finish(): Promise<void> {
     // Of a thread that dies meanwhile there is nothing to wait for.
-    const { session } = this
-    if (this.#ownsQueue && session !== undefined) await Promise.race([this.methodQueue.drained(), session.worker.stop()])
+    const died = this.session?.worker.stop()
+    if (this.#ownsQueue && died !== undefined) await Promise.race([this.methodQueue.drained(), died])
     if (!this.#ownsQueue) for (const handoff of this.#handoffs.values()) handoff.close()
     await this.idle()
   }

@@ -92,9 +92,12 @@ export class QueuedMethod {
 
   /** Ends the wait after so many milliseconds, wherever the method is by then. */
   expireAfter(deadlineMs: number): void {
-    this.#deadline = setTimeout(() => {
-      this.abort('DEADLINE_EXCEEDED', `no result of ${this.service}.${this.method} within ${deadlineMs} ms`)
-    }, Math.min(deadlineMs, MAX_TIMER_MS))
+    this.#deadline = setTimeout(
+      () => {
+        this.abort('DEADLINE_EXCEEDED', `no result of ${this.service}.${this.method} within ${deadlineMs} ms`)
+      },
+      Math.min(deadlineMs, MAX_TIMER_MS),
+    )
   }
 
   /** Settles the promise with an error and fires the handler's signal. That costs the thread nothing. */

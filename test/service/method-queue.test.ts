@@ -143,7 +143,10 @@ t.test('the least loaded of several threads is served first', (t) => {
   const [busy, idle, full] = [new Taker({ load: 2 }), new Taker({ load: 1 }), new Taker({ room: 0 })]
   for (const taker of [busy, full, idle]) queue.attach(taker)
   queue.enqueue(method())
-  t.strictSame([busy, idle, full].map(({ taken }) => taken.length), [0, 1, 0])
+  t.strictSame(
+    [busy, idle, full].map(({ taken }) => taken.length),
+    [0, 1, 0],
+  )
   t.end()
 })
 
@@ -190,7 +193,10 @@ function handoff(queue: MethodQueue, length: number) {
   /** The messages that have been posted by the end of this turn, and the thread's side of the table. */
   const thread = async () => {
     await new Promise((resolve) => setImmediate(resolve))
-    return { runs: posted.filter((message): message is RunMessage => message.type === 'run'), slots: new SlotTable(slots.buffer) }
+    return {
+      runs: posted.filter((message): message is RunMessage => message.type === 'run'),
+      slots: new SlotTable(slots.buffer),
+    }
   }
   return { consumer, thread }
 }
@@ -208,7 +214,10 @@ t.test('a method that has begun is not taken back; one that has not goes to the 
   t.equal(slots.begin(second.slot, second.sequence), false, 'the thread may not begin it any more')
   const taker = new Taker()
   queue.attach(taker)
-  t.ok(taker.taken.every((one, index) => one === methods[index + 1]), 'in the order they came')
+  t.ok(
+    taker.taken.every((one, index) => one === methods[index + 1]),
+    'in the order they came',
+  )
   t.equal(taker.taken.length, 4)
   consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
 })

@@ -58,7 +58,10 @@ t.test('start() is bounded by startTimeoutMs, that of the module itself included
   const error = await errorOf(thread.start())
   t.match(error, { code: 'START_FAILED', message: /longer than the 300 ms of startTimeoutMs/ })
   t.equal(thread.state, 'crashed')
-  t.ok(workers.every((worker) => worker.isStopped), 'its thread has ended')
+  t.ok(
+    workers.every((worker) => worker.isStopped),
+    'its thread has ended',
+  )
 })
 
 t.test('waitForThread: false: start() returns as soon as the thread is launched; an error is a crash', async (t) => {
@@ -99,7 +102,10 @@ t.test('stop() runs onThreadStop in the thread, with its state, then joins it', 
   const [started, stopped] = [await log.line('onStart'), log.lines.at(-1)]
   t.match(stopped, { message: 'onThreadStop with state {"madeBy":"onThreadStarted"}' })
   t.equal(stopped?.fields.threadId, started.fields.threadId)
-  t.strictSame(workers.map((worker) => worker.isStopped), [true])
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true],
+  )
 })
 
 t.test('stop() stops the children in reverse order, after the thread', async (t) => {
@@ -128,26 +134,35 @@ t.test('stop() waits no longer than shutdownTimeoutMs, after which the thread is
   await thread.stop()
   t.ok(log.messages.includes('onThreadStop'), 'onThreadStop has begun')
   t.match(await log.line('terminated: it did not stop within 200 ms'), { level: 'warn' })
-  t.strictSame(workers.map((worker) => worker.isStopped), [true])
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true],
+  )
   t.equal(thread.state, 'stopped')
 })
 
-t.test('waitForShutdown: false: stop() does not wait for the end of the thread, which comes all the same', async (t) => {
-  const { workers, Worker } = watched()
-  const options = { shutdownTimeoutMs: 200 }
-  const { thread } = serviceThread(t, 'never-stops', { Worker, options, waitForShutdown: false })
-  await thread.start()
-  await thread.stop()
-  t.equal(workers[0]?.isStopped, false)
-  await workers[0]?.stop()
-  t.equal(workers[0]?.isStopped, true)
-})
+t.test(
+  'waitForShutdown: false: stop() does not wait for the end of the thread, which comes all the same',
+  async (t) => {
+    const { workers, Worker } = watched()
+    const options = { shutdownTimeoutMs: 200 }
+    const { thread } = serviceThread(t, 'never-stops', { Worker, options, waitForShutdown: false })
+    await thread.start()
+    await thread.stop()
+    t.equal(workers[0]?.isStopped, false)
+    await workers[0]?.stop()
+    t.equal(workers[0]?.isStopped, true)
+  },
+)
 
 t.test('an error in onThreadStop is logged, and the thread ends', async (t) => {
   const { thread, log } = serviceThread(t, 'fails-to-stop')
   await thread.start()
   await thread.stop()
-  t.match(await log.line('error in onThreadStop'), { level: 'error', fields: { err: { message: 'stopping went wrong' } } })
+  t.match(await log.line('error in onThreadStop'), {
+    level: 'error',
+    fields: { err: { message: 'stopping went wrong' } },
+  })
   t.equal(thread.state, 'stopped')
 })
 
@@ -157,7 +172,10 @@ t.test('stop() while it starts leaves no thread behind', async (t) => {
   const started = errorOf(thread.start())
   await log.line('onStart')
   await thread.stop()
-  t.ok(workers.every((worker) => worker.isStopped), 'when stop() is through, the thread has ended')
+  t.ok(
+    workers.every((worker) => worker.isStopped),
+    'when stop() is through, the thread has ended',
+  )
   t.match(await started, { code: 'CONFLICT' })
 })
 
@@ -186,7 +204,10 @@ t.test('a crash from outside ends the thread, and what follows it waits for that
   await thread.start()
   thread.crash(new Error('the roof fell in'))
   await thread.restart()
-  t.strictSame(workers.map((worker) => worker.isStopped), [true, false])
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true, false],
+  )
 })
 
 t.test('a start waits for the end of the thread before, that of a crash included', async (t) => {
@@ -219,7 +240,10 @@ t.test('an exception in a timer crashes the service', async (t) => {
   const { thread, log } = await startedThread(t, 'failing-timer')
   await reached(thread, 'crashed')
   t.match(thread.crashReason, { message: 'the timer failed' })
-  t.strictSame(log.messages.filter((message) => message.startsWith('tick')), ['tick 1', 'tick 2'])
+  t.strictSame(
+    log.messages.filter((message) => message.startsWith('tick')),
+    ['tick 1', 'tick 2'],
+  )
 })
 
 t.test('crash(reason) of a child thread without supervisor reaches parents and root, whose threads end', async (t) => {
@@ -336,7 +360,10 @@ t.test('an error in onStop of a subclass does not leave its thread running', asy
   const thread = new Failing({ name: 'hooks', module: fixture('hooks'), Worker })
   await thread.start()
   t.match(await errorOf(thread.stop()), { message: 'cannot stop' })
-  t.strictSame(workers.map((worker) => worker.isStopped), [true])
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true],
+  )
 })
 
 t.test('Worker can be another class', async (t) => {

@@ -40,13 +40,20 @@ t.test('start() on a started service is ALREADY_STARTED', async (t) => {
   t.match(second, { status: 'rejected', reason: { code: 'ALREADY_STARTED' } }, 'also while it starts')
 })
 
-t.test('maybeStart() is true if it started it, false if it was started: concurrent callers start it once', async (t) => {
-  const told: string[] = []
-  const service = new Told('a', told)
-  t.strictSame(await Promise.all([service.maybeStart(), service.maybeStart(), service.maybeStart()]), [true, false, false])
-  t.equal(await service.maybeStart(), false)
-  t.strictSame(told, ['a.onStart', 'a.onStarted'])
-})
+t.test(
+  'maybeStart() is true if it started it, false if it was started: concurrent callers start it once',
+  async (t) => {
+    const told: string[] = []
+    const service = new Told('a', told)
+    t.strictSame(await Promise.all([service.maybeStart(), service.maybeStart(), service.maybeStart()]), [
+      true,
+      false,
+      false,
+    ])
+    t.equal(await service.maybeStart(), false)
+    t.strictSame(told, ['a.onStart', 'a.onStarted'])
+  },
+)
 
 t.test('maybeStart() while it stops starts it once after the stop', async (t) => {
   const told: string[] = []

@@ -86,21 +86,27 @@ t.test('oneForOne restarts a real thread, whose calls go on', async (t) => {
   }
 })
 
-t.test('oneForAll stops all when one crashes, then starts them one by one, for one restart of the budget', async (t) => {
-  const members = [service('a'), service('b'), service('c')] as const
-  const { supervisor } = await supervised(t, OneForAllSupervisor, [...members])
-  const order: string[] = []
-  for (const member of members) member.on('state', (state) => order.push(`${member.name} ${state}`))
-  members[1].crash(new Error('broken'))
-  order.length = 0
-  await Promise.all(members.map((member) => restarted(member)))
-  const stops = order.flatMap((entry, index) => (entry.endsWith('stopped') ? [index] : []))
-  const starts = order.flatMap((entry, index) => (entry.endsWith('starting') ? [index] : []))
-  t.equal(stops.length, 3)
-  t.ok(Math.max(...stops) < Math.min(...starts), 'all have stopped before the first starts')
-  t.strictSame(order.filter((entry) => entry.endsWith('running')), ['a running', 'b running', 'c running'])
-  t.equal(supervisor.budget.remaining, policy.maxRestarts - 1)
-})
+t.test(
+  'oneForAll stops all when one crashes, then starts them one by one, for one restart of the budget',
+  async (t) => {
+    const members = [service('a'), service('b'), service('c')] as const
+    const { supervisor } = await supervised(t, OneForAllSupervisor, [...members])
+    const order: string[] = []
+    for (const member of members) member.on('state', (state) => order.push(`${member.name} ${state}`))
+    members[1].crash(new Error('broken'))
+    order.length = 0
+    await Promise.all(members.map((member) => restarted(member)))
+    const stops = order.flatMap((entry, index) => (entry.endsWith('stopped') ? [index] : []))
+    const starts = order.flatMap((entry, index) => (entry.endsWith('starting') ? [index] : []))
+    t.equal(stops.length, 3)
+    t.ok(Math.max(...stops) < Math.min(...starts), 'all have stopped before the first starts')
+    t.strictSame(
+      order.filter((entry) => entry.endsWith('running')),
+      ['a running', 'b running', 'c running'],
+    )
+    t.equal(supervisor.budget.remaining, policy.maxRestarts - 1)
+  },
+)
 
 t.test('oneForAll leaves what somebody stopped as it is', async (t) => {
   const [a, b] = [service('a'), service('b')]
@@ -183,18 +189,25 @@ t.test('a restart that fails is a crash again: it is retried until it succeeds',
   t.equal(thread.state, 'running')
 })
 
-t.test('a restart that never succeeds is given up when the budget is spent, and calls that wait are told', async (t) => {
-  const { thread } = queueThread(t, 'fails-to-start')
-  const log = new RecordingLog()
-  const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy: { ...policy, maxRestarts: 2 }, log: log.log })
-  supervisor.add(thread)
-  t.teardown(() => supervisor.stop())
-  const call = errorOf(thread.callThread('echo', 1))
-  t.match(await errorOf(thread.start()), { code: 'EADDRINUSE' })
-  await givenUp(supervisor, thread)
-  t.match(await call, { code: 'THREAD_DIED', message: /port in use/ })
-  t.equal(thread.restartCount, 2)
-})
+t.test(
+  'a restart that never succeeds is given up when the budget is spent, and calls that wait are told',
+  async (t) => {
+    const { thread } = queueThread(t, 'fails-to-start')
+    const log = new RecordingLog()
+    const supervisor = new OneForOneSupervisor({
+      name: 'supervisor',
+      policy: { ...policy, maxRestarts: 2 },
+      log: log.log,
+    })
+    supervisor.add(thread)
+    t.teardown(() => supervisor.stop())
+    const call = errorOf(thread.callThread('echo', 1))
+    t.match(await errorOf(thread.start()), { code: 'EADDRINUSE' })
+    await givenUp(supervisor, thread)
+    t.match(await call, { code: 'THREAD_DIED', message: /port in use/ })
+    t.equal(thread.restartCount, 2)
+  },
+)
 
 t.test('backoff delays double up to backoffMaxMs, with jitter of up to a half', (t) => {
   const budget = new RestartBudget({ maxRestarts: 6, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 1_000 })
@@ -221,13 +234,19 @@ t.test('the budget heals after a healthy period, and the backoff with it', async
 
 t.test('stop() of a supervisor stops its members in reverse order, those in backoff too', async (t) => {
   const members = [service('a'), service('b'), service('c')] as const
-  const { supervisor } = await supervised(t, OneForOneSupervisor, [...members], { backoffMs: 100_000, backoffMaxMs: 100_000 })
+  const { supervisor } = await supervised(t, OneForOneSupervisor, [...members], {
+    backoffMs: 100_000,
+    backoffMaxMs: 100_000,
+  })
   const order: string[] = []
   for (const member of members) member.on('state', (state) => order.push(`${member.name} ${state}`))
   members[1].crash(new Error('broken'))
   order.length = 0
   await supervisor.stop()
-  t.strictSame(order.filter((entry) => entry.endsWith('stopped')), ['c stopped', 'b stopped', 'a stopped'])
+  t.strictSame(
+    order.filter((entry) => entry.endsWith('stopped')),
+    ['c stopped', 'b stopped', 'a stopped'],
+  )
   t.equal(supervisor.recoveryOf(members[1]), undefined)
 })
 
@@ -299,7 +318,10 @@ t.test('stop() of a supervisor in the middle of a restart leaves all stopped', a
   await stopped
   // Whatever the restart still had to do, it would have done by now.
   for (let turns = 0; turns < 10; turns += 1) await new Promise((resolve) => setImmediate(resolve))
-  t.strictSame(members.map((member) => member.state), ['stopped', 'stopped', 'stopped'])
+  t.strictSame(
+    members.map((member) => member.state),
+    ['stopped', 'stopped', 'stopped'],
+  )
 })
 
 t.test('a member that fails to start rejects the start of its supervisor, whose stop() ends all', async (t) => {

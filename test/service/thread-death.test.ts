@@ -22,21 +22,24 @@ const deaths = {
 }
 
 for (const [method, reason] of Object.entries(deaths)) {
-  t.test(`no promise is left pending when the thread dies by ${method}: begun and queued are THREAD_DIED`, async (t) => {
-    const { thread, log } = await startedThread(t, 'dies')
-    const hanging = errorOf(thread.callThread('hang', null))
-    await log.line('hanging')
-    const deadly = errorOf(thread.callThread(method, null))
-    const queued = errorOf(thread.callThread('echo', 1))
-    thread.castThread('echo', 1)
-    t.match(await hanging, { code: 'THREAD_DIED', status: 502, facts: { started: true }, cause: reason })
-    t.match(await deadly, { code: 'THREAD_DIED', cause: reason })
-    // Nobody restarts it; an exception leaves its thread a turn, in which the next may have run.
-    await reached(thread, 'crashed')
-    t.match(await queued, { code: 'THREAD_DIED' })
-    t.match(thread.crashReason, reason)
-    t.equal(thread.methodQueue.size, 0)
-  })
+  t.test(
+    `no promise is left pending when the thread dies by ${method}: begun and queued are THREAD_DIED`,
+    async (t) => {
+      const { thread, log } = await startedThread(t, 'dies')
+      const hanging = errorOf(thread.callThread('hang', null))
+      await log.line('hanging')
+      const deadly = errorOf(thread.callThread(method, null))
+      const queued = errorOf(thread.callThread('echo', 1))
+      thread.castThread('echo', 1)
+      t.match(await hanging, { code: 'THREAD_DIED', status: 502, facts: { started: true }, cause: reason })
+      t.match(await deadly, { code: 'THREAD_DIED', cause: reason })
+      // Nobody restarts it; an exception leaves its thread a turn, in which the next may have run.
+      await reached(thread, 'crashed')
+      t.match(await queued, { code: 'THREAD_DIED' })
+      t.match(thread.crashReason, reason)
+      t.equal(thread.methodQueue.size, 0)
+    },
+  )
 }
 
 t.test('no promise is left pending when the thread is terminated', async (t) => {
@@ -62,21 +65,27 @@ t.test('no promise is left pending when the thread runs out of memory', async (t
   t.match(thread.crashReason, { code: 'ERR_WORKER_OUT_OF_MEMORY' })
 })
 
-t.test('what had not begun when the thread died goes back to the queue, and runs after the restart with no error', async (t) => {
-  const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
-  const { thread } = queueThread(t, 'dies', { options: { numWorkers: 1 } })
-  supervisor.add(thread)
-  t.teardown(() => supervisor.stop())
-  await supervisor.start()
-  const deadly = errorOf(thread.callThread('exit', null))
-  const waiting = Array.from({ length: 100 }, (_, index) => thread.callThread('echo', index))
-  t.match(await deadly, { code: 'THREAD_DIED' })
-  t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
-  t.equal(thread.restartCount, 1)
-})
+t.test(
+  'what had not begun when the thread died goes back to the queue, and runs after the restart with no error',
+  async (t) => {
+    const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
+    const { thread } = queueThread(t, 'dies', { options: { numWorkers: 1 } })
+    supervisor.add(thread)
+    t.teardown(() => supervisor.stop())
+    await supervisor.start()
+    const deadly = errorOf(thread.callThread('exit', null))
+    const waiting = Array.from({ length: 100 }, (_, index) => thread.callThread('echo', index))
+    t.match(await deadly, { code: 'THREAD_DIED' })
+    t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
+    t.equal(thread.restartCount, 1)
+  },
+)
 
 t.test('what had not begun keeps its order and its deadline through a restart', async (t) => {
-  const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy: { ...policy, backoffMs: 400, backoffMaxMs: 400 } })
+  const supervisor = new OneForOneSupervisor({
+    name: 'supervisor',
+    policy: { ...policy, backoffMs: 400, backoffMaxMs: 400 },
+  })
   const { thread } = queueThread(t, 'dies', { options: { numWorkers: 1, prefetch: 2 } })
   supervisor.add(thread)
   t.teardown(() => supervisor.stop())
@@ -198,36 +207,49 @@ t.test('a crash of the service ends retired threads no sooner, and stop() ends t
   t.equal(await thread.callThread('echo', 'there is a new thread'), 'there is a new thread')
   await thread.stop()
   t.match(await bystander, { code: 'THREAD_DIED' })
-  t.strictSame(workers.map((worker) => worker.isStopped), [true, true])
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true, true],
+  )
 })
 
-t.test('a cancelled job that goes on after the grace retires its thread; one that ends within it does not', async (t) => {
-  const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 } })
-  const cast = (method: string, key: string) => {
-    const kind = 'cast' as const
-    const job = { id: key, attempt: 1 }
-    const options = { service: 'gates', payload: { key }, format: 'clone', bytes: 0, priority: 5, timeoutMs: 30_000 } as const
-    const queued = new QueuedMethod({ ...options, method, kind, job })
-    thread.methodQueue.enqueue(queued)
-    return queued
-  }
-  const { threadId } = thread
-  const obedient = cast('wait', 'obedient')
-  await log.line('begun obedient')
-  obedient.cancel()
-  t.match(await errorOf(obedient.promise), { code: 'JOB_CANCELLED', facts: { started: true } })
-  await log.line('aborted obedient: JOB_CANCELLED')
-  t.equal(await thread.callThread('echo', 1), 1)
-  t.equal(thread.threadId, threadId)
-  const stubborn = cast('stubborn', 'cancelled')
-  await log.line('begun cancelled')
-  stubborn.cancel()
-  t.match(await errorOf(stubborn.promise), { code: 'JOB_CANCELLED', facts: { jobId: 'cancelled' } })
-  await log.line(retired)
-  t.equal(await thread.callThread('echo', 2), 2)
-  t.not(thread.threadId, threadId)
-  t.equal(thread.restartCount, 0)
-})
+t.test(
+  'a cancelled job that goes on after the grace retires its thread; one that ends within it does not',
+  async (t) => {
+    const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 } })
+    const cast = (method: string, key: string) => {
+      const kind = 'cast' as const
+      const job = { id: key, attempt: 1 }
+      const options = {
+        service: 'gates',
+        payload: { key },
+        format: 'clone',
+        bytes: 0,
+        priority: 5,
+        timeoutMs: 30_000,
+      } as const
+      const queued = new QueuedMethod({ ...options, method, kind, job })
+      thread.methodQueue.enqueue(queued)
+      return queued
+    }
+    const { threadId } = thread
+    const obedient = cast('wait', 'obedient')
+    await log.line('begun obedient')
+    obedient.cancel()
+    t.match(await errorOf(obedient.promise), { code: 'JOB_CANCELLED', facts: { started: true } })
+    await log.line('aborted obedient: JOB_CANCELLED')
+    t.equal(await thread.callThread('echo', 1), 1)
+    t.equal(thread.threadId, threadId)
+    const stubborn = cast('stubborn', 'cancelled')
+    await log.line('begun cancelled')
+    stubborn.cancel()
+    t.match(await errorOf(stubborn.promise), { code: 'JOB_CANCELLED', facts: { jobId: 'cancelled' } })
+    await log.line(retired)
+    t.equal(await thread.callThread('echo', 2), 2)
+    t.not(thread.threadId, threadId)
+    t.equal(thread.restartCount, 0)
+  },
+)
 
 t.test('what was aborted before its turn does not pile up in the memory of a busy thread', async (t) => {
   const options = { numWorkers: 1, prefetch: 2, limits: { maxOldGenerationSizeMb: 48 } }
@@ -263,19 +285,22 @@ t.test('threads that share a queue take over from one another; what had not begu
   t.equal(second.state, 'running')
 })
 
-t.test('stop() of one of the threads that share a queue ends what it has begun, and leaves the rest to the others', async (t) => {
-  const methodQueue = new MethodQueue({ service: 'gates', capacity: 1_000, maxBytes: 1_000_000 })
-  const options = { numWorkers: 1 }
-  const { thread: first, log } = await startedThread(t, 'gates', { methodQueue, options })
-  const begun = first.callThread('wait', { key: 'begun' })
-  await log.line('begun begun')
-  const waiting = Array.from({ length: 20 }, (_, index) => first.callThread('echo', index))
-  const { thread: second } = await startedThread(t, 'gates', { methodQueue, options })
-  const stopped = first.stop()
-  t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
-  t.equal(first.state, 'stopping')
-  open('begun')
-  t.equal(await begun, 'begun')
-  await stopped
-  t.equal(await second.callThread('echo', 1), 1)
-})
+t.test(
+  'stop() of one of the threads that share a queue ends what it has begun, and leaves the rest to the others',
+  async (t) => {
+    const methodQueue = new MethodQueue({ service: 'gates', capacity: 1_000, maxBytes: 1_000_000 })
+    const options = { numWorkers: 1 }
+    const { thread: first, log } = await startedThread(t, 'gates', { methodQueue, options })
+    const begun = first.callThread('wait', { key: 'begun' })
+    await log.line('begun begun')
+    const waiting = Array.from({ length: 20 }, (_, index) => first.callThread('echo', index))
+    const { thread: second } = await startedThread(t, 'gates', { methodQueue, options })
+    const stopped = first.stop()
+    t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
+    t.equal(first.state, 'stopping')
+    open('begun')
+    t.equal(await begun, 'begun')
+    await stopped
+    t.equal(await second.callThread('echo', 1), 1)
+  },
+)

@@ -26,7 +26,8 @@ t.test('odd fields and messages are written as well as they can be, and throw no
   const { thread, log } = await startedThread(t, 'chatty')
   await thread.callThread('odd', null)
   await log.line('the end')
-  for (const message of ['a cycle', 'a bigint', '42', 'null', 'a function']) t.ok(log.messages.includes(message), message)
+  for (const message of ['a cycle', 'a bigint', '42', 'null', 'a function'])
+    t.ok(log.messages.includes(message), message)
 })
 
 t.test('a flood of lines is cut to a thousand a second, and says how many were dropped', async (t) => {
