@@ -115,6 +115,15 @@ function read(value: object, key: string): unknown {
   }
 }
 
+/** The facts of an error of ours; a proxy may throw at the question alone, and a fact may be what JavaScript let in. */
+function factsOf(thrown: object): WireError['facts'] {
+  try {
+    return thrown instanceof ThreadplaneError ? JSON.parse(JSON.stringify(thrown.facts)) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function describeThrown(value: unknown): string {
   try {
     return typeof value === 'string' ? value : `${JSON.stringify(value) ?? String(value)} was thrown`
@@ -139,7 +148,8 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   if (stack !== undefined) wire.stack = stack
   const cause = read(thrown, 'cause')
   if (cause !== undefined && depth < MAX_CAUSES) wire.cause = toWireError(cause, depth + 1)
-  if (thrown instanceof ThreadplaneError) wire.facts = thrown.facts
+  const facts = factsOf(thrown)
+  if (facts !== undefined) wire.facts = facts
   return wire
 }
 

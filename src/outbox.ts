@@ -4,7 +4,7 @@
  */
 export class Outbox<Message> {
   readonly #post: (messages: Message[]) => void
-  readonly #refused: (message: Message, error: Error) => void
+  readonly #refused: (message: Message, error: unknown) => void
   #messages: Message[] = []
   #scheduled = false
   /** How many times it was posted: a sender may amend its last message while this has not changed. */
@@ -12,9 +12,9 @@ export class Outbox<Message> {
 
   /**
    * @param post sends an array of messages; may throw what structured clone throws
-   * @param refused is told of each message that cannot be cloned
+   * @param refused is told of each message that cannot be cloned, and of what that threw: a getter's may be anything
    */
-  constructor(post: (messages: Message[]) => void, refused: (message: Message, error: Error) => void) {
+  constructor(post: (messages: Message[]) => void, refused: (message: Message, error: unknown) => void) {
     this.#post = post
     this.#refused = refused
   }
@@ -46,7 +46,7 @@ export class Outbox<Message> {
       try {
         this.#post([message])
       } catch (error) {
-        this.#refused(message, error as Error)
+        this.#refused(message, error)
       }
     }
   }

@@ -54,7 +54,7 @@ export interface StartMessage {
   maxResultBytes: number
   /** Of a `SlotTable`. */
   slots: SharedArrayBuffer
-  /** Did this service run before? Then `onRestart` runs first. */
+  /** Is this a restart? Then `onRestart` runs first. */
   restarted: boolean
 }
 export interface RunMessage {

@@ -56,6 +56,11 @@ export class SlotTable {
     Atomics.store(this.#slots, slot, sequence)
   }
 
+  /** Is a method still to begin? */
+  isHanded(slot: number, sequence: number): boolean {
+    return Atomics.load(this.#slots, slot) === sequence
+  }
+
   /** The thread begins a method; false if it was revoked meanwhile. */
   begin(slot: number, sequence: number): boolean {
     return Atomics.compareExchange(this.#slots, slot, sequence, -sequence) === sequence

@@ -119,11 +119,12 @@ export class Handoff implements Consumer, Place {
     this.#options.queue.completed()
   }
 
-  /** Takes nothing more; what has not begun goes back to the front of the queue. */
+  /** Takes nothing more; what has not begun goes back to the front of the queue, for other threads. */
   close(): void {
     this.#closed = true
     this.#options.queue.detach(this)
     this.recall(['call', 'cast'])
+    this.#options.queue.pump()
   }
 
   /** Gives what has not begun back to the front of the queue. */

@@ -85,13 +85,15 @@ export class MethodQueue implements Place {
     this.pump()
   }
 
-  /** Methods that were handed out and not begun, in the order they were handed. They lose no place. */
+  /**
+   * Methods that were handed out and not begun, in the order they were handed. They lose no place, and wait: whoever
+   * takes them back may have other plans for them than the next thread with room.
+   */
   putBack(methods: QueuedMethod[]): void {
     for (const method of methods.reverse()) {
       if (this.#closed !== undefined) method.fail(this.#closed(method))
       else if (!method.settled) this.#add(method, 'first')
     }
-    this.pump()
   }
 
   withdraw(method: QueuedMethod): boolean {
@@ -112,6 +114,7 @@ export class MethodQueue implements Place {
         method.fail(reason(method))
       }
     }
+    this.pump()
   }
 
   /** From now on whatever comes in fails, as does what waits. */

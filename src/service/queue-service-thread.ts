@@ -29,6 +29,7 @@ export interface CallOptions {
   priority?: number
 }
 
+const PRIORITIES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 /** What `onThreadStop` gets when draining the queue took all of `shutdownTimeoutMs`. */
 const STOP_AT_LEAST_MS = 100
 
@@ -87,6 +88,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
 
   #enqueue(kind: 'call' | 'cast', method: string, payload: unknown, options: CallOptions): QueuedMethod {
     const known = this.description?.methods[method]?.options ?? METHOD_DEFAULTS
+    const { priority = known.priority } = options
+    if (!PRIORITIES.includes(priority)) throw new RangeError(`a priority is an integer from 0 to 9, not ${priority}`)
     const queued = new QueuedMethod({
       service: this.name,
       method,
@@ -95,7 +98,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
       format: 'clone',
       job: { id: uuidv7(), attempt: 1 },
       bytes: 0,
-      priority: options.priority ?? known.priority,
+      priority,
       timeoutMs: known.timeoutMs,
     })
     this.methodQueue.enqueue(queued)
@@ -129,6 +132,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
 
   protected override async launch(): Promise<void> {
     await super.launch()
+    const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
+    if (this.#ownsQueue) this.methodQueue.limits = { capacity, maxBytes }
     if (this.session !== undefined) this.#serve(this.session)
   }
 
@@ -173,7 +178,9 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   }
 
   async #finish(): Promise<void> {
-    if (this.#ownsQueue && this.session !== undefined) await this.methodQueue.drained()
+    // Of a thread that dies meanwhile there is nothing to wait for.
+    const died = this.session?.worker.stop()
+    if (this.#ownsQueue && died !== undefined) await Promise.race([this.methodQueue.drained(), died])
     if (!this.#ownsQueue) for (const handoff of this.#handoffs.values()) handoff.close()
     await this.idle()
   }
@@ -234,8 +241,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
 
   /** With a queue of its own and nobody to restart the thread, nothing that waits would ever run. */
   #rejectIfForsaken(): void {
-    if (!this.#ownsQueue || !this.crashed) return
-    if (this.supervisor !== undefined && this.supervisor.recoveryOf(this) !== 'failed') return
+    if (!this.#ownsQueue || !this.crashed || this.awaitsRestart) return
     // After `kill` has put back what had not begun.
     queueMicrotask(() => {
       if (!this.crashed) return

@@ -5,6 +5,9 @@
 import { type ErrorCode, type ErrorFacts, ThreadplaneError } from '../errors.ts'
 import type { JobContext, ResultFormat } from '../protocol.ts'
 
+/** A timer takes no more, and fires at once then. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** Where a method is before it settles: the queue, or the hands of a thread. */
 export interface Place {
   /** Takes the method out, or tells the thread to abort it. True if it had begun. */
@@ -89,9 +92,12 @@ export class QueuedMethod {
 
   /** Ends the wait after so many milliseconds, wherever the method is by then. */
   expireAfter(deadlineMs: number): void {
-    this.#deadline = setTimeout(() => {
-      this.abort('DEADLINE_EXCEEDED', `no result of ${this.service}.${this.method} within ${deadlineMs} ms`)
-    }, deadlineMs)
+    this.#deadline = setTimeout(
+      () => {
+        this.abort('DEADLINE_EXCEEDED', `no result of ${this.service}.${this.method} within ${deadlineMs} ms`)
+      },
+      Math.min(deadlineMs, MAX_TIMER_MS),
+    )
   }
 
   /** Settles the promise with an error and fires the handler's signal. That costs the thread nothing. */

@@ -4,6 +4,7 @@
  */
 import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
+import { ThreadplaneError } from '../errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../options.ts'
 import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
 import { Service, type ServiceOptionsBase } from './service.ts'
@@ -34,8 +35,11 @@ export class ServiceThread extends Service {
   protected session: ThreadSession | undefined
   readonly #settings: ServiceThreadOptions
   #overrides: ServiceOptions
-  #launched = false
+  /** `restartCount` when the last thread was started. */
+  #restartsSeen = 0
   readonly #launching = new Set<ThreadSession>()
+  /** The end of all threads there were. Another promise means that whatever was launching has been told to end. */
+  #ended: Promise<unknown> = Promise.resolve()
 
   constructor(settings: ServiceThreadOptions) {
     super(settings)
@@ -79,10 +83,9 @@ export class ServiceThread extends Service {
   }
 
   override async start(): Promise<void> {
-    const started = super.start()
-    if (this.#settings.waitForThread ?? true) return started
-    // An error of the start is a crash of the service, and is told as one.
-    started.catch(() => {})
+    const { done } = await this.begin()
+    // Where nobody waits, an error of the start is a crash of the service, and is told as one.
+    if (this.#settings.waitForThread ?? true) await done
   }
 
   /** Crashes the thread on purpose, from inside. */
@@ -102,16 +105,20 @@ export class ServiceThread extends Service {
   protected override async shutDown(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
     const { session } = this
     this.session = undefined
-    for (const launching of this.#launching) void launching.terminate()
-    const stopped = session?.stop(timeoutMs)
-    if (this.waitForShutdown) await stopped
+    this.#endThreads(session?.stop(timeoutMs))
+    if (this.waitForShutdown) await this.#ended
   }
 
   protected override kill(reason: Error): void {
     const { session } = this
     this.session = undefined
-    for (const launching of this.#launching) void launching.terminate()
-    if (session !== undefined) void this.endSession(session, reason)
+    this.#endThreads(session && this.endSession(session, reason))
+  }
+
+  /** Ends what is launching too. */
+  #endThreads(ended: Promise<void> | undefined): void {
+    const launching = [...this.#launching].map((session) => session.terminate())
+    this.#ended = Promise.all([this.#ended, ended, ...launching])
   }
 
   /** Ends a thread at once. */
@@ -121,11 +128,14 @@ export class ServiceThread extends Service {
 
   /** Launches a thread and waits until it has started; a thread that fails to is ended. */
   protected async spawn(): Promise<ThreadSession> {
-    const { startTimeoutMs } = this.options
+    const ended = this.#ended
+    // What the thread before held, a port perhaps, is free then.
+    await ended
     const since = performance.now()
     const within = <T>(promise: Promise<T>) =>
-      withinStartTimeout(promise, startTimeoutMs - (performance.now() - since), `the start of ${this.name}`)
+      withinStartTimeout(promise, this.options.startTimeoutMs, `the start of ${this.name}`, performance.now() - since)
     for (;;) {
+      if (this.#ended !== ended) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
       const { limits } = this.options
       const session = this.#newSession(limits)
       this.#launching.add(session)
@@ -136,8 +146,8 @@ export class ServiceThread extends Service {
           await session.terminate()
           continue
         }
-        await within(session.start(this.options, this.#launched))
-        this.#launched = true
+        await within(session.start(this.options, this.restartCount > this.#restartsSeen))
+        this.#restartsSeen = this.restartCount
         return session
       } catch (error) {
         await session.terminate()

@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import { ThreadplaneError } from '../errors.ts'
+import { Deferred } from './deferred.ts'
 import type { Supervisor } from './supervisor.ts'
 
 type Lifecycle =
@@ -54,6 +55,12 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     return this.state === 'crashed'
   }
 
+  /** Has it, or a parent whose start is its own, a supervisor that has not given up? */
+  get awaitsRestart(): boolean {
+    if (this.supervisor !== undefined) return this.supervisor.recoveryOf(this) !== 'failed'
+    return this.parent?.awaitsRestart ?? false
+  }
+
   // Hooks of subclasses; they run on the control thread.
 
   protected async onStart(): Promise<void> {}
@@ -80,12 +87,20 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
    * @throws ALREADY_STARTED
    */
   async start(): Promise<void> {
+    const { done } = await this.begin()
+    await done
+  }
+
+  /** Begins the start, after the stop that is under way. */
+  protected async begin(): Promise<{ done: Promise<void> }> {
     if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
     if (this.started) throw new ThreadplaneError('ALREADY_STARTED', `${this.name} is started already`)
-    const starting = { kind: 'starting', done: Promise.resolve() } satisfies Lifecycle
+    this.supervisor?.forget(this)
+    const { promise: done, resolve, reject } = new Deferred<void>()
+    const starting: Lifecycle = { kind: 'starting', done }
     this.#enter(starting)
-    starting.done = this.#start(starting)
-    await starting.done
+    this.#start(starting).then(resolve, reject)
+    return { done }
   }
 
   async #start(starting: Lifecycle): Promise<void> {
@@ -116,20 +131,25 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
 
   /** Stops the service, then its children in reverse order. Does nothing where there is nothing to stop. */
   async stop(): Promise<void> {
+    this.supervisor?.forget(this)
     const { kind } = this.#lifecycle
     if (kind === 'stopped') return
     if (kind === 'stopping') return this.#lifecycle.done
-    const stopping = { kind: 'stopping', done: Promise.resolve() } satisfies Lifecycle
-    this.#enter(stopping)
-    stopping.done = this.#stop()
-    await stopping.done
+    const { promise: done, resolve, reject } = new Deferred<void>()
+    this.#enter({ kind: 'stopping', done })
+    this.#stop().then(resolve, reject)
+    await done
   }
 
+  /** An error in a hook ends nothing early: nothing that runs is left behind. */
   async #stop(): Promise<void> {
     try {
-      await this.onStop()
-      await this.shutDown()
-      for (const child of [...this.children].reverse()) await this.#stopChild(child)
+      try {
+        await this.onStop()
+      } finally {
+        await this.shutDown()
+        for (const child of [...this.children].reverse()) await this.#stopChild(child)
+      }
       await this.onShutdown()
     } finally {
       this.#enter({ kind: 'stopped' })
@@ -159,13 +179,15 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
 
   /**
    * Marks the service and all its children crashed. With a supervisor it wakes that; without one the crash reaches
-   * parents, their children, and root. Source: mode/services.py Service.crash
+   * parents, their children, and root. What is stopping ends anyway, and nobody is to start it again.
+   * Source: mode/services.py Service.crash
    */
   crash(reason: Error): void {
     if (this.crashed) return
     this.onCrash(`${this.name} crashed`, reason)
+    if (this.state === 'stopping') this.kill(reason)
     let reached: Service | undefined = this
-    while (reached !== undefined) {
+    while (reached !== undefined && reached.state !== 'stopping') {
       reached.#markCrashed(reason)
       if (reached.supervisor !== undefined) {
         reached.supervisor.wakeup()
@@ -176,7 +198,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   }
 
   #markCrashed(reason: Error): void {
-    if (!this.crashed) {
+    if (!this.crashed && this.state !== 'stopping') {
       this.crashReason = reason
       this.#enter({ kind: 'crashed' })
       this.kill(reason)
@@ -209,5 +231,11 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   #enter(lifecycle: Lifecycle): void {
     this.#lifecycle = lifecycle
     this.emit('state', lifecycle.kind)
+  }
+
+  /** Told by the supervisor that it does something else about a crash; children share what becomes of their parent. */
+  announceRecovery(): void {
+    this.emit('state', this.state)
+    for (const child of this.children) child.announceRecovery()
   }
 }

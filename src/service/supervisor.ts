@@ -16,6 +16,8 @@ export abstract class Supervisor extends Service {
   readonly members: Service[] = []
   readonly budget: RestartBudget
   readonly #recoveries = new Map<Service, Recovery>()
+  /** Stopped by a restart under way, which has yet to start them. */
+  readonly #toStart = new Set<Service>()
 
   constructor({ policy, ...options }: SupervisorOptions) {
     super(options)
@@ -43,11 +45,14 @@ export abstract class Supervisor extends Service {
     return this.#recoveries.get(member)?.kind
   }
 
-  /** A member was started or stopped by hand: nothing is done about its crash any more. */
+  /** Called by a member that is started or stopped: nothing is done about its crash any more. */
   forget(member: Service): void {
+    this.#toStart.delete(member)
     const recovery = this.#recoveries.get(member)
-    if (recovery?.kind === 'backoff') clearTimeout(recovery.timer)
     this.#recoveries.delete(member)
+    // Members that are restarted together share a timer.
+    const shared = [...this.#recoveries.values()].some((other) => other === recovery)
+    if (recovery?.kind === 'backoff' && !shared) clearTimeout(recovery.timer)
   }
 
   /** Called by a member that crashed. */
@@ -63,10 +68,9 @@ export abstract class Supervisor extends Service {
   }
 
   protected override async shutDown(): Promise<void> {
-    for (const member of [...this.members].reverse()) {
-      this.forget(member)
-      await member.stop()
-    }
+    const members = [...this.members].reverse()
+    for (const member of members) this.forget(member)
+    for (const member of members) await this.#stopMember(member)
   }
 
   /** Restarts members together, once, after the backoff; gives them up when the budget is spent. */
@@ -78,12 +82,14 @@ export abstract class Supervisor extends Service {
       return
     }
     const timer = setTimeout(() => {
-      for (const member of members) this.#recoveries.delete(member)
-      void this.#restart(members)
+      const crashed = members.filter((member) => this.#recoveries.get(member) === recovery)
+      for (const member of crashed) this.#recoveries.delete(member)
+      void this.#restart(crashed)
     }, delayMs)
+    const recovery: Recovery = { kind: 'backoff', timer }
     for (const member of members) {
       this.log?.warn({ service: member.name, delayMs: Math.round(delayMs), left: this.budget.remaining }, 'restarting')
-      this.#recover(member, { kind: 'backoff', timer })
+      this.#recover(member, recovery)
     }
   }
 
@@ -99,13 +105,19 @@ export abstract class Supervisor extends Service {
   #recover(member: Service, recovery: Recovery): void {
     this.forget(member)
     this.#recoveries.set(member, recovery)
-    member.emit('state', member.state)
+    member.announceRecovery()
   }
 
   /** Stops them all together, then starts them one by one. */
   async #restart(members: Service[]): Promise<void> {
-    await Promise.all(members.map((member) => this.#stopMember(member)))
+    const stops = members.map((member) => {
+      const stopped = this.#stopMember(member)
+      this.#toStart.add(member)
+      return stopped
+    })
+    await Promise.all(stops)
     for (const member of members) {
+      if (!this.#toStart.delete(member)) continue
       try {
         await member.restart()
       } catch {

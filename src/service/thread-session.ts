@@ -156,9 +156,14 @@ function now(): number {
 }
 
 /** Rejects with `START_FAILED` if a promise takes longer; the caller ends what it waited for. */
-export async function withinStartTimeout<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+export async function withinStartTimeout<T>(
+  promise: Promise<T>,
+  timeoutMs: number,
+  what: string,
+  elapsedMs = 0,
+): Promise<T> {
   const late = new AbortController()
-  const timeout = sleep(timeoutMs, undefined, { signal: late.signal }).then(() => {
+  const timeout = sleep(timeoutMs - elapsedMs, undefined, { signal: late.signal }).then(() => {
     throw new ThreadplaneError('START_FAILED', `${what} took longer than the ${timeoutMs} ms of startTimeoutMs`)
   })
   try {

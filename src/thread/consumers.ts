@@ -49,6 +49,14 @@ export class Consumers {
 
   enqueue(message: RunMessage): void {
     this.#waiting.push(message)
+    // P5: a slot has one method at a time, so the others here were revoked.
+    if (this.#waiting.length - this.#next > 2 * this.#slots.length) this.#forgetRevoked()
+  }
+
+  #forgetRevoked(): void {
+    const waiting = this.#waiting.slice(this.#next)
+    this.#waiting = waiting.filter(({ slot, sequence }) => this.#slots.isHanded(slot, sequence))
+    this.#next = 0
   }
 
   /** Fires the signal of a method that runs; one that has not begun was revoked already. */

@@ -24,7 +24,8 @@ const outbox = new Outbox<ThreadMessage>(
   (message, error) => {
     if (message.type !== 'result') return crash(error)
     const { slot, sequence } = message
-    outbox.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail: error.message } })
+    const { message: detail } = toWireError(error)
+    outbox.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } })
   },
 )
 const logger = new ThreadLogger(outbox)

@@ -26,7 +26,8 @@ export class ThreadLogger {
       (level: LogLevel): LogFunction =>
       (first: string | Record<string, unknown>, message?: string) => {
         if (typeof first === 'string') this.write(level, first, undefined, jobId)
-        else this.write(level, message ?? '', first, jobId)
+        // From JavaScript a message may be anything.
+        else this.write(level, typeof message === 'string' ? message : format(message ?? ''), first, jobId)
       }
     return Object.fromEntries(LOG_LEVELS.map((level) => [level, log(level)])) as unknown as ServiceLogger
   }

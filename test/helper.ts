@@ -1,0 +1,149 @@
+/** What several tests share. Nothing here waits for a time: it waits for an event, and a deadline ends a test that hangs. */
+import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ServiceDefinition } from 'threadplane'
+import { QueueServiceThread, type QueueServiceThreadOptions } from '../src/service/queue-service-thread.ts'
+import type { LifecycleState, Service, ServiceLog } from '../src/service/service.ts'
+import { ServiceThread, type ServiceThreadOptions } from '../src/service/service-thread.ts'
+
+const DEADLINE_MS = 15_000
+
+/** The part of a tap test that is used. */
+export interface Teardown {
+  teardown(run: () => unknown): unknown
+}
+
+export interface LogLine {
+  level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+  fields: Record<string, unknown>
+  message: string
+}
+
+/** A log that remembers its lines, and tells whoever waits for one. */
+export class RecordingLog {
+  readonly lines: LogLine[] = []
+  readonly #written = new EventEmitter().setMaxListeners(0)
+
+  readonly trace = this.#writer('trace')
+  readonly debug = this.#writer('debug')
+  readonly info = this.#writer('info')
+  readonly warn = this.#writer('warn')
+  readonly error = this.#writer('error')
+  readonly fatal = this.#writer('fatal')
+
+  get log(): ServiceLog {
+    return this as unknown as ServiceLog
+  }
+
+  get messages(): string[] {
+    return this.lines.map(({ message }) => message)
+  }
+
+  count(message: string): number {
+    return this.messages.filter((other) => other === message).length
+  }
+
+  /** The line of a message, as soon as it has been written so many times. */
+  async line(message: string, times = 1): Promise<LogLine> {
+    await until(`${times} × the log line "${message}"`, this.#written, 'line', () => this.count(message) >= times)
+    return this.lines.filter((line) => line.message === message)[times - 1] as LogLine
+  }
+
+  #writer(level: LogLine['level']) {
+    return (fields: Record<string, unknown>, message: string) => {
+      this.lines.push({ level, fields, message })
+      this.#written.emit('line')
+    }
+  }
+}
+
+/** Resolves as soon as a condition holds that can only change with an event. */
+export async function until(
+  what: string,
+  emitter: { on(event: string, listener: () => void): unknown; off(event: string, listener: () => void): unknown },
+  event: string,
+  holds: () => boolean,
+): Promise<void> {
+  let listener = () => {}
+  const held = new Promise<void>((resolve) => {
+    listener = () => {
+      if (holds()) resolve()
+    }
+    emitter.on(event, listener)
+    listener()
+  })
+  try {
+    await within(held, what)
+  } finally {
+    emitter.off(event, listener)
+  }
+}
+
+export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  const done = new AbortController()
+  const late = sleep(DEADLINE_MS, undefined, { signal: done.signal }).then(
+    () => Promise.reject(new Error(`waited ${DEADLINE_MS} ms for ${what}`)),
+    () => new Promise<never>(() => {}),
+  )
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    done.abort()
+  }
+}
+
+/** Resolves as soon as a service is in a state. */
+export function reached(service: Service, state: LifecycleState): Promise<void> {
+  return until(`${service.name} to be ${state}`, service as never, 'state', () => service.state === state)
+}
+
+/** What a promise was rejected with. */
+export async function errorOf(promise: Promise<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await within(promise, 'a rejection')
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('it was not rejected')
+}
+
+export function fixture(name: string): URL {
+  return new URL(`./fixtures/${name}.js`, import.meta.url)
+}
+
+type Settings = Partial<QueueServiceThreadOptions>
+
+/** A thread over a fixture, with a log, that is stopped when the test is over. */
+export function queueThread<Module extends ServiceDefinition = ServiceDefinition>(
+  t: Teardown,
+  name: string,
+  settings: Settings = {},
+): { thread: QueueServiceThread<Module>; log: RecordingLog } {
+  const log = new RecordingLog()
+  const thread = new QueueServiceThread<Module>({ name, module: fixture(name), log: log.log, ...settings })
+  t.teardown(() => thread.stop())
+  return { thread, log }
+}
+
+/** As {@link queueThread}, and started. */
+export async function startedThread<Module extends ServiceDefinition = ServiceDefinition>(
+  t: Teardown,
+  name: string,
+  settings: Settings = {},
+): Promise<{ thread: QueueServiceThread<Module>; log: RecordingLog }> {
+  const made = queueThread<Module>(t, name, settings)
+  await within(made.thread.start(), `the start of ${name}`)
+  return made
+}
+
+/** A thread without a queue, for what every ServiceThread does. */
+export function serviceThread(
+  t: Teardown,
+  name: string,
+  settings: Partial<ServiceThreadOptions> = {},
+): { thread: ServiceThread; log: RecordingLog } {
+  const log = new RecordingLog()
+  const thread = new ServiceThread({ name, module: fixture(name), log: log.log, ...settings })
+  t.teardown(() => thread.stop())
+  return { thread, log }
+}
