@@ -28,6 +28,7 @@ export function payloadIssues(error: Pick<z.core.$ZodError, 'issues'>): PayloadI
   let length = 0
   for (const { path, message } of findings(error.issues, new Map())) {
     const issue = { pointer: jsonPointer(path), message: shortened(message) }
+    if (issues.some(({ pointer, message }) => pointer === issue.pointer && message === issue.message)) continue
     length += issue.pointer.length + issue.message.length
     if (issues.length > 0 && length > MAX_LENGTH) break
     issues.push(issue)

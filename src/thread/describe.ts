@@ -102,9 +102,9 @@ function check(subject: string, schema: z.ZodType, value: unknown): void {
   if (error === undefined) return
   const [issue] = payloadIssues(error)
   const where = [subject, issue?.pointer.slice(1).replaceAll('/', '.')].filter(Boolean).join(': ')
-  const [unknown] = error.issues.filter(({ code, path }) => code === 'unrecognized_keys' && path.length === 0)
-  const takes = unknown && schema instanceof z.ZodObject ? `; it takes ${Object.keys(schema.shape).join(', ')}` : ''
-  refuse(`${where}: ${issue?.message}${takes}`)
+  const isUnknown = error.issues[0]?.code === 'unrecognized_keys' && error.issues[0].path.length === 0
+  const known = isUnknown && schema instanceof z.ZodObject ? `; it takes ${Object.keys(schema.shape).join(', ')}` : ''
+  refuse(`${where}: ${issue?.message}${known}`)
 }
 
 function refuse(detail: string): never {
@@ -125,7 +125,7 @@ function plain<T>(value: unknown): T {
 }
 
 function isZod4(value: unknown): boolean {
-  return isObject(value) && isObject(value._zod) && isObject(value._zod.def)
+  return isObject(value) && isObject(value._zod) && typeof value.safeParse === 'function'
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -7,7 +7,7 @@ type CheckDefinition = z.core.$ZodChecks['_zod']['def']
 
 const { regexes } = z.core
 
-/** Beside formats: but `url` trims. */
+/** Checks that leave the value as it is, beside those of formats (of which `url` alone does not: it trims). */
 const LEAVE_THE_VALUE = new Set([
   'less_than',
   'greater_than',
@@ -25,8 +25,8 @@ const ON_A_LENGTH = String(z.minLength(0)._zod.def.when)
 
 /**
  * zod's name of a format → JSON Schema's, and the patterns that the rebuilt check covers; a format with a pattern of
- * the user's is dropped. Not here, because the rebuilt check is narrower or cannot be told from a user's: guid, time,
- * hostname, hex and hashes, includes, startsWith, endsWith, …
+ * the user's is dropped. Not here: those whose rebuilt check is narrower (guid, time), missing (hex, includes, …), not
+ * to be told from a user's (hostname), or slow on a long text (jwt).
  */
 const FORMATS = new Map<string, readonly [name: string, ...patterns: RegExp[]]>([
   ['email', ['email', regexes.email]],
@@ -43,7 +43,6 @@ const FORMATS = new Map<string, readonly [name: string, ...patterns: RegExp[]]>(
   ['e164', ['e164', regexes.e164]],
   ['credit_card', ['credit_card', regexes.creditCard]],
   ['iban', ['iban', regexes.iban]],
-  ['jwt', ['jwt']],
   ['emoji', ['emoji', regexes.emoji()]],
   ['nanoid', ['nanoid', regexes.nanoid]],
   ['cuid', ['cuid', regexes.cuid]],
@@ -72,14 +71,13 @@ function format(def: z.core.$ZodCheckStringFormatDef): JsonSchema {
   const known = FORMATS.get(def.format)
   if (known === undefined) return {}
   const [name, ...patterns] = known
-  return patterns.some(({ source }) => source === def.pattern?.source) || patterns.length === 0 ? { format: name } : {}
+  return patterns.some((pattern) => String(pattern) === String(def.pattern)) ? { format: name } : {}
 }
 
-/** The rebuilt check wants seconds, and a `Z` or an offset. */
-function dateTime({ pattern, local, precision, offset }: z.core.$ZodISODateTimeDef): JsonSchema {
-  if (local === true || precision === -1) return {}
+/** The rebuilt check wants seconds, and a `Z` or an offset; the pattern of local times is another. */
+function dateTime({ pattern, precision, offset }: z.core.$ZodISODateTimeDef): JsonSchema {
   const own = regexes.datetime({ precision: precision ?? null, offset: offset === true })
-  return pattern?.source === own.source ? { format: 'date-time' } : {}
+  return precision !== -1 && String(pattern) === String(own) ? { format: 'date-time' } : {}
 }
 
 export function numberSchema(schema: Schema): JsonSchema {
@@ -88,7 +86,9 @@ export function numberSchema(schema: Schema): JsonSchema {
   for (const def of checksOnTheOriginal(schema)) {
     if (def.check === 'number_format' && def.format.includes('int')) {
       const [minimum, maximum] = z.core.util.NUMBER_FORMAT_RANGES[def.format]
-      Object.assign(json, { type: 'integer' }, bound(json, 'minimum', minimum), bound(json, 'maximum', maximum))
+      // The rebuilt check of an integer has the bounds of safe integers.
+      const bounds = { ...bound(json, 'minimum', minimum), ...bound(json, 'maximum', maximum) }
+      Object.assign(json, { type: 'integer' }, def.format === 'safeint' ? {} : bounds)
     } else if (def.check === 'greater_than') {
       Object.assign(json, bound(json, def.inclusive ? 'minimum' : 'exclusiveMinimum', def.value))
     } else if (def.check === 'less_than') {

@@ -15,6 +15,7 @@
  *
  * Taken for granted: a user's check neither withdraws an issue nor changes the payload in place.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { JsonSchema } from '../protocol.ts'
 import { leavesTheValue, numberSchema, stringSchema, unalteredLength } from './widen-checks.ts'
@@ -55,6 +56,10 @@ class Widening {
       this.#met.delete(schema)
       return json
     }
+    if (isAnyJson(json, visit.reference)) {
+      visit.reference = {}
+      return {}
+    }
     this.#definitions.push([(visit.reference.$ref as string).slice('#/$defs/'.length), json])
     return visit.reference
   }
@@ -93,7 +98,7 @@ class Widening {
         return orUndefined({ not: {} })
       case 'enum':
       case 'literal':
-        return oneOf([...(schema._zod.values ?? [])])
+        return oneValueOf([...(schema._zod.values ?? [])])
       case 'array':
         return { type: 'array', items: this.#visit(def.element), ...unalteredLength(schema) }
       case 'tuple':
@@ -136,20 +141,19 @@ class Widening {
     return shared ? json : { ...json, additionalProperties: false }
   }
 
-  #record({ keyType, valueType, mode, ...def }: DefinitionOf<'record'>, shared: boolean): JsonSchema {
+  #record({ keyType, valueType, mode, partial }: DefinitionOf<'record'>, shared: boolean): JsonSchema {
     const json = { type: 'object' }
     // A key that a user's code makes of another may be `__proto__`, whose value is not looked at.
     if (!isPlainKey(keyType)) return json
     const value = this.#visit(valueType)
     const names = [...(keyType._zod.values ?? [])].filter((key) => typeof key === 'string' || typeof key === 'number')
-    const partial = (def as { partial?: boolean }).partial === true
     // The number 1 as a key of a partial record is also '01' or '1.0'.
     if (names.length > 0 && !(partial && names.some((key) => typeof key === 'number'))) {
       const keys = names.map(String)
       return {
         ...json,
         properties: Object.fromEntries(keys.map((key) => [key, value])),
-        required: partial || !refusesUndefined(value) ? [] : keys,
+        required: partial === true || !refusesUndefined(value) ? [] : keys,
         ...(mode === 'loose' || shared ? {} : { additionalProperties: false }),
       }
     }
@@ -175,6 +179,16 @@ function isAnything(json: JsonSchema): boolean {
   return Object.keys(json).length === 0
 }
 
+/** Is it `z.json()`? That is not worth a walk through the payload. */
+function isAnyJson(json: JsonSchema, self: JsonSchema): boolean {
+  const scalars = ['string', 'number', 'boolean', 'null'].map((type) => ({ type }))
+  const containers = [
+    { type: 'array', items: self },
+    { type: 'object', additionalProperties: self },
+  ]
+  return isDeepStrictEqual(json, { anyOf: [...scalars, ...containers] })
+}
+
 function anyOf(options: JsonSchema[]): JsonSchema {
   return options.some(isAnything) ? {} : { anyOf: options }
 }
@@ -192,20 +206,20 @@ function withOthers(json: JsonSchema, others: JsonSchema): JsonSchema {
 }
 
 /** JSON Schema of an enum or literal; one that holds what JSON cannot is left to the thread. */
-function oneOf(values: z.core.util.Primitive[]): JsonSchema {
+function oneValueOf(values: z.core.util.Primitive[]): JsonSchema {
   const json = values.filter((value) => value !== undefined)
   if (json.some((value) => typeof value === 'bigint' || typeof value === 'symbol')) return {}
   if (json.some((value) => typeof value === 'number' && !Number.isFinite(value))) return {}
   return json.length === values.length ? { enum: json } : orUndefined({ enum: json })
 }
 
+const PLAIN_KEYS = new Set<string>(['string', 'number', 'enum', 'literal'])
+
 /** Is a property's name looked at as it is, and not replaced? */
 function isPlainKey(schema: Schema): boolean {
   const def = schema._zod.def as Definition
   if (!leavesTheValue(schema)) return false
-  if (def.type === 'union') return def.options.every(isPlainKey)
-  if (def.type === 'string' || def.type === 'number') return def.coerce !== true
-  return def.type === 'enum' || def.type === 'literal'
+  return def.type === 'union' ? def.options.every(isPlainKey) : PLAIN_KEYS.has(def.type)
 }
 
 function isAnyKey({ _zod: { def, traits } }: Schema): boolean {
