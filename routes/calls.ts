@@ -22,7 +22,8 @@ const CallHeaders = Type.Object({
   ),
   prefer: Type.Optional(
     Type.String({
-      description: 'respond-async, wait=N: the result if it is there within N seconds (at most 60), else 202 with a job',
+      description:
+        'respond-async, wait=N: the result if it is there within N seconds (at most 60), else 202 with a job',
       examples: ['respond-async, wait=8'],
     }),
   ),
@@ -77,7 +78,9 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
     if (headers.prefer !== undefined || headers['idempotency-key'] !== undefined) {
       const preference = readPreference(headers.prefer)
       if (preference.respondAsync || headers['idempotency-key'] !== undefined) {
-        durableCall(dispatcher, service, preference, timeoutMs, request, reply).catch((error: unknown) => reply.send(error))
+        durableCall(dispatcher, service, preference, timeoutMs, request, reply).catch((error: unknown) =>
+          reply.send(error),
+        )
         return
       }
     }

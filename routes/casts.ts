@@ -95,7 +95,10 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     { lines }: Lines,
   ): Promise<(typeof BatchItem.static)[]> {
     if (lines.length > MAX_LINES) {
-      throw new ThreadplaneError('PAYLOAD_TOO_LARGE', `a batch has at most ${MAX_LINES} lines; this one has ${lines.length}`)
+      throw new ThreadplaneError(
+        'PAYLOAD_TOO_LARGE',
+        `a batch has at most ${MAX_LINES} lines; this one has ${lines.length}`,
+      )
     }
     const { method } = request.params
     const options = { ...request.query, traceparent: traceparent(request.headers) }

@@ -29,7 +29,10 @@ export async function durableCall(
   const options = { traceparent: traceparent(request.headers), idempotency }
   const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
   const { id } = acceptedJob(answer as Accepted, reply)
-  const applied = [...(respondAsync ? ['respond-async'] : []), ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`])]
+  const applied = [
+    ...(respondAsync ? ['respond-async'] : []),
+    ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`]),
+  ]
   if (applied.length > 0) reply.header('preference-applied', applied.join(', '))
 
   const gone = new AbortController()

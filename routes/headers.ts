@@ -31,7 +31,11 @@ export function readPreference(header: string | string[] | undefined): Preferenc
   const preference: Preference = { respondAsync: false, waitSeconds: undefined }
   if (header === undefined) return preference
   for (const part of String(header).split(',')) {
-    const [name = '', value = ''] = part.split(';')[0]?.split('=').map((text) => text.trim()) ?? []
+    const [name = '', value = ''] =
+      part
+        .split(';')[0]
+        ?.split('=')
+        .map((text) => text.trim()) ?? []
     if (name.toLowerCase() === 'respond-async') preference.respondAsync = true
     if (name.toLowerCase() === 'wait') preference.waitSeconds ??= waitSeconds(value)
   }
@@ -41,7 +45,10 @@ export function readPreference(header: string | string[] | undefined): Preferenc
 function waitSeconds(value: string): number {
   const seconds = value.replace(/^"(.*)"$/, '$1')
   if (/^\d{1,9}$/.test(seconds)) return Math.min(Number(seconds), MAX_WAIT_SECONDS)
-  throw new ThreadplaneError('MALFORMED_HEADER', `Prefer: wait is ${JSON.stringify(value)}: it takes a number of seconds`)
+  throw new ThreadplaneError(
+    'MALFORMED_HEADER',
+    `Prefer: wait is ${JSON.stringify(value)}: it takes a number of seconds`,
+  )
 }
 
 /** W3C trace context, handed to the method as it came. */

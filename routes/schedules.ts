@@ -45,7 +45,10 @@ interface ScheduleRoutesOptions {
   schedules: Schedules
 }
 
-export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = async (app, { registry, schedules }) => {
+export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = async (
+  app,
+  { registry, schedules },
+) => {
   app.addSchema(ScheduleView)
   const schedule = Type.Ref('Schedule', { description: 'The schedule' })
   const tags = ['Schedules']

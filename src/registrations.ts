@@ -100,11 +100,13 @@ export class Registrations {
   }
 }
 
-/** The versions of this package and of Node. */
-const describedBy = readFile(new URL(import.meta.resolve('threadplane/package.json')), 'utf8').then((text) => {
-  const { version } = JSON.parse(text) as { version: string }
-  return `${version} ${process.version}`
-})
+/** The versions of what describes a module: a widened schema is right for the zod that made it. */
+const describedBy = Promise.all(['threadplane', 'zod'].map(versionOf)).then((versions) => versions.join(' '))
+
+async function versionOf(name: string): Promise<string> {
+  const text = await readFile(new URL(import.meta.resolve(`${name}/package.json`)), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
 
 async function readIfThere(file: string): Promise<string | undefined> {
   try {

@@ -55,9 +55,20 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   const registrations = await Registrations.open(options.data)
   const journal = await Journal.open({ folder: options.data, log, keepJobsMs })
   const dispatcher = new Dispatcher(journal, log)
-  const registry: Registry = new Registry({ workers: new WorkersFolder(options.workers), registrations, dispatcher, log, onRemoved: (name) => schedules.removeAll(name) })
+  const registry: Registry = new Registry({
+    workers: new WorkersFolder(options.workers),
+    registrations,
+    dispatcher,
+    log,
+    onRemoved: (name) => schedules.removeAll(name),
+  })
   await registry.load()
-  const schedules: Schedules = new Schedules({ store: journal, dispatcher, log, serviceOf: (name) => registry.get(name) })
+  const schedules: Schedules = new Schedules({
+    store: journal,
+    dispatcher,
+    log,
+    serviceOf: (name) => registry.get(name),
+  })
   await schedules.load()
 
   const app = Fastify({

@@ -226,7 +226,8 @@ export class Dispatcher {
   /** Forgets a finished job. @throws JOB_NOT_FOUND, CONFLICT */
   async remove(id: string): Promise<void> {
     const job = await this.get(id)
-    if (!isFinished(job)) throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
+    if (!isFinished(job))
+      throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
     await this.#store.remove(id)
   }
 

@@ -7,7 +7,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { fromWireError, ThreadplaneError } from '../errors.ts'
+import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import { Deferred } from '../service/deferred.ts'
 import type { ServiceLog } from '../service/service.ts'
@@ -40,7 +40,6 @@ const BUSY = 5
 const DAMAGED = [11, 26]
 
 export class Journal implements JobStore {
-  readonly #worker: Worker
   readonly #log: ServiceLog
   readonly #outbox: Outbox<JournalRequest>
   readonly #pending = new Map<number, Deferred<unknown>>()
@@ -50,11 +49,10 @@ export class Journal implements JobStore {
   #gone: Error | undefined
 
   private constructor(worker: Worker, log: ServiceLog) {
-    this.#worker = worker
     this.#log = log
     this.#outbox = new Outbox<JournalRequest>(
       (requests) => worker.postMessage(requests),
-      ({ id }, error) => this.#reply({ id, error: { name: error.name, message: error.message } }),
+      ({ id }, error) => this.#reply({ id, error: toWireError(error) }),
     )
     worker.on('message', (replies: JournalReply[]) => {
       for (const reply of replies) this.#reply(reply)
@@ -64,7 +62,12 @@ export class Journal implements JobStore {
   }
 
   /** Opens the journal of a data folder, or makes it; jobs that were running are taken up. */
-  static async open({ folder, log, keepJobsMs, maxFinishedJobs = MAX_FINISHED_JOBS }: JournalOptions): Promise<Journal> {
+  static async open({
+    folder,
+    log,
+    keepJobsMs,
+    maxFinishedJobs = MAX_FINISHED_JOBS,
+  }: JournalOptions): Promise<Journal> {
     await mkdir(folder, { recursive: true })
     const file = join(folder, 'jobs.sqlite')
     const holder = join(folder, 'holder.json')
@@ -208,7 +211,11 @@ export class Journal implements JobStore {
   }
 }
 
-async function openError(folder: string, holder: string, { error, errno }: JournalOpened & { opened: false }): Promise<Error> {
+async function openError(
+  folder: string,
+  holder: string,
+  { error, errno }: JournalOpened & { opened: false },
+): Promise<Error> {
   const cause = fromWireError(error)
   if (errno === BUSY) {
     const who = await readFile(holder, 'utf8').then(

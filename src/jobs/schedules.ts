@@ -49,7 +49,9 @@ export class Schedules {
     if (schedule !== undefined) return schedule
     const names = this.of(service).map((other) => other.name)
     const there = names.length === 0 ? 'there are none' : `there are: ${names.join(', ')}`
-    throw new ThreadplaneError('SCHEDULE_NOT_FOUND', `${service} has no schedule ${JSON.stringify(name)}; ${there}`, { service })
+    throw new ThreadplaneError('SCHEDULE_NOT_FOUND', `${service} has no schedule ${JSON.stringify(name)}; ${there}`, {
+      service,
+    })
   }
 
   /** True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, CONFLICT, JOURNAL_UNAVAILABLE */
@@ -97,7 +99,9 @@ export class Schedules {
   #arm(): void {
     clearTimeout(this.#timer)
     if (this.#closed || this.#schedules.size === 0) return
-    const next = Math.min(...[...this.#schedules.values()].map((schedule) => nextTickAt(schedule) ?? Number.POSITIVE_INFINITY))
+    const next = Math.min(
+      ...[...this.#schedules.values()].map((schedule) => nextTickAt(schedule) ?? Number.POSITIVE_INFINITY),
+    )
     this.#armIn(Math.min(Math.max(next - Date.now(), 0), LOOK_EVERY_MS))
   }
 
@@ -107,7 +111,9 @@ export class Schedules {
 
   async #tickAll(): Promise<void> {
     const now = Date.now()
-    const due = [...this.#schedules.values()].filter((schedule) => (nextTickAt(schedule) ?? Number.POSITIVE_INFINITY) <= now)
+    const due = [...this.#schedules.values()].filter(
+      (schedule) => (nextTickAt(schedule) ?? Number.POSITIVE_INFINITY) <= now,
+    )
     const ticked = await Promise.all(due.map((schedule) => this.#tick(schedule, now)))
     if (this.#closed) return
     if (ticked.every(Boolean)) this.#arm()
@@ -140,7 +146,9 @@ export function nextTickAt({ cron, timezone, lastTickAt, createdAt }: Schedule):
 
 function refuseBadCron({ cron, timezone }: Pick<Schedule, 'cron' | 'timezone'>): void {
   const refuse = (pointer: string, message: string) =>
-    new ThreadplaneError('VALIDATION_FAILED', `the schedule was refused: ${message}`, { errors: [{ pointer, message }] })
+    new ThreadplaneError('VALIDATION_FAILED', `the schedule was refused: ${message}`, {
+      errors: [{ pointer, message }],
+    })
   try {
     new Intl.DateTimeFormat('en', { timeZone: timezone })
   } catch {
