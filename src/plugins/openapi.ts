@@ -28,6 +28,7 @@ export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
         { name: 'Lifecycle', description: 'Starting, stopping, crashing and pausing a service' },
         { name: 'Invocations', description: 'Calling a method, or casting a job' },
         { name: 'Jobs', description: 'Records of casts' },
+        { name: 'Schedules', description: 'Casts by the clock' },
         { name: 'Health', description: 'Probes' },
       ],
     },
