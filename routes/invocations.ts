@@ -71,7 +71,7 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
         return reply
       }
       const since = performance.now()
-      return service.whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs).then(() => {
+      return service.whenDescribed('call', timeoutMs ?? METHOD_DEFAULTS.timeoutMs).then(() => {
         call(service, request, reply, timeoutMs && Math.max(timeoutMs - (performance.now() - since), 1))
         return reply
       })
@@ -117,7 +117,7 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       const { service: name, method } = request.params
       const service = registry.get(name)
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout'])
-      if (service.description === undefined) await service.whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
+      await service.whenDescribed('cast', timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
       service.method(method)
       const payload = request.body ?? {}
       service.validate(method, payload)

@@ -82,6 +82,10 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
         ),
       ),
     },
+    // A schema of a body wants one.
+    preValidation: async (request) => {
+      request.body ??= {}
+    },
     handler: async ({ params, body = {} }) => {
       const service = registry.get(params.service)
       await service.crash(body.kind ?? 'exception', body.reason ?? 'crashed on purpose, over HTTP')

@@ -72,8 +72,10 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   #validators = new Map<string, PayloadValidator>()
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
-  #describing = new AbortController()
-  readonly #described = new Deferred<void>()
+  /** The short-lived thread that asks the module what it is. */
+  #describing: { done: Promise<void>; abort: () => void } | undefined
+  /** Rejected, and made anew, where nobody is about to learn what the module is. */
+  #described = new Deferred<void>()
   #lastState: ServiceState = 'stopped'
 
   constructor(settings: SupervisedServiceSettings) {
@@ -147,19 +149,21 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   async #start(onlyIfAutostart: boolean): Promise<void> {
     this.methodQueue.open()
     this.supervisor?.budget.reset()
+    for (const thread of this.threads) this.supervisor?.forget(thread)
     try {
-      if (this.description === undefined) await this.describe()
+      // Where that has failed before, there is a thread already, which describes the module as it starts.
+      if (this.description === undefined && this.threads.length === 0) await this.describe()
       if (this.#stopping !== undefined) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
       if (onlyIfAutostart && !this.options.autostart) {
         this.desiredState = 'stopped'
         return
       }
       this.#fitThreads()
-      for (const thread of this.threads) this.supervisor?.forget(thread)
       await Promise.all(this.threads.map((thread) => thread.maybeStart()))
     } catch (error) {
+      if (this.#stopping !== undefined) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
       // Where the module could not even be described, its first thread stands for the crash.
-      if (this.description === undefined && this.#stopping === undefined) {
+      if (this.threads.length === 0) {
         this.#fitThreads()
         this.threads[0]?.crash(error as Error)
       }
@@ -167,13 +171,27 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     }
   }
 
-  /** Learns what the module is, in a short-lived thread. */
+  /** Learns what the module is, in a short-lived thread; those who ask meanwhile share it. */
   async describe(): Promise<void> {
+    const abort = new AbortController()
+    this.#describing ??= { done: this.#describe(abort.signal), abort: () => abort.abort() }
+    await this.#describing.done
+  }
+
+  async #describe(signal: AbortSignal): Promise<void> {
     const { moduleUrl, log } = this.#settings
     const { startTimeoutMs, limits } = this.options
-    const { signal } = this.#describing
     const module = { service: this.name, module: moduleUrl, limits, log, startTimeoutMs, signal }
-    this.#learnAnew(await describeModule(module))
+    try {
+      this.#learnAnew(await describeModule(module))
+    } finally {
+      this.#describing = undefined
+    }
+  }
+
+  async #stopDescribing(): Promise<void> {
+    this.#describing?.abort()
+    await this.#describing?.done.catch(() => {})
   }
 
   #learnAnew(description: ServiceDescription): void {
@@ -192,10 +210,15 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.emit('described')
   }
 
-  /** Resolves once the module has described itself. @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED */
-  async whenDescribed(timeoutMs: number): Promise<void> {
+  /**
+   * Resolves once the module has described itself. A stopped service takes casts, so for one it is asked to.
+   * @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED
+   */
+  async whenDescribed(kind: QueuedMethod['kind'], timeoutMs: number): Promise<void> {
     if (this.description !== undefined) return
-    if (!this.#mayRun()) throw this.#notRunning()
+    if (kind === 'cast' && (this.state === 'stopped' || this.state === 'stopping')) {
+      this.describe().catch((error: Error) => this.#forsake(error))
+    } else if (!this.#mayRun()) throw this.#notRunning()
     const late = new AbortController()
     const timeout = sleep(timeoutMs, 'late', { signal: late.signal }).catch(() => {})
     const outcome = await Promise.race([this.#described.promise, timeout])
@@ -203,6 +226,17 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     if (outcome === 'late') {
       throw this.error('DEADLINE_EXCEEDED', `${this.name} has not described itself within ${timeoutMs} ms`)
     }
+  }
+
+  /** Nobody is about to learn what the module is: those who wait for that are told. */
+  #forsake(why: Error | undefined): void {
+    this.#described.reject(
+      this.error('SERVICE_NOT_RUNNING', `${this.name} has not described itself: ${why?.message ?? 'it was stopped'}`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        started: false,
+      }),
+    )
+    this.#described = new Deferred()
   }
 
   #fitThreads(): void {
@@ -232,7 +266,10 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
    */
   async stop({ drain = true } = {}): Promise<boolean> {
     this.desiredState = 'stopped'
-    if (this.state === 'stopped') return false
+    if (this.state === 'stopped') {
+      await this.#stopDescribing()
+      return false
+    }
     const joined = this.#stopping
     this.#stopping ??= this.#stop(drain).finally(() => {
       this.#stopping = undefined
@@ -251,8 +288,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
       thread.recall(['cast'])
     }
     this.methodQueue.rejectAll(reject, ['cast'])
-    this.#describing.abort()
-    this.#describing = new AbortController()
+    void this.#stopDescribing()
     const serves = this.threads.some((thread) => thread.state === 'running') && !this.methodQueue.paused
     const late = new AbortController()
     if (drain && serves) {
@@ -392,6 +428,9 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
       this.methodQueue.rejectAll((method) =>
         method.error('SERVICE_NOT_RUNNING', `${this.name} has ${state}: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
       )
+    }
+    if (this.description === undefined && this.#describing === undefined && !this.#mayRun()) {
+      this.#forsake(this.crashReason)
     }
     if (state === this.#lastState) return
     this.#lastState = state
