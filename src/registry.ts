@@ -176,7 +176,7 @@ export class Registry {
   /** Runs what runs to its end, and stops every thread; services keep their desired state. */
   async close(): Promise<void> {
     this.closing = true
-    this.#options.dispatcher.close()
     await Promise.all(this.services.map((service) => service.stop()))
+    this.#options.dispatcher.close()
   }
 }

@@ -221,10 +221,11 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     } else if (!this.#mayRun()) throw this.#notRunning()
     const late = new AbortController()
     const timeout = sleep(timeoutMs, 'late', { signal: late.signal }).catch(() => {})
-    const outcome = await Promise.race([this.#described.promise, timeout])
-    late.abort()
-    if (outcome === 'late') {
+    try {
+      if ((await Promise.race([this.#described.promise, timeout])) !== 'late') return
       throw this.error('DEADLINE_EXCEEDED', `${this.name} has not described itself within ${timeoutMs} ms`)
+    } finally {
+      late.abort()
     }
   }
 
@@ -421,12 +422,14 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   /** A thread, the queue or an operation has changed state. */
   #changed(): void {
     const { state } = this
+    // Its supervisor is about to decide, and says so by another change.
+    if (state === 'crashed') return
     // More threads may be wanted than the first start knew of.
     if (state === 'running' && this.threads.length < this.options.threads) this.#growThreads()
-    if (state === 'failed' || state === 'crashed') {
+    if (state === 'failed') {
       const why = this.crashReason?.message ?? 'unknown'
       this.methodQueue.rejectAll((method) =>
-        method.error('SERVICE_NOT_RUNNING', `${this.name} has ${state}: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
+        method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
       )
     }
     if (this.description === undefined && this.#describing === undefined && !this.#mayRun()) {

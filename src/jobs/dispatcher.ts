@@ -54,6 +54,7 @@ export class Dispatcher {
   readonly #waiters = new Map<string, Set<() => void>>()
   readonly #expirer: NodeJS.Timeout
   #waiterCount = 0
+  #closed = false
 
   constructor(store: JobStore, log: ServiceLog) {
     this.#store = store
@@ -128,7 +129,7 @@ export class Dispatcher {
   /** The job, as soon as it is finished, or as it is after `timeoutMs`. */
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Job> {
     const job = await this.get(id)
-    if (isFinished(job) || this.#waiterCount >= MAX_WAITERS) return job
+    if (isFinished(job) || this.#closed || this.#waiterCount >= MAX_WAITERS) return job
     const waiters = this.#waiters.get(id) ?? new Set()
     this.#waiters.set(id, waiters)
     const enough = new AbortController()
@@ -182,9 +183,12 @@ export class Dispatcher {
     return this.#store.unfinished(service)
   }
 
+  /** Nothing more will come of any job: whoever waits for one is answered. */
   close(): void {
+    this.#closed = true
     clearInterval(this.#expirer)
     for (const { timer } of this.#lanes.values()) clearTimeout(timer)
+    for (const waiters of this.#waiters.values()) for (const done of waiters) done()
   }
 
   #pumpService(name: string): void {
