@@ -84,8 +84,10 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
     reply: FastifyReply,
     timeoutMs: number | undefined,
   ): void {
+    // While the service was still unknown, the client may have hung up.
+    if (reply.raw.destroyed) return
     const queued = service.call(request.params.method, {
-      payload: request.body ?? {},
+      payload: payloadOf(request),
       bytes: request.bodyBytes,
       timeoutMs,
       traceparent: traceparent(request),
@@ -119,7 +121,7 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout'])
       await service.whenDescribed('cast', timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
       service.method(method)
-      const payload = request.body ?? {}
+      const payload = payloadOf(request)
       service.validate(method, payload)
       const job = await dispatcher.cast(service, method, payload, {
         ...request.query,
@@ -128,6 +130,11 @@ export const invocationRoutes: FastifyPluginAsyncTypebox<InvocationRoutesOptions
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
     },
   })
+}
+
+/** Without a body there are no arguments; `null` is one. */
+function payloadOf({ body }: FastifyRequest): unknown {
+  return body === undefined ? {} : body
 }
 
 function traceparent({ headers }: FastifyRequest): string | undefined {

@@ -34,6 +34,8 @@ interface InFlight {
   /** Set once its method is queued. */
   queued?: QueuedMethod
   cancelled: boolean
+  /** Not begun after, in milliseconds since the epoch. */
+  expiresAt: number
 }
 
 /** What the dispatcher is doing for one service. */
@@ -120,10 +122,13 @@ export class Dispatcher {
     return { ...page, items: page.items.map((job) => this.#view(job)) }
   }
 
-  /** An attempt is kept before its method is handed on; the job is seen as running once it has begun. */
+  /** An attempt is kept before its method is handed on; it is seen once it has begun. */
   #view(job: Job): Job {
     const queued = this.#inFlight.get(job.id)?.queued
-    return job.state === 'running' && queued !== undefined && !queued.begun ? { ...job, state: 'queued' } : job
+    if (job.state !== 'running' || queued === undefined || queued.settled || queued.begun) return job
+    const history = job.history.slice(0, -1)
+    const startedAt = history.length === 0 ? null : job.startedAt
+    return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
   }
 
   /** The job, as soon as it is finished, or as it is after `timeoutMs`. */
@@ -232,7 +237,8 @@ export class Dispatcher {
   }
 
   async #begin(lane: Lane, waiting: Job): Promise<void> {
-    const inFlight: InFlight = { cancelled: false }
+    const expiresAt = waiting.expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(waiting.expiresAt)
+    const inFlight: InFlight = { cancelled: false, expiresAt }
     this.#inFlight.set(waiting.id, inFlight)
     lane.inFlight += 1
     const job = await this.#store.begin(waiting.id)
@@ -302,8 +308,11 @@ export class Dispatcher {
     // It never began: the service stopped, or its queue was full.
     if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) return this.#store.release(id, attempts)
     const jobError = toJobError(error)
-    if (error.code === 'JOB_CANCELLED') {
-      return this.#finished(await this.#store.finish(id, attempts, { state: 'cancelled', error: jobError }))
+    if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
+      const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
+      const { started = false } = error.facts
+      if (!started) await this.#store.release(id, attempts)
+      return this.#finished(await this.#store.finish(id, started ? attempts : attempts - 1, { state, error: jobError }))
     }
     if (error.retryable && attempts < maxAttempts) {
       const { backoffMs, backoffMaxMs } = service.method(method).options
@@ -318,6 +327,10 @@ export class Dispatcher {
   }
 
   async #expire(): Promise<void> {
+    const now = Date.now()
+    for (const { queued, expiresAt } of this.#inFlight.values()) {
+      if (now >= expiresAt && queued?.begun === false) queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
+    }
     for (const job of await this.#store.expire()) this.#finished(job)
   }
 
