@@ -147,10 +147,12 @@ export class Registry {
           { service: name },
         )
       }
-      for (const id of unfinished) await dispatcher.cancel(id)
+      this.#services.delete(name)
+      await dispatcher.cancelAll(name)
       await service.stop()
       service.dispose()
-      this.#services.delete(name)
+      // What was being accepted while the service went.
+      await dispatcher.cancelAll(name)
       await registrations.set(name, { deleted: true })
     })
   }

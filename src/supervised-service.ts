@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { v7 as uuidv7 } from 'uuid'
 import { type ErrorFacts, ThreadplaneError } from './errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
@@ -195,7 +196,10 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   }
 
   #learnAnew(description: ServiceDescription): void {
+    const { restart } = this.options
     this.#learn(description)
+    // Where it could not be imported at first, it was supervised without its own word on that.
+    if (!isDeepStrictEqual(restart, this.options.restart)) this.#superviseAnew()
     this.#settings.onDescribed(description)
   }
 
@@ -240,9 +244,21 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.#described = new Deferred()
   }
 
+  #superviseAnew(): void {
+    this.supervisor?.discard(...this.threads)
+    this.supervisor = undefined
+    if (this.threads.length > 0 && this.#stopping === undefined) this.#supervise()
+  }
+
+  #supervise(): Supervisor {
+    this.supervisor ??= this.#settings.supervisorFor(this.options)
+    for (const thread of this.threads) if (thread.supervisor === undefined) this.supervisor.add(thread)
+    return this.supervisor
+  }
+
   #fitThreads(): void {
     const { options } = this
-    this.supervisor ??= this.#settings.supervisorFor(options)
+    const supervisor = this.#supervise()
     while (this.threads.length < options.threads) {
       const thread = new QueueServiceThread({
         name: this.name,
@@ -256,7 +272,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
         },
       })
       thread.on('state', () => this.#changed())
-      this.supervisor.add(thread)
+      supervisor.add(thread)
       this.threads.push(thread)
     }
   }
@@ -284,10 +300,9 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   async #stop(drain: boolean): Promise<void> {
     const reject = (method: QueuedMethod) => method.error('SERVICE_NOT_RUNNING', `${this.name} was stopped`)
     const { shutdownTimeoutMs } = this.options
-    for (const thread of this.threads) {
-      this.supervisor?.forget(thread)
-      thread.recall(['cast'])
-    }
+    // What crashes from now on stays down.
+    this.supervisor?.discard(...this.threads)
+    for (const thread of this.threads) thread.recall(['cast'])
     this.methodQueue.rejectAll(reject, ['cast'])
     void this.#stopDescribing()
     const serves = this.threads.some((thread) => thread.state === 'running') && !this.methodQueue.paused
@@ -432,9 +447,8 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
         method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
       )
     }
-    if (this.description === undefined && this.#describing === undefined && !this.#mayRun()) {
-      this.#forsake(this.crashReason)
-    }
+    const isGivenUp = state === 'failed' || this.desiredState === 'stopped'
+    if (this.description === undefined && this.#describing === undefined && isGivenUp) this.#forsake(this.crashReason)
     if (state === this.#lastState) return
     this.#lastState = state
     this.emit('state', state)

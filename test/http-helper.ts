@@ -195,7 +195,7 @@ export function request(port: number, method: string, path: string, options: Req
       response.on('end', () => {
         const isJson = /json/.test(response.headers['content-type'] ?? '')
         const { statusCode: status = 0, headers: got } = response
-        resolve({ status, headers: got, text, json: isJson ? JSON.parse(text) : undefined })
+        resolve({ status, headers: got, text, json: isJson && text !== '' ? JSON.parse(text) : undefined })
       })
     })
     sent.end(body)
@@ -239,6 +239,13 @@ export class Logs {
 export function letGo(service: string): void {
   const channel = new BroadcastChannel(`let go: ${service}`)
   channel.postMessage(true)
+  channel.close()
+}
+
+/** Lets a method of `gate.ts` go on, also where no worker is left to run `release`. */
+export function openGate(token: string): void {
+  const channel = new BroadcastChannel('open gate')
+  channel.postMessage(token)
   channel.close()
 }
 

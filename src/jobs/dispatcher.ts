@@ -166,6 +166,19 @@ export class Dispatcher {
     return this.get(id)
   }
 
+  /** All unfinished jobs of a service at once, so that the end of one is not the turn of another. */
+  async cancelAll(service: string): Promise<void> {
+    const ids = await this.#store.unfinished(service)
+    await Promise.all(
+      ids.map((id) =>
+        this.cancel(id).catch((error: unknown) => {
+          // It finished meanwhile.
+          if (!hasCode(error, 'CONFLICT') && !hasCode(error, 'JOB_NOT_FOUND')) throw error
+        }),
+      ),
+    )
+  }
+
   /** Queues a job anew that has failed, expired or been cancelled. @throws JOB_NOT_FOUND, CONFLICT */
   async retry(id: string): Promise<Job> {
     const job = await this.get(id)

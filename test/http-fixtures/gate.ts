@@ -1,5 +1,6 @@
-/** Holds a method until another lets it go, and says in the log what it sees. */
+/** Holds a method until another, or the test, lets it go, and says in the log what it sees. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BroadcastChannel } from 'node:worker_threads'
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 
@@ -15,6 +16,10 @@ function gate(token: string) {
   gates.set(token, { promise, open })
   return { promise, open }
 }
+
+const channel = new BroadcastChannel('open gate')
+channel.onmessage = (message: unknown) => gate((message as { data: string }).data).open()
+;(channel as unknown as NodeJS.Timeout).unref()
 
 const input = z.object({ token: z.string() })
 

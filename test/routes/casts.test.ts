@@ -1,6 +1,6 @@
 /** Casts: 202 and a job, which is retried, listed, waited for, cancelled, queued anew and forgotten. */
 import t, { type Test } from 'tap'
-import { type Answer, isProblem, serve } from '../http-helper.ts'
+import { type Answer, isProblem, openGate, serve } from '../http-helper.ts'
 
 const server = await serve(t, {
   services: { echo: 'echo', gate: 'gate', fails: 'fails', dies: 'dies', refines: 'refines', single: 'gate' },
@@ -91,17 +91,21 @@ t.test('delayMs: not before; maxAttempts and priority: as they are told', async 
 
 t.test('priority: 9 before 0, and first come first served within one', async (t) => {
   await server.post('/v1/services/single/pause')
-  const jobs = []
-  for (const priority of [0, 5, 9, 9, 5, 0]) jobs.push((await server.cast('single', 'nap', {}, `?priority=${priority}`)).json)
+  const jobs: Answer['json'][] = []
+  for (const [index, priority] of [0, 5, 9, 9, 5, 0].entries()) {
+    const token = `${priority} as number ${index}`
+    jobs.push((await server.cast('single', 'hold', { token }, `?priority=${priority}`)).json)
+  }
   await server.post('/v1/services/single/resume')
-  const done = await Promise.all(jobs.map(({ id }) => server.finished(id)))
-  const order = done
-    .map(({ finishedAt, id, priority }) => ({ finishedAt, id, priority }))
-    .sort((a, b) => (a.finishedAt < b.finishedAt ? -1 : a.finishedAt > b.finishedAt ? 1 : 0))
-  t.same(
-    order.map(({ priority }) => priority).filter((priority, index, all) => priority !== all[index - 1]),
-    [9, 5, 0],
-  )
+  const order = [2, 3, 1, 4, 0, 5]
+  const tokens = order.map((index) => `${jobs[index].priority} as number ${index}`)
+  for (const token of tokens) {
+    await server.logs.line('begun', { token })
+    openGate(token)
+  }
+  for (const { id } of jobs) await server.finished(id)
+  const begun = server.logs.records.filter(({ msg, token }) => msg === 'begun' && tokens.includes(token as string))
+  t.same(begun.map(({ token }) => token), tokens)
 })
 
 t.test('ttlMs: what has not begun by then expires, wherever it waits', async (t) => {
@@ -115,9 +119,9 @@ t.test('ttlMs: what has not begun by then expires, wherever it waits', async (t)
     const job = await server.finished(id)
     t.match(job, { state: 'expired', error: { code: 'JOB_EXPIRED' }, attempts: 0, history: [], startedAt: null })
   }
-  await server.call('single', 'release', { token: 'in the way' }, { headers: { 'request-timeout': '1ms' } })
-  await server.post('/v1/services/single/crash')
-  await held
+  openGate('in the way')
+  t.equal((await held).status, 200)
+  t.match(await server.call('single', 'nap'), { status: 200 })
   t.notOk(server.logs.has('begun', { token: 'late' }))
   isProblem(t, await server.post(`/v1/jobs/${idle.id}/cancel`), 'CONFLICT')
 })
@@ -219,7 +223,7 @@ t.test('a queued job that is cancelled never runs', async (t) => {
     t.type(answer.json.finishedAt, 'string')
     t.match(await server.post(`/v1/jobs/${id}/cancel`), { status: 200, json: { state: 'cancelled' } }, 'again')
   }
-  await server.post('/v1/services/single/crash')
+  openGate('first')
   await held
   await server.post('/v1/services/idle/start')
   t.match(await server.call('single', 'nap'), { status: 200 })
@@ -312,7 +316,7 @@ t.test('what waits in the thread for its turn is listed as it is shown: queued',
   const list = async (state: string) => (await server.get(`/v1/jobs?service=single&state=${state}`)).json.items
   t.match(await list('queued'), [{ id: json.id, state: 'queued' }])
   t.same(await list('running'), [])
-  await server.post('/v1/services/single/crash')
+  openGate('listed')
   await held
   t.match(await server.finished(json.id), { state: 'succeeded', attempts: 1 })
 })
