@@ -8,7 +8,7 @@ import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
 import { durableCall } from './durable-call.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './headers.ts'
-import { accepted, IdempotencyHeader, Payload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import { accepted, IdempotencyHeader, Payload, payloadOf, REFUSALS, TraceHeader } from './schemas/invocation.ts'
 import { MethodParams } from './schemas/service.ts'
 
 interface CallRoutesOptions {
@@ -62,7 +62,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
       if (service.description !== undefined) return call(service, request, reply, timeoutMs)
       const since = performance.now()
       service
-        .whenDescribed(timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
+        .whenDescribed('call', timeoutMs ?? METHOD_DEFAULTS.timeoutMs)
         .then(() => call(service, request, reply, timeoutMs && Math.max(timeoutMs - (performance.now() - since), 1)))
         .catch((error: unknown) => reply.send(error))
     },
@@ -74,6 +74,8 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
     reply: FastifyReply,
     timeoutMs: number | undefined,
   ): void {
+    // While the service was still unknown, the client may have hung up.
+    if (reply.raw.destroyed) return
     const { headers } = request
     if (headers.prefer !== undefined || headers['idempotency-key'] !== undefined) {
       const preference = readPreference(headers.prefer)
@@ -85,7 +87,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
       }
     }
     const queued = service.call(request.params.method, {
-      payload: request.body ?? {},
+      payload: payloadOf(request),
       bytes: request.bodyBytes,
       timeoutMs,
       traceparent: traceparent(headers),

@@ -8,9 +8,9 @@ import { METHOD_DEFAULTS } from '../src/options.ts'
 import { problems, toProblem } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
-import { traceparent } from './headers.ts'
+import { requestTimeoutMs, traceparent } from './headers.ts'
 import { acceptedJob, idempotencyOf } from './idempotency.ts'
-import { accepted, IdempotencyHeader, Payload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import { accepted, IdempotencyHeader, Payload, payloadOf, REFUSALS, TraceHeader } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
 import { MethodParams } from './schemas/service.ts'
 
@@ -73,12 +73,13 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     handler: async (request, reply) => {
       const { service: name, method } = request.params
       const service = registry.get(name)
-      if (service.description === undefined) await service.whenDescribed(METHOD_DEFAULTS.timeoutMs)
+      const timeoutMs = requestTimeoutMs(request.headers['request-timeout']) ?? METHOD_DEFAULTS.timeoutMs
+      await service.whenDescribed('cast', timeoutMs)
       service.method(method)
       if (request.body instanceof Lines) {
         return reply.code(207).send({ items: await castBatch(service, request, request.body) })
       }
-      const payload = request.body ?? {}
+      const payload = payloadOf(request)
       service.validate(method, payload)
       const idempotency = idempotencyOf(request, name, method, [payload, request.query])
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }

@@ -10,6 +10,7 @@ import type { Accepted } from '../src/jobs/job-store.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
 import { type Preference, traceparent } from './headers.ts'
 import { acceptedJob, idempotencyOf } from './idempotency.ts'
+import { payloadOf } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
 
 /** @throws what the job failed with; DEADLINE_EXCEEDED, VALIDATION_FAILED, IDEMPOTENCY_MISMATCH */
@@ -23,7 +24,7 @@ export async function durableCall(
 ): Promise<void> {
   const { method } = request.params
   const timeoutMs = requestTimeoutMs ?? service.method(method).options.timeoutMs
-  const payload = request.body ?? {}
+  const payload = payloadOf(request)
   service.validate(method, payload)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
   const options = { traceparent: traceparent(request.headers), idempotency }

@@ -27,9 +27,9 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
     schema: operation('start', 'Start it, if it is not started; wait until it is', 'START_FAILED', 'CONFLICT'),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      const starting = service.start()
-      await registry.rememberDesiredState(service)
-      return result(service, await starting)
+      // Together: an error of one must not find the other still awaited.
+      const [changed] = await Promise.all([service.start(), registry.rememberDesiredState(service)])
+      return result(service, changed)
     },
   })
 
@@ -43,8 +43,8 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
     handler: async ({ params, query }) => {
       const service = registry.get(params.service)
       const stopping = service.stop({ drain: query.drain ?? true })
-      await registry.rememberDesiredState(service)
-      return result(service, await stopping)
+      const [changed] = await Promise.all([stopping, registry.rememberDesiredState(service)])
+      return result(service, changed)
     },
   })
 
@@ -52,8 +52,11 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
     schema: operation('restart', 'Stop it, and start it', 'START_FAILED', 'CONFLICT'),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      await service.restart()
-      await registry.rememberDesiredState(service)
+      try {
+        await service.restart()
+      } finally {
+        await registry.rememberDesiredState(service)
+      }
       return result(service, true)
     },
   })
@@ -81,7 +84,11 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
         ),
       ),
     },
-    handler: async ({ params, body }) => {
+    // A schema of a body wants one.
+    preValidation: async (request) => {
+      request.body ??= {}
+    },
+    handler: async ({ params, body = {} }) => {
       const service = registry.get(params.service)
       await service.crash(body?.kind ?? 'exception', body?.reason ?? 'crashed on purpose, over HTTP')
       return result(service, true)

@@ -4,36 +4,34 @@ import ms from 'ms'
 import { z } from 'zod'
 import { LOG_LEVELS } from './protocol.ts'
 
+const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
+const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
+const A_PORT = 'a port from 0 to 65535'
+
 const duration = z
   .string()
-  .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a duration such as 500ms, 9s or 24h')
+  .regex(/^\d+(\.\d+)?(ms|s|m|h)$/, A_DURATION)
   .transform((text) => ms(text as ms.StringValue))
+  .pipe(z.number().min(1, A_DURATION).max(86_400_000, A_DURATION))
 const size = z
   .string()
-  .regex(/^\d+(\.\d+)?([KMG]i?B|B)$/, 'a size such as 512KiB or 10MiB')
+  .regex(/^\d+(\.\d+)?([KMG]i?B|B)$/, A_SIZE)
   .transform((text) => bytes.parse(text) as number)
+  .pipe(z.int(A_SIZE).min(1, A_SIZE).max(256 * 1024 * 1024, A_SIZE))
 const flag = z.enum(['true', 'false'], 'true or false').transform((text) => text === 'true')
-const port = z.coerce.number('a port from 0 to 65535').pipe(z.int('a port from 0 to 65535').min(0).max(65_535))
+const port = z.string().regex(/^\d{1,5}$/, A_PORT).transform(Number).pipe(z.int().max(65_535, A_PORT))
 
 /** Environment variable → default, meaning, and what it takes. The README's table is tested against it. */
 export const SETTINGS = {
-  THREADPLANE_HOST: { default: '127.0.0.1', takes: z.string().min(1), meaning: 'address to listen on' },
+  THREADPLANE_HOST: { default: '127.0.0.1', takes: z.string().min(1, 'an address'), meaning: 'address to listen on' },
   THREADPLANE_PORT: { default: '8080', takes: port, meaning: 'port to listen on; 0 takes a free one' },
   THREADPLANE_INSECURE: {
     default: 'false',
     takes: flag,
     meaning: 'allow an address other than loopback, for anybody who can reach it',
   },
-  THREADPLANE_WORKERS: {
-    default: '',
-    takes: z.string(),
-    meaning: 'folder of service modules; the bundled ones if empty',
-  },
-  THREADPLANE_DATA: {
-    default: '.threadplane',
-    takes: z.string().min(1),
-    meaning: 'folder of what must survive a restart',
-  },
+  THREADPLANE_WORKERS: { default: '', takes: z.string(), meaning: 'folder of service modules; the bundled ones if empty' },
+  THREADPLANE_DATA: { default: '.threadplane', takes: z.string().min(1, 'a folder'), meaning: 'folder of what must survive a restart' },
   THREADPLANE_LOG_LEVEL: {
     default: 'info',
     takes: z.enum([...LOG_LEVELS, 'silent'], `one of ${[...LOG_LEVELS, 'silent'].join(', ')}`),

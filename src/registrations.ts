@@ -20,9 +20,12 @@ const registrationSchema = z.strictObject({
   deleted: z.literal(true).optional(),
 })
 
+const nameSchema = z.string().regex(NAME_PATTERN)
+
 const fileSchema = z.strictObject({
   version: z.literal(1),
-  services: z.record(z.string().regex(NAME_PATTERN), registrationSchema),
+  // Not a record, which would lose the service that is named __proto__.
+  services: z.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value)),
 })
 
 export type Registration = z.infer<typeof registrationSchema>
@@ -52,7 +55,9 @@ export class Registrations {
     if (text === undefined) return
     try {
       const { services } = fileSchema.parse(JSON.parse(text))
-      for (const [name, registration] of Object.entries(services)) this.#services.set(name, registration)
+      for (const [name, registration] of Object.entries(services)) {
+        this.#services.set(nameSchema.parse(name), registrationSchema.parse(registration))
+      }
     } catch (error) {
       throw new Error(`${this.#file} cannot be read: repair it, or move it away to begin without registrations`, {
         cause: error,

@@ -148,10 +148,12 @@ export class Registry {
         const detail = `${name} has unfinished jobs: cancel them, or delete with ?cancelJobs=true`
         throw new ThreadplaneError('CONFLICT', detail, { service: name })
       }
+      this.#services.delete(name)
       await dispatcher.cancelAll(name)
       await service.stop()
       service.dispose()
-      this.#services.delete(name)
+      // What was being accepted while the service went.
+      await dispatcher.cancelAll(name)
       await this.#options.onRemoved(name)
       await registrations.set(name, { deleted: true })
     })
@@ -178,7 +180,7 @@ export class Registry {
   /** Runs what runs to its end, and stops every thread; services keep their desired state. */
   async close(): Promise<void> {
     this.closing = true
-    this.#options.dispatcher.close()
     await Promise.all(this.services.map((service) => service.stop()))
+    this.#options.dispatcher.close()
   }
 }

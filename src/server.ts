@@ -75,9 +75,12 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
-    // Slow clients: the headers within 3 s, the whole request within 60 s.
-    http: { headersTimeout: 3_000 },
+    // Slow clients: the headers within 3 s, the whole request within 60 s. Node looks every 30 s if not told otherwise.
+    // It would also refuse a request without Host by itself, with no problem document.
+    http: { headersTimeout: 3_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     requestTimeout: 60_000,
+    // A name of any length is one that does not exist, or cannot be registered.
+    routerOptions: { maxParamLength: 16_384 },
     forceCloseConnections: 'idle',
     // The registry answers for a server that closes, with a problem document.
     return503OnClosing: false,
@@ -104,11 +107,11 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules })
-  app.addHook('onClose', async () => {
+  app.addHook('preClose', async () => {
     schedules.close()
     await registry.close()
-    await journal.close()
   })
+  app.addHook('onClose', () => journal.close())
   return { app, registry, dispatcher }
 }
 

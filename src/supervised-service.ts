@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { uuidv7 } from './uuidv7.ts'
+import { isDeepStrictEqual } from 'node:util'
 import { type ErrorFacts, ThreadplaneError } from './errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
 import { PayloadValidator } from './payload-validator.ts'
@@ -16,6 +16,7 @@ import { QueuedMethod } from './service/queued-method.ts'
 import { QueueServiceThread } from './service/queue-service-thread.ts'
 import type { ServiceLog } from './service/service.ts'
 import type { Supervisor } from './service/supervisor.ts'
+import { uuidv7 } from './uuidv7.ts'
 
 export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
 
@@ -64,8 +65,10 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   #validators = new Map<string, PayloadValidator>()
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
-  #describing = new AbortController()
-  readonly #described = new Deferred<void>()
+  /** The short-lived thread that asks the module what it is. */
+  #describing: { done: Promise<void>; abort: () => void } | undefined
+  /** Rejected, and made anew, where nobody is about to learn what the module is. */
+  #described = new Deferred<void>()
   #lastState: ServiceState = 'stopped'
 
   constructor(settings: SupervisedServiceSettings) {
@@ -139,19 +142,21 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   async #start(onlyIfAutostart: boolean): Promise<void> {
     this.methodQueue.open()
     this.supervisor?.budget.reset()
+    for (const thread of this.threads) this.supervisor?.forget(thread)
     try {
-      if (this.description === undefined) await this.describe()
+      // Where that has failed before, there is a thread already, which describes the module as it starts.
+      if (this.description === undefined && this.threads.length === 0) await this.describe()
       if (this.#stopping !== undefined) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
       if (onlyIfAutostart && !this.options.autostart) {
         this.desiredState = 'stopped'
         return
       }
       this.#fitThreads()
-      for (const thread of this.threads) this.supervisor?.forget(thread)
       await Promise.all(this.threads.map((thread) => thread.maybeStart()))
     } catch (error) {
+      if (this.#stopping !== undefined) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
       // Where the module could not even be described, its first thread stands for the crash.
-      if (this.description === undefined && this.#stopping === undefined) {
+      if (this.threads.length === 0) {
         this.#fitThreads()
         this.threads[0]?.crash(error as Error)
       }
@@ -159,17 +164,34 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     }
   }
 
-  /** Learns what the module is, in a short-lived thread. */
+  /** Learns what the module is, in a short-lived thread; those who ask meanwhile share it. */
   async describe(): Promise<void> {
+    const abort = new AbortController()
+    this.#describing ??= { done: this.#describe(abort.signal), abort: () => abort.abort() }
+    await this.#describing.done
+  }
+
+  async #describe(signal: AbortSignal): Promise<void> {
     const { moduleUrl, log } = this.#settings
     const { startTimeoutMs, limits } = this.options
-    const { signal } = this.#describing
     const module = { service: this.name, module: moduleUrl, limits, log, startTimeoutMs, signal }
-    this.#learnAnew(await describeModule(module))
+    try {
+      this.#learnAnew(await describeModule(module))
+    } finally {
+      this.#describing = undefined
+    }
+  }
+
+  async #stopDescribing(): Promise<void> {
+    this.#describing?.abort()
+    await this.#describing?.done.catch(() => {})
   }
 
   #learnAnew(description: ServiceDescription): void {
+    const { restart } = this.options
     this.#learn(description)
+    // Where it could not be imported at first, it was supervised without its own word on that.
+    if (!isDeepStrictEqual(restart, this.options.restart)) this.#superviseAnew()
     this.#settings.onDescribed(description)
   }
 
@@ -184,22 +206,51 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.emit('described')
   }
 
-  /** Resolves once the module has described itself. @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED */
-  async whenDescribed(timeoutMs: number): Promise<void> {
+  /**
+   * Resolves once the module has described itself. A stopped service takes casts, so for one it is asked to.
+   * @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED
+   */
+  async whenDescribed(kind: QueuedMethod['kind'], timeoutMs: number): Promise<void> {
     if (this.description !== undefined) return
-    if (!this.#mayRun()) throw this.#notRunning()
+    if (kind === 'cast' && (this.state === 'stopped' || this.state === 'stopping')) {
+      this.describe().catch((error: Error) => this.#forsake(error))
+    } else if (!this.#mayRun()) throw this.#notRunning()
     const late = new AbortController()
     const timeout = sleep(timeoutMs, 'late', { signal: late.signal }).catch(() => {})
-    const outcome = await Promise.race([this.#described.promise, timeout])
-    late.abort()
-    if (outcome === 'late') {
+    try {
+      if ((await Promise.race([this.#described.promise, timeout])) !== 'late') return
       throw this.error('DEADLINE_EXCEEDED', `${this.name} has not described itself within ${timeoutMs} ms`)
+    } finally {
+      late.abort()
     }
+  }
+
+  /** Nobody is about to learn what the module is: those who wait for that are told. */
+  #forsake(why: Error | undefined): void {
+    this.#described.reject(
+      this.error('SERVICE_NOT_RUNNING', `${this.name} has not described itself: ${why?.message ?? 'it was stopped'}`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        started: false,
+      }),
+    )
+    this.#described = new Deferred()
+  }
+
+  #superviseAnew(): void {
+    this.supervisor?.discard(...this.threads)
+    this.supervisor = undefined
+    if (this.threads.length > 0 && this.#stopping === undefined) this.#supervise()
+  }
+
+  #supervise(): Supervisor {
+    this.supervisor ??= this.#settings.supervisorFor(this.options)
+    for (const thread of this.threads) if (thread.supervisor === undefined) this.supervisor.add(thread)
+    return this.supervisor
   }
 
   #fitThreads(): void {
     const { options } = this
-    this.supervisor ??= this.#settings.supervisorFor(options)
+    const supervisor = this.#supervise()
     while (this.threads.length < options.threads) {
       const thread = new QueueServiceThread({
         name: this.name,
@@ -213,7 +264,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
         },
       })
       thread.on('state', () => this.#changed())
-      this.supervisor.add(thread)
+      supervisor.add(thread)
       this.threads.push(thread)
     }
   }
@@ -224,7 +275,10 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
    */
   async stop({ drain = true } = {}): Promise<boolean> {
     this.desiredState = 'stopped'
-    if (this.state === 'stopped') return false
+    if (this.state === 'stopped') {
+      await this.#stopDescribing()
+      return false
+    }
     const joined = this.#stopping
     this.#stopping ??= this.#stop(drain).finally(() => {
       this.#stopping = undefined
@@ -238,13 +292,11 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   async #stop(drain: boolean): Promise<void> {
     const reject = (method: QueuedMethod) => method.error('SERVICE_NOT_RUNNING', `${this.name} was stopped`)
     const { shutdownTimeoutMs } = this.options
-    for (const thread of this.threads) {
-      this.supervisor?.forget(thread)
-      thread.recall(['cast'])
-    }
+    // What crashes from now on stays down.
+    this.supervisor?.discard(...this.threads)
+    for (const thread of this.threads) thread.recall(['cast'])
     this.methodQueue.rejectAll(reject, ['cast'])
-    this.#describing.abort()
-    this.#describing = new AbortController()
+    void this.#stopDescribing()
     const serves = this.threads.some((thread) => thread.state === 'running') && !this.methodQueue.paused
     const late = new AbortController()
     if (drain && serves) {
@@ -379,16 +431,18 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   /** A thread, the queue or an operation has changed state. */
   #changed(): void {
     const { state } = this
+    // Its supervisor is about to decide, and says so by another change.
+    if (state === 'crashed') return
     // More threads may be wanted than the first start knew of.
     if (state === 'running' && this.threads.length < this.options.threads) this.#growThreads()
-    if (state === 'failed' || state === 'crashed') {
+    if (state === 'failed') {
       const why = this.crashReason?.message ?? 'unknown'
       this.methodQueue.rejectAll((method) =>
-        method.error('SERVICE_NOT_RUNNING', `${this.name} has ${state}: ${why}`, {
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        }),
+        method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
       )
     }
+    const isGivenUp = state === 'failed' || this.desiredState === 'stopped'
+    if (this.description === undefined && this.#describing === undefined && isGivenUp) this.#forsake(this.crashReason)
     if (state === this.#lastState) return
     this.#lastState = state
     this.emit('state', state)

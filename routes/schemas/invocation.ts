@@ -4,6 +4,11 @@ import type { ErrorCode } from '../../src/errors.ts'
 
 export const Payload = Type.Unknown({ description: 'An object passes by name, an array by position' })
 
+/** Without a body there are no arguments; `null` is one. */
+export function payloadOf({ body }: { body: unknown }): unknown {
+  return body === undefined ? {} : body
+}
+
 export const IdempotencyHeader = {
   'idempotency-key': Type.Optional(
     Type.String({ description: 'The same key and payload within 24 h is the same job', examples: ['"order-17"'] }),

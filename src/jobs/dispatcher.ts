@@ -40,6 +40,8 @@ export interface CastRequest {
 
 /** One attempt, between being kept and its end. */
 interface InFlight {
+  /** Not begun after, in milliseconds since the epoch. */
+  expiresAt: number
   /** Set once its method is queued. */
   queued?: QueuedMethod
   cancelled: boolean
@@ -102,7 +104,7 @@ export class Dispatcher {
     const accepts = requests.map((request) => this.#acceptRequest(service, request, lane))
     const begun = accepts.filter(({ begin }) => begin)
     if (lane !== undefined) lane.inFlight += begun.length
-    for (const { job } of begun) this.#inFlight.set(job.id, { cancelled: false })
+    for (const { job } of begun) this.#inFlight.set(job.id, newInFlight(job))
     let accepted: Accepted[]
     try {
       accepted = await this.#store.accept(accepts)
@@ -118,7 +120,7 @@ export class Dispatcher {
       else this.#landed(lane, job.id)
     }
     if (begun.length < accepts.length) this.#waiting(service.name)
-    return accepted
+    return accepted.map((answer) => ('job' in answer ? { ...answer, job: this.#view(answer.job) } : answer))
   }
 
   #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, lane?: Lane): AcceptRequest {
@@ -167,10 +169,14 @@ export class Dispatcher {
     return { ...page, items: page.items.map((job) => this.#view(job)) }
   }
 
-  /** An attempt is on disk before its method is handed on; the job is seen as running once it has begun. */
+  /** An attempt is on disk before its method is handed on; it is seen once it has begun. */
   #view(job: Job): Job {
-    const queued = this.#inFlight.get(job.id)?.queued
-    return job.state === 'running' && queued !== undefined && !queued.begun ? { ...job, state: 'queued' } : job
+    const inFlight = this.#inFlight.get(job.id)
+    const { queued } = inFlight ?? {}
+    if (job.state !== 'running' || inFlight === undefined || queued?.settled || queued?.begun) return job
+    const history = job.history.slice(0, -1)
+    const startedAt = history.length === 0 ? null : job.startedAt
+    return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
   }
 
   /** The job, as soon as it is finished, or as it is after `timeoutMs`. */
@@ -245,9 +251,10 @@ export class Dispatcher {
     }
   }
 
-  /** Dispatches nothing more. */
+  /** Nothing more will come of any job: whoever waits for one is answered. */
   close(): void {
     clearInterval(this.#expirer)
+    this.#waiters.close()
     for (const { timer } of this.#lanes.values()) clearTimeout(timer)
     this.#lanes.clear()
   }
@@ -306,7 +313,7 @@ export class Dispatcher {
   }
 
   async #begin(lane: Lane, waiting: Job): Promise<void> {
-    this.#inFlight.set(waiting.id, { cancelled: false })
+    this.#inFlight.set(waiting.id, newInFlight(waiting))
     lane.inFlight += 1
     try {
       const job = await this.#store.begin(waiting.id)
@@ -382,8 +389,11 @@ export class Dispatcher {
       return this.#waiting(service.name)
     }
     const jobError = toJobError(error)
-    if (error.code === 'JOB_CANCELLED') {
-      return this.#finished(await this.#store.finish(id, attempts, { state: 'cancelled', error: jobError }))
+    if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
+      const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
+      const { started = false } = error.facts
+      if (!started) await this.#store.release(id, attempts)
+      return this.#finished(await this.#store.finish(id, started ? attempts : attempts - 1, { state, error: jobError }))
     }
     if (error.retryable && attempts < maxAttempts) {
       const { backoffMs, backoffMaxMs } = service.method(method).options
@@ -399,6 +409,10 @@ export class Dispatcher {
   }
 
   async #expire(): Promise<void> {
+    const now = Date.now()
+    for (const { queued, expiresAt } of this.#inFlight.values()) {
+      if (now >= expiresAt && queued?.begun === false) queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
+    }
     try {
       for (const job of await this.#store.expire()) this.#finished(job)
     } catch (error) {
@@ -409,4 +423,8 @@ export class Dispatcher {
   #finished(job: Job | undefined): void {
     if (job !== undefined) this.#waiters.finished(job.id)
   }
+}
+
+function newInFlight({ expiresAt }: Job): InFlight {
+  return { cancelled: false, expiresAt: expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) }
 }

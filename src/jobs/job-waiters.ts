@@ -6,10 +6,11 @@ const MAX_WAITERS = 10_000
 export class JobWaiters {
   readonly #waiters = new Map<string, Set<() => void>>()
   #count = 0
+  #closed = false
 
   /** Resolves when the job has finished, after `timeoutMs`, when `signal` fires, or at once where too many wait. */
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    if (this.#count >= MAX_WAITERS || signal?.aborted) return
+    if (this.#closed || this.#count >= MAX_WAITERS || signal?.aborted) return
     const enough = new AbortController()
     const done = () => enough.abort()
     const waiters = this.#waiters.get(id) ?? new Set()
@@ -25,5 +26,10 @@ export class JobWaiters {
 
   finished(id: string): void {
     for (const done of this.#waiters.get(id) ?? []) done()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const id of this.#waiters.keys()) this.finished(id)
   }
 }

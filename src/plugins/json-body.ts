@@ -1,5 +1,5 @@
 /** Bodies are JSON, or are not there: a POST without one is fine, whatever its content type says. */
-import type { FastifyRequest } from 'fastify'
+import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../errors.ts'
 
@@ -30,4 +30,8 @@ export const jsonBody = fp(async (app) => {
       })
     },
   )
+  app.addContentTypeParser('*', (request, _body, done) => {
+    if (request.headers['content-length'] === '0') done(null, undefined)
+    else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type']))
+  })
 })

@@ -14,7 +14,10 @@ export interface LoopbackGuardOptions {
 }
 
 export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { anyHost }) => {
-  app.addHook('onRequest', async ({ headers, routeOptions }) => {
+  app.addHook('onRequest', async ({ headers, raw, routeOptions }) => {
+    if (headers.host === undefined && raw.httpVersion === '1.1') {
+      throw new ThreadplaneError('MALFORMED_HEADER', 'a request of HTTP/1.1 has a Host')
+    }
     if (PROBES.has(routeOptions.url ?? '')) return
     const { host = '', origin } = headers
     if (!anyHost && !LOOPBACK.test(host)) {

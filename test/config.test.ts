@@ -1,0 +1,93 @@
+/** Settings: what they take, and what is said about a wrong one. */
+import t from 'tap'
+import { readConfig, SETTINGS } from '../src/config.ts'
+
+t.test('without any setting there are the defaults', async (t) => {
+  t.same(readConfig({ PATH: '/bin' }), {
+    host: '127.0.0.1',
+    port: 8080,
+    insecure: false,
+    workers: '',
+    data: '.threadplane',
+    logLevel: 'info',
+    maxBodyBytes: 10 * 1024 * 1024,
+    shutdownTimeoutMs: 9_000,
+    showStacks: false,
+  })
+})
+
+t.test('each default is one that its setting takes', async (t) => {
+  for (const [name, { default: fallback }] of Object.entries(SETTINGS)) {
+    t.doesNotThrow(() => readConfig({ [name]: fallback }), name)
+  }
+})
+
+t.test('durations, sizes, ports and flags are read', async (t) => {
+  const config = (name: string, value: string) => readConfig({ [name]: value })
+  for (const [value, ms] of [
+    ['500ms', 500],
+    ['9s', 9_000],
+    ['1.5m', 90_000],
+    ['1h', 3_600_000],
+  ] as const) {
+    t.equal(config('THREADPLANE_SHUTDOWN_TIMEOUT', value).shutdownTimeoutMs, ms)
+  }
+  for (const [value, bytes] of [
+    ['512B', 512],
+    ['1KiB', 1_024],
+    ['1KB', 1_000],
+    ['1.5MiB', 1.5 * 1024 * 1024],
+  ] as const) {
+    t.equal(config('THREADPLANE_MAX_BODY', value).maxBodyBytes, bytes)
+  }
+  t.equal(config('THREADPLANE_PORT', '0').port, 0)
+  t.equal(config('THREADPLANE_PORT', '65535').port, 65_535)
+  t.equal(config('THREADPLANE_SHOW_STACKS', 'true').showStacks, true)
+  t.equal(config('THREADPLANE_LOG_LEVEL', 'silent').logLevel, 'silent')
+  for (const host of ['localhost', '127.0.0.1', '127.8.8.8', '::1']) t.equal(config('THREADPLANE_HOST', host).host, host)
+})
+
+t.test('a wrong value is named, with what it is and what it takes', async (t) => {
+  for (const [name, value, takes] of [
+    ['THREADPLANE_PORT', 'http', /a port from 0 to 65535/],
+    ['THREADPLANE_PORT', '', /a port from 0 to 65535/],
+    ['THREADPLANE_PORT', ' ', /a port from 0 to 65535/],
+    ['THREADPLANE_PORT', '65536', /a port from 0 to 65535/],
+    ['THREADPLANE_PORT', '-1', /a port from 0 to 65535/],
+    ['THREADPLANE_PORT', '80.5', /a port from 0 to 65535/],
+    ['THREADPLANE_PORT', '0x50', /a port from 0 to 65535/],
+    ['THREADPLANE_HOST', '', /an address/],
+    ['THREADPLANE_DATA', '', /a folder/],
+    ['THREADPLANE_SHUTDOWN_TIMEOUT', '9', /a duration from 1ms to 24h, such as/],
+    ['THREADPLANE_SHUTDOWN_TIMEOUT', '0s', /a duration from 1ms to 24h/],
+    ['THREADPLANE_SHUTDOWN_TIMEOUT', '30d', /a duration from 1ms to 24h/],
+    ['THREADPLANE_SHUTDOWN_TIMEOUT', '-1s', /a duration/],
+    ['THREADPLANE_MAX_BODY', '10', /a size from 1B to 256MiB, such as/],
+    ['THREADPLANE_MAX_BODY', '0B', /a size from 1B to 256MiB/],
+    ['THREADPLANE_MAX_BODY', '1TiB', /a size/],
+    ['THREADPLANE_MAX_BODY', '1GiB', /a size from 1B to 256MiB/],
+    ['THREADPLANE_INSECURE', 'yes', /true or false/],
+    ['THREADPLANE_SHOW_STACKS', 'TRUE', /true or false/],
+    ['THREADPLANE_LOG_LEVEL', 'loud', /one of trace, debug, info, warn, error, fatal, silent/],
+  ] as const) {
+    const message = new RegExp(`^${name} is ${JSON.stringify(value)}: it takes ${takes.source}`)
+    t.throws(() => readConfig({ [name]: value }), { message }, `${name}=${value}`)
+  }
+})
+
+t.test('all that is wrong is told at once', async (t) => {
+  const environment = { THREADPLANE_PORT: 'a', THREADPLANE_INSECURE: 'b', THREADPLANE_PROT: '1' }
+  t.throws(() => readConfig(environment), { message: /PORT is "a".*\n.*INSECURE is "b".*\n.*THREADPLANE_PROT is no setting/ })
+})
+
+t.test('a setting that does not exist is refused, with those that do', async (t) => {
+  t.throws(() => readConfig({ THREADPLANE_PROT: '1' }), { message: /THREADPLANE_PROT is no setting; there are: .*THREADPLANE_PORT/ })
+})
+
+t.test('an address other than loopback needs the word of the operator (P7)', async (t) => {
+  for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.com', '127.0.0.1.nip.io']) {
+    const message = /THREADPLANE_HOST is .*only loopback.*THREADPLANE_INSECURE=true/
+    t.throws(() => readConfig({ THREADPLANE_HOST: host }), { message }, host)
+    t.equal(readConfig({ THREADPLANE_HOST: host, THREADPLANE_INSECURE: 'true' }).host, host)
+  }
+})

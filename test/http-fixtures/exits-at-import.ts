@@ -1,0 +1,3 @@
+/** Ends its thread at import. */
+process.exit(7)
+export {}

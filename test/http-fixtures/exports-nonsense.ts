@@ -1,0 +1,2 @@
+/** Exports something else. */
+export default { methods: { go: () => 1 } }

@@ -1,0 +1,2 @@
+/** Exports no service. */
+export const nothing = 1

@@ -1,0 +1,10 @@
+/** Fails to start while the environment variable `FAILS_TO_START` is set; a thread has a copy of what it was. */
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  restart: { backoffMs: 600_000, backoffMaxMs: 600_000 },
+  methods: { go: method({ handler: () => 'went' }) },
+  onThreadStarted: () => {
+    if (process.env.FAILS_TO_START) throw new Error(`could not start: ${process.env.FAILS_TO_START}`)
+  },
+})

@@ -1,0 +1,3 @@
+/** Loops for ever at import. */
+for (;;);
+export {}

@@ -1,0 +1,14 @@
+/** Refuses what only its thread can refuse. */
+import { defineService, method } from 'threadplane'
+import { z } from 'zod'
+
+export default defineService({
+  methods: {
+    even: method({
+      input: z.object({ n: z.number().refine((n) => n % 2 === 0, 'It is odd') }),
+      maxAttempts: 3,
+      backoffMs: 1,
+      handler: ({ n }) => n,
+    }),
+  },
+})

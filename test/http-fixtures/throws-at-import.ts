@@ -1,0 +1,3 @@
+/** Throws at import. */
+throw new TypeError('the import went wrong')
+export {}

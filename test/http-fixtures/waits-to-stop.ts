@@ -1,0 +1,16 @@
+/** Its stop waits until it is let go. */
+import { BroadcastChannel } from 'node:worker_threads'
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  methods: { go: method({ handler: (_payload, { job }) => job.attempt }) },
+  onThreadStop: async ({ name, logger }) => {
+    const channel = new BroadcastChannel(`let go: ${name}`)
+    const letGo = new Promise((resolve) => {
+      channel.onmessage = resolve
+    })
+    logger.info('waits to stop')
+    await letGo
+    channel.close()
+  },
+})

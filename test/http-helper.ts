@@ -1,0 +1,285 @@
+/**
+ * A real server on a free port, with a data folder of its own and fixtures as its workers folder, and a client over
+ * real sockets. What a test waits for is an event with a deadline, never a time.
+ */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BroadcastChannel, type Worker } from 'node:worker_threads'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { ERRORS, type ErrorCode } from '../src/errors.ts'
+import { buildServer, type Server, type ServerOptions } from '../src/server.ts'
+import type { ServiceState, SupervisedService } from '../src/supervised-service.ts'
+
+const DEADLINE_MS = 20_000
+
+const FIXTURES = fileURLToPath(new URL('./http-fixtures/', import.meta.url))
+
+export interface ServeOptions extends Partial<Omit<ServerOptions, 'workers' | 'data' | 'log'>> {
+  /** Service names → fixtures. */
+  services: Record<string, string>
+  /** That of an earlier server, to find again what it kept. */
+  folder?: string
+  /** False: nothing is started. */
+  start?: boolean
+}
+
+export interface RequestOptions {
+  json?: unknown
+  body?: string | Buffer
+  headers?: Record<string, string | string[]>
+  /** The client hangs up. */
+  signal?: AbortSignal
+}
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: what is answered is looked at by the test
+  json: any
+}
+
+export interface LogRecord {
+  level: number
+  msg: string
+  [field: string]: unknown
+}
+
+/** Threads of this process that have not ended. */
+const threads = new Set<Worker>()
+process.on('worker', (worker: Worker) => {
+  threads.add(worker)
+  worker.once('exit', () => threads.delete(worker))
+})
+let open = 0
+
+/** Everything is closed in teardown, and no thread is left then. */
+export async function serve(t: Test, options: ServeOptions): Promise<TestServer> {
+  const { services, folder = mkdtempSync(join(FIXTURES, '../http-')), start = true, ...more } = options
+  const workers = join(folder, 'workers')
+  mkdirSync(workers, { recursive: true })
+  for (const [name, fixture] of Object.entries(services)) {
+    copyFileSync(join(FIXTURES, `${fixture}.js`), join(workers, `${name}.js`))
+  }
+  const logs = new Logs()
+  const server = await buildServer({ workers, data: join(folder, 'data'), log: logs.logger, ...more })
+  open += 1
+  let closed: Promise<void> | undefined
+  const close = async () => {
+    await within(server.app.close(), 'the server to close')
+    open -= 1
+    if (open === 0 && threads.size > 0) throw new Error(`${threads.size} threads are left`)
+  }
+  t.teardown(async () => {
+    await (closed ??= close())
+    rmSync(folder, { recursive: true, force: true })
+  })
+  await server.app.listen({ host: '127.0.0.1', port: 0 })
+  if (start) await server.registry.startAll()
+  return new TestServer(server, folder, logs, () => (closed ??= close()))
+}
+
+export class TestServer {
+  readonly server: Server
+  readonly folder: string
+  readonly workers: string
+  readonly logs: Logs
+  readonly port: number
+  readonly close: () => Promise<void>
+
+  constructor(server: Server, folder: string, logs: Logs, close: () => Promise<void>) {
+    this.server = server
+    this.folder = folder
+    this.workers = join(folder, 'workers')
+    this.logs = logs
+    this.port = (server.app.server.address() as AddressInfo).port
+    this.close = close
+  }
+
+  request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+    return request(this.port, method, path, options)
+  }
+
+  get(path: string, options?: RequestOptions): Promise<Answer> {
+    return this.request('GET', path, options)
+  }
+
+  post(path: string, json?: unknown, options: RequestOptions = {}): Promise<Answer> {
+    return this.request('POST', path, { ...(json !== undefined && { json }), ...options })
+  }
+
+  put(service: string, json: unknown): Promise<Answer> {
+    return this.request('PUT', `/v1/services/${service}`, { json })
+  }
+
+  delete(path: string): Promise<Answer> {
+    return this.request('DELETE', path)
+  }
+
+  call(service: string, method: string, json?: unknown, options?: RequestOptions): Promise<Answer> {
+    return this.post(`/v1/services/${service}/call/${method}`, json, options)
+  }
+
+  cast(service: string, method: string, json?: unknown, query = ''): Promise<Answer> {
+    return this.post(`/v1/services/${service}/cast/${method}${query}`, json)
+  }
+
+  /** The job as soon as it is finished. */
+  async finished(id: string): Promise<Answer['json']> {
+    const { json } = await this.get(`/v1/jobs/${id}`, { headers: { prefer: `wait=${DEADLINE_MS / 1_000}` } })
+    if (json.finishedAt === null) throw new Error(`the job is still ${json.state}: ${JSON.stringify(json)}`)
+    return json
+  }
+
+  async status(service: string): Promise<Answer['json']> {
+    return (await this.get(`/v1/services/${service}`)).json
+  }
+
+  service(name: string): SupervisedService {
+    return this.server.registry.get(name)
+  }
+
+  /** Resolves as soon as a service is in one of the states. */
+  async reaches(name: string, ...states: ServiceState[]): Promise<void> {
+    const service = this.service(name)
+    if (states.includes(service.state)) return
+    let seen: (state: ServiceState) => void = () => {}
+    const reached = new Promise<void>((resolve) => {
+      seen = (state) => states.includes(state) && resolve()
+      service.on('state', seen)
+    })
+    await within(reached, `${name} to be ${states.join(' or ')} (it is ${service.state})`).finally(() =>
+      service.off('state', seen),
+    )
+  }
+
+  /** What comes back on a socket, to its end, for bytes that no client would send. */
+  raw(bytes: string | Buffer): Promise<string> {
+    const answered = new Promise<string>((resolve, reject) => {
+      const socket = connect(this.port, '127.0.0.1', () => socket.write(bytes))
+      let text = ''
+      socket.setEncoding('utf8')
+      socket.on('data', (chunk) => {
+        text += chunk
+      })
+      socket.on('error', reject)
+      socket.on('close', () => resolve(text))
+    })
+    return within(answered, 'an answer on the raw socket')
+  }
+}
+
+export function request(port: number, method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+  const { json, signal } = options
+  const body = json === undefined ? options.body : JSON.stringify(json)
+  const headers = {
+    ...(json !== undefined && { 'content-type': 'application/json' }),
+    ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
+    ...options.headers,
+  }
+  const answered = new Promise<Answer>((resolve, reject) => {
+    const agent = new Agent({ keepAlive: false })
+    const sent = httpRequest({ host: '127.0.0.1', port, method, path, headers, agent, ...(signal && { signal }) })
+    sent.on('error', reject)
+    sent.on('response', (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('error', reject)
+      response.on('end', () => {
+        const isJson = /json/.test(response.headers['content-type'] ?? '')
+        const { statusCode: status = 0, headers: got } = response
+        resolve({ status, headers: got, text, json: isJson && text !== '' ? JSON.parse(text) : undefined })
+      })
+    })
+    sent.end(body)
+  })
+  return within(answered, `an answer to ${method} ${path}`, DEADLINE_MS + 5_000)
+}
+
+/** The log of a server: fixtures say in it what they do. */
+export class Logs {
+  readonly records: LogRecord[] = []
+  readonly #watchers = new Set<(record: LogRecord) => void>()
+  readonly logger = pino({ level: 'trace' }, { write: (line: string) => this.#add(JSON.parse(line) as LogRecord) })
+
+  #add(record: LogRecord): void {
+    this.records.push(record)
+    for (const watch of this.#watchers) watch(record)
+  }
+
+  /** The first line, come already or still to come, with a message and, if given, fields. */
+  async line(msg: string, fields: Record<string, unknown> = {}): Promise<LogRecord> {
+    const fits = (record: LogRecord) =>
+      record.msg === msg && Object.entries(fields).every(([name, value]) => record[name] === value)
+    const known = this.records.find(fits)
+    if (known !== undefined) return known
+    let watch: (record: LogRecord) => void = () => {}
+    const come = new Promise<LogRecord>((resolve) => {
+      watch = (record) => fits(record) && resolve(record)
+      this.#watchers.add(watch)
+    })
+    return within(come, `a log line "${msg}" with ${JSON.stringify(fields)}`).finally(() => this.#watchers.delete(watch))
+  }
+
+  has(msg: string, fields: Record<string, unknown> = {}): boolean {
+    return this.records.some(
+      (record) => record.msg === msg && Object.entries(fields).every(([name, value]) => record[name] === value),
+    )
+  }
+}
+
+/** Lets fixtures go on that wait for it: see `waits-*.ts`. */
+export function letGo(service: string): void {
+  const channel = new BroadcastChannel(`let go: ${service}`)
+  channel.postMessage(true)
+  channel.close()
+}
+
+/** Lets a method of `gate.ts` go on, also where no worker is left to run `release`. */
+export function openGate(token: string): void {
+  const channel = new BroadcastChannel('open gate')
+  channel.postMessage(token)
+  channel.close()
+}
+
+export async function within<T>(promise: Promise<T>, what: string, deadlineMs = DEADLINE_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${deadlineMs} ms for ${what}`)), deadlineMs)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Every refusal is a problem document with all its members (P6), and a 503 says when to come again. */
+export function isProblem(t: Test, answer: Answer, code: ErrorCode, expected: Record<string, unknown> = {}): void {
+  const { headers, json } = answer
+  const { status, title, retryable } = ERRORS[code]
+  t.match(headers['content-type'], /^application\/problem\+json(;|$)/, `${code}: the content type`)
+  t.equal(answer.status, status, `${code}: the status of the answer`)
+  t.match(
+    json,
+    {
+      type: `urn:threadplane:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+      title,
+      status,
+      detail: /./,
+      instance: String,
+      code,
+      retryable,
+      ...expected,
+    },
+    `${code}: the problem document`,
+  )
+  if (status === 503) t.match(headers['retry-after'], /^[1-9]\d*$/, `${code}: Retry-After`)
+}

@@ -1,0 +1,329 @@
+/** Casts: 202 and a job, which is retried, listed, waited for, cancelled, queued anew and forgotten. */
+import t, { type Test } from 'tap'
+import { type Answer, isProblem, openGate, serve } from '../http-helper.ts'
+
+const server = await serve(t, {
+  services: { echo: 'echo', gate: 'gate', fails: 'fails', dies: 'dies', refines: 'refines', single: 'gate' },
+  start: false,
+})
+for (const name of ['echo', 'gate', 'fails', 'dies', 'refines']) await server.post(`/v1/services/${name}/start`)
+await server.put('single', { module: 'gate.js', numWorkers: 1 })
+
+/** The job of an accepted cast. */
+const accepted = (t: Test, { status, headers, json }: Answer) => {
+  t.equal(status, 202)
+  t.equal(headers.location, `/v1/jobs/${json.id}`)
+  return json
+}
+const outcome = async (t: Test, cast: Answer) => server.finished(accepted(t, cast).id)
+
+t.test('a cast is answered with its job, and Location says where that is', async (t) => {
+  const cast = await server.cast('echo', 'any', { a: 1 })
+  const job = accepted(t, cast)
+  t.match(job, {
+    id: /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/,
+    service: 'echo',
+    method: 'any',
+    state: 'queued',
+    attempts: 0,
+    history: [],
+    maxAttempts: 3,
+    priority: 5,
+    progress: null,
+    startedAt: null,
+    finishedAt: null,
+    notBefore: null,
+    expiresAt: null,
+  })
+  t.notOk('result' in job || 'error' in job || 'payload' in job)
+  await server.finished(job.id)
+  const { json } = await server.get(cast.headers.location as string)
+  t.match(json, { state: 'succeeded', attempts: 1, history: [{ number: 1 }], result: { a: 1 } })
+  const times = [json.createdAt, json.startedAt, json.history[0].endedAt, json.finishedAt]
+  t.same([...times].sort(), times)
+})
+
+t.test('results and payloads are any JSON', async (t) => {
+  for (const payload of [null, '', 'ü💩\u0000', 0, false, [[]], { constructor: 1 }]) {
+    t.same((await outcome(t, await server.cast('echo', 'any', payload))).result, payload)
+  }
+  t.equal((await outcome(t, await server.cast('echo', 'nothing'))).result, null)
+  t.match(await outcome(t, await server.cast('echo', 'byPosition', [3, 1])), { result: 2 })
+})
+
+t.test('the handler is told its job and the trace of the request that cast it', async (t) => {
+  const headers = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
+  const cast = await server.post('/v1/services/echo/cast/job', {}, { headers })
+  const { id, result } = await outcome(t, cast)
+  t.same(result, { id, attempt: 1, traceparent: headers.traceparent })
+})
+
+t.test('options of a cast that are refused', async (t) => {
+  for (const query of [
+    'delayMs=-1',
+    'delayMs=soon',
+    'delayMs=1.5',
+    'delayMs=31536000001',
+    'priority=10',
+    'priority=-1',
+    'priority=',
+    'maxAttempts=0',
+    'maxAttempts=1001',
+    'ttlMs=0',
+    'ttlMs=NaN',
+    'nonsense=1',
+    'priority=1&priority=2',
+  ]) {
+    isProblem(t, await server.cast('echo', 'any', 1, `?${query}`), 'MALFORMED_QUERY', { detail: /querystring/ })
+  }
+})
+
+t.test('delayMs: not before; maxAttempts and priority: as they are told', async (t) => {
+  const job = await outcome(t, await server.cast('echo', 'any', 1, '?delayMs=60&maxAttempts=7&priority=0'))
+  t.match(job, { state: 'succeeded', maxAttempts: 7, priority: 0 })
+  t.ok(job.startedAt >= job.notBefore, `${job.startedAt} is not before ${job.notBefore}`)
+  t.equal(Date.parse(job.notBefore) - Date.parse(job.createdAt), 60)
+
+  const { json } = await server.cast('echo', 'any', 1, '?delayMs=3600000')
+  t.equal(json.state, 'scheduled')
+  await server.post(`/v1/jobs/${json.id}/cancel`)
+})
+
+t.test('priority: 9 before 0, and first come first served within one', async (t) => {
+  await server.post('/v1/services/single/pause')
+  const jobs: Answer['json'][] = []
+  for (const [index, priority] of [0, 5, 9, 9, 5, 0].entries()) {
+    const token = `${priority} as number ${index}`
+    jobs.push((await server.cast('single', 'hold', { token }, `?priority=${priority}`)).json)
+  }
+  await server.post('/v1/services/single/resume')
+  const order = [2, 3, 1, 4, 0, 5]
+  const tokens = order.map((index) => `${jobs[index].priority} as number ${index}`)
+  for (const token of tokens) {
+    await server.logs.line('begun', { token })
+    openGate(token)
+  }
+  for (const { id } of jobs) await server.finished(id)
+  const begun = server.logs.records.filter(({ msg, token }) => msg === 'begun' && tokens.includes(token as string))
+  t.same(begun.map(({ token }) => token), tokens)
+})
+
+t.test('ttlMs: what has not begun by then expires, wherever it waits', async (t) => {
+  await server.put('idle', { module: 'gate.js', autostart: false })
+  const { json: idle } = await server.cast('idle', 'nap', {}, '?ttlMs=50')
+  const { json: scheduled } = await server.cast('gate', 'nap', {}, '?ttlMs=50&delayMs=3600000')
+  const held = server.call('single', 'hold', { token: 'in the way' })
+  await server.logs.line('begun', { token: 'in the way' })
+  const { json: handed } = await server.cast('single', 'hold', { token: 'late' }, '?ttlMs=50')
+  for (const { id } of [idle, scheduled, handed]) {
+    const job = await server.finished(id)
+    t.match(job, { state: 'expired', error: { code: 'JOB_EXPIRED' }, attempts: 0, history: [], startedAt: null })
+  }
+  openGate('in the way')
+  t.equal((await held).status, 200)
+  t.match(await server.call('single', 'nap'), { status: 200 })
+  t.notOk(server.logs.has('begun', { token: 'late' }))
+  isProblem(t, await server.post(`/v1/jobs/${idle.id}/cancel`), 'CONFLICT')
+})
+
+t.test('ttlMs does not end what has begun', async (t) => {
+  const { json } = await server.cast('gate', 'hold', { token: 'begun in time' }, '?ttlMs=2000')
+  await server.logs.line('begun', { token: 'begun in time' })
+  const { json: other } = await server.cast('gate', 'nap', {}, '?ttlMs=50&delayMs=3600000')
+  await server.finished(other.id)
+  await server.call('gate', 'release', { token: 'begun in time' })
+  t.match(await server.finished(json.id), { state: 'succeeded' })
+})
+
+t.test('a method that throws is retried, with a history, up to maxAttempts', async (t) => {
+  const error = { code: 'METHOD_FAILED', cause: { name: 'RangeError', message: 'no such luck', code: 'E_LUCK' } }
+  const failed = await outcome(t, await server.cast('fails', 'throws'))
+  t.match(failed, { state: 'failed', attempts: 3, maxAttempts: 3, error })
+  t.match(failed.history, [1, 2, 3].map((number) => ({ number, error })))
+  t.equal(failed.history.length, 3)
+  t.notMatch(JSON.stringify(failed), 'stack')
+
+  const flaky = await outcome(t, await server.cast('fails', 'flaky', { token: 'a', failures: 2 }))
+  t.match(flaky, { state: 'succeeded', attempts: 3, result: 3 })
+  t.match(flaky.history, [{ error: { message: /failure 1/ } }, { error: { message: /failure 2/ } }, { number: 3 }])
+  t.notOk('error' in flaky || 'error' in flaky.history[2])
+  t.match(await server.status('fails'), { counts: { casts: 2, succeeded: 1, failed: 1, retried: 4 } })
+})
+
+t.test('an error that says it is not retryable is not retried', async (t) => {
+  const job = await outcome(t, await server.cast('fails', 'notRetryable'))
+  t.match(job, { state: 'failed', attempts: 1, error: { code: 'METHOD_FAILED', cause: { message: 'never again' } } })
+})
+
+t.test('what only the thread refuses ends as failed, and is not retried', async (t) => {
+  const job = await outcome(t, await server.cast('refines', 'even', { n: 1 }))
+  const error = { code: 'VALIDATION_FAILED', errors: [{ pointer: '/n', message: 'It is odd' }] }
+  t.match(job, { state: 'failed', attempts: 1, error })
+})
+
+t.test('a result that cannot be kept is not retried', async (t) => {
+  t.match(await outcome(t, await server.cast('echo', 'cyclic')), { state: 'failed', error: { code: 'RESULT_NOT_SERIALIZABLE' } })
+  t.match(await outcome(t, await server.cast('echo', 'sized', 20_000)), { state: 'failed', attempts: 1 })
+  t.match(await outcome(t, await server.cast('echo', 'wrongResult')), { state: 'failed', error: { code: 'RESULT_INVALID' } })
+})
+
+t.test('a thread that dies under a cast is retried, counted once an attempt', async (t) => {
+  const recovered = await outcome(t, await server.cast('dies', 'recovers', { deaths: 2 }))
+  t.match(recovered, { state: 'succeeded', attempts: 3, result: 3 })
+  t.match(recovered.history, [{ error: { code: 'THREAD_DIED' } }, { error: { code: 'THREAD_DIED' } }, { number: 3 }])
+  for (const method of ['exit', 'throwLater']) {
+    const died = await outcome(t, await server.cast('dies', method))
+    t.match(died, { state: 'failed', attempts: 3, error: { code: 'THREAD_DIED' } }, method)
+    t.same(died.history.map(({ number }: { number: number }) => number), [1, 2, 3])
+  }
+})
+
+t.test('a cast that loops for ever costs its thread, after its own deadline', async (t) => {
+  const job = await outcome(t, await server.cast('dies', 'spin', {}, '?maxAttempts=2'))
+  t.match(job, { state: 'failed', attempts: 2, error: { code: 'DEADLINE_EXCEEDED' } })
+  t.match(await server.call('dies', 'recovers', { deaths: 0 }), { status: 200 })
+})
+
+t.test('Prefer: wait answers as soon as the job is done, and Preference-Applied says so', async (t) => {
+  const { json } = await server.cast('gate', 'hold', { token: 'waited for' })
+  await server.logs.line('begun', { token: 'waited for' })
+  const waiting = server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'wait=30' } })
+  const soon = await server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'respond-async, wait=0' } })
+  t.match(soon, { json: { state: 'running', attempts: 1 }, headers: { 'preference-applied': 'wait=0' } })
+  const later = await server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'wait=1' } })
+  t.match(later, { json: { state: 'running' }, headers: { 'preference-applied': 'wait=1' } })
+  await server.call('gate', 'release', { token: 'waited for' })
+  t.match(await waiting, { json: { state: 'succeeded' }, headers: { 'preference-applied': 'wait=30' } })
+  const most = await server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'wait="1000"' } })
+  t.equal(most.headers['preference-applied'], 'wait=60')
+  t.notOk('preference-applied' in (await server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'handling=lenient' } })).headers)
+  for (const prefer of ['wait', 'wait=', 'wait=soon', 'wait=-1', 'wait=1.5']) {
+    isProblem(t, await server.get(`/v1/jobs/${json.id}`, { headers: { prefer } }), 'MALFORMED_HEADER', { detail: /Prefer/ })
+  }
+})
+
+t.test('progress is seen while the job runs', async (t) => {
+  const { json } = await server.cast('gate', 'progress', { token: 'half' })
+  await server.logs.line('begun', { token: 'half' })
+  t.match((await server.get(`/v1/jobs/${json.id}`)).json, { state: 'running', progress: { fraction: 0.5, note: 'half' } })
+  await server.call('gate', 'release', { token: 'half' })
+  t.match(await server.finished(json.id), { state: 'succeeded' })
+})
+
+t.test('a queued job that is cancelled never runs', async (t) => {
+  const held = server.call('single', 'hold', { token: 'first' })
+  await server.logs.line('begun', { token: 'first', service: 'single' })
+  const { json: handed } = await server.cast('single', 'hold', { token: 'handed' })
+  const { json: idle } = await server.cast('idle', 'hold', { token: 'idle' })
+  const { json: scheduled } = await server.cast('gate', 'hold', { token: 'scheduled' }, '?delayMs=3600000')
+  for (const { id } of [handed, idle, scheduled]) {
+    const answer = await server.post(`/v1/jobs/${id}/cancel`)
+    const cancelled = { state: 'cancelled', attempts: 0, history: [], startedAt: null, error: { code: 'JOB_CANCELLED' } }
+    t.match(answer, { status: 200, json: cancelled })
+    t.type(answer.json.finishedAt, 'string')
+    t.match(await server.post(`/v1/jobs/${id}/cancel`), { status: 200, json: { state: 'cancelled' } }, 'again')
+  }
+  openGate('first')
+  await held
+  await server.post('/v1/services/idle/start')
+  t.match(await server.call('single', 'nap'), { status: 200 })
+  t.match(await server.call('idle', 'nap'), { status: 200 })
+  for (const token of ['handed', 'idle', 'scheduled']) t.notOk(server.logs.has('begun', { token }))
+  await server.post('/v1/services/idle/stop')
+})
+
+t.test('a running job that is cancelled is told by its signal', async (t) => {
+  const before = await server.status('gate')
+  const { json } = await server.cast('gate', 'hold', { token: 'cancelled' })
+  await server.logs.line('begun', { token: 'cancelled' })
+  const answer = await server.post(`/v1/jobs/${json.id}/cancel`)
+  t.match(answer, { status: 200, json: { state: 'cancelled', attempts: 1, error: { code: 'JOB_CANCELLED' } } })
+  await server.logs.line('aborted', { token: 'cancelled' })
+  t.match(await server.call('gate', 'nap'), { json: 'rested' })
+  t.equal((await server.status('gate')).threads[0].id, before.threads[0].id, 'it is the same thread')
+
+  const { json: stubborn } = await server.cast('gate', 'stubborn', { token: 'ignores it' })
+  await server.logs.line('begun', { token: 'ignores it' })
+  t.match((await server.post(`/v1/jobs/${stubborn.id}/cancel`)).json, { state: 'cancelled' })
+  await server.logs.line('the thread is retired: a method goes on after its deadline', { service: 'gate' })
+  t.match(await server.call('gate', 'nap'), { json: 'rested' })
+  t.match(await server.status('gate'), { state: 'running', restartCount: before.restartCount }, 'retiring is no crash')
+})
+
+t.test('a job is queued anew only once it has failed, and forgotten only once it is finished', async (t) => {
+  const failed = await outcome(t, await server.cast('fails', 'flaky', { token: 'b', failures: 4 }))
+  t.match(failed, { state: 'failed', attempts: 3 })
+  const again = await server.post(`/v1/jobs/${failed.id}/retry`)
+  t.match(again, { status: 200, json: { state: 'queued', attempts: 3, finishedAt: null } })
+  t.notOk('error' in again.json)
+  const done = await server.finished(failed.id)
+  t.match(done, { state: 'succeeded', attempts: 5, result: 5 })
+  t.same(done.history.map(({ number }: { number: number }) => number), [1, 2, 3, 4, 5])
+  isProblem(t, await server.post(`/v1/jobs/${done.id}/retry`), 'CONFLICT', { jobId: done.id })
+
+  const { json: waiting } = await server.cast('idle', 'nap')
+  isProblem(t, await server.post(`/v1/jobs/${waiting.id}/retry`), 'CONFLICT', { jobId: waiting.id })
+  isProblem(t, await server.delete(`/v1/jobs/${waiting.id}`), 'CONFLICT', { jobId: waiting.id })
+  await server.post(`/v1/jobs/${waiting.id}/cancel`)
+  t.match((await server.post(`/v1/jobs/${waiting.id}/retry`)).json, { state: 'queued' })
+  await server.post(`/v1/jobs/${waiting.id}/cancel`)
+  t.match(await server.delete(`/v1/jobs/${waiting.id}`), { status: 204, text: '' })
+  isProblem(t, await server.get(`/v1/jobs/${waiting.id}`), 'JOB_NOT_FOUND')
+  isProblem(t, await server.delete(`/v1/jobs/${waiting.id}`), 'JOB_NOT_FOUND')
+})
+
+t.test('jobs are listed newest first, filtered, and page by page', async (t) => {
+  await server.put('listed', { module: 'echo.js', autostart: false })
+  const ids: string[] = []
+  for (const method of ['any', 'nothing', 'any', 'nothing', 'any']) {
+    ids.unshift((await server.cast('listed', method)).json.id)
+  }
+  const list = async (query: string) => (await server.get(`/v1/jobs?${query}`)).json
+  const idsOf = (page: { items: { id: string }[] }) => page.items.map(({ id }) => id)
+
+  t.match(await list('service=listed'), { items: { length: 5 }, nextCursor: null })
+  t.same(idsOf(await list('service=listed')), ids)
+  t.same(idsOf(await list('service=listed&method=nothing')), [ids[1], ids[3]])
+  await server.post(`/v1/jobs/${ids[0]}/cancel`)
+  t.same(idsOf(await list('service=listed&state=cancelled')), [ids[0]])
+  t.same(idsOf(await list('service=listed&state=queued')), ids.slice(1))
+  t.same(await list('service=nonsense'), { items: [], nextCursor: null })
+
+  const paged: string[] = []
+  let query = 'service=listed&limit=2'
+  for (let pages = 1; ; pages += 1) {
+    const page = await list(query)
+    paged.push(...idsOf(page))
+    if (page.nextCursor === null) {
+      t.equal(pages, 3)
+      break
+    }
+    // What comes meanwhile is newer, and moves no page.
+    await server.cast('listed', 'any')
+    query = `service=listed&limit=2&cursor=${page.nextCursor}`
+  }
+  t.same(paged, ids)
+  t.same(await list('service=listed&limit=2&cursor=0'), { items: [], nextCursor: null })
+  for (const wrong of ['limit=0', 'limit=1001', 'state=nonsense', 'service=a&service=b']) {
+    isProblem(t, await server.get(`/v1/jobs?${wrong}`), 'MALFORMED_QUERY')
+  }
+})
+
+t.test('what waits in the thread for its turn is listed as it is shown: queued', { todo: 'the store filters by what it keeps' }, async (t) => {
+  const held = server.call('single', 'hold', { token: 'listed' })
+  await server.logs.line('begun', { token: 'listed' })
+  const { json } = await server.cast('single', 'nap')
+  const list = async (state: string) => (await server.get(`/v1/jobs?service=single&state=${state}`)).json.items
+  t.match(await list('queued'), [{ id: json.id, state: 'queued' }])
+  t.same(await list('running'), [])
+  openGate('listed')
+  await held
+  t.match(await server.finished(json.id), { state: 'succeeded', attempts: 1 })
+})
+
+t.test('a queued job whose method no longer exists fails', async (t) => {
+  await server.put('changes', { module: 'echo.js', autostart: false })
+  const { json } = await server.cast('changes', 'byName', { name: 'a' })
+  await server.put('changes', { module: 'gate.js' })
+  t.match(await server.finished(json.id), { state: 'failed', error: { code: 'METHOD_NOT_FOUND' } })
+})

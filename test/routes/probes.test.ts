@@ -1,0 +1,56 @@
+/** Health probes. */
+import t from 'tap'
+import { letGo, serve } from '../http-helper.ts'
+
+t.test('all probes say yes, and list their checks when asked', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo' } })
+  for (const [path, name] of [
+    ['/livez', 'eventLoop'],
+    ['/readyz', 'open'],
+    ['/startupz', 'startedUp'],
+  ] as const) {
+    t.match(await server.get(path), { status: 200, text: '{"status":"ok"}', headers: { 'cache-control': 'no-store' } })
+    const checks = [{ name, ok: true }]
+    for (const query of ['?verbose', '?verbose=', '?verbose=true']) {
+      t.same((await server.get(path + query)).json, { status: 'ok', checks }, path + query)
+    }
+    t.same((await server.get(`${path}?verbose=false`)).json, { status: 'ok' })
+    t.equal((await server.request('HEAD', path)).status, 200)
+  }
+})
+
+t.test('startupz says no until every autostarted service has started or failed to; livez and readyz do not mind', async (t) => {
+  const server = await serve(t, {
+    services: { starts: 'waits-to-start', lazy: 'not-by-itself', throws: 'throws-at-import' },
+    start: false,
+  })
+  const started = server.server.registry.startAll()
+  await server.logs.line('waits to start')
+  t.match(await server.get('/startupz?verbose'), {
+    status: 503,
+    json: { status: 'unavailable', checks: [{ name: 'startedUp', ok: false }] },
+  })
+  t.equal((await server.get('/livez')).status, 200)
+  t.equal((await server.get('/readyz')).status, 200)
+  letGo('starts')
+  await started
+  t.equal((await server.get('/startupz')).status, 200)
+  t.match(await server.status('lazy'), { state: 'stopped', desiredState: 'stopped', methods: ['go'] })
+})
+
+t.test('readyz fails while a service that is marked required does not run, and for no other', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo' } })
+  await server.put('needed', { module: 'echo.js', required: true })
+  const needed = { name: 'service needed', ok: true }
+  t.match(await server.get('/readyz?verbose'), { status: 200, json: { checks: [{ name: 'open', ok: true }, needed] } })
+
+  await server.post('/v1/services/echo/stop')
+  t.equal((await server.get('/readyz')).status, 200)
+  await server.post('/v1/services/needed/stop')
+  t.match(await server.get('/readyz?verbose'), {
+    status: 503,
+    json: { status: 'unavailable', checks: [{ name: 'open', ok: true }, { ...needed, ok: false }] },
+  })
+  await server.post('/v1/services/needed/start')
+  t.equal((await server.get('/readyz')).status, 200)
+})
