@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { z } from 'zod'
-import { hasCode, ThreadplaneError } from '../errors.ts'
+import { hasCode } from '../errors.ts'
 import { METHOD_DEFAULTS } from '../options.ts'
 import type { ThreadMessage } from '../protocol.ts'
 import type { MethodDefinition, ServiceDefinition } from '../thread/define-service.ts'
