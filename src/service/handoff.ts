@@ -195,7 +195,10 @@ export class Handoff implements Consumer, Place {
     for (const method of this.running) {
       method.begunAt ??= now
       if (now >= method.begunAt + method.timeoutMs) {
-        method.abort('DEADLINE_EXCEEDED', `${method.service}.${method.method} ran for longer than ${method.timeoutMs} ms`)
+        method.abort(
+          'DEADLINE_EXCEEDED',
+          `${method.service}.${method.method} ran for longer than ${method.timeoutMs} ms`,
+        )
       }
       if (now >= this.#blamedAt(method)) this.#options.onOverdue(method)
     }

@@ -192,9 +192,11 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   /** Ends a thread; what it had begun fails, at once. */
   #end(session: ThreadSession, reason?: Error): Promise<void> {
     const why = reason === undefined ? 'it was stopped' : `${reason.name}: ${reason.message}`
-    this.#handoffs.get(session)?.abandon((method) =>
-      method.error('THREAD_DIED', `the thread of ${this.name} died: ${why}`, { started: true, cause: reason }),
-    )
+    this.#handoffs
+      .get(session)
+      ?.abandon((method) =>
+        method.error('THREAD_DIED', `the thread of ${this.name} died: ${why}`, { started: true, cause: reason }),
+      )
     this.#handoffs.delete(session)
     return session.terminate()
   }

@@ -9,7 +9,11 @@ export class Background {
   readonly #running: Promise<void>[] = []
 
   /** @param crash is told of the first error of a task or timer */
-  start({ tasks = {}, timers = {} }: ServiceDefinition, context: ServiceContext, crash: (error: unknown) => void): void {
+  start(
+    { tasks = {}, timers = {} }: ServiceDefinition,
+    context: ServiceContext,
+    crash: (error: unknown) => void,
+  ): void {
     const run = async (body: () => unknown) => {
       try {
         await body()
