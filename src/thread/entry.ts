@@ -31,6 +31,8 @@ const outbox = new Outbox<ThreadMessage>(
 const logger = new ThreadLogger(outbox)
 logger.captureOutput()
 process.on('uncaughtException', crash)
+// Whoever calls it: results and log lines of this turn are not lost by it.
+process.on('exit', outbox.flush)
 
 const heartbeat = new Heartbeat(data.heartbeat)
 const beat = () => heartbeat.beat(getHeapStatistics().used_heap_size)

@@ -42,6 +42,17 @@ for (const [method, reason] of Object.entries(deaths)) {
   )
 }
 
+t.test(
+  'what ended in the turn in which the thread exits has its result, and what was written there is logged',
+  async (t) => {
+    const { thread, log } = await startedThread(t, 'dies')
+    const [ended, deadly] = await Promise.allSettled([thread.callThread('echo', 1), thread.callThread('exit', null)])
+    t.match(ended, { value: 1 })
+    t.match(deadly, { reason: { code: 'THREAD_DIED' } })
+    await log.line('last words')
+  },
+)
+
 t.test('no promise is left pending when the thread is terminated', async (t) => {
   const workers: WorkerThread[] = []
   class Exposed extends WorkerThread {
