@@ -1,10 +1,16 @@
 #!/usr/bin/env node
 /** The process: settings → server → listen → signals. The only module with side effects at import. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import type { Worker } from 'node:worker_threads'
 import closeWithGrace from 'close-with-grace'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config.ts'
 import { buildServer, type Server } from './server.ts'
+
+/** How long the termination of threads is waited for. */
+const END_WITHIN_MS = 500
 
 const USAGE = `threadplane: an HTTP control plane for worker threads
 
@@ -31,7 +37,7 @@ try {
 
 async function serve(config: Config): Promise<void> {
   const log = createLogger(config)
-  const bundled = new URL('../workers/', import.meta.url).pathname
+  const bundled = fileURLToPath(new URL('../workers/', import.meta.url))
   const server = await buildServer({
     workers: config.workers || bundled,
     data: config.data,
@@ -65,29 +71,31 @@ Try it:
 }
 
 /** Readiness fails at once, what runs is finished, threads are stopped. A second signal ends the process now. */
-function closeOnSignals({ app, registry }: Server, { shutdownTimeoutMs }: Config, log: Logger): void {
+function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Logger): void {
+  const threads = new Set<Worker>()
+  process.on('worker', (thread) => {
+    threads.add(thread)
+    thread.once('exit', () => threads.delete(thread))
+  })
   closeWithGrace(
-    {
-      delay: shutdownTimeoutMs,
-      logger: false,
-      onSecondSignal: () => process.kill(process.pid, 'SIGKILL'),
-      onTimeout: () => {
-        log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
-        endNow()
-      },
-    },
+    { delay: false, logger: false, onSecondSignal: () => process.kill(process.pid, 'SIGKILL') },
     async ({ signal, err }) => {
       if (err) log.fatal({ err }, 'the server fails')
       else log.info(`${signal}: closing`)
-      await registry.close()
-      await app.close()
-      log.info('closed')
+      try {
+        const closed = app.close().then(() => true)
+        if (await Promise.race([closed, sleep(shutdownTimeoutMs)])) log.info('closed')
+        else log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
+      } finally {
+        await endThreads(threads)
+      }
     },
   )
 }
 
 /** `process.exit` waits for threads, and one in native code never ends: then only a signal ends the process. */
-function endNow(): void {
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500)
-  process.exit(0)
+async function endThreads(threads: Set<Worker>): Promise<void> {
+  const ended = Promise.all([...threads].map((thread) => thread.terminate()))
+  await Promise.race([ended, sleep(END_WITHIN_MS)])
+  if (threads.size > 0) process.kill(process.pid, 'SIGKILL')
 }
