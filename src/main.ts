@@ -1,11 +1,16 @@
 #!/usr/bin/env node
 /** The process: settings → server → listen → signals. The only module with side effects at import. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config.ts'
 import { buildServer, type Server } from './server.ts'
+import { WorkerThread } from './service/worker-thread.ts'
+
+/** How long the termination of threads is waited for. */
+const END_WITHIN_MS = 500
 
 const USAGE = `threadplane: an HTTP control plane for worker threads
 
@@ -66,29 +71,25 @@ function tryThis(address: string): string[] {
 }
 
 /** Readiness fails at once, what runs is finished, threads are stopped. A second signal ends the process now. */
-function closeOnSignals({ app, registry }: Server, { shutdownTimeoutMs }: Config, log: Logger): void {
+function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Logger): void {
   closeWithGrace(
-    {
-      delay: shutdownTimeoutMs,
-      logger: false,
-      onSecondSignal: () => process.kill(process.pid, 'SIGKILL'),
-      onTimeout: () => {
-        log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
-        endNow()
-      },
-    },
+    { delay: false, logger: false, onSecondSignal: () => process.kill(process.pid, 'SIGKILL') },
     async ({ signal, err }) => {
       if (err) log.fatal({ err }, 'the server fails')
       else log.info(`${signal}: closing`)
-      await registry.close()
-      await app.close()
-      log.info('closed')
+      const closed = app.close().then(() => true)
+      if (await Promise.race([closed, sleep(shutdownTimeoutMs)])) log.info('closed')
+      else {
+        log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
+        await Promise.race([endThreads().then(() => closed), sleep(END_WITHIN_MS)])
+      }
+      // `process.exit` waits for threads, and one in native code never ends: then only a signal ends the process.
+      if (WorkerThread.alive.size > 0) process.kill(process.pid, 'SIGKILL')
     },
   )
 }
 
-/** `process.exit` waits for threads, and one in native code never ends: then only a signal ends the process. */
-function endNow(): void {
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500)
-  process.exit(0)
+/** Whoever waits for them goes on then, and closes the journal. */
+async function endThreads(): Promise<void> {
+  await Promise.all([...WorkerThread.alive].map((thread) => thread.terminate()))
 }

@@ -40,7 +40,11 @@ export class Registrations {
 
   /** Reads the folder, and makes it if it is not there. A damaged file stops the start, and names itself. */
   static async open(folder: string): Promise<Registrations> {
-    await mkdir(join(folder, 'descriptions'), { recursive: true })
+    try {
+      await mkdir(join(folder, 'descriptions'), { recursive: true })
+    } catch (error) {
+      throw new Error(`the data folder ${folder} cannot be used`, { cause: error })
+    }
     const registrations = new Registrations(folder)
     await registrations.#load()
     return registrations

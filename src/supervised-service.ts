@@ -298,6 +298,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.methodQueue.rejectAll(reject, ['cast'])
     void this.#stopDescribing()
     const serves = this.threads.some((thread) => thread.state === 'running') && !this.methodQueue.paused
+    const until = performance.now() + shutdownTimeoutMs
     const late = new AbortController()
     if (drain && serves) {
       const timeout = sleep(shutdownTimeoutMs, undefined, { signal: late.signal }).catch(() => {})
@@ -305,7 +306,8 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     }
     late.abort()
     this.methodQueue.close(reject)
-    await Promise.all(this.threads.map((thread) => thread.stop()))
+    const leftMs = Math.max(until - performance.now(), 1)
+    await Promise.all(this.threads.map((thread) => thread.stop(leftMs)))
     this.methodQueue.paused = false
     // The start it interrupts ends with an error of its own.
     await this.#starting?.catch(() => {})
@@ -438,7 +440,9 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     if (state === 'failed') {
       const why = this.crashReason?.message ?? 'unknown'
       this.methodQueue.rejectAll((method) =>
-        method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
+        method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        }),
       )
     }
     const isGivenUp = state === 'failed' || this.desiredState === 'stopped'

@@ -411,7 +411,8 @@ export class Dispatcher {
   async #expire(): Promise<void> {
     const now = Date.now()
     for (const { queued, expiresAt } of this.#inFlight.values()) {
-      if (now >= expiresAt && queued?.begun === false) queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
+      if (now >= expiresAt && queued?.begun === false)
+        queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
     }
     try {
       for (const job of await this.#store.expire()) this.#finished(job)

@@ -166,10 +166,9 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
    * What was queued is run before the thread ends; of a queue shared with other threads, what this one has begun.
    * Bounded by `shutdownTimeoutMs`, of which the thread gets what is left.
    */
-  protected override async shutDown(): Promise<void> {
-    const { shutdownTimeoutMs } = this.options
-    const until = performance.now() + shutdownTimeoutMs
-    await withinMs(this.#finish(), shutdownTimeoutMs)
+  protected override async shutDown(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
+    const until = performance.now() + timeoutMs
+    await withinMs(this.#finish(), timeoutMs)
     const { session } = this
     for (const handoff of this.#handoffs.values()) handoff.close()
     await super.shutDown(Math.max(until - performance.now(), STOP_AT_LEAST_MS))

@@ -72,7 +72,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   /** Begins what the service runs. */
   protected async launch(): Promise<void> {}
   /** Ends it in good order. */
-  protected async shutDown(): Promise<void> {}
+  protected async shutDown(_timeoutMs?: number): Promise<void> {}
   /** Ends it now, because it crashed. */
   protected kill(_reason: Error): void {}
 
@@ -129,25 +129,28 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     return true
   }
 
-  /** Stops the service, then its children in reverse order. Does nothing where there is nothing to stop. */
-  async stop(): Promise<void> {
+  /**
+   * Stops the service, then its children in reverse order. Does nothing where there is nothing to stop.
+   * @param timeoutMs bound of its own shutdown; default: what its options say
+   */
+  async stop(timeoutMs?: number): Promise<void> {
     this.supervisor?.forget(this)
     const { kind } = this.#lifecycle
     if (kind === 'stopped') return
     if (kind === 'stopping') return this.#lifecycle.done
     const { promise: done, resolve, reject } = new Deferred<void>()
     this.#enter({ kind: 'stopping', done })
-    this.#stop().then(resolve, reject)
+    this.#stop(timeoutMs).then(resolve, reject)
     await done
   }
 
   /** An error in a hook ends nothing early: nothing that runs is left behind. */
-  async #stop(): Promise<void> {
+  async #stop(timeoutMs: number | undefined): Promise<void> {
     try {
       try {
         await this.onStop()
       } finally {
-        await this.shutDown()
+        await this.shutDown(timeoutMs)
         for (const child of [...this.children].reverse()) await this.#stopChild(child)
       }
       await this.onShutdown()

@@ -23,6 +23,8 @@ export interface WorkerThreadOptions {
 }
 
 export class WorkerThread {
+  /** Those that have been launched and have not ended. */
+  static readonly alive = new Set<WorkerThread>()
   readonly #options: WorkerThreadOptions
   #worker: Worker | undefined
   #stopped: Promise<void> = Promise.resolve()
@@ -43,6 +45,7 @@ export class WorkerThread {
       stderr: true,
     })
     this.#worker = worker
+    WorkerThread.alive.add(this)
     // What JavaScript writes comes as log messages; unread, the rest would pile up.
     worker.stdout.resume()
     worker.stderr.resume()
@@ -52,6 +55,7 @@ export class WorkerThread {
     this.#stopped = new Promise((resolve) => {
       worker.on('exit', (exitCode) => {
         this.#worker = undefined
+        WorkerThread.alive.delete(this)
         onExit(exitCode)
         resolve()
       })

@@ -1,24 +1,21 @@
 /** Makes it hard to end the process. */
-import { openSync } from 'node:fs'
+import { existsSync, openSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 
-let letGo = () => {}
-const gate = new Promise<void>((resolve) => {
-  letGo = resolve
-})
-
 export default defineService({
   numWorkers: 8,
+  shutdownTimeoutMs: process.env.THREADPLANE_SHUTDOWN_TIMEOUT === '20s' ? 100 : 10_000,
   methods: {
+    /** Until there is a file: no call is taken any more that could say so. */
     hold: method({
       handler: async (_payload, { logger }) => {
         logger.info('held')
-        await gate
+        while (!existsSync('let-go')) await sleep(10)
         return 'held to the end'
       },
     }),
-    letGo: method({ handler: () => letGo() }),
     loop: method({
       handler: (_payload, { logger }) => {
         logger.info('loops')
