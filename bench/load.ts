@@ -29,7 +29,7 @@ export function findLoad(prefix: string[]): Load {
 async function postWithWrk(prefix: string[], url: string, seconds: number): Promise<Measured> {
   const duration = `${Math.round(seconds)}s`
   const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', duration, '-s', `${BENCH}post.lua`]
-  const [command = '', ...args] = [...prefix, 'wrk', ...options, url]
+  const [command, ...args] = [...prefix, 'wrk', ...options, url]
   const { stdout } = await run(command, args)
   return JSON.parse(stdout.trim().split('\n').at(-1) as string) as Measured
 }
@@ -41,7 +41,7 @@ function autocannon(prefix: string[]): Load {
       const request = ['-m', 'POST', '-H', 'content-type=application/json', '-b', '{"a":2,"b":3}']
       const options = ['--json', '--no-progress', '-c', String(CONNECTIONS), '-d', String(Math.round(seconds))]
       const program = [process.execPath, `${BENCH}peers/node_modules/autocannon/autocannon.js`]
-      const [command = '', ...args] = [...prefix, ...program, ...options, ...request, url]
+      const [command, ...args] = [...prefix, ...program, ...options, ...request, url]
       const { stdout } = await run(command, args, { maxBuffer: 16 * 1024 * 1024 })
       const result = JSON.parse(stdout) as Record<string, number> & { latency: { p99: number } }
       const { '2xx': requests = 0, duration = 0, errors = 0, timeouts = 0, non2xx = 0, latency } = result
