@@ -66,7 +66,8 @@ export class Contender {
 
   async #add(): Promise<string> {
     const headers = { 'content-type': 'application/json' }
-    const response = await fetch(this.url, { method: 'POST', headers, body: '{"a":2,"b":3}' })
+    const signal = AbortSignal.timeout(1_000)
+    const response = await fetch(this.url, { method: 'POST', headers, body: '{"a":2,"b":3}', signal })
     return response.text()
   }
 

@@ -10,7 +10,7 @@ import { buildServer, type Server } from './server.ts'
 import { WorkerThread } from './service/worker-thread.ts'
 
 /** How long the termination of threads is waited for. */
-const END_WITHIN_MS = 500
+const END_WITHIN_MS = 1_000
 
 const USAGE = `threadplane: an HTTP control plane for worker threads
 
@@ -78,7 +78,7 @@ function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Log
       if (err) log.fatal({ err }, 'the server fails')
       else log.info(`${signal}: closing`)
       const closed = app.close().then(() => true)
-      if (await Promise.race([closed, sleep(shutdownTimeoutMs)])) log.info('closed')
+      if (await Promise.race([closed, sleep(Math.max(shutdownTimeoutMs - END_WITHIN_MS, shutdownTimeoutMs / 2))])) log.info('closed')
       else {
         log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
         await Promise.race([endThreads().then(() => closed), sleep(END_WITHIN_MS)])

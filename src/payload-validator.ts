@@ -16,8 +16,11 @@ type Schema = z.core.$ZodType
 /** Values in a small payload, itself included. */
 const SMALL = 1_000
 
-/** What `z.validate` does: a container stops at its first wrong part. */
-const STOP_EARLY = { abortEarly: true } as z.core.ParseContext<z.core.$ZodIssue>
+/**
+ * A container stops at its first wrong part, as in zod's own `z.validate`. That `safeParse` is not asynchronous it adds
+ * itself: to a copy of an object that lacks the key, which costs ten times the parse.
+ */
+const STOP_EARLY = { abortEarly: true, async: false } as z.core.ParseContext<z.core.$ZodIssue>
 
 export class PayloadValidator {
   readonly #widened: JsonSchema | undefined

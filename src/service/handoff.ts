@@ -22,16 +22,10 @@ export interface HandoffOptions {
   onOverdue: (method: QueuedMethod) => void
 }
 
-interface Handed {
-  sequence: number
-  method: QueuedMethod
-}
-
 export class Handoff implements Consumer, Place {
   readonly #options: HandoffOptions
-  readonly #slots: (Handed | undefined)[]
+  readonly #slots: (QueuedMethod | undefined)[]
   readonly #free: number[]
-  readonly #slotOf = new Map<QueuedMethod, number>()
   readonly #outbox: Outbox<ControlMessage>
   #sequence = 0
   #sweeper: NodeJS.Timeout | undefined
@@ -50,7 +44,7 @@ export class Handoff implements Consumer, Place {
   }
 
   get load(): number {
-    return this.#slotOf.size
+    return this.#slots.length - this.#free.length
   }
 
   /** Do all methods that still run go on after their own deadline or cancellation, and the grace? */
@@ -61,15 +55,16 @@ export class Handoff implements Consumer, Place {
 
   /** Methods the thread has begun and not ended. */
   get running(): QueuedMethod[] {
-    return [...this.#slotOf.keys()].filter((method) => this.hasBegun(method))
+    return this.#slots.filter((method) => method !== undefined).filter((method) => this.hasBegun(method))
   }
 
   hand(method: QueuedMethod): void {
     const slot = this.#free.pop() as number
     this.#sequence = SlotTable.next(this.#sequence)
     const sequence = this.#sequence
-    this.#slots[slot] = { sequence, method }
-    this.#slotOf.set(method, slot)
+    this.#slots[slot] = method
+    method.slot = slot
+    method.sequence = sequence
     method.place = this
     this.#options.slots.hand(slot, sequence)
     const { payload, format, job } = method
@@ -83,8 +78,7 @@ export class Handoff implements Consumer, Place {
   }
 
   withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean {
-    const slot = this.#slotOf.get(method) as number
-    const { sequence } = this.#slots[slot] as Handed
+    const { slot, sequence } = method
     if (this.#options.slots.revoke(slot, sequence)) {
       this.#release(slot)
       return false
@@ -94,16 +88,13 @@ export class Handoff implements Consumer, Place {
   }
 
   hasBegun(method: QueuedMethod): boolean {
-    const slot = this.#slotOf.get(method)
-    if (slot === undefined) return false
-    return this.#options.slots.hasBegun(slot, (this.#slots[slot] as Handed).sequence)
+    return this.#options.slots.hasBegun(method.slot, method.sequence)
   }
 
   receive(message: ResultMessage | FailureMessage | ProgressMessage): void {
-    const handed = this.#slots[message.slot]
+    const method = this.#slots[message.slot]
     // P3: the late result of an abandoned attempt finds another number in its slot.
-    if (handed?.sequence !== message.sequence) return
-    const { method } = handed
+    if (method?.sequence !== message.sequence) return
     switch (message.type) {
       case 'progress':
         method.onProgress?.(message.fraction, message.note)
@@ -129,31 +120,30 @@ export class Handoff implements Consumer, Place {
 
   /** Gives what has not begun back to the front of the queue. */
   recall(kinds: readonly QueuedMethod['kind'][]): void {
-    const notBegun: Handed[] = []
-    for (const [slot, handed] of this.#slots.entries()) {
-      if (handed === undefined || !kinds.includes(handed.method.kind)) continue
-      if (!this.#options.slots.revoke(slot, handed.sequence)) continue
-      notBegun.push(handed)
+    const notBegun: QueuedMethod[] = []
+    for (const [slot, method] of this.#slots.entries()) {
+      if (method === undefined || !kinds.includes(method.kind)) continue
+      if (!this.#options.slots.revoke(slot, method.sequence)) continue
+      notBegun.push(method)
       this.#vacate(slot)
     }
-    notBegun.sort((a, b) => a.sequence - b.sequence)
-    this.#options.queue.putBack(notBegun.map(({ method }) => method))
+    this.#options.queue.putBack(notBegun.sort((a, b) => a.sequence - b.sequence))
   }
 
   /** The thread is gone: what had begun fails, at once. */
   abandon(reason: (method: QueuedMethod) => ThreadplaneError): void {
     this.close()
     clearInterval(this.#sweeper)
-    for (const [slot, handed] of this.#slots.entries()) {
-      if (handed === undefined) continue
-      handed.method.fail(reason(handed.method))
+    for (const [slot, method] of this.#slots.entries()) {
+      if (method === undefined) continue
+      method.fail(reason(method))
       this.#release(slot)
     }
   }
 
   /** Resolves as soon as the thread has ended all it was handed. */
   async idle(): Promise<void> {
-    if (this.#slotOf.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    if (this.load > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   #release(slot: number): void {
@@ -162,21 +152,20 @@ export class Handoff implements Consumer, Place {
   }
 
   #vacate(slot: number): void {
-    const { method } = this.#slots[slot] as Handed
+    const method = this.#slots[slot] as QueuedMethod
     method.place = undefined
     this.#slots[slot] = undefined
-    this.#slotOf.delete(method)
     this.#free.push(slot)
-    if (this.#slotOf.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    if (this.load === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   /** A payload that structured clone does not take, from a caller in this process. */
   #refused(message: ControlMessage): void {
     if (message.type !== 'run') return
-    const handed = this.#slots[message.slot]
-    if (handed?.sequence !== message.sequence) return
+    const method = this.#slots[message.slot]
+    if (method?.sequence !== message.sequence) return
     const issue = { pointer: '', message: 'It cannot be sent to a thread: it is nested too deeply or not plain data' }
-    handed.method.fail(handed.method.error('VALIDATION_FAILED', issue.message, { errors: [issue] }))
+    method.fail(method.error('VALIDATION_FAILED', issue.message, { errors: [issue] }))
     this.#options.slots.revoke(message.slot, message.sequence)
     this.#release(message.slot)
   }
@@ -186,7 +175,7 @@ export class Handoff implements Consumer, Place {
    * after the grace, its thread is to blame. A client's deadline is none of this.
    */
   readonly #sweep = (): void => {
-    if (this.#slotOf.size === 0) {
+    if (this.load === 0) {
       clearInterval(this.#sweeper)
       this.#sweeper = undefined
       return

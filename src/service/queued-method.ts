@@ -47,6 +47,12 @@ export class QueuedMethod {
   settled = false
   /** Set by whoever holds it. */
   place: Place | undefined
+  /**
+   * Where a thread has it, and under which number; set by the Handoff. Fields, not a Map from methods to slots: that
+   * lives long, and keeps the dead methods of its deleted entries from the garbage collector's short rounds.
+   */
+  slot = -1
+  sequence = 0
   /** When the control thread first saw that it had begun, in milliseconds of its monotonic clock. */
   begunAt: number | undefined
   /** When it was cancelled; after the grace its thread is retired. */
