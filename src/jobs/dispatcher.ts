@@ -214,9 +214,11 @@ export class Dispatcher {
 
   /** Queues all failed jobs of a service anew, and says how many those are. */
   async retryFailed(service: string): Promise<number> {
+    // One that fails again meanwhile would keep it going without end.
+    const failedBy = Date.now()
     let retried = 0
     for (;;) {
-      const step = await this.#store.requeueFailed(service, STEP)
+      const step = await this.#store.requeueFailed(service, STEP, failedBy)
       retried += step
       this.#waiting(service)
       if (step < STEP) return retried
@@ -226,7 +228,8 @@ export class Dispatcher {
   /** Forgets a finished job. @throws JOB_NOT_FOUND, CONFLICT */
   async remove(id: string): Promise<void> {
     const job = await this.get(id)
-    if (!isFinished(job)) throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
+    if (!isFinished(job))
+      throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
     await this.#store.remove(id)
   }
 
@@ -399,7 +402,9 @@ export class Dispatcher {
 
   async #expire(): Promise<void> {
     try {
-      for (const job of await this.#store.expire()) this.#finished(job)
+      for (let jobs = await this.#store.expire(); jobs.length > 0; jobs = await this.#store.expire()) {
+        for (const job of jobs) this.#finished(job)
+      }
     } catch (error) {
       if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
     }

@@ -64,7 +64,12 @@ export class Journal implements JobStore {
   }
 
   /** Opens the journal of a data folder, or makes it; jobs that were running are taken up. */
-  static async open({ folder, log, keepJobsMs, maxFinishedJobs = MAX_FINISHED_JOBS }: JournalOptions): Promise<Journal> {
+  static async open({
+    folder,
+    log,
+    keepJobsMs,
+    maxFinishedJobs = MAX_FINISHED_JOBS,
+  }: JournalOptions): Promise<Journal> {
     await mkdir(folder, { recursive: true })
     const file = join(folder, 'jobs.sqlite')
     const holder = join(folder, 'holder.json')
@@ -169,8 +174,8 @@ export class Journal implements JobStore {
     return this.#request('requeue', id)
   }
 
-  requeueFailed(service: string, limit: number): Promise<number> {
-    return this.#request('requeueFailed', service, limit)
+  requeueFailed(service: string, limit: number, failedBy: number): Promise<number> {
+    return this.#request('requeueFailed', service, limit, failedBy)
   }
 
   remove(id: string): Promise<void> {
@@ -208,7 +213,11 @@ export class Journal implements JobStore {
   }
 }
 
-async function openError(folder: string, holder: string, { error, errno }: JournalOpened & { opened: false }): Promise<Error> {
+async function openError(
+  folder: string,
+  holder: string,
+  { error, errno }: JournalOpened & { opened: false },
+): Promise<Error> {
   const cause = fromWireError(error)
   if (errno === BUSY) {
     const who = await readFile(holder, 'utf8').then(
