@@ -8,13 +8,19 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { Agent, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Deferred } from '../src/service/deferred.ts'
 
 const CLIENTS = 50
+/** From the first 202 of a round to its end. */
+const LEAST_MS = 50
+const MOST_MS = 500
 const workers = fileURLToPath(new URL('./workers/', import.meta.url))
 const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
 
@@ -57,14 +63,15 @@ async function launch(data: string): Promise<Plane> {
   throw new Error('the server ended before it listened')
 }
 
-async function cast(url: string, file: string, acknowledged: Set<string>): Promise<void> {
-  const response = await fetch(`${url}/v1/services/tally/cast/run?maxAttempts=100`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ file }),
-  })
-  if (response.status === 202) acknowledged.add(((await response.json()) as { id: string }).id)
-  else await response.arrayBuffer()
+/** By node:http: fetch would take longer to warm up than a round lasts. */
+async function cast(agent: Agent, url: string, file: string, acknowledged: Set<string>): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const sent = request(`${url}/v1/services/tally/cast/run?maxAttempts=100`, { agent, method: 'POST', headers })
+  // One in ten takes its time, so that a kill finds attempts under way and jobs that wait.
+  sent.end(JSON.stringify({ file, ms: Math.random() < 0.1 ? 20 : 0 }))
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  const body = await text(response)
+  if (response.statusCode === 202) acknowledged.add((JSON.parse(body) as { id: string }).id)
 }
 
 export async function killRounds(rounds: number): Promise<KillReport> {
@@ -77,14 +84,22 @@ export async function killRounds(rounds: number): Promise<KillReport> {
       const plane = await launch(data)
       slowestReadyMs = Math.max(slowestReadyMs, plane.readyMs)
       let killed = false
+      const agent = new Agent({ keepAlive: true })
+      const before = acknowledged.size
+      const casting = new Deferred<void>()
       const clients = Array.from({ length: CLIENTS }, async () => {
-        while (!killed) await cast(plane.url, file, acknowledged).catch(() => {})
+        while (!killed) {
+          await cast(agent, plane.url, file, acknowledged).catch(() => {})
+          if (acknowledged.size > before) casting.resolve()
+        }
       })
-      await sleep(20 + Math.random() * 400)
+      await casting.promise
+      await sleep(LEAST_MS + Math.random() * (MOST_MS - LEAST_MS))
       killed = true
       plane.process.kill('SIGKILL')
       await once(plane.process, 'exit')
       await Promise.all(clients)
+      agent.destroy()
     }
     return { rounds, ...(await inspect(data, file, acknowledged)), slowestReadyMs: Math.round(slowestReadyMs) }
   } finally {

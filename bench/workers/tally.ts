@@ -1,14 +1,16 @@
 /** Writes down every run of every job, so that what ran can be compared with what was recorded. */
 import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 
 export default defineService({
   methods: {
     run: method({
-      input: z.object({ file: z.string() }),
-      handler: ({ file }, { job }) => {
+      input: z.object({ file: z.string(), ms: z.number() }),
+      handler: async ({ file, ms }, { job }) => {
         appendFileSync(file, `${job.id} ${job.attempt}\n`)
+        if (ms > 0) await sleep(ms)
         return job.attempt
       },
     }),

@@ -220,9 +220,11 @@ export class Dispatcher {
 
   /** Queues all failed jobs of a service anew, and says how many those are. */
   async retryFailed(service: string): Promise<number> {
+    // One that fails again meanwhile would keep it going without end.
+    const failedBy = Date.now()
     let retried = 0
     for (;;) {
-      const step = await this.#store.requeueFailed(service, STEP)
+      const step = await this.#store.requeueFailed(service, STEP, failedBy)
       retried += step
       this.#waiting(service)
       if (step < STEP) return retried
@@ -415,7 +417,9 @@ export class Dispatcher {
         queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
     }
     try {
-      for (const job of await this.#store.expire()) this.#finished(job)
+      for (let jobs = await this.#store.expire(); jobs.length > 0; jobs = await this.#store.expire()) {
+        for (const job of jobs) this.#finished(job)
+      }
     } catch (error) {
       if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
     }

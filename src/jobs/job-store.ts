@@ -91,8 +91,8 @@ export interface JobStore {
   expire(): Promise<Job[]>
   /** A finished job is queued again, its attempts counted anew; its history is kept. */
   requeue(id: string): Promise<Job>
-  /** Requeues up to `limit` failed jobs of a service, and says how many. */
-  requeueFailed(service: string, limit: number): Promise<number>
+  /** Requeues up to `limit` jobs of a service that had failed by then, and says how many. */
+  requeueFailed(service: string, limit: number, failedBy: number): Promise<number>
   /** @throws CONFLICT while an idempotency key still points at it */
   remove(id: string): Promise<void>
   /** Ids of unfinished jobs of a service, not more than `limit`. */

@@ -2,6 +2,7 @@
  * The journal's SQL, one method an operation of the store. Runs in the journal's thread, inside the transaction of
  * its group; nothing here commits.
  */
+import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { ThreadplaneError } from '../errors.ts'
 import { type Job, type JobError, JOB_STATES, type JobState } from './job.ts'
@@ -12,6 +13,22 @@ const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priorit
   notBefore, expiresAt, history, result, error, traceparent`
 /** Attempts whose history is kept with a job: the last ones. */
 const MAX_HISTORY = 100
+/** Scheduled jobs that are queued in one transaction when their time has come. */
+const MAX_PROMOTED = 1_000
+/** Free pages that are kept for what comes next; and how many of the others are given back in one transaction. */
+const KEPT_PAGES = 1_024
+const VACUUMED_PAGES = 256
+const NOT_EXPIRED = '(expiresAt IS NULL OR expiresAt > ?)'
+
+const SQLITE_CORRUPT = 11
+
+/** An attempt succeeds or fails while it runs; what waits can be cancelled or expire. */
+const ENDS_WHAT = {
+  succeeded: `state = 'running'`,
+  failed: `state = 'running'`,
+  cancelled: 'finishedAt IS NULL',
+  expired: `state IN ('queued', 'scheduled')`,
+}
 
 interface Row {
   seq: number
@@ -40,6 +57,7 @@ export class JournalDatabase {
 
   /** @throws if another process has it open, it is damaged, or it was written by a newer version */
   constructor(file: string) {
+    refuseEmptied(file)
     this.#db = new DatabaseSync(file)
     // An exclusive lock is the operating system's: it goes with the process, however that ends.
     this.#db.exec(`
@@ -77,19 +95,24 @@ export class JournalDatabase {
   }
 
   rollback(): void {
-    if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+    if (this.inTransaction) this.#db.exec('ROLLBACK')
+  }
+
+  /** After a full disk and the like SQLite may have rolled back by itself. */
+  get inTransaction(): boolean {
+    return this.#db.isTransaction
   }
 
   /** Runs one operation so that its failure takes nothing of the others with it. */
   isolated<T>(operation: () => T): T {
     this.#run('SAVEPOINT operation')
     try {
-      return operation()
-    } catch (error) {
-      this.#run('ROLLBACK TO operation')
-      throw error
-    } finally {
+      const value = operation()
       this.#run('RELEASE operation')
+      return value
+    } catch (error) {
+      if (this.inTransaction) this.#db.exec('ROLLBACK TO operation; RELEASE operation')
+      throw error
     }
   }
 
@@ -159,21 +182,20 @@ export class JournalDatabase {
     return job
   }
 
-  /** Newest first. Each combination of service and state is a range of one index; the ranges are merged. */
+  /** Newest first. Each combination of service, method and state is a range of one index; the ranges are merged. */
   list({ service, method, state, limit, cursor }: JobFilter): JobPage {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : this.#seqOf(cursor)
-    const byMethod = method === undefined ? '' : 'AND method = ?'
-    const filter = method === undefined ? [] : [method]
     const rows: Row[] = []
-    if (service === undefined && state === undefined) {
-      const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq < ? ${byMethod} ORDER BY seq DESC LIMIT ?`
-      rows.push(...this.#all<Row>(sql, before, ...filter, limit + 1))
+    if (service === undefined && method === undefined && state === undefined) {
+      const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
+      rows.push(...this.#all<Row>(sql, before, limit + 1))
     } else {
       const sql = `SELECT ${COLUMNS} FROM jobs INDEXED BY jobsByState
-        WHERE service = ? AND state = ? AND seq < ? ${byMethod} ORDER BY seq DESC LIMIT ?`
-      for (const one of service === undefined ? this.#services() : [service]) {
+        WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
+      for (const kind of this.#kinds(service)) {
+        if (method !== undefined && kind.method !== method) continue
         for (const each of state === undefined ? JOB_STATES : [state]) {
-          rows.push(...this.#all<Row>(sql, one, each, before, ...filter, limit + 1))
+          rows.push(...this.#all<Row>(sql, kind.service, kind.method, each, before, limit + 1))
         }
       }
       rows.sort((a, b) => b.seq - a.seq)
@@ -186,26 +208,38 @@ export class JournalDatabase {
     return this.#get<{ seq: number }>('SELECT seq FROM jobs WHERE id = ?', id)?.seq ?? 0
   }
 
-  /** The services that have jobs, by jumps in the index. */
-  #services(): string[] {
-    return this.#all<{ service: string }>(
-      `WITH RECURSIVE names(service) AS (
-        SELECT min(service) FROM jobs
-        UNION ALL SELECT (SELECT min(service) FROM jobs WHERE service > names.service) FROM names WHERE service IS NOT NULL
-      ) SELECT service FROM names WHERE service IS NOT NULL`,
-    ).map(({ service }) => service)
+  /** The services and methods that have jobs, by jumps in the index. */
+  *#kinds(only?: string): Generator<{ service: string; method: string }> {
+    const sql = `SELECT service, method FROM jobs INDEXED BY jobsByState
+      WHERE (service, method) > (?, ?) ORDER BY service, method LIMIT 1`
+    let kind = this.#get<{ service: string; method: string }>(sql, only ?? '', '')
+    while (kind !== undefined && (only ?? kind.service) === kind.service) {
+      yield kind
+      kind = this.#get(sql, kind.service, kind.method)
+    }
+  }
+
+  /** The oldest jobs of a state, not more than `limit`. */
+  #inState(state: JobState, limit: number, only?: string): Pick<Row, 'id' | 'attempts' | 'maxAttempts'>[] {
+    const sql = `SELECT id, attempts, maxAttempts FROM jobs INDEXED BY jobsByState
+      WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?`
+    return [...this.#kinds(only)].flatMap(({ service, method }) => this.#all<Row>(sql, service, method, state, limit))
   }
 
   due(service: string, limit: number): Job[] {
+    const now = Date.now()
     this.#run(
-      `UPDATE jobs SET state = 'queued' WHERE service = ? AND state = 'scheduled' AND notBefore <= ?`,
+      `UPDATE jobs SET state = 'queued' WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsScheduled
+        WHERE service = ? AND state = 'scheduled' AND notBefore <= ? ORDER BY notBefore LIMIT ${MAX_PROMOTED})`,
       service,
-      Date.now(),
+      now,
     )
     return this.#all<Row>(
       `SELECT ${COLUMNS}, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq) AS payload
-        FROM jobs INDEXED BY jobsQueued WHERE service = ? AND state = 'queued' ORDER BY priority DESC, seq LIMIT ?`,
+        FROM jobs INDEXED BY jobsQueued WHERE service = ? AND state = 'queued' AND ${NOT_EXPIRED}
+        ORDER BY priority DESC, seq LIMIT ?`,
       service,
+      now,
       limit,
     ).map(toJob)
   }
@@ -222,10 +256,11 @@ export class JournalDatabase {
     const { changes } = this.#run(
       `UPDATE jobs SET state = 'running', attempts = attempts + 1, startedAt = coalesce(startedAt, ?),
         history = json_insert(history, '$[#]', json_object('number', attempts + 1, 'startedAt', ?))
-        WHERE id = ? AND state = 'queued'`,
+        WHERE id = ? AND state = 'queued' AND ${NOT_EXPIRED}`,
       now,
       iso(now),
       id,
+      now,
     )
     return changes === 0 ? undefined : this.get(id)
   }
@@ -256,7 +291,7 @@ export class JournalDatabase {
     this.#endAttempt(id, attempt, error)
     const { changes } = this.#run(
       `UPDATE jobs SET state = ?, finishedAt = ?, result = ?, error = ?
-        WHERE id = ? AND attempts = ? AND finishedAt IS NULL`,
+        WHERE id = ? AND attempts = ? AND ${ENDS_WHAT[outcome.state]}`,
       outcome.state,
       Date.now(),
       outcome.state === 'succeeded' ? outcome.result : null,
@@ -305,14 +340,19 @@ export class JournalDatabase {
     return this.#present(id)
   }
 
-  requeueFailed(service: string, limit: number): number {
-    const failed = this.#all<{ id: string }>(
-      `SELECT id FROM jobs WHERE service = ? AND state = 'failed' ORDER BY seq LIMIT ?`,
-      service,
-      limit,
+  requeueFailed(service: string, limit: number, failedBy: number): number {
+    const failed = [...this.#kinds(service)].flatMap(({ method }) =>
+      this.#all<{ id: string }>(
+        `SELECT id FROM jobs INDEXED BY jobsByState
+          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?`,
+        service,
+        method,
+        failedBy,
+        limit,
+      ),
     )
-    for (const { id } of failed) this.requeue(id)
-    return failed.length
+    for (const { id } of failed.slice(0, limit)) this.requeue(id)
+    return Math.min(failed.length, limit)
   }
 
   remove(id: string): void {
@@ -332,9 +372,8 @@ export class JournalDatabase {
   }
 
   unfinished(service: string, limit: number): string[] {
-    const sql = `SELECT id FROM jobs WHERE service = ? AND state = ? LIMIT ?`
     return (['scheduled', 'queued', 'running'] as const)
-      .flatMap((state) => this.#all<{ id: string }>(sql, service, state, limit).map(({ id }) => id))
+      .flatMap((state) => this.#inState(state, limit, service).map(({ id }) => id))
       .slice(0, limit)
   }
 
@@ -366,44 +405,58 @@ export class JournalDatabase {
   /** A job found running was under way when the process ended: that attempt counts (P3). */
   recover(): number {
     const error: JobError = { code: 'THREAD_DIED', message: 'the server ended during the attempt' }
-    let recovered = 0
-    for (const service of this.#services()) {
-      const running = this.#all<{ id: string; attempts: number; maxAttempts: number }>(
-        `SELECT id, attempts, maxAttempts FROM jobs WHERE service = ? AND state = 'running'`,
-        service,
-      )
-      recovered += running.length
-      for (const { id, attempts, maxAttempts } of running) {
-        if (attempts < maxAttempts) this.retry(id, attempts, error, Date.now())
-        else this.finish(id, attempts, { state: 'failed', error })
-      }
+    const running = this.#inState('running', Number.MAX_SAFE_INTEGER)
+    for (const { id, attempts, maxAttempts } of running) {
+      if (attempts < maxAttempts) this.retry(id, attempts, error, Date.now())
+      else this.finish(id, attempts, { state: 'failed', error })
     }
-    return recovered
+    return running.length
   }
 
-  /** Deletes a step of what was finished before `finishedBefore`, or is beyond `maxFinished`; how many it deleted. */
-  retain(finishedBefore: number, maxFinished: number, step: number): number {
-    this.#run('DELETE FROM idempotencyKeys WHERE expiresAt <= ?', Date.now())
-    const excess = maxFinished
+  /** Jobs that finished by then are forgotten: for their age, or because there are more than `maxFinished`. */
+  retainedAfter(finishedBy: number, maxFinished: number): number {
+    const excess = this.#get<{ finishedAt: number }>(
+      `SELECT finishedAt FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL
+        ORDER BY finishedAt DESC LIMIT 1 OFFSET ?`,
+      maxFinished,
+    )
+    return Math.max(finishedBy, excess?.finishedAt ?? 0)
+  }
+
+  /** Deletes a step of what is to be forgotten; true if there is more of it. */
+  forget(finishedBy: number, step: number): boolean {
+    const keys = this.#run(
+      `DELETE FROM idempotencyKeys WHERE scope IN
+        (SELECT scope FROM idempotencyKeys INDEXED BY keysExpiring WHERE expiresAt <= ? LIMIT ?)`,
+      Date.now(),
+      step,
+    )
     const seqs = this.#all<{ seq: number }>(
-      `SELECT seq FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL AND finishedAt <= max(?, coalesce(
-          (SELECT finishedAt FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL
-            ORDER BY finishedAt DESC LIMIT 1 OFFSET ?), 0))
+      `SELECT seq FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL AND finishedAt <= ?
         AND NOT EXISTS (SELECT 1 FROM idempotencyKeys WHERE jobId = jobs.id) ORDER BY finishedAt LIMIT ?`,
-      finishedBefore,
-      excess,
+      finishedBy,
       step,
     )
     for (const { seq } of seqs) {
       this.#run('DELETE FROM payloads WHERE seq = ?', seq)
       this.#run('DELETE FROM jobs WHERE seq = ?', seq)
     }
-    return seqs.length
+    return keys.changes === step || seqs.length === step
   }
 
-  /** Gives pages that are free back to the file system, a few at a time; outside a transaction. */
-  shrink(): void {
-    this.#db.exec('PRAGMA incremental_vacuum(256)')
+  /** Gives a step of the free pages back to the file system, outside a transaction; true if there are more of them. */
+  shrink(): boolean {
+    const { freelist_count: free } = this.#get<{ freelist_count: number }>('PRAGMA freelist_count') ?? {
+      freelist_count: 0,
+    }
+    if (free <= KEPT_PAGES) return false
+    this.#db.exec(`PRAGMA incremental_vacuum(${VACUUMED_PAGES})`)
+    return true
+  }
+
+  /** Moves what the write-ahead log holds to the file, and cuts both to their size. */
+  checkpoint(): void {
+    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
   #statement(sql: string): StatementSyncInstance {
@@ -426,6 +479,13 @@ export class JournalDatabase {
   #all<T>(sql: string, ...values: unknown[]): T[] {
     return this.#statement(sql).all(...values) as T[]
   }
+}
+
+/** SQLite takes a file without contents for a new one, and deletes the log beside it. @throws */
+function refuseEmptied(file: string): void {
+  const size = (of: string) => statSync(of, { throwIfNoEntry: false })?.size ?? 0
+  if (size(file) > 0 || size(`${file}-wal`) === 0) return
+  throw Object.assign(new Error('the file is empty, and its write-ahead log is not'), { sqliteCode: SQLITE_CORRUPT })
 }
 
 function toJob({ seq: _seq, payload, history, error, ...row }: Row): Job {

@@ -16,7 +16,7 @@ export interface JournalOperations {
   finish: (id: string, attempt: number, outcome: JobOutcome) => Job | undefined
   expire: () => Job[]
   requeue: (id: string) => Job
-  requeueFailed: (service: string, limit: number) => number
+  requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void
   unfinished: (service: string, limit: number) => string[]
   schedules: () => Schedule[]

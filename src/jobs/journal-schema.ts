@@ -25,7 +25,7 @@ export const MIGRATIONS = [
     error TEXT,
     traceparent TEXT
   ) STRICT;
-  CREATE INDEX jobsByState ON jobs (service, state, seq);
+  CREATE INDEX jobsByState ON jobs (service, method, state, seq);
   CREATE INDEX jobsQueued ON jobs (service, priority DESC, seq) WHERE state = 'queued';
   CREATE INDEX jobsScheduled ON jobs (service, notBefore) WHERE state = 'scheduled';
   CREATE INDEX jobsExpiring ON jobs (expiresAt) WHERE expiresAt IS NOT NULL AND state IN ('queued', 'scheduled');

@@ -2,6 +2,7 @@
  * Runs in the journal's thread: everything that arrived while one transaction was flushed is the next one (P2). It is
  * closed and never terminated: SQLite's native code would abort the process in the middle of a write.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { ThreadplaneError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
@@ -76,7 +77,7 @@ function serve(db: JournalDatabase): void {
     finish: (id, attempt, outcome) => db.finish(id, attempt, outcome),
     expire: () => db.expire(STEP),
     requeue: (id) => db.requeue(id),
-    requeueFailed: (service, limit) => db.requeueFailed(service, limit),
+    requeueFailed: (service, limit, failedBy) => db.requeueFailed(service, limit, failedBy),
     remove: (id) => db.remove(id),
     unfinished: (service, limit) => db.unfinished(service, limit),
     schedules: () => db.schedules(),
@@ -95,6 +96,7 @@ function serve(db: JournalDatabase): void {
   let scheduled = false
   let closing = false
   let retrying: NodeJS.Timeout | undefined
+  let retaining: NodeJS.Timeout | undefined
 
   const schedule = () => {
     if (scheduled) return
@@ -145,27 +147,41 @@ function serve(db: JournalDatabase): void {
     if (!closing) retrying = setTimeout(schedule, RETRY_EVERY_MS)
   }
 
-  const retaining = setInterval(() => {
+  /** Deletes what is past its time, a step a transaction; what has arrived meanwhile goes first. */
+  async function retain(): Promise<void> {
     try {
-      db.begin()
-      const deleted = db.retain(Date.now() - keepJobsMs, maxFinishedJobs, STEP)
-      db.commit()
-      if (deleted > 0) db.shrink()
+      const finishedBy = db.retainedAfter(Date.now() - keepJobsMs, maxFinishedJobs)
+      while (!closing && forget(finishedBy)) await turn()
+      let shrunk = false
+      while (!closing && db.shrink()) {
+        shrunk = true
+        await turn()
+      }
+      if (shrunk && !closing) db.checkpoint()
     } catch {
       // No room to delete in, for now: it is tried again.
       db.rollback()
     }
-  }, RETAIN_EVERY_MS)
+    if (!closing) retaining = setTimeout(retain, RETAIN_EVERY_MS)
+  }
+
+  function forget(finishedBy: number): boolean {
+    db.begin()
+    const more = db.forget(finishedBy, STEP)
+    db.commit()
+    return more
+  }
 
   function close(): void {
-    clearInterval(retaining)
+    clearTimeout(retaining)
     clearTimeout(retrying)
     db.close()
     port.close()
   }
 
   port.on('message', (requests: JournalRequest[]) => {
-    arrived.push(...requests)
+    for (const request of requests) arrived.push(request)
     schedule()
   })
+  void retain()
 }

@@ -172,8 +172,8 @@ export class Journal implements JobStore {
     return this.#request('requeue', id)
   }
 
-  requeueFailed(service: string, limit: number): Promise<number> {
-    return this.#request('requeueFailed', service, limit)
+  requeueFailed(service: string, limit: number, failedBy: number): Promise<number> {
+    return this.#request('requeueFailed', service, limit, failedBy)
   }
 
   remove(id: string): Promise<void> {
