@@ -33,8 +33,8 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       ),
       response: { 200: Type.Ref('JobList', { description: 'A page of jobs' }), ...problems('MALFORMED_QUERY') },
     },
-    handler: async ({ query: { limit = 100, ...filter } }) => {
-      const { items, nextCursor } = await dispatcher.list({ ...filter, limit })
+    handler: async ({ query: { limit = 100, state, ...filter } }) => {
+      const { items, nextCursor } = await dispatcher.list({ ...filter, limit }, state)
       return { items: items.map(jobView), nextCursor }
     },
   })

@@ -144,8 +144,9 @@ export class Registry {
     await this.#oneByOne(name, async () => {
       const { dispatcher, registrations } = this.#options
       const service = this.get(name)
-      if (!cancelJobs && (await dispatcher.hasUnfinished(name))) {
-        const detail = `${name} has unfinished jobs: cancel them, or delete with ?cancelJobs=true`
+      const unfinished = cancelJobs ? 0 : await dispatcher.countUnfinished(name)
+      if (unfinished > 0) {
+        const detail = `${name} has ${unfinished} unfinished jobs: cancel them, or delete with ?cancelJobs=true`
         throw new ThreadplaneError('CONFLICT', detail, { service: name })
       }
       this.#services.delete(name)

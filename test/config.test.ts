@@ -12,6 +12,7 @@ t.test('without any setting there are the defaults', async (t) => {
     logLevel: 'info',
     maxBodyBytes: 10 * 1024 * 1024,
     shutdownTimeoutMs: 9_000,
+    keepJobsMs: 86_400_000,
     showStacks: false,
   })
 })

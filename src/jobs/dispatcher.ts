@@ -7,7 +7,7 @@ import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
 import { uuidv7 } from '../uuidv7.ts'
-import { isFinished, type Job, toJobError } from './job.ts'
+import { isFinished, type Job, type JobState, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 
@@ -164,9 +164,12 @@ export class Dispatcher {
     return this.#view(job)
   }
 
-  async list(filter: JobFilter): Promise<JobPage> {
-    const page = await this.#store.list(filter)
-    return { ...page, items: page.items.map((job) => this.#view(job)) }
+  /** A page may have fewer than `limit` while there is a next one: what is kept as running may be seen as queued. */
+  async list(filter: Omit<JobFilter, 'states'>, state?: JobState): Promise<JobPage> {
+    const kept: JobState[] | undefined = state === 'queued' ? ['queued', 'running'] : state && [state]
+    const page = await this.#store.list({ ...filter, ...(kept !== undefined && { states: kept }) })
+    const items = page.items.map((job) => this.#view(job)).filter((job) => state === undefined || job.state === state)
+    return { ...page, items }
   }
 
   /** An attempt is on disk before its method is handed on; it is seen once it has begun. */
@@ -239,8 +242,8 @@ export class Dispatcher {
     await this.#store.remove(id)
   }
 
-  async hasUnfinished(service: string): Promise<boolean> {
-    return (await this.#store.unfinished(service, 1)).length > 0
+  async countUnfinished(service: string): Promise<number> {
+    return this.#store.countUnfinished(service)
   }
 
   async cancelAll(service: string): Promise<void> {

@@ -7,7 +7,7 @@ import type { Job, JobError, JobProgress, JobState } from './job.ts'
 export interface JobFilter {
   service?: string
   method?: string
-  state?: JobState
+  states?: readonly JobState[]
   limit: number
   /** The `nextCursor` of the page before. */
   cursor?: string
@@ -97,6 +97,7 @@ export interface JobStore {
   remove(id: string): Promise<void>
   /** Ids of unfinished jobs of a service, not more than `limit`. */
   unfinished(service: string, limit: number): Promise<string[]>
+  countUnfinished(service: string): Promise<number>
   schedules(): Promise<Schedule[]>
   putSchedule(schedule: Schedule): Promise<void>
   removeSchedule(service: string, name: string): Promise<void>

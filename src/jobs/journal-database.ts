@@ -183,10 +183,10 @@ export class JournalDatabase {
   }
 
   /** Newest first. Each combination of service, method and state is a range of one index; the ranges are merged. */
-  list({ service, method, state, limit, cursor }: JobFilter): JobPage {
+  list({ service, method, states, limit, cursor }: JobFilter): JobPage {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : this.#seqOf(cursor)
     const rows: Row[] = []
-    if (service === undefined && method === undefined && state === undefined) {
+    if (service === undefined && method === undefined && states === undefined) {
       const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
       rows.push(...this.#all<Row>(sql, before, limit + 1))
     } else {
@@ -194,7 +194,7 @@ export class JournalDatabase {
         WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
       for (const kind of this.#kinds(service)) {
         if (method !== undefined && kind.method !== method) continue
-        for (const each of state === undefined ? JOB_STATES : [state]) {
+        for (const each of states ?? JOB_STATES) {
           rows.push(...this.#all<Row>(sql, kind.service, kind.method, each, before, limit + 1))
         }
       }
@@ -375,6 +375,15 @@ export class JournalDatabase {
     return (['scheduled', 'queued', 'running'] as const)
       .flatMap((state) => this.#inState(state, limit, service).map(({ id }) => id))
       .slice(0, limit)
+  }
+
+  countUnfinished(service: string): number {
+    const sql = `SELECT count(*) AS count FROM jobs INDEXED BY jobsByState
+      WHERE service = ? AND method = ? AND state IN ('scheduled', 'queued', 'running')`
+    return [...this.#kinds(service)].reduce(
+      (sum, { method }) => sum + (this.#get<{ count: number }>(sql, service, method)?.count ?? 0),
+      0,
+    )
   }
 
   schedules(): Schedule[] {

@@ -19,6 +19,7 @@ export interface JournalOperations {
   requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void
   unfinished: (service: string, limit: number) => string[]
+  countUnfinished: (service: string) => number
   schedules: () => Schedule[]
   putSchedule: (schedule: Schedule) => void
   removeSchedule: (service: string, name: string) => void

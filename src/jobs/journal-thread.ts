@@ -80,6 +80,7 @@ function serve(db: JournalDatabase): void {
     requeueFailed: (service, limit, failedBy) => db.requeueFailed(service, limit, failedBy),
     remove: (id) => db.remove(id),
     unfinished: (service, limit) => db.unfinished(service, limit),
+    countUnfinished: (service) => db.countUnfinished(service),
     schedules: () => db.schedules(),
     putSchedule: (schedule) => db.putSchedule(schedule),
     removeSchedule: (service, name) => db.removeSchedule(service, name),

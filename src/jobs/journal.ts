@@ -184,6 +184,10 @@ export class Journal implements JobStore {
     return this.#request('unfinished', service, limit)
   }
 
+  countUnfinished(service: string): Promise<number> {
+    return this.#request('countUnfinished', service)
+  }
+
   schedules(): Promise<Schedule[]> {
     return this.#request('schedules')
   }

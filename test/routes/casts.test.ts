@@ -343,7 +343,6 @@ t.test('jobs are listed newest first, filtered, and page by page', async (t) => 
 
 t.test(
   'what waits in the thread for its turn is listed as it is shown: queued',
-  { todo: 'the store filters by what it keeps' },
   async (t) => {
     const held = server.call('single', 'hold', { token: 'listed' })
     await server.logs.line('begun', { token: 'listed' })

@@ -221,7 +221,6 @@ t.test('strategies: oneForAll restarts all threads, forfeits give up', async (t)
 
 t.test(
   'a stop in the middle of a restart is the last word',
-  { todo: 'the supervisor starts it all the same' },
   async (t) => {
     const restart = { strategy: 'oneForAll', backoffMs: 1, backoffMaxMs: 1 }
     await server.put('lastword', {
