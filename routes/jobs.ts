@@ -40,7 +40,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<{ dispatcher: Dispatcher }> = 
       params: JobParams,
       response: { 200: job, ...problems('JOB_NOT_FOUND') },
     },
-    handler: async ({ params, headers, signal }, reply) => {
+    handler: async ({ params, headers }, reply) => {
       const waitSeconds = preferredWaitSeconds(headers.prefer)
       if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
       reply.header('preference-applied', `wait=${waitSeconds}`)

@@ -7,7 +7,6 @@ import type { SupervisedService } from '../src/supervised-service.ts'
 import { problems } from '../src/problem.ts'
 import { ServiceParams, serviceStatus } from './schemas/service.ts'
 
-
 function operation(id: string, summary: string, ...codes: ErrorCode[]) {
   return {
     operationId: `${id}Service`,
@@ -89,7 +88,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
     preValidation: async (request) => {
       request.body ??= {}
     },
-    handler: async ({ params, body = {} }) => {
+    handler: async ({ params, body }) => {
       const service = registry.get(params.service)
       await service.crash(body.kind ?? 'exception', body.reason ?? 'crashed on purpose, over HTTP')
       return result(service, true)

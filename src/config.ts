@@ -17,9 +17,18 @@ const size = z
   .string()
   .regex(/^\d+(\.\d+)?([KMG]i?B|B)$/, A_SIZE)
   .transform((text) => bytes.parse(text) as number)
-  .pipe(z.int(A_SIZE).min(1, A_SIZE).max(256 * 1024 * 1024, A_SIZE))
+  .pipe(
+    z
+      .int(A_SIZE)
+      .min(1, A_SIZE)
+      .max(256 * 1024 * 1024, A_SIZE),
+  )
 const flag = z.enum(['true', 'false'], 'true or false').transform((text) => text === 'true')
-const port = z.string().regex(/^\d{1,5}$/, A_PORT).transform(Number).pipe(z.int().max(65_535, A_PORT))
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, A_PORT)
+  .transform(Number)
+  .pipe(z.int().max(65_535, A_PORT))
 
 /** Environment variable → default, meaning, and what it takes. The README's table is tested against it. */
 export const SETTINGS = {
@@ -30,8 +39,16 @@ export const SETTINGS = {
     takes: flag,
     meaning: 'allow an address other than loopback, for anybody who can reach it',
   },
-  THREADPLANE_WORKERS: { default: '', takes: z.string(), meaning: 'folder of service modules; the bundled ones if empty' },
-  THREADPLANE_DATA: { default: '.threadplane', takes: z.string().min(1, 'a folder'), meaning: 'folder of what must survive a restart' },
+  THREADPLANE_WORKERS: {
+    default: '',
+    takes: z.string(),
+    meaning: 'folder of service modules; the bundled ones if empty',
+  },
+  THREADPLANE_DATA: {
+    default: '.threadplane',
+    takes: z.string().min(1, 'a folder'),
+    meaning: 'folder of what must survive a restart',
+  },
   THREADPLANE_LOG_LEVEL: {
     default: 'info',
     takes: z.enum([...LOG_LEVELS, 'silent'], `one of ${[...LOG_LEVELS, 'silent'].join(', ')}`),

@@ -40,16 +40,7 @@ export interface Server {
   dispatcher: Dispatcher
 }
 
-const SHARED_SCHEMAS = [
-  Problem,
-  ServiceStatus,
-  ServiceList,
-  LifecycleResult,
-  MethodList,
-  Registration,
-  Job,
-  JobList,
-]
+const SHARED_SCHEMAS = [Problem, ServiceStatus, ServiceList, LifecycleResult, MethodList, Registration, Job, JobList]
 
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {

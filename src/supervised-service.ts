@@ -18,15 +18,7 @@ import { QueueServiceThread } from './service/queue-service-thread.ts'
 import type { ServiceLog } from './service/service.ts'
 import type { Supervisor } from './service/supervisor.ts'
 
-export type ServiceState =
-  | 'stopped'
-  | 'starting'
-  | 'running'
-  | 'paused'
-  | 'stopping'
-  | 'crashed'
-  | 'backoff'
-  | 'failed'
+export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
 
 export type DesiredState = 'running' | 'stopped'
 
@@ -333,7 +325,8 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   /** Nothing is dispatched until `resume`; casts are still accepted. True if that is new. @throws CONFLICT */
   pause(): boolean {
     if (this.state === 'paused') return false
-    if (this.state !== 'running') throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
+    if (this.state !== 'running')
+      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
     this.methodQueue.paused = true
     for (const thread of this.threads) thread.recall()
     this.#changed()
@@ -343,7 +336,8 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   /** @throws CONFLICT */
   resume(): boolean {
     if (this.state === 'running') return false
-    if (this.state !== 'paused') throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
+    if (this.state !== 'paused')
+      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
     this.methodQueue.paused = false
     this.#changed()
     return true
@@ -444,7 +438,9 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     if (state === 'failed') {
       const why = this.crashReason?.message ?? 'unknown'
       this.methodQueue.rejectAll((method) =>
-        method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, { retryAfterSeconds: RETRY_AFTER_SECONDS }),
+        method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        }),
       )
     }
     const isGivenUp = state === 'failed' || this.desiredState === 'stopped'

@@ -44,7 +44,8 @@ t.test('durations, sizes, ports and flags are read', async (t) => {
   t.equal(config('THREADPLANE_PORT', '65535').port, 65_535)
   t.equal(config('THREADPLANE_SHOW_STACKS', 'true').showStacks, true)
   t.equal(config('THREADPLANE_LOG_LEVEL', 'silent').logLevel, 'silent')
-  for (const host of ['localhost', '127.0.0.1', '127.8.8.8', '::1']) t.equal(config('THREADPLANE_HOST', host).host, host)
+  for (const host of ['localhost', '127.0.0.1', '127.8.8.8', '::1'])
+    t.equal(config('THREADPLANE_HOST', host).host, host)
 })
 
 t.test('a wrong value is named, with what it is and what it takes', async (t) => {
@@ -77,11 +78,15 @@ t.test('a wrong value is named, with what it is and what it takes', async (t) =>
 
 t.test('all that is wrong is told at once', async (t) => {
   const environment = { THREADPLANE_PORT: 'a', THREADPLANE_INSECURE: 'b', THREADPLANE_PROT: '1' }
-  t.throws(() => readConfig(environment), { message: /PORT is "a".*\n.*INSECURE is "b".*\n.*THREADPLANE_PROT is no setting/ })
+  t.throws(() => readConfig(environment), {
+    message: /PORT is "a".*\n.*INSECURE is "b".*\n.*THREADPLANE_PROT is no setting/,
+  })
 })
 
 t.test('a setting that does not exist is refused, with those that do', async (t) => {
-  t.throws(() => readConfig({ THREADPLANE_PROT: '1' }), { message: /THREADPLANE_PROT is no setting; there are: .*THREADPLANE_PORT/ })
+  t.throws(() => readConfig({ THREADPLANE_PROT: '1' }), {
+    message: /THREADPLANE_PROT is no setting; there are: .*THREADPLANE_PORT/,
+  })
 })
 
 t.test('an address other than loopback needs the word of the operator (P7)', async (t) => {

@@ -225,7 +225,9 @@ export class Logs {
       watch = (record) => fits(record) && resolve(record)
       this.#watchers.add(watch)
     })
-    return within(come, `a log line "${msg}" with ${JSON.stringify(fields)}`).finally(() => this.#watchers.delete(watch))
+    return within(come, `a log line "${msg}" with ${JSON.stringify(fields)}`).finally(() =>
+      this.#watchers.delete(watch),
+    )
   }
 
   has(msg: string, fields: Record<string, unknown> = {}): boolean {

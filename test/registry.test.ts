@@ -50,7 +50,9 @@ t.test('P1: a module that could not be imported comes up as soon as it can, unde
   const server = await serve(t, { services: { mends: 'fails-at-import' }, start: false })
   process.env.FAILS_AT_IMPORT = 'not yet'
   t.teardown(() => delete process.env.FAILS_AT_IMPORT)
-  isProblem(t, await server.post('/v1/services/mends/start'), 'START_FAILED', { error: { message: 'could not be imported: not yet' } })
+  isProblem(t, await server.post('/v1/services/mends/start'), 'START_FAILED', {
+    error: { message: 'could not be imported: not yet' },
+  })
   const call = server.call('mends', 'go')
   await server.get('/livez')
   delete process.env.FAILS_AT_IMPORT
@@ -147,7 +149,13 @@ t.test('a damaged file of registrations stops the start, and names itself', asyn
   const file = join(first.folder, 'data', 'services.json')
   const text = readFileSync(file, 'utf8')
   const reopen = (t: Test) => serve(t, { services: {}, folder: first.folder, start: false })
-  for (const damaged of ['', '{', '[]', text.replace('"version": 1', '"version": 2'), text.replace('stopped', 'asleep')]) {
+  for (const damaged of [
+    '',
+    '{',
+    '[]',
+    text.replace('"version": 1', '"version": 2'),
+    text.replace('stopped', 'asleep'),
+  ]) {
     writeFileSync(file, damaged)
     await t.rejects(reopen(t), { message: /services\.json cannot be read: repair it, or move it away/ })
   }
@@ -167,14 +175,20 @@ t.test('a registered module that is gone leaves the others alone', async (t) => 
 })
 
 t.test('files are services by name; what cannot be one is told', async (t) => {
-  const server = await serve(t, { services: { _private: 'echo', 'a.b': 'echo', 'a b': 'echo', echo: 'echo' }, start: false })
+  const server = await serve(t, {
+    services: { _private: 'echo', 'a.b': 'echo', 'a b': 'echo', echo: 'echo' },
+    start: false,
+  })
   const { folder } = server
   writeFileSync(join(server.workers, 'types.d.ts'), '')
   writeFileSync(join(server.workers, 'echo.js.map'), '')
   writeFileSync(join(server.workers, 'echo.mjs'), '')
   await server.close()
   const again = await serve(t, { services: {}, folder, start: false })
-  t.same((await again.get('/v1/services')).json.items.map(({ name }: { name: string }) => name), ['a.b', 'echo'])
+  t.same(
+    (await again.get('/v1/services')).json.items.map(({ name }: { name: string }) => name),
+    ['a.b', 'echo'],
+  )
   t.equal((await again.status('echo')).module, 'echo.js')
   await again.logs.line('no service: its name cannot be one', { module: 'a b.js' })
   await again.logs.line('no service: echo.js has that name', { module: 'echo.mjs' })

@@ -38,7 +38,9 @@ t.test('400: a body that is not JSON', async (t) => {
 
 t.test('400: a header or a query string that is not well-formed', async (t) => {
   const headers = { 'request-timeout': 'soon' }
-  isProblem(t, await server.call('echo', 'any', 1, { headers }), 'MALFORMED_HEADER', { detail: /Request-Timeout.*soon/ })
+  isProblem(t, await server.call('echo', 'any', 1, { headers }), 'MALFORMED_HEADER', {
+    detail: /Request-Timeout.*soon/,
+  })
   isProblem(t, await server.get('/v1/jobs?limit=many'), 'MALFORMED_QUERY')
   isProblem(t, await server.get('/v1/jobs?nonsense=1'), 'MALFORMED_QUERY')
 })
@@ -55,7 +57,17 @@ t.test('404: an unknown route, service, method or job, with the names that exist
 })
 
 t.test('names out of prototypes, with blanks, or of any length are only names', async (t) => {
-  const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'a b', 'a/b', 'ü', 'a'.repeat(64), 'a'.repeat(2_000)]
+  const names = [
+    'constructor',
+    '__proto__',
+    'toString',
+    'hasOwnProperty',
+    'a b',
+    'a/b',
+    'ü',
+    'a'.repeat(64),
+    'a'.repeat(2_000),
+  ]
   for (const name of names.map(encodeURIComponent)) {
     isProblem(t, await server.get(`/v1/services/${name}`), 'SERVICE_NOT_FOUND')
     isProblem(t, await server.post(`/v1/services/${name}/start`), 'SERVICE_NOT_FOUND')
@@ -118,16 +130,26 @@ t.test('413: a body that is too large, told or streamed', async (t) => {
 })
 
 t.test('415: a body that is not declared as JSON; with no body any content type is fine', async (t) => {
-  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=a', 'nonsense']) {
+  for (const type of [
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=a',
+    'nonsense',
+  ]) {
     const headers = { 'content-type': type }
     const detail = /application\/json/
-    isProblem(t, await server.call('echo', 'any', undefined, { body: '1', headers }), 'UNSUPPORTED_MEDIA_TYPE', { detail })
+    isProblem(t, await server.call('echo', 'any', undefined, { body: '1', headers }), 'UNSUPPORTED_MEDIA_TYPE', {
+      detail,
+    })
     isProblem(t, await server.request('PUT', '/v1/services/x', { body: '{}', headers }), 'UNSUPPORTED_MEDIA_TYPE')
   }
   isProblem(t, await server.call('echo', 'any', undefined, { body: '1' }), 'UNSUPPORTED_MEDIA_TYPE')
   for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'application/json']) {
     const headers = { 'content-type': type, 'content-length': '0' }
-    t.match(await server.post('/v1/services/echo/start', undefined, { headers }), { status: 200, json: { changed: false } })
+    t.match(await server.post('/v1/services/echo/start', undefined, { headers }), {
+      status: 200,
+      json: { changed: false },
+    })
   }
   for (const type of ['application/json; charset=utf-8', 'application/problem+json', 'APPLICATION/JSON']) {
     const headers = { 'content-type': type }
@@ -203,7 +225,11 @@ t.test('502: the thread died under the call', async (t) => {
 })
 
 t.test('503: not running, or full, each with Retry-After', async (t) => {
-  isProblem(t, await server.call('idle', 'any'), 'SERVICE_NOT_RUNNING', { service: 'idle', method: 'any', started: false })
+  isProblem(t, await server.call('idle', 'any'), 'SERVICE_NOT_RUNNING', {
+    service: 'idle',
+    method: 'any',
+    started: false,
+  })
 
   await server.put('narrow', { module: 'gate.js', queueCapacity: 1, numWorkers: 1, prefetch: 0 })
   const held = server.call('narrow', 'hold', { token: 'first' })
@@ -215,7 +241,10 @@ t.test('503: not running, or full, each with Retry-After', async (t) => {
   isProblem(t, full, 'QUEUE_FULL', { service: 'narrow', method: 'nap', started: false })
   await server.post('/v1/services/narrow/crash')
   isProblem(t, await held, 'THREAD_DIED')
-  t.same((await Promise.all([waiting, other])).map(({ status }) => status).sort(), [200, 503])
+  t.same(
+    (await Promise.all([waiting, other])).map(({ status }) => status).sort((a, b) => a - b),
+    [200, 503],
+  )
 
   const limited = await server.put('heavy', { module: 'gate.js', queueBytes: 1_024, numWorkers: 1, prefetch: 0 })
   t.equal(limited.status, 201)
@@ -237,7 +266,9 @@ t.test('504: the deadline passed, begun or not', async (t) => {
   await server.put('busy', { module: 'gate.js', numWorkers: 1 })
   const held = server.call('busy', 'hold', { token: 'busy' })
   await server.logs.line('begun', { token: 'busy' })
-  isProblem(t, await server.call('busy', 'hold', { token: 'next' }, { headers }), 'DEADLINE_EXCEEDED', { started: false })
+  isProblem(t, await server.call('busy', 'hold', { token: 'next' }, { headers }), 'DEADLINE_EXCEEDED', {
+    started: false,
+  })
   await server.post('/v1/services/busy/crash')
   await held
   t.notOk(server.logs.has('begun', { token: 'next' }), 'what was aborted in the queue never runs')
@@ -276,12 +307,19 @@ t.test('a client that says nothing, or goes in the middle of its body, leaves no
 t.test('without tokens only loopback is served, and no page of another origin (P7)', async (t) => {
   const host = `127.0.0.1:${server.port}`
   const get = (headers: RequestOptions['headers'] = {}, path = '/v1/services') => server.get(path, { headers })
-  const post = (headers: RequestOptions['headers'] = {}) => server.post('/v1/services/echo/stop', undefined, { headers })
+  const post = (headers: RequestOptions['headers'] = {}) =>
+    server.post('/v1/services/echo/stop', undefined, { headers })
 
   for (const name of ['localhost', 'localhost:8080', 'a.localhost', '127.1.2.3:1', '[::1]:80', 'LOCALHOST']) {
     t.equal((await get({ host: name })).status, 200, name)
   }
-  for (const name of ['example.com', 'localhost.example.com', '127.0.0.1.nip.io', 'localhost:8080@evil', '192.168.0.1']) {
+  for (const name of [
+    'example.com',
+    'localhost.example.com',
+    '127.0.0.1.nip.io',
+    'localhost:8080@evil',
+    '192.168.0.1',
+  ]) {
     isProblem(t, await get({ host: name }), 'FORBIDDEN')
     isProblem(t, await post({ host: name }), 'FORBIDDEN')
   }
@@ -364,6 +402,7 @@ t.test('a server closes while its services start, describe themselves, back off,
   await closing.logs.line('waits at import', { service: 'imports' })
   await closing.logs.line('waits at import', { service: 'undescribed' })
   await closing.close()
-  for (const answer of await Promise.all(pending)) isProblem(t, answer, 'CONFLICT', { detail: /stopped while it started/ })
+  for (const answer of await Promise.all(pending))
+    isProblem(t, answer, 'CONFLICT', { detail: /stopped while it started/ })
   isProblem(t, await cast, 'SERVICE_NOT_RUNNING')
 })

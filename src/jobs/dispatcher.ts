@@ -162,7 +162,7 @@ export class Dispatcher {
       return this.wait(id, 1_000)
     }
     const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
-    await this.#finished(await this.#store.finish(id, job.attempts, { state: 'cancelled', error }))
+    this.#finished(await this.#store.finish(id, job.attempts, { state: 'cancelled', error }))
     return this.get(id)
   }
 
@@ -193,7 +193,8 @@ export class Dispatcher {
   /** Forgets a finished job. @throws JOB_NOT_FOUND, CONFLICT */
   async remove(id: string): Promise<void> {
     const job = await this.get(id)
-    if (!isFinished(job)) throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
+    if (!isFinished(job))
+      throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
     await this.#store.remove(id)
   }
 
@@ -342,7 +343,8 @@ export class Dispatcher {
   async #expire(): Promise<void> {
     const now = Date.now()
     for (const { queued, expiresAt } of this.#inFlight.values()) {
-      if (now >= expiresAt && queued?.begun === false) queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
+      if (now >= expiresAt && queued?.begun === false)
+        queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
     }
     for (const job of await this.#store.expire()) this.#finished(job)
   }

@@ -2,7 +2,10 @@
 import t from 'tap'
 import { isProblem, letGo, openGate, serve, within } from '../http-helper.ts'
 
-const server = await serve(t, { services: { echo: 'echo', gate: 'gate', refines: 'refines', imports: 'waits-at-import' }, start: false })
+const server = await serve(t, {
+  services: { echo: 'echo', gate: 'gate', refines: 'refines', imports: 'waits-at-import' },
+  start: false,
+})
 for (const name of ['echo', 'gate', 'refines']) await server.post(`/v1/services/${name}/start`)
 
 t.test('a payload goes by name, by position, or as it is', async (t) => {
@@ -46,7 +49,20 @@ t.test('Request-Timeout takes ms, s, m and h, and nothing else', async (t) => {
     const headers = { 'request-timeout': timeout }
     t.equal((await server.call('echo', 'any', 1, { headers })).status, 200, timeout)
   }
-  for (const timeout of ['', '10', '-1s', '0s', '0.5ms', '25h', '1d', '1e3s', '10 s', '10s, 20s', 'Infinity', '9'.repeat(50)]) {
+  for (const timeout of [
+    '',
+    '10',
+    '-1s',
+    '0s',
+    '0.5ms',
+    '25h',
+    '1d',
+    '1e3s',
+    '10 s',
+    '10s, 20s',
+    'Infinity',
+    '9'.repeat(50),
+  ]) {
     const headers = { 'request-timeout': timeout }
     isProblem(t, await server.call('echo', 'any', 1, { headers }), 'MALFORMED_HEADER', { detail: /Request-Timeout/ })
     isProblem(t, await server.post('/v1/services/echo/cast/any', 1, { headers }), 'MALFORMED_HEADER')
@@ -56,7 +72,9 @@ t.test('Request-Timeout takes ms, s, m and h, and nothing else', async (t) => {
 t.test('a deadline reaches the signal of the handler, and costs the thread nothing', async (t) => {
   const before = await server.status('gate')
   const headers = { 'request-timeout': '50ms' }
-  isProblem(t, await server.call('gate', 'hold', { token: 'late' }, { headers }), 'DEADLINE_EXCEEDED', { started: true })
+  isProblem(t, await server.call('gate', 'hold', { token: 'late' }, { headers }), 'DEADLINE_EXCEEDED', {
+    started: true,
+  })
   t.match(await server.logs.line('aborted', { token: 'late' }), { reason: /50 ms/ })
   isProblem(t, await server.call('gate', 'stubborn', { token: 'stubborn' }, { headers }), 'DEADLINE_EXCEEDED')
   await server.logs.line('aborted', { token: 'stubborn' })

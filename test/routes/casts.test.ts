@@ -40,7 +40,10 @@ t.test('a cast is answered with its job, and Location says where that is', async
   const { json } = await server.get(cast.headers.location as string)
   t.match(json, { state: 'succeeded', attempts: 1, history: [{ number: 1 }], result: { a: 1 } })
   const times = [json.createdAt, json.startedAt, json.history[0].endedAt, json.finishedAt]
-  t.same([...times].sort(), times)
+  t.ok(
+    times.every((time, index) => index === 0 || time >= times[index - 1]),
+    times.join(' '),
+  )
 })
 
 t.test('results and payloads are any JSON', async (t) => {
@@ -105,7 +108,10 @@ t.test('priority: 9 before 0, and first come first served within one', async (t)
   }
   for (const { id } of jobs) await server.finished(id)
   const begun = server.logs.records.filter(({ msg, token }) => msg === 'begun' && tokens.includes(token as string))
-  t.same(begun.map(({ token }) => token), tokens)
+  t.same(
+    begun.map(({ token }) => token),
+    tokens,
+  )
 })
 
 t.test('ttlMs: what has not begun by then expires, wherever it waits', async (t) => {
@@ -139,7 +145,10 @@ t.test('a method that throws is retried, with a history, up to maxAttempts', asy
   const error = { code: 'METHOD_FAILED', cause: { name: 'RangeError', message: 'no such luck', code: 'E_LUCK' } }
   const failed = await outcome(t, await server.cast('fails', 'throws'))
   t.match(failed, { state: 'failed', attempts: 3, maxAttempts: 3, error })
-  t.match(failed.history, [1, 2, 3].map((number) => ({ number, error })))
+  t.match(
+    failed.history,
+    [1, 2, 3].map((number) => ({ number, error })),
+  )
   t.equal(failed.history.length, 3)
   t.notMatch(JSON.stringify(failed), 'stack')
 
@@ -162,9 +171,15 @@ t.test('what only the thread refuses ends as failed, and is not retried', async 
 })
 
 t.test('a result that cannot be kept is not retried', async (t) => {
-  t.match(await outcome(t, await server.cast('echo', 'cyclic')), { state: 'failed', error: { code: 'RESULT_NOT_SERIALIZABLE' } })
+  t.match(await outcome(t, await server.cast('echo', 'cyclic')), {
+    state: 'failed',
+    error: { code: 'RESULT_NOT_SERIALIZABLE' },
+  })
   t.match(await outcome(t, await server.cast('echo', 'sized', 20_000)), { state: 'failed', attempts: 1 })
-  t.match(await outcome(t, await server.cast('echo', 'wrongResult')), { state: 'failed', error: { code: 'RESULT_INVALID' } })
+  t.match(await outcome(t, await server.cast('echo', 'wrongResult')), {
+    state: 'failed',
+    error: { code: 'RESULT_INVALID' },
+  })
 })
 
 t.test('a thread that dies under a cast is retried, counted once an attempt', async (t) => {
@@ -174,7 +189,10 @@ t.test('a thread that dies under a cast is retried, counted once an attempt', as
   for (const method of ['exit', 'throwLater']) {
     const died = await outcome(t, await server.cast('dies', method))
     t.match(died, { state: 'failed', attempts: 3, error: { code: 'THREAD_DIED' } }, method)
-    t.same(died.history.map(({ number }: { number: number }) => number), [1, 2, 3])
+    t.same(
+      died.history.map(({ number }: { number: number }) => number),
+      [1, 2, 3],
+    )
   }
 })
 
@@ -196,16 +214,24 @@ t.test('Prefer: wait answers as soon as the job is done, and Preference-Applied 
   t.match(await waiting, { json: { state: 'succeeded' }, headers: { 'preference-applied': 'wait=30' } })
   const most = await server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'wait="1000"' } })
   t.equal(most.headers['preference-applied'], 'wait=60')
-  t.notOk('preference-applied' in (await server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'handling=lenient' } })).headers)
+  t.notOk(
+    'preference-applied' in
+      (await server.get(`/v1/jobs/${json.id}`, { headers: { prefer: 'handling=lenient' } })).headers,
+  )
   for (const prefer of ['wait', 'wait=', 'wait=soon', 'wait=-1', 'wait=1.5']) {
-    isProblem(t, await server.get(`/v1/jobs/${json.id}`, { headers: { prefer } }), 'MALFORMED_HEADER', { detail: /Prefer/ })
+    isProblem(t, await server.get(`/v1/jobs/${json.id}`, { headers: { prefer } }), 'MALFORMED_HEADER', {
+      detail: /Prefer/,
+    })
   }
 })
 
 t.test('progress is seen while the job runs', async (t) => {
   const { json } = await server.cast('gate', 'progress', { token: 'half' })
   await server.logs.line('begun', { token: 'half' })
-  t.match((await server.get(`/v1/jobs/${json.id}`)).json, { state: 'running', progress: { fraction: 0.5, note: 'half' } })
+  t.match((await server.get(`/v1/jobs/${json.id}`)).json, {
+    state: 'running',
+    progress: { fraction: 0.5, note: 'half' },
+  })
   await server.call('gate', 'release', { token: 'half' })
   t.match(await server.finished(json.id), { state: 'succeeded' })
 })
@@ -218,7 +244,13 @@ t.test('a queued job that is cancelled never runs', async (t) => {
   const { json: scheduled } = await server.cast('gate', 'hold', { token: 'scheduled' }, '?delayMs=3600000')
   for (const { id } of [handed, idle, scheduled]) {
     const answer = await server.post(`/v1/jobs/${id}/cancel`)
-    const cancelled = { state: 'cancelled', attempts: 0, history: [], startedAt: null, error: { code: 'JOB_CANCELLED' } }
+    const cancelled = {
+      state: 'cancelled',
+      attempts: 0,
+      history: [],
+      startedAt: null,
+      error: { code: 'JOB_CANCELLED' },
+    }
     t.match(answer, { status: 200, json: cancelled })
     t.type(answer.json.finishedAt, 'string')
     t.match(await server.post(`/v1/jobs/${id}/cancel`), { status: 200, json: { state: 'cancelled' } }, 'again')
@@ -258,7 +290,10 @@ t.test('a job is queued anew only once it has failed, and forgotten only once it
   t.notOk('error' in again.json)
   const done = await server.finished(failed.id)
   t.match(done, { state: 'succeeded', attempts: 5, result: 5 })
-  t.same(done.history.map(({ number }: { number: number }) => number), [1, 2, 3, 4, 5])
+  t.same(
+    done.history.map(({ number }: { number: number }) => number),
+    [1, 2, 3, 4, 5],
+  )
   isProblem(t, await server.post(`/v1/jobs/${done.id}/retry`), 'CONFLICT', { jobId: done.id })
 
   const { json: waiting } = await server.cast('idle', 'nap')
@@ -309,17 +344,21 @@ t.test('jobs are listed newest first, filtered, and page by page', async (t) => 
   }
 })
 
-t.test('what waits in the thread for its turn is listed as it is shown: queued', { todo: 'the store filters by what it keeps' }, async (t) => {
-  const held = server.call('single', 'hold', { token: 'listed' })
-  await server.logs.line('begun', { token: 'listed' })
-  const { json } = await server.cast('single', 'nap')
-  const list = async (state: string) => (await server.get(`/v1/jobs?service=single&state=${state}`)).json.items
-  t.match(await list('queued'), [{ id: json.id, state: 'queued' }])
-  t.same(await list('running'), [])
-  openGate('listed')
-  await held
-  t.match(await server.finished(json.id), { state: 'succeeded', attempts: 1 })
-})
+t.test(
+  'what waits in the thread for its turn is listed as it is shown: queued',
+  { todo: 'the store filters by what it keeps' },
+  async (t) => {
+    const held = server.call('single', 'hold', { token: 'listed' })
+    await server.logs.line('begun', { token: 'listed' })
+    const { json } = await server.cast('single', 'nap')
+    const list = async (state: string) => (await server.get(`/v1/jobs?service=single&state=${state}`)).json.items
+    t.match(await list('queued'), [{ id: json.id, state: 'queued' }])
+    t.same(await list('running'), [])
+    openGate('listed')
+    await held
+    t.match(await server.finished(json.id), { state: 'succeeded', attempts: 1 })
+  },
+)
 
 t.test('a queued job whose method no longer exists fails', async (t) => {
   await server.put('changes', { module: 'echo.js', autostart: false })

@@ -3,28 +3,41 @@ import t from 'tap'
 import { isProblem, openGate, serve, within } from '../http-helper.ts'
 
 const server = await serve(t, {
-  services: { echo: 'echo', gate: 'gate', dies: 'dies', starts: 'waits-to-start', loops: 'loops-at-import', lazy: 'not-by-itself' },
+  services: {
+    echo: 'echo',
+    gate: 'gate',
+    dies: 'dies',
+    starts: 'waits-to-start',
+    loops: 'loops-at-import',
+    lazy: 'not-by-itself',
+  },
   start: false,
 })
 const act = (service: string, action: string, json?: unknown) => server.post(`/v1/services/${service}/${action}`, json)
 
 t.test('start, pause, resume, stop: each says whether it changed anything', async (t) => {
-  t.match(await act('echo', 'start'), { status: 200, json: { state: 'running', desiredState: 'running', changed: true } })
+  t.match(await act('echo', 'start'), {
+    status: 200,
+    json: { state: 'running', desiredState: 'running', changed: true },
+  })
   t.match(await act('echo', 'start'), { status: 200, json: { state: 'running', changed: false } })
   t.match(await act('echo', 'pause'), { status: 200, json: { state: 'paused', changed: true } })
   t.match(await act('echo', 'pause'), { status: 200, json: { state: 'paused', changed: false } })
   t.match(await act('echo', 'resume'), { status: 200, json: { state: 'running', changed: true } })
   t.match(await act('echo', 'resume'), { status: 200, json: { state: 'running', changed: false } })
-  t.match(await act('echo', 'stop'), { status: 200, json: { state: 'stopped', desiredState: 'stopped', changed: true } })
+  t.match(await act('echo', 'stop'), {
+    status: 200,
+    json: { state: 'stopped', desiredState: 'stopped', changed: true },
+  })
   t.match(await act('echo', 'stop'), { status: 200, json: { state: 'stopped', changed: false } })
 })
 
 t.test('concurrent starts are one start, and concurrent stops one stop', async (t) => {
   const started = await Promise.all([1, 2, 3].map(() => act('echo', 'start')))
-  t.same(started.map(({ json }) => json.changed).sort(), [false, false, true])
+  t.equal(started.filter(({ json }) => json.changed).length, 1)
   t.equal((await server.status('echo')).threads.length, 1)
   const stopped = await Promise.all([1, 2, 3].map(() => act('echo', 'stop')))
-  t.same(stopped.map(({ json }) => json.changed).sort(), [false, false, true])
+  t.equal(stopped.filter(({ json }) => json.changed).length, 1)
 })
 
 t.test('the status of a running service', async (t) => {
@@ -50,7 +63,10 @@ t.test('the status of a running service', async (t) => {
 t.test('restart gives another thread, and is counted', async (t) => {
   const before = await server.status('echo')
   const { status, json } = await act('echo', 'restart')
-  t.match({ status, json }, { status: 200, json: { state: 'running', changed: true, restartCount: before.restartCount + 1 } })
+  t.match(
+    { status, json },
+    { status: 200, json: { state: 'running', changed: true, restartCount: before.restartCount + 1 } },
+  )
   t.not(json.threads[0].id, before.threads[0].id)
   await act('echo', 'stop')
   t.match((await act('echo', 'restart')).json, { state: 'running', changed: true })
@@ -149,7 +165,9 @@ t.test('crashes of every kind are seen, and healed by the supervisor', async (t)
   }
   isProblem(t, await act('crashes', 'crash', { kind: 'softly' }), 'VALIDATION_FAILED')
   isProblem(t, await act('crashes', 'crash', { reason: 'x'.repeat(1_001) }), 'VALIDATION_FAILED')
-  isProblem(t, await act('crashes', 'crash', { nonsense: 1 }), 'VALIDATION_FAILED', { errors: [{ pointer: '/nonsense' }] })
+  isProblem(t, await act('crashes', 'crash', { nonsense: 1 }), 'VALIDATION_FAILED', {
+    errors: [{ pointer: '/nonsense' }],
+  })
 })
 
 t.test('a thread that hangs is seen as not responding, and everything else answers', async (t) => {
@@ -201,22 +219,33 @@ t.test('strategies: oneForAll restarts all threads, forfeits give up', async (t)
   isProblem(t, await server.put('x', { module: 'echo.js', restart: { strategy: 'crashing' } }), 'VALIDATION_FAILED')
 })
 
-t.test('a stop in the middle of a restart is the last word', { todo: 'the supervisor starts it all the same' }, async (t) => {
-  const restart = { strategy: 'oneForAll', backoffMs: 1, backoffMaxMs: 1 }
-  await server.put('lastword', { module: 'gate.js', threads: 2, numWorkers: 1, prefetch: 0, shutdownTimeoutMs: 300, restart })
-  const held = server.call('lastword', 'hold', { token: 'last word' })
-  await server.logs.line('begun', { token: 'last word' })
-  // The thread that holds the call is stopped for the restart of both, which its call keeps from ending.
-  const idle = server.service('lastword').threads.find((thread) => thread.running === 0)
-  idle?.crashThread('exit', 'crashed')
-  await server.reaches('lastword', 'starting')
-  await act('lastword', 'stop')
-  await held
-  t.match(await server.status('lastword'), { state: 'stopped', desiredState: 'stopped' })
-  await server.get('/livez')
-  t.match(await server.status('lastword'), { state: 'stopped' })
-  await server.delete('/v1/services/lastword')
-})
+t.test(
+  'a stop in the middle of a restart is the last word',
+  { todo: 'the supervisor starts it all the same' },
+  async (t) => {
+    const restart = { strategy: 'oneForAll', backoffMs: 1, backoffMaxMs: 1 }
+    await server.put('lastword', {
+      module: 'gate.js',
+      threads: 2,
+      numWorkers: 1,
+      prefetch: 0,
+      shutdownTimeoutMs: 300,
+      restart,
+    })
+    const held = server.call('lastword', 'hold', { token: 'last word' })
+    await server.logs.line('begun', { token: 'last word' })
+    // The thread that holds the call is stopped for the restart of both, which its call keeps from ending.
+    const idle = server.service('lastword').threads.find((thread) => thread.running === 0)
+    idle?.crashThread('exit', 'crashed')
+    await server.reaches('lastword', 'starting')
+    await act('lastword', 'stop')
+    await held
+    t.match(await server.status('lastword'), { state: 'stopped', desiredState: 'stopped' })
+    await server.get('/livez')
+    t.match(await server.status('lastword'), { state: 'stopped' })
+    await server.delete('/v1/services/lastword')
+  },
+)
 
 t.test('threads: 2 share the work, and one crash does not stop the service', async (t) => {
   await server.put('twins', { module: 'gate.js', threads: 2, numWorkers: 1, prefetch: 0 })
@@ -236,7 +265,11 @@ t.test('threads: 2 share the work, and one crash does not stop the service', asy
 
 t.test('autostart: false leaves it stopped until it is told to start', async (t) => {
   t.match(await server.status('lazy'), { state: 'stopped' })
-  t.match((await server.put('lazy2', { module: 'lazy.js' })).json, { state: 'stopped', desiredState: 'stopped', methods: ['go'] })
+  t.match((await server.put('lazy2', { module: 'lazy.js' })).json, {
+    state: 'stopped',
+    desiredState: 'stopped',
+    methods: ['go'],
+  })
   t.match((await act('lazy2', 'start')).json, { state: 'running', desiredState: 'running', changed: true })
   t.match((await server.put('lazy3', { module: 'lazy.js', autostart: true })).json, { state: 'running' })
 })
@@ -255,7 +288,9 @@ t.test('the last of contrary wishes is what remains', async (t) => {
 async function allRunning(name: string, before: number[]): Promise<void> {
   for (;;) {
     const { threads } = await server.status(name)
-    const fresh = threads.filter(({ id, state }: { id: number; state: string }) => state === 'running' && !before.includes(id))
+    const fresh = threads.filter(
+      ({ id, state }: { id: number; state: string }) => state === 'running' && !before.includes(id),
+    )
     if (fresh.length === before.length) return
   }
 }

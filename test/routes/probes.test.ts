@@ -19,24 +19,27 @@ t.test('all probes say yes, and list their checks when asked', async (t) => {
   }
 })
 
-t.test('startupz says no until every autostarted service has started or failed to; livez and readyz do not mind', async (t) => {
-  const server = await serve(t, {
-    services: { starts: 'waits-to-start', lazy: 'not-by-itself', throws: 'throws-at-import' },
-    start: false,
-  })
-  const started = server.server.registry.startAll()
-  await server.logs.line('waits to start')
-  t.match(await server.get('/startupz?verbose'), {
-    status: 503,
-    json: { status: 'unavailable', checks: [{ name: 'startedUp', ok: false }] },
-  })
-  t.equal((await server.get('/livez')).status, 200)
-  t.equal((await server.get('/readyz')).status, 200)
-  letGo('starts')
-  await started
-  t.equal((await server.get('/startupz')).status, 200)
-  t.match(await server.status('lazy'), { state: 'stopped', desiredState: 'stopped', methods: ['go'] })
-})
+t.test(
+  'startupz says no until every autostarted service has started or failed to; livez and readyz do not mind',
+  async (t) => {
+    const server = await serve(t, {
+      services: { starts: 'waits-to-start', lazy: 'not-by-itself', throws: 'throws-at-import' },
+      start: false,
+    })
+    const started = server.server.registry.startAll()
+    await server.logs.line('waits to start')
+    t.match(await server.get('/startupz?verbose'), {
+      status: 503,
+      json: { status: 'unavailable', checks: [{ name: 'startedUp', ok: false }] },
+    })
+    t.equal((await server.get('/livez')).status, 200)
+    t.equal((await server.get('/readyz')).status, 200)
+    letGo('starts')
+    await started
+    t.equal((await server.get('/startupz')).status, 200)
+    t.match(await server.status('lazy'), { state: 'stopped', desiredState: 'stopped', methods: ['go'] })
+  },
+)
 
 t.test('readyz fails while a service that is marked required does not run, and for no other', async (t) => {
   const server = await serve(t, { services: { echo: 'echo' } })
@@ -49,7 +52,13 @@ t.test('readyz fails while a service that is marked required does not run, and f
   await server.post('/v1/services/needed/stop')
   t.match(await server.get('/readyz?verbose'), {
     status: 503,
-    json: { status: 'unavailable', checks: [{ name: 'open', ok: true }, { ...needed, ok: false }] },
+    json: {
+      status: 'unavailable',
+      checks: [
+        { name: 'open', ok: true },
+        { ...needed, ok: false },
+      ],
+    },
   })
   await server.post('/v1/services/needed/start')
   t.equal((await server.get('/readyz')).status, 200)

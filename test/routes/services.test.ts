@@ -19,7 +19,9 @@ t.test('a service is registered with 201, and replaced with 200', async (t) => {
 
 t.test('services are listed by name, with their status', async (t) => {
   const { json } = await server.get('/v1/services')
-  t.match(json, { items: [{ name: 'echo', state: 'stopped' }, { name: 'gate' }, { name: 'gives' }, { name: 'new', state: 'running' }] })
+  t.match(json, {
+    items: [{ name: 'echo', state: 'stopped' }, { name: 'gate' }, { name: 'gives' }, { name: 'new', state: 'running' }],
+  })
 })
 
 t.test('methods are listed with the JSON Schemas of what they take and return', async (t) => {
@@ -28,7 +30,10 @@ t.test('methods are listed with the JSON Schemas of what they take and return', 
   const method = (name: string) => json.items.find((item: { name: string }) => item.name === name)
   t.match(method('byName'), {
     description: 'Takes members',
-    input: { type: 'object', properties: { name: { type: 'string' }, times: { type: 'integer', minimum: 1, default: 1 } } },
+    input: {
+      type: 'object',
+      properties: { name: { type: 'string' }, times: { type: 'integer', minimum: 1, default: 1 } },
+    },
     output: { type: 'string' },
     timeoutMs: 30_000,
     maxAttempts: 3,
@@ -41,7 +46,12 @@ t.test('methods are listed with the JSON Schemas of what they take and return', 
 })
 
 t.test('options of the registration override those of the module, key by key', async (t) => {
-  const { json } = await server.put('overridden', { module: 'echo.js', maxResultBytes: 5, queueCapacity: 7, restart: { maxRestarts: 3 } })
+  const { json } = await server.put('overridden', {
+    module: 'echo.js',
+    maxResultBytes: 5,
+    queueCapacity: 7,
+    restart: { maxRestarts: 3 },
+  })
   t.match(json, { queue: { capacity: 7 }, restartBudget: { maxRestarts: 3 } })
   isProblem(t, await server.call('overridden', 'sized', 9), 'RESULT_NOT_SERIALIZABLE', { detail: /5 bytes/ })
   await server.put('overridden', { module: 'echo.js' })
@@ -62,7 +72,9 @@ t.test('an option that is unknown or wrong is refused with a pointer, and nothin
     [{ module: 1 }, '/module'],
     [{ module: '' }, '/module'],
   ] as const) {
-    isProblem(t, await server.put('refused', { module: 'echo.js', ...options }), 'VALIDATION_FAILED', { errors: [{ pointer }] })
+    isProblem(t, await server.put('refused', { module: 'echo.js', ...options }), 'VALIDATION_FAILED', {
+      errors: [{ pointer }],
+    })
   }
   isProblem(t, await server.put('refused', {}), 'VALIDATION_FAILED', { errors: [{ pointer: '/module' }] })
   for (const body of [[], null, 'echo.js', 1]) isProblem(t, await server.put('refused', body), 'VALIDATION_FAILED')
@@ -73,9 +85,14 @@ t.test('an option that is unknown or wrong is refused with a pointer, and nothin
 t.test('a name that cannot be one is refused in PUT', async (t) => {
   for (const name of ['a b', 'a/b', '-a', '.a', 'ü', '', ' ', 'a'.repeat(64), 'a'.repeat(3_000), '..', 'a\n']) {
     if (name === '') continue
-    isProblem(t, await server.put(encodeURIComponent(name).replace('..', '%2e%2e%20'), { module: 'echo.js' }), 'VALIDATION_FAILED', {
-      errors: [{ pointer: '', message: /does not match/ }],
-    })
+    isProblem(
+      t,
+      await server.put(encodeURIComponent(name).replace('..', '%2e%2e%20'), { module: 'echo.js' }),
+      'VALIDATION_FAILED',
+      {
+        errors: [{ pointer: '', message: /does not match/ }],
+      },
+    )
   }
   for (const name of ['a'.repeat(63), '_', 'a.b-c_d', '0']) {
     t.equal((await server.put(name, { module: 'echo.js', autostart: false })).status, 201, name)
@@ -139,10 +156,17 @@ t.test('a registration whose start fails is kept, and says why', async (t) => {
   delete process.env.FAILS_TO_START
   t.match(put, {
     status: 201,
-    json: { state: 'backoff', desiredState: 'running', crashReason: { name: 'Error', message: 'could not start: for a test' } },
+    json: {
+      state: 'backoff',
+      desiredState: 'running',
+      crashReason: { name: 'Error', message: 'could not start: for a test' },
+    },
   })
   t.match(await server.status('kept'), { state: 'backoff' })
-  t.match(await server.put('kept', { module: 'gives.js' }), { status: 200, json: { state: 'running', crashReason: null } })
+  t.match(await server.put('kept', { module: 'gives.js' }), {
+    status: 200,
+    json: { state: 'running', crashReason: null },
+  })
 })
 
 t.test('a deleted service is gone, and its file is no service', async (t) => {
@@ -172,9 +196,15 @@ t.test('with unfinished jobs a service is only deleted if they may be cancelled'
 
 t.test('registrations of one name follow each other', async (t) => {
   const answers = await Promise.all([1, 2, 3].map((threads) => server.put('contested', { module: 'echo.js', threads })))
-  t.same(answers.map(({ status }) => status).sort(), [200, 200, 201])
+  t.same(
+    answers.map(({ status }) => status).sort((a, b) => a - b),
+    [200, 200, 201],
+  )
   const { threads } = await server.status('contested')
   t.ok(threads.every(({ state }: { state: string }) => state === 'running'))
   const deleted = await Promise.all([1, 2].map(() => server.delete('/v1/services/contested')))
-  t.same(deleted.map(({ status }) => status).sort(), [204, 404])
+  t.same(
+    deleted.map(({ status }) => status).sort((a, b) => a - b),
+    [204, 404],
+  )
 })
