@@ -88,7 +88,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
     preValidation: async (request) => {
       request.body ??= {}
     },
-    handler: async ({ params, body = {} }) => {
+    handler: async ({ params, body }) => {
       const service = registry.get(params.service)
       await service.crash(body?.kind ?? 'exception', body?.reason ?? 'crashed on purpose, over HTTP')
       return result(service, true)

@@ -133,15 +133,18 @@ t.test('a port that is taken, or a damaged data folder, ends the process with a 
   t.match(again.output, /services\.json cannot be read: repair it, or move it away.*\n {2}because: /)
 })
 
-t.test('port 0 takes a free one, which the log says; a folder is served, and its modules get what they import', async (t) => {
-  const server = run(t, ['serve', 'workers'], {}, { echo: 'echo' })
-  await server.prints(/services: echo running/)
-  const answer = await server.request('POST', '/v1/services/echo/call/any', { json: [1] })
-  t.match(answer, { status: 200, json: [1] })
-  server.child.kill('SIGINT')
-  t.same(await server.ended(), { code: 0, signal: null })
-  t.match(server.output, /SIGINT: closing[^]*closed/)
-})
+t.test(
+  'port 0 takes a free one, which the log says; a folder is served, and its modules get what they import',
+  async (t) => {
+    const server = run(t, ['serve', 'workers'], {}, { echo: 'echo' })
+    await server.prints(/services: echo running/)
+    const answer = await server.request('POST', '/v1/services/echo/call/any', { json: [1] })
+    t.match(answer, { status: 200, json: [1] })
+    server.child.kill('SIGINT')
+    t.same(await server.ended(), { code: 0, signal: null })
+    t.match(server.output, /SIGINT: closing[^]*closed/)
+  },
+)
 
 t.test('SIGTERM under load: nothing that runs is dropped, nothing new is taken, and the exit code is 0', async (t) => {
   const { server, holds } = await serve(t)

@@ -241,7 +241,10 @@ t.test('503: not running, or full, each with Retry-After', async (t) => {
   isProblem(t, full, 'QUEUE_FULL', { service: 'narrow', method: 'nap', started: false })
   await server.post('/v1/services/narrow/crash')
   isProblem(t, await held, 'THREAD_DIED')
-  t.same((await Promise.all([waiting, other])).map(({ status }) => status).sort(), [200, 503])
+  t.same(
+    (await Promise.all([waiting, other])).map(({ status }) => status).sort((a, b) => a - b),
+    [200, 503],
+  )
 
   const limited = await server.put('heavy', { module: 'gate.js', queueBytes: 1_024, numWorkers: 1, prefetch: 0 })
   t.equal(limited.status, 201)

@@ -192,7 +192,7 @@ t.test('lists come newest first in pages, by service, method and state in any co
           limit: 7,
           ...(service !== undefined && { service }),
           ...(method !== undefined && { method }),
-          ...(wanted !== undefined && { state: wanted }),
+          ...(wanted !== undefined && { states: [wanted] }),
         }
         const listed: string[] = []
         let page = await journal.list(filter)

@@ -196,9 +196,15 @@ t.test('with unfinished jobs a service is only deleted if they may be cancelled'
 
 t.test('registrations of one name follow each other', async (t) => {
   const answers = await Promise.all([1, 2, 3].map((threads) => server.put('contested', { module: 'echo.js', threads })))
-  t.same(answers.map(({ status }) => status).sort(), [200, 200, 201])
+  t.same(
+    answers.map(({ status }) => status).sort((a, b) => a - b),
+    [200, 200, 201],
+  )
   const { threads } = await server.status('contested')
   t.ok(threads.every(({ state }: { state: string }) => state === 'running'))
   const deleted = await Promise.all([1, 2].map(() => server.delete('/v1/services/contested')))
-  t.same(deleted.map(({ status }) => status).sort(), [204, 404])
+  t.same(
+    deleted.map(({ status }) => status).sort((a, b) => a - b),
+    [204, 404],
+  )
 })
