@@ -78,7 +78,8 @@ function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Log
       if (err) log.fatal({ err }, 'the server fails')
       else log.info(`${signal}: closing`)
       const closed = app.close().then(() => true)
-      if (await Promise.race([closed, sleep(Math.max(shutdownTimeoutMs - END_WITHIN_MS, shutdownTimeoutMs / 2))])) log.info('closed')
+      if (await Promise.race([closed, sleep(Math.max(shutdownTimeoutMs - END_WITHIN_MS, shutdownTimeoutMs / 2))]))
+        log.info('closed')
       else {
         log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
         await Promise.race([endThreads().then(() => closed), sleep(END_WITHIN_MS)])

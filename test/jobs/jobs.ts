@@ -7,7 +7,7 @@ import { Journal, type JournalOptions } from '../../src/jobs/journal.ts'
 import { uuidv7 } from '../../src/uuidv7.ts'
 
 const silent = () => {}
-export const log = { trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent }
+const log = { trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent }
 
 export const DAY_MS = 24 * 60 * 60 * 1_000
 

@@ -40,7 +40,7 @@ t.test('a cast is answered with its job, and Location says where that is', async
   const { json } = await server.get(cast.headers.location as string)
   t.match(json, { state: 'succeeded', attempts: 1, history: [{ number: 1 }], result: { a: 1 } })
   const times = [json.createdAt, json.startedAt, json.history[0].endedAt, json.finishedAt]
-  t.same([...times].sort(), times)
+  t.same(times.toSorted((a, b) => Date.parse(a) - Date.parse(b)), times)
 })
 
 t.test('results and payloads are any JSON', async (t) => {
@@ -341,20 +341,17 @@ t.test('jobs are listed newest first, filtered, and page by page', async (t) => 
   }
 })
 
-t.test(
-  'what waits in the thread for its turn is listed as it is shown: queued',
-  async (t) => {
-    const held = server.call('single', 'hold', { token: 'listed' })
-    await server.logs.line('begun', { token: 'listed' })
-    const { json } = await server.cast('single', 'nap')
-    const list = async (state: string) => (await server.get(`/v1/jobs?service=single&state=${state}`)).json.items
-    t.match(await list('queued'), [{ id: json.id, state: 'queued' }])
-    t.same(await list('running'), [])
-    openGate('listed')
-    await held
-    t.match(await server.finished(json.id), { state: 'succeeded', attempts: 1 })
-  },
-)
+t.test('what waits in the thread for its turn is listed as it is shown: queued', async (t) => {
+  const held = server.call('single', 'hold', { token: 'listed' })
+  await server.logs.line('begun', { token: 'listed' })
+  const { json } = await server.cast('single', 'nap')
+  const list = async (state: string) => (await server.get(`/v1/jobs?service=single&state=${state}`)).json.items
+  t.match(await list('queued'), [{ id: json.id, state: 'queued' }])
+  t.same(await list('running'), [])
+  openGate('listed')
+  await held
+  t.match(await server.finished(json.id), { state: 'succeeded', attempts: 1 })
+})
 
 t.test('a queued job whose method no longer exists fails', async (t) => {
   await server.put('changes', { module: 'echo.js', autostart: false })

@@ -34,10 +34,10 @@ t.test('start, pause, resume, stop: each says whether it changed anything', asyn
 
 t.test('concurrent starts are one start, and concurrent stops one stop', async (t) => {
   const started = await Promise.all([1, 2, 3].map(() => act('echo', 'start')))
-  t.same(started.map(({ json }) => json.changed).sort(), [false, false, true])
+  t.equal(started.filter(({ json }) => json.changed).length, 1)
   t.equal((await server.status('echo')).threads.length, 1)
   const stopped = await Promise.all([1, 2, 3].map(() => act('echo', 'stop')))
-  t.same(stopped.map(({ json }) => json.changed).sort(), [false, false, true])
+  t.equal(stopped.filter(({ json }) => json.changed).length, 1)
 })
 
 t.test('the status of a running service', async (t) => {
@@ -219,32 +219,29 @@ t.test('strategies: oneForAll restarts all threads, forfeits give up', async (t)
   isProblem(t, await server.put('x', { module: 'echo.js', restart: { strategy: 'crashing' } }), 'VALIDATION_FAILED')
 })
 
-t.test(
-  'a stop in the middle of a restart is the last word',
-  async (t) => {
-    const restart = { strategy: 'oneForAll', backoffMs: 1, backoffMaxMs: 1 }
-    await server.put('lastword', {
-      module: 'gate.js',
-      threads: 2,
-      numWorkers: 1,
-      prefetch: 0,
-      shutdownTimeoutMs: 300,
-      restart,
-    })
-    const held = server.call('lastword', 'hold', { token: 'last word' })
-    await server.logs.line('begun', { token: 'last word' })
-    // The thread that holds the call is stopped for the restart of both, which its call keeps from ending.
-    const idle = server.service('lastword').threads.find((thread) => thread.running === 0)
-    idle?.crashThread('exit', 'crashed')
-    await server.reaches('lastword', 'starting')
-    await act('lastword', 'stop')
-    await held
-    t.match(await server.status('lastword'), { state: 'stopped', desiredState: 'stopped' })
-    await server.get('/livez')
-    t.match(await server.status('lastword'), { state: 'stopped' })
-    await server.delete('/v1/services/lastword')
-  },
-)
+t.test('a stop in the middle of a restart is the last word', async (t) => {
+  const restart = { strategy: 'oneForAll', backoffMs: 1, backoffMaxMs: 1 }
+  await server.put('lastword', {
+    module: 'gate.js',
+    threads: 2,
+    numWorkers: 1,
+    prefetch: 0,
+    shutdownTimeoutMs: 300,
+    restart,
+  })
+  const held = server.call('lastword', 'hold', { token: 'last word' })
+  await server.logs.line('begun', { token: 'last word' })
+  // The thread that holds the call is stopped for the restart of both, which its call keeps from ending.
+  const idle = server.service('lastword').threads.find((thread) => thread.running === 0)
+  idle?.crashThread('exit', 'crashed')
+  await server.reaches('lastword', 'starting')
+  await act('lastword', 'stop')
+  await held
+  t.match(await server.status('lastword'), { state: 'stopped', desiredState: 'stopped' })
+  await server.get('/livez')
+  t.match(await server.status('lastword'), { state: 'stopped' })
+  await server.delete('/v1/services/lastword')
+})
 
 t.test('threads: 2 share the work, and one crash does not stop the service', async (t) => {
   await server.put('twins', { module: 'gate.js', threads: 2, numWorkers: 1, prefetch: 0 })
