@@ -40,7 +40,10 @@ t.test('a cast is answered with its job, and Location says where that is', async
   const { json } = await server.get(cast.headers.location as string)
   t.match(json, { state: 'succeeded', attempts: 1, history: [{ number: 1 }], result: { a: 1 } })
   const times = [json.createdAt, json.startedAt, json.history[0].endedAt, json.finishedAt]
-  t.same(times.toSorted((a, b) => Date.parse(a) - Date.parse(b)), times)
+  t.same(
+    times.toSorted((a, b) => Date.parse(a) - Date.parse(b)),
+    times,
+  )
 })
 
 t.test('results and payloads are any JSON', async (t) => {
