@@ -59,7 +59,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
     handler: (request, reply): void => {
       const service = registry.get(request.params.service)
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout'])
-      if (service.description !== undefined) return call(service, request, reply, timeoutMs)
+      if (service.contract.description !== undefined) return call(service, request, reply, timeoutMs)
       const since = performance.now()
       service
         .whenDescribed('call', timeoutMs ?? METHOD_DEFAULTS.timeoutMs)

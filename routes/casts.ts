@@ -75,12 +75,12 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       const service = registry.get(name)
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout']) ?? METHOD_DEFAULTS.timeoutMs
       await service.whenDescribed('cast', timeoutMs)
-      service.method(method)
+      service.contract.method(method)
       if (request.body instanceof Lines) {
         return reply.code(207).send({ items: await castBatch(service, request, request.body) })
       }
       const payload = payloadOf(request)
-      service.validate(method, payload)
+      service.contract.validate(method, payload)
       const idempotency = idempotencyOf(request, name, method, [payload, request.query])
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }
       const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
@@ -121,7 +121,7 @@ function readLine(
 ): { payload: unknown } | { error: ThreadplaneError } {
   try {
     const payload: unknown = JSON.parse(line)
-    service.validate(method, payload)
+    service.contract.validate(method, payload)
     return { payload }
   } catch (error) {
     if (error instanceof ThreadplaneError) return { error }

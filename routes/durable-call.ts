@@ -23,9 +23,9 @@ export async function durableCall(
   reply: FastifyReply,
 ): Promise<void> {
   const { method } = request.params
-  const timeoutMs = requestTimeoutMs ?? service.method(method).options.timeoutMs
+  const timeoutMs = requestTimeoutMs ?? service.contract.method(method).options.timeoutMs
   const payload = payloadOf(request)
-  service.validate(method, payload)
+  service.contract.validate(method, payload)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
   const options = { traceparent: traceparent(request.headers), idempotency }
   const [answer] = await dispatcher.cast(service, [{ method, payload, options }])

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The process: settings → server → listen → signals. The only module with side effects at import. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import closeWithGrace from 'close-with-grace'
@@ -8,6 +7,7 @@ import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config.ts'
 import { buildServer, type Server } from './server.ts'
 import { WorkerThread } from './service/worker-thread.ts'
+import { within } from './within.ts'
 
 /** How long the termination of threads is waited for. */
 const END_WITHIN_MS = 1_000
@@ -77,12 +77,14 @@ function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Log
     async ({ signal, err }) => {
       if (err) log.fatal({ err }, 'the server fails')
       else log.info(`${signal}: closing`)
-      const closed = app.close().then(() => true)
-      if (await Promise.race([closed, sleep(Math.max(shutdownTimeoutMs - END_WITHIN_MS, shutdownTimeoutMs / 2))]))
-        log.info('closed')
+      const closed = app.close()
+      if (await within(closed, Math.max(shutdownTimeoutMs - END_WITHIN_MS, shutdownTimeoutMs / 2))) log.info('closed')
       else {
         log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
-        await Promise.race([endThreads().then(() => closed), sleep(END_WITHIN_MS)])
+        await within(
+          endThreads().then(() => closed),
+          END_WITHIN_MS,
+        )
       }
       // `process.exit` waits for threads, and one in native code never ends: then only a signal ends the process.
       if (WorkerThread.alive.size > 0) process.kill(process.pid, 'SIGKILL')

@@ -74,7 +74,7 @@ export class Registry {
     const wanted = this.#options.registrations.get(service.name)?.desiredState
     try {
       if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
-      else if (service.description === undefined) await service.describe()
+      else if (service.contract.description === undefined) await service.contract.describe(service.options)
     } catch (error) {
       // A crash of its thread, which is logged as one.
       if (!hasCode(error, 'START_FAILED')) {

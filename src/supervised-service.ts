@@ -3,20 +3,18 @@
  * Everything a client does to a service goes through here.
  */
 import { EventEmitter } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type ErrorFacts, ThreadplaneError } from './errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
-import { PayloadValidator } from './payload-validator.ts'
-import type { CrashKind, MethodDescription, ServiceDescription } from './protocol.ts'
-import { Deferred } from './service/deferred.ts'
-import { describeModule } from './service/describe-module.ts'
+import { ModuleContract } from './module-contract.ts'
+import type { CrashKind, ServiceDescription } from './protocol.ts'
 import { MethodQueue } from './service/method-queue.ts'
 import { QueuedMethod } from './service/queued-method.ts'
 import { QueueServiceThread } from './service/queue-service-thread.ts'
 import type { ServiceLog } from './service/service.ts'
 import type { Supervisor } from './service/supervisor.ts'
 import { uuidv7 } from './uuidv7.ts'
+import { within } from './within.ts'
 
 export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
 
@@ -58,17 +56,14 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   readonly methodQueue: MethodQueue
   readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
   desiredState: DesiredState
-  description: ServiceDescription | undefined
+  readonly contract: ModuleContract
   threads: QueueServiceThread[] = []
   supervisor: Supervisor | undefined
   readonly #settings: SupervisedServiceSettings
-  #validators = new Map<string, PayloadValidator>()
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
-  /** The short-lived thread that asks the module what it is. */
-  #describing: { done: Promise<void>; abort: () => void } | undefined
-  /** Rejected, and made anew, where nobody is about to learn what the module is. */
-  #described = new Deferred<void>()
+  /** The restart options its supervisor was made for. */
+  #restart: ResolvedServiceOptions['restart'] | undefined
   #lastState: ServiceState = 'stopped'
 
   constructor(settings: SupervisedServiceSettings) {
@@ -78,13 +73,13 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.overrides = settings.overrides
     this.desiredState = settings.desiredState
     this.#settings = settings
+    this.contract = new ModuleContract(settings, (description) => this.#onDescribed(description))
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
     this.methodQueue = new MethodQueue({ service: this.name, capacity, maxBytes })
-    if (settings.description !== undefined) this.#learn(settings.description)
   }
 
   get options(): ResolvedServiceOptions {
-    return resolveServiceOptions(this.description?.options ?? {}, this.overrides)
+    return resolveServiceOptions(this.contract.description?.options ?? {}, this.overrides)
   }
 
   get state(): ServiceState {
@@ -145,7 +140,9 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     for (const thread of this.threads) this.supervisor?.forget(thread)
     try {
       // Where that has failed before, there is a thread already, which describes the module as it starts.
-      if (this.description === undefined && this.threads.length === 0) await this.describe()
+      if (this.contract.description === undefined && this.threads.length === 0) {
+        await this.contract.describe(this.options)
+      }
       if (this.#stopping !== undefined) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
       if (onlyIfAutostart && !this.options.autostart) {
         this.desiredState = 'stopped'
@@ -164,45 +161,13 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     }
   }
 
-  /** Learns what the module is, in a short-lived thread; those who ask meanwhile share it. */
-  async describe(): Promise<void> {
-    const abort = new AbortController()
-    this.#describing ??= { done: this.#describe(abort.signal), abort: () => abort.abort() }
-    await this.#describing.done
-  }
-
-  async #describe(signal: AbortSignal): Promise<void> {
-    const { moduleUrl, log } = this.#settings
-    const { startTimeoutMs, limits } = this.options
-    const module = { service: this.name, module: moduleUrl, limits, log, startTimeoutMs, signal }
-    try {
-      this.#learnAnew(await describeModule(module))
-    } finally {
-      this.#describing = undefined
-    }
-  }
-
-  async #stopDescribing(): Promise<void> {
-    this.#describing?.abort()
-    await this.#describing?.done.catch(() => {})
-  }
-
-  #learnAnew(description: ServiceDescription): void {
-    const { restart } = this.options
-    this.#learn(description)
-    // Where it could not be imported at first, it was supervised without its own word on that.
-    if (!isDeepStrictEqual(restart, this.options.restart)) this.#superviseAnew()
-    this.#settings.onDescribed(description)
-  }
-
-  #learn(description: ServiceDescription): void {
-    this.description = description
-    this.#validators = new Map(
-      Object.entries(description.methods).map(([name, method]) => [name, new PayloadValidator(method)]),
-    )
-    const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
+  /** The module has described itself: for the first time, or otherwise than before. */
+  #onDescribed(description: ServiceDescription): void {
+    const { queueCapacity: capacity, queueBytes: maxBytes, restart } = this.options
     this.methodQueue.limits = { capacity, maxBytes }
-    this.#described.resolve()
+    // Where it could not be imported at first, it was supervised without its own word on that.
+    if (!isDeepStrictEqual(restart, this.#restart)) this.#superviseAnew()
+    this.#settings.onDescribed(description)
     this.emit('described')
   }
 
@@ -211,39 +176,25 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
    * @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED
    */
   async whenDescribed(kind: QueuedMethod['kind'], timeoutMs: number): Promise<void> {
-    if (this.description !== undefined) return
+    if (this.contract.description !== undefined) return
     if (kind === 'cast' && (this.state === 'stopped' || this.state === 'stopping')) {
-      this.describe().catch((error: Error) => this.#forsake(error))
+      this.contract.describe(this.options).catch((error: Error) => this.contract.forsake(error))
     } else if (!this.#mayRun()) throw this.#notRunning()
-    const late = new AbortController()
-    const timeout = sleep(timeoutMs, 'late', { signal: late.signal }).catch(() => {})
-    try {
-      if ((await Promise.race([this.#described.promise, timeout])) !== 'late') return
-      throw this.error('DEADLINE_EXCEEDED', `${this.name} has not described itself within ${timeoutMs} ms`)
-    } finally {
-      late.abort()
-    }
-  }
-
-  /** Nobody is about to learn what the module is: those who wait for that are told. */
-  #forsake(why: Error | undefined): void {
-    this.#described.reject(
-      this.error('SERVICE_NOT_RUNNING', `${this.name} has not described itself: ${why?.message ?? 'it was stopped'}`, {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-        started: false,
-      }),
-    )
-    this.#described = new Deferred()
+    await this.contract.whenKnown(timeoutMs)
   }
 
   #superviseAnew(): void {
-    this.supervisor?.discard(...this.threads)
+    if (this.supervisor === undefined) return
+    this.supervisor.discard(...this.threads)
     this.supervisor = undefined
     if (this.threads.length > 0 && this.#stopping === undefined) this.#supervise()
   }
 
   #supervise(): Supervisor {
-    this.supervisor ??= this.#settings.supervisorFor(this.options)
+    if (this.supervisor === undefined) {
+      this.#restart = this.options.restart
+      this.supervisor = this.#settings.supervisorFor(this.options)
+    }
     for (const thread of this.threads) if (thread.supervisor === undefined) this.supervisor.add(thread)
     return this.supervisor
   }
@@ -256,12 +207,10 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
         name: this.name,
         module: this.#settings.moduleUrl,
         options: this.overrides,
-        description: this.description,
+        description: this.contract.description,
         log: this.#settings.log,
         methodQueue: this.methodQueue,
-        onDescribed: (description) => {
-          if (!isSame(description, this.description)) this.#learnAnew(description)
-        },
+        onDescribed: (description) => this.contract.learn(description),
       })
       thread.on('state', () => this.#changed())
       supervisor.add(thread)
@@ -276,7 +225,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   async stop({ drain = true } = {}): Promise<boolean> {
     this.desiredState = 'stopped'
     if (this.state === 'stopped') {
-      await this.#stopDescribing()
+      await this.contract.stopDescribing()
       return false
     }
     const joined = this.#stopping
@@ -296,15 +245,10 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.supervisor?.discard(...this.threads)
     for (const thread of this.threads) thread.recall(['cast'])
     this.methodQueue.rejectAll(reject, ['cast'])
-    void this.#stopDescribing()
+    void this.contract.stopDescribing()
     const serves = this.threads.some((thread) => thread.state === 'running') && !this.methodQueue.paused
     const until = performance.now() + shutdownTimeoutMs
-    const late = new AbortController()
-    if (drain && serves) {
-      const timeout = sleep(shutdownTimeoutMs, undefined, { signal: late.signal }).catch(() => {})
-      await Promise.race([this.#drained(), timeout])
-    }
-    late.abort()
+    if (drain && serves) await within(this.#drained(), shutdownTimeoutMs)
     this.methodQueue.close(reject)
     const leftMs = Math.max(until - performance.now(), 1)
     await Promise.all(this.threads.map((thread) => thread.stop(leftMs)))
@@ -352,26 +296,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     for (const thread of alive) thread.crashThread(kind, reason)
     if (kind === 'hang') return
     const seen = Promise.all(alive.map((thread) => new Promise((resolve) => thread.once('state', resolve))))
-    const late = new AbortController()
-    await Promise.race([seen, sleep(CRASH_SEEN_WITHIN_MS, undefined, { signal: late.signal }).catch(() => {})])
-    late.abort()
-  }
-
-  /** The description of a method. @throws METHOD_NOT_FOUND, with the names that exist */
-  method(name: string): MethodDescription {
-    const methods = this.description?.methods ?? {}
-    if (!Object.hasOwn(methods, name)) {
-      const names = Object.keys(methods).join(', ')
-      throw this.error('METHOD_NOT_FOUND', `${this.name} has no method ${JSON.stringify(name)}; it has: ${names}`)
-    }
-    return methods[name] as MethodDescription
-  }
-
-  /** @throws VALIDATION_FAILED */
-  validate(method: string, payload: unknown): void {
-    const errors = this.#validators.get(method)?.validate(payload)
-    if (errors === undefined) return
-    throw this.error('VALIDATION_FAILED', `the payload of ${this.name}.${method} was refused`, { method, errors })
+    await within(seen, CRASH_SEEN_WITHIN_MS)
   }
 
   /**
@@ -379,9 +304,9 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
    * @throws METHOD_NOT_FOUND, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
    */
   call(method: string, { payload, bytes, timeoutMs, traceparent }: CallRequest): QueuedMethod {
-    const { options } = this.method(method)
+    const { options } = this.contract.method(method)
     if (!this.#mayRun()) throw this.#notRunning(method)
-    this.validate(method, payload)
+    this.contract.validate(method, payload)
     const queued = new QueuedMethod({
       service: this.name,
       method,
@@ -415,7 +340,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
 
   /** May casts be given to its queue now? */
   get takesCasts(): boolean {
-    return this.state === 'running' && this.description !== undefined
+    return this.state === 'running' && this.contract.description !== undefined
   }
 
   #notRunning(method?: string): ThreadplaneError {
@@ -445,8 +370,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
         }),
       )
     }
-    const isGivenUp = state === 'failed' || this.desiredState === 'stopped'
-    if (this.description === undefined && this.#describing === undefined && isGivenUp) this.#forsake(this.crashReason)
+    if (state === 'failed' || this.desiredState === 'stopped') this.contract.forsake(this.crashReason)
     if (state === this.#lastState) return
     this.#lastState = state
     this.emit('state', state)
@@ -464,8 +388,4 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.supervisor?.discard(...this.threads)
     this.emit('removed')
   }
-}
-
-function isSame(a: ServiceDescription, b: ServiceDescription | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
 }

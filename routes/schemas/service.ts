@@ -106,7 +106,8 @@ export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
 const iso = (ms: number) => (ms === 0 ? null : new Date(ms).toISOString())
 
 export function serviceStatus(service: SupervisedService): ServiceStatus {
-  const { options, crashReason, description, supervisor } = service
+  const { options, crashReason, supervisor } = service
+  const { description } = service.contract
   const { maxRestarts, periodMs } = supervisor?.budget.policy ?? options.restart
   return {
     name: service.name,
@@ -139,7 +140,7 @@ function shortError(error: Error): { name: string; message: string; code?: strin
 
 export function methodList(service: SupervisedService): Static<typeof MethodList> {
   return {
-    items: Object.entries(service.description?.methods ?? {}).map(([name, method]) => ({
+    items: Object.entries(service.contract.description?.methods ?? {}).map(([name, method]) => ({
       name,
       ...(method.description !== undefined && { description: method.description }),
       input: method.input ?? null,

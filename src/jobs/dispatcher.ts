@@ -124,7 +124,7 @@ export class Dispatcher {
   }
 
   #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, lane?: Lane): AcceptRequest {
-    const defaults = service.method(method).options
+    const defaults = service.contract.method(method).options
     const now = Date.now()
     const at = (ms: number | undefined) => (ms === undefined ? null : new Date(now + ms).toISOString())
     const job: Job = {
@@ -351,7 +351,7 @@ export class Dispatcher {
   }
 
   #queue(service: SupervisedService, job: Job, cancelled: boolean): QueuedMethod {
-    const { timeoutMs } = service.method(job.method).options
+    const { timeoutMs } = service.contract.method(job.method).options
     const { id, attempts } = job
     const queued = new QueuedMethod({
       service: service.name,
@@ -401,7 +401,7 @@ export class Dispatcher {
       return this.#finished(await this.#store.finish(id, started ? attempts : attempts - 1, { state, error: jobError }))
     }
     if (error.retryable && attempts < maxAttempts) {
-      const { backoffMs, backoffMaxMs } = service.method(method).options
+      const { backoffMs, backoffMaxMs } = service.contract.method(method).options
       // Half of it is jitter, so that what failed together does not come back together.
       const delayMs = Math.min(backoffMs * 2 ** (attempts - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
       service.counts.retried += 1

@@ -5,12 +5,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import { Deferred } from '../service/deferred.ts'
 import type { ServiceLog } from '../service/service.ts'
+import { within } from '../within.ts'
 import type { Job, JobError, JobProgress } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore, Schedule } from './job-store.ts'
 import type {
@@ -204,13 +204,9 @@ export class Journal implements JobStore {
   async close(): Promise<void> {
     if (this.#gone === undefined) {
       this.#request('close').catch(() => {})
-      const late = new AbortController()
-      const timeout = sleep(CLOSE_WITHIN_MS, 'late', { signal: late.signal }).catch(() => {})
-      if ((await Promise.race([this.#ended.promise, timeout])) === 'late') {
-        this.#log.fatal(`the journal does not close within ${CLOSE_WITHIN_MS} ms: the process is killed`)
-        process.kill(process.pid, 'SIGKILL')
-      }
-      late.abort()
+      if (await within(this.#ended.promise, CLOSE_WITHIN_MS)) return
+      this.#log.fatal(`the journal does not close within ${CLOSE_WITHIN_MS} ms: the process is killed`)
+      process.kill(process.pid, 'SIGKILL')
     }
   }
 }

@@ -56,8 +56,8 @@ export class Schedules {
 
   /** True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, CONFLICT, JOURNAL_UNAVAILABLE */
   async put(service: SupervisedService, schedule: Omit<Schedule, 'createdAt' | 'lastTickAt'>): Promise<boolean> {
-    service.method(schedule.method)
-    service.validate(schedule.method, schedule.payload)
+    service.contract.method(schedule.method)
+    service.contract.validate(schedule.method, schedule.payload)
     refuseBadCron(schedule)
     const known = this.#schedules.get(keyOf(schedule))
     if (known === undefined && this.of(service.name).length >= MAX_SCHEDULES) {
@@ -126,7 +126,7 @@ export class Schedules {
     const { service, name, method, payload } = schedule
     const target = serviceOf(service)
     // Its module has not described itself since the start.
-    if (target.description === undefined) return false
+    if (target.contract.description === undefined) return false
     try {
       const tick = { service, name, at: now }
       await dispatcher.cast(target, [{ method, payload, options: { tick } }])

@@ -39,7 +39,7 @@ export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
   let document: OpenApiDocument | undefined
   /** Built anew only when a service came, went, or described itself anew. */
   const current = (): OpenApiDocument => {
-    const now = registry.services.map(({ name, description }) => [name, description] as (typeof known)[number])
+    const now = registry.services.map(({ name, contract }) => [name, contract.description] as (typeof known)[number])
     const same =
       now.length === known.length && now.every(([name, it], i) => name === known[i]?.[0] && it === known[i]?.[1])
     if (document === undefined || !same) {

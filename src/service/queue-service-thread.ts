@@ -2,13 +2,13 @@
  * A ServiceThread with a method queue: `callThread` waits for a method's result, `castThread` does not.
  * Source: mode/threads.py QueueServiceThread
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { z } from 'zod'
 import { hasCode } from '../errors.ts'
 import { METHOD_DEFAULTS } from '../options.ts'
 import type { ThreadMessage } from '../protocol.ts'
 import type { MethodDefinition, ServiceDefinition } from '../thread/define-service.ts'
 import { uuidv7 } from '../uuidv7.ts'
+import { within } from '../within.ts'
 import { Handoff } from './handoff.ts'
 import { MethodQueue } from './method-queue.ts'
 import { QueuedMethod } from './queued-method.ts'
@@ -168,7 +168,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
    */
   protected override async shutDown(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
     const until = performance.now() + timeoutMs
-    await withinMs(this.#finish(), timeoutMs)
+    await within(this.#finish(), timeoutMs)
     const { session } = this
     for (const handoff of this.#handoffs.values()) handoff.close()
     await super.shutDown(Math.max(until - performance.now(), STOP_AT_LEAST_MS))
@@ -249,10 +249,4 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
       )
     })
   }
-}
-
-async function withinMs(promise: Promise<void>, timeoutMs: number): Promise<void> {
-  const done = new AbortController()
-  await Promise.race([promise, sleep(timeoutMs, undefined, { signal: done.signal }).catch(() => {})])
-  done.abort()
 }

@@ -2,11 +2,11 @@
  * One life of a thread, from launch to end: the handshake of the start, the heartbeat, and the reason of its death.
  * A ServiceThread has one at a time, and more while threads are replaced.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fromWireError, ThreadplaneError } from '../errors.ts'
 import type { ResolvedServiceOptions } from '../options.ts'
 import type { ControlMessage, ServiceDescription, ThreadMessage } from '../protocol.ts'
 import { Heartbeat, SlotTable } from '../shared-memory.ts'
+import { within } from '../within.ts'
 import { Deferred } from './deferred.ts'
 import type { ServiceLog } from './service.ts'
 import { WorkerThread } from './worker-thread.ts'
@@ -85,13 +85,9 @@ export class ThreadSession {
   async stop(timeoutMs: number): Promise<void> {
     this.#expected = true
     this.send({ type: 'stop' })
-    const late = new AbortController()
-    const timeout = sleep(timeoutMs, 'late', { signal: late.signal }).catch(() => {})
-    if ((await Promise.race([this.worker.stop(), timeout])) === 'late') {
-      this.#options.log?.warn({ service: this.#options.service }, `terminated: it did not stop within ${timeoutMs} ms`)
-      await this.terminate()
-    }
-    late.abort()
+    if (await within(this.worker.stop(), timeoutMs)) return
+    this.#options.log?.warn({ service: this.#options.service }, `terminated: it did not stop within ${timeoutMs} ms`)
+    await this.terminate()
   }
 
   async terminate(): Promise<void> {
@@ -162,14 +158,6 @@ export async function withinStartTimeout<T>(
   what: string,
   elapsedMs = 0,
 ): Promise<T> {
-  const late = new AbortController()
-  const timeout = sleep(timeoutMs - elapsedMs, undefined, { signal: late.signal }).then(() => {
-    throw new ThreadplaneError('START_FAILED', `${what} took longer than the ${timeoutMs} ms of startTimeoutMs`)
-  })
-  try {
-    return await Promise.race([promise, timeout])
-  } finally {
-    timeout.catch(() => {})
-    late.abort()
-  }
+  if (await within(promise, Math.max(timeoutMs - elapsedMs, 0))) return promise
+  throw new ThreadplaneError('START_FAILED', `${what} took longer than the ${timeoutMs} ms of startTimeoutMs`)
 }

@@ -3,11 +3,11 @@
  * knows when it has ended; what the messages mean is the business of ServiceThread.
  * Source: mode/threads.py WorkerThread
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type EventLoopUtilityFunction, performance as mainPerformance } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import type { ResolvedServiceOptions } from '../options.ts'
 import type { ControlMessage, ThreadData, ThreadMessage } from '../protocol.ts'
+import { within } from '../within.ts'
 
 /** How long a termination is waited for; native code cannot be interrupted, and is reported then. */
 const TERMINATE_TIMEOUT_MS = 2_000
@@ -81,16 +81,8 @@ export class WorkerThread {
 
   /** Ends the thread now. False if it does not end, because it is in native code. */
   async terminate(): Promise<boolean> {
-    const giveUp = new AbortController()
     const ended = this.#worker === undefined ? this.#stopped : this.#worker.terminate().then(() => this.#stopped)
-    try {
-      return await Promise.race([
-        ended.then(() => true),
-        sleep(TERMINATE_TIMEOUT_MS, false, { signal: giveUp.signal }).catch(() => true),
-      ])
-    } finally {
-      giveUp.abort()
-    }
+    return within(ended, TERMINATE_TIMEOUT_MS)
   }
 
   /** Share of the time since the last look in which the thread's event loop was busy, 0 to 1. */

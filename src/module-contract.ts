@@ -1,0 +1,125 @@
+/**
+ * What a service's module has said of itself: its methods, their schemas, and the wait for that. Learned from the
+ * data folder, from a short-lived thread, or from each thread that starts (P1).
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { ThreadplaneError } from './errors.ts'
+import type { ResolvedServiceOptions } from './options.ts'
+import { PayloadValidator } from './payload-validator.ts'
+import type { MethodDescription, ServiceDescription } from './protocol.ts'
+import { Deferred } from './service/deferred.ts'
+import { describeModule } from './service/describe-module.ts'
+import type { ServiceLog } from './service/service.ts'
+import { within } from './within.ts'
+
+export interface ModuleContractSettings {
+  name: string
+  /** `file:` URL of the module. */
+  moduleUrl: string
+  /** If it is known from an earlier start. */
+  description: ServiceDescription | undefined
+  log: ServiceLog
+}
+
+/** How soon a client may try again at a module that nobody is about to ask what it is. */
+const RETRY_AFTER_SECONDS = 5
+
+export class ModuleContract {
+  description: ServiceDescription | undefined
+  readonly #settings: ModuleContractSettings
+  readonly #onLearned: (description: ServiceDescription) => void
+  #validators = new Map<string, PayloadValidator>()
+  /** The short-lived thread that asks the module what it is. */
+  #describing: { done: Promise<void>; abort: () => void } | undefined
+  /** Rejected, and made anew, where nobody is about to learn what the module is. */
+  #known = new Deferred<void>()
+
+  /** @param onLearned is told of a description that is new */
+  constructor(settings: ModuleContractSettings, onLearned: (description: ServiceDescription) => void) {
+    this.#settings = settings
+    this.#onLearned = onLearned
+    if (settings.description !== undefined) this.#keep(settings.description)
+  }
+
+  learn(description: ServiceDescription): void {
+    if (isDeepStrictEqual(description, this.description)) return
+    this.#keep(description)
+    this.#onLearned(description)
+  }
+
+  #keep(description: ServiceDescription): void {
+    this.description = description
+    this.#validators = new Map(
+      Object.entries(description.methods).map(([name, method]) => [name, new PayloadValidator(method)]),
+    )
+    this.#known.resolve()
+  }
+
+  /** Asks the module in a short-lived thread; those who ask meanwhile share it. @throws START_FAILED, MODULE_REFUSED */
+  async describe(options: ResolvedServiceOptions): Promise<void> {
+    const abort = new AbortController()
+    this.#describing ??= { done: this.#describe(options, abort.signal), abort: () => abort.abort() }
+    await this.#describing.done
+  }
+
+  async #describe({ startTimeoutMs, limits }: ResolvedServiceOptions, signal: AbortSignal): Promise<void> {
+    const { name: service, moduleUrl: module, log } = this.#settings
+    try {
+      this.learn(await describeModule({ service, module, limits, log, startTimeoutMs, signal }))
+    } finally {
+      this.#describing = undefined
+    }
+  }
+
+  async stopDescribing(): Promise<void> {
+    this.#describing?.abort()
+    await this.#describing?.done.catch(() => {})
+  }
+
+  /** Resolves once the module has described itself. @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED */
+  async whenKnown(timeoutMs: number): Promise<void> {
+    const { name: service } = this.#settings
+    if (await within(this.#known.promise, timeoutMs)) return
+    throw new ThreadplaneError('DEADLINE_EXCEEDED', `${service} has not described itself within ${timeoutMs} ms`, {
+      service,
+      started: false,
+    })
+  }
+
+  /** Unless somebody is asking, nobody is about to learn what the module is: those who wait for that are told. */
+  forsake(why: Error | undefined): void {
+    if (this.description !== undefined || this.#describing !== undefined) return
+    const { name: service } = this.#settings
+    this.#known.reject(
+      new ThreadplaneError(
+        'SERVICE_NOT_RUNNING',
+        `${service} has not described itself: ${why?.message ?? 'it was stopped'}`,
+        {
+          service,
+          started: false,
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        },
+      ),
+    )
+    this.#known = new Deferred()
+  }
+
+  /** The description of a method. @throws METHOD_NOT_FOUND, with the names that exist */
+  method(name: string): MethodDescription {
+    const { name: service } = this.#settings
+    const methods = this.description?.methods ?? {}
+    if (Object.hasOwn(methods, name)) return methods[name] as MethodDescription
+    const names = Object.keys(methods).join(', ')
+    const detail = `${service} has no method ${JSON.stringify(name)}; it has: ${names}`
+    throw new ThreadplaneError('METHOD_NOT_FOUND', detail, { service })
+  }
+
+  /** With the widened schema: what only the thread can refuse passes. @throws VALIDATION_FAILED */
+  validate(method: string, payload: unknown): void {
+    const errors = this.#validators.get(method)?.validate(payload)
+    if (errors === undefined) return
+    const { name: service } = this.#settings
+    const detail = `the payload of ${service}.${method} was refused`
+    throw new ThreadplaneError('VALIDATION_FAILED', detail, { service, method, errors })
+  }
+}

@@ -1,0 +1,13 @@
+/** Every wait has a deadline (P5). */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** True once the promise has resolved, false after `timeoutMs`; a rejection is passed on. */
+export async function within(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  const settled = new AbortController()
+  const late = sleep(timeoutMs, false, { signal: settled.signal }).catch(() => false)
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    settled.abort()
+  }
+}
