@@ -116,8 +116,14 @@ export class JournalDatabase {
     }
   }
 
+  /** The binding closes its file with the last statement, and that ends with the thread: what is due is done here. */
   close(): void {
-    this.#db.close()
+    this.#statements.clear()
+    try {
+      this.checkpoint()
+    } finally {
+      this.#db.close()
+    }
   }
 
   accept({ job, idempotency, tick, begin }: AcceptRequest): Accepted {

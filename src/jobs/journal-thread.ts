@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import { ThreadplaneError, toWireError } from '../errors.ts'
+import { ThreadplaneError, toWireError, type WireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import { JournalDatabase } from './journal-database.ts'
 import type {
@@ -24,6 +24,8 @@ const { file, keepJobsMs, maxFinishedJobs } = workerData as JournalData
 const MAX_KEPT = 100_000
 /** These record what happened already; all others can be refused. */
 const OUTCOMES = new Set<JournalOperation>(['finish', 'retry', 'release'])
+/** These go on while nothing can be written. */
+const WRITES_NOTHING = new Set<JournalOperation>(['get', 'list', 'nextDueAt', 'unfinished', 'schedules', 'close'])
 const RETRY_EVERY_MS = 500
 const RETAIN_EVERY_MS = 1_000
 /** Jobs deleted, or expired, in one transaction. */
@@ -91,8 +93,8 @@ function serve(db: JournalDatabase): void {
     (replies) => port.postMessage(replies),
     () => {},
   )
-  let kept: JournalRequest[] = []
-  let arrived: JournalRequest[] = []
+  const kept: JournalRequest[] = []
+  const arrived: JournalRequest[] = []
   let scheduled = false
   let closing = false
   let retrying: NodeJS.Timeout | undefined
@@ -109,42 +111,69 @@ function serve(db: JournalDatabase): void {
       const call = operations[operation] as (...args: unknown[]) => unknown
       return { id, value: db.isolated(() => call(...args)) }
     } catch (error) {
-      if (UNAVAILABLE.has(errno(error))) throw error
+      if (UNAVAILABLE.has(errno(error)) || !db.inTransaction) throw error
       return { id, error: toWireError(error) }
     }
   }
 
+  /** What happened before is on disk before anything that came after it. */
   function flushGroup(): void {
     scheduled = false
-    const group = [...kept, ...arrived]
-    kept = []
-    arrived = []
-    if (group.length === 0) return
-    try {
-      db.begin()
-      const replies = group.map(run)
-      db.commit()
-      for (const reply of replies) outbox.push(reply)
-    } catch (error) {
-      db.rollback()
-      failGroup(group, error)
+    let failed: unknown
+    for (const group of [kept.splice(0), arrived.splice(0)]) {
+      try {
+        if (failed !== undefined) throw failed
+        if (group.length > 0) write(group)
+      } catch (error) {
+        failed = error
+        db.rollback()
+        refuse(group, error)
+      }
     }
     outbox.flush()
     if (closing) close()
   }
 
-  /** What happened already is kept and written as soon as it can be; all else is refused. */
-  function failGroup(group: JournalRequest[], error: unknown): void {
+  function write(group: JournalRequest[]): void {
+    db.begin()
+    const replies = group.map(run)
+    db.commit()
+    for (const reply of replies) outbox.push(reply)
+  }
+
+  /** What happened already is kept and written as soon as it can be, what only reads is answered; all else is refused. */
+  function refuse(group: JournalRequest[], error: unknown): void {
     const why = UNAVAILABLE.get(errno(error)) ?? (error as Error).message
     const refusal = toWireError(
       new ThreadplaneError('JOURNAL_UNAVAILABLE', `the journal cannot be written: ${why}`, { retryAfterSeconds: 5 }),
     )
     for (const request of group) {
       if (OUTCOMES.has(request.operation) && kept.length < MAX_KEPT) kept.push(request)
-      else outbox.push({ id: request.id, error: refusal })
+      else
+        outbox.push(
+          WRITES_NOTHING.has(request.operation) ? answer(request, refusal) : { id: request.id, error: refusal },
+        )
     }
     clearTimeout(retrying)
-    if (!closing) retrying = setTimeout(schedule, RETRY_EVERY_MS)
+    if (!closing) retrying = setTimeout(retry, RETRY_EVERY_MS)
+  }
+
+  function answer(request: JournalRequest, refusal: WireError): JournalReply {
+    try {
+      return run(request)
+    } catch {
+      return { id: request.id, error: refusal }
+    }
+  }
+
+  /** The log may hold a page many times over: brought into the file, it leaves room on a full disk. */
+  function retry(): void {
+    try {
+      db.checkpoint()
+    } catch {
+      // There is no room for that either.
+    }
+    schedule()
   }
 
   /** Deletes what is past its time, a step a transaction; what has arrived meanwhile goes first. */
@@ -175,8 +204,11 @@ function serve(db: JournalDatabase): void {
   function close(): void {
     clearTimeout(retaining)
     clearTimeout(retrying)
-    db.close()
-    port.close()
+    try {
+      db.close()
+    } finally {
+      port.close()
+    }
   }
 
   port.on('message', (requests: JournalRequest[]) => {
