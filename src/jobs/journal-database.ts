@@ -216,12 +216,17 @@ export class JournalDatabase {
 
   /** The services and methods that have jobs, by jumps in the index. */
   *#kinds(only?: string): Generator<{ service: string; method: string }> {
-    const sql = `SELECT service, method FROM jobs INDEXED BY jobsByState
-      WHERE (service, method) > (?, ?) ORDER BY service, method LIMIT 1`
-    let kind = this.#get<{ service: string; method: string }>(sql, only ?? '', '')
-    while (kind !== undefined && (only ?? kind.service) === kind.service) {
-      yield kind
-      kind = this.#get(sql, kind.service, kind.method)
+    let service = only ?? this.#get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
+    while (typeof service === 'string') {
+      const next = 'SELECT min(method) AS method FROM jobs INDEXED BY jobsByState WHERE service = ? AND method > ?'
+      let method = this.#get<{ method: string | null }>(next, service, '')?.method
+      while (typeof method === 'string') {
+        yield { service, method }
+        method = this.#get<{ method: string | null }>(next, service, method)?.method
+      }
+      if (only !== undefined) return
+      const sql = 'SELECT min(service) AS service FROM jobs INDEXED BY jobsByState WHERE service > ?'
+      service = this.#get<{ service: string }>(sql, service)?.service
     }
   }
 
