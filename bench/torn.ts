@@ -104,11 +104,10 @@ function look(file: string, ids: string[], acknowledged: number, report: TornRep
 
 function accept(db: JournalDatabase): string {
   const id = uuidv7()
-  const job: Job = {
+  const job: Omit<Job, 'payload'> = {
     id,
     service: 'mail',
     method: 'send',
-    payload: { id, text: 'x'.repeat(1_000) },
     state: 'queued',
     attempts: 0,
     history: [],
@@ -125,7 +124,7 @@ function accept(db: JournalDatabase): string {
     traceparent: null,
   }
   db.begin()
-  db.accept({ job, begin: false })
+  db.accept({ job, payload: JSON.stringify({ id, text: 'x'.repeat(1_000) }), begin: false })
   db.commit()
   return id
 }

@@ -6,7 +6,8 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { ThreadplaneError } from '../errors.ts'
 import { type Job, type JobError, JOB_STATES, type JobState } from './job.ts'
-import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+import type { Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+import type { AcceptedRow, AcceptRow } from './journal-protocol.ts'
 import { MIGRATIONS } from './journal-schema.ts'
 
 const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
@@ -126,7 +127,7 @@ export class JournalDatabase {
     }
   }
 
-  accept({ job, idempotency, tick, begin }: AcceptRequest): Accepted {
+  accept({ job, payload, idempotency, tick, begin }: AcceptRow): AcceptedRow {
     const known = idempotency && this.#known(idempotency)
     if (known !== undefined) return known
     if (tick !== undefined) {
@@ -153,8 +154,9 @@ export class JournalDatabase {
       begin ? JSON.stringify([{ number: 1, startedAt: iso(now) }]) : '[]',
       job.traceparent,
     )
-    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, JSON.stringify(job.payload))
-    if (idempotency === undefined) return { kind: 'new', job: this.#present(job.id) }
+    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, payload)
+    const accepted = { kind: 'new', state, begunAt: begin ? now : null } as const
+    if (idempotency === undefined) return accepted
     const { scope, fingerprint, expiresAt } = idempotency
     this.#run(
       'INSERT OR REPLACE INTO idempotencyKeys (scope, fingerprint, jobId, expiresAt) VALUES (?, ?, ?, ?)',
@@ -163,10 +165,10 @@ export class JournalDatabase {
       job.id,
       expiresAt,
     )
-    return { kind: 'new', job: this.#present(job.id), keyExpiresAt: expiresAt }
+    return { ...accepted, keyExpiresAt: expiresAt }
   }
 
-  #known({ scope, fingerprint }: Idempotency): Accepted | undefined {
+  #known({ scope, fingerprint }: Idempotency): AcceptedRow | undefined {
     const key = this.#get<{ fingerprint: string; jobId: string; expiresAt: number }>(
       'SELECT fingerprint, jobId, expiresAt FROM idempotencyKeys WHERE scope = ? AND expiresAt > ?',
       scope,
