@@ -83,7 +83,7 @@ export class JournalDatabase {
     // Takes the lock, also where there is nothing to migrate.
     this.#db.exec('BEGIN EXCLUSIVE')
     for (const script of MIGRATIONS.slice(version)) this.#db.exec(script)
-    this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
+    if (version < MIGRATIONS.length) this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
     this.#db.exec('COMMIT')
   }
 

@@ -31,6 +31,8 @@ const RETAIN_EVERY_MS = 1_000
 /** Jobs deleted, or expired, in one transaction. */
 const STEP = 500
 
+const FULL = 13
+
 /** Result codes of SQLite after which nothing more can be written now: the group fails as a whole. */
 const UNAVAILABLE = new Map([
   [5, 'the file is locked'],
@@ -39,7 +41,7 @@ const UNAVAILABLE = new Map([
   [8, 'the file is read-only'],
   [10, 'input/output error'],
   [11, 'the file is damaged'],
-  [13, 'the disk is full'],
+  [FULL, 'the disk is full'],
   [14, 'the file cannot be opened'],
   [26, 'the file is damaged'],
 ])
@@ -49,24 +51,36 @@ function errno(error: unknown): number {
   return (sqliteCode ?? 0) & 0xff
 }
 
-function open(): JournalDatabase | undefined {
+/** Takes up what was running; how many jobs that were, or `undefined` where there is no room to write it down yet. */
+function recover(db: JournalDatabase): number | undefined {
+  try {
+    db.begin()
+    const recovered = db.recover()
+    db.commit()
+    return recovered
+  } catch (error) {
+    db.rollback()
+    if (errno(error) === FULL) return undefined
+    throw error
+  }
+}
+
+function open(): { db: JournalDatabase; recovered: boolean } | undefined {
   try {
     const opened = new JournalDatabase(file)
-    opened.begin()
-    const recovered = opened.recover()
-    opened.commit()
-    port.postMessage([{ opened: true, recovered } satisfies JournalOpened])
-    return opened
+    const recovered = recover(opened)
+    port.postMessage([{ opened: true, recovered: recovered ?? 0 } satisfies JournalOpened])
+    return { db: opened, recovered: recovered !== undefined }
   } catch (error) {
     port.postMessage([{ opened: false, error: toWireError(error), errno: errno(error) } satisfies JournalOpened])
     return undefined
   }
 }
 
-const database = open()
-if (database !== undefined) serve(database)
+const opened = open()
+if (opened !== undefined) serve(opened.db, opened.recovered)
 
-function serve(db: JournalDatabase): void {
+function serve(db: JournalDatabase, wasRecovered: boolean): void {
   const operations: JournalOperations = {
     accept: (requests) => requests.map((request) => db.accept(request)),
     get: (id) => db.get(id),
@@ -97,6 +111,7 @@ function serve(db: JournalDatabase): void {
   const arrived: JournalRequest[] = []
   let scheduled = false
   let closing = false
+  let recovered = wasRecovered
   let retrying: NodeJS.Timeout | undefined
   let retaining: NodeJS.Timeout | undefined
 
@@ -139,6 +154,9 @@ function serve(db: JournalDatabase): void {
   }
 
   function write(group: JournalRequest[]): void {
+    // No attempt begins before those of the last process are counted (P3).
+    recovered ||= recover(db) !== undefined
+    if (!recovered) throw Object.assign(new Error('the disk is full'), { sqliteCode: FULL })
     const replies = writeTogether(group) ?? writeIsolated(group)
     for (const reply of replies) outbox.push(reply)
   }

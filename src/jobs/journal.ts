@@ -82,7 +82,9 @@ export class Journal implements JobStore {
     })
     if (!opened.opened) throw await openError(folder, holder, opened)
     if (opened.recovered > 0) log.warn({ jobs: opened.recovered }, 'jobs were running when the server ended: taken up')
-    await writeFile(holder, JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() }))
+    // It helps who is refused, and nobody else: a full disk is no reason not to start.
+    const held = JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })
+    await writeFile(holder, held).catch((error: unknown) => log.warn({ err: error }, `${holder} cannot be written`))
     return new Journal(worker, log)
   }
 
