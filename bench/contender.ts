@@ -20,22 +20,35 @@ export interface ContenderOptions {
   environment?: Record<string, string>
   /** Of the command line, such as `taskset -c 0`. */
   prefix: string[]
+  /** What it answers to 2 and 3. */
+  answers?: RegExp
 }
 
 export class Contender {
   readonly name: string
   readonly url: string
   readonly #child: ChildProcess
+  readonly #answers: RegExp
 
-  private constructor(name: string, url: string, child: ChildProcess) {
+  private constructor(name: string, url: string, child: ChildProcess, answers: RegExp) {
+    this.#answers = answers
     this.name = name
     this.url = url
     this.#child = child
   }
 
-  /** Starts it and waits until it adds 2 and 3. */
+  /** Starts it and waits until it answers to 2 and 3. */
   static async start(options: ContenderOptions): Promise<Contender> {
-    const { name, program, args = [], path, portVariable = 'PORT', environment, prefix } = options
+    const {
+      name,
+      program,
+      args = [],
+      path,
+      portVariable = 'PORT',
+      environment,
+      prefix,
+      answers = /^{"sum":5}$/,
+    } = options
     const port = await freePort()
     const node = [process.execPath, new URL(program, import.meta.url).pathname, ...args]
     const [command = '', ...rest] = [...prefix, ...node]
@@ -43,7 +56,7 @@ export class Contender {
       env: { ...process.env, NODE_ENV: 'production', ...environment, [portVariable]: String(port) },
       stdio: ['ignore', 'ignore', 'inherit'],
     })
-    const contender = new Contender(name, `http://127.0.0.1:${port}${path}`, child)
+    const contender = new Contender(name, `http://127.0.0.1:${port}${path}`, child, answers)
     try {
       await contender.#ready()
       return contender
@@ -58,7 +71,7 @@ export class Contender {
     for (;;) {
       if (this.#child.exitCode !== null) throw new Error(`${this.name} ended with code ${this.#child.exitCode}`)
       const answer = await this.#add().catch((error: unknown) => String(error))
-      if (answer === '{"sum":5}') return
+      if (this.#answers.test(answer)) return
       if (performance.now() > until) throw new Error(`${this.name} is not ready: ${answer}`)
       await sleep(100)
     }
@@ -94,7 +107,7 @@ function cpuMs(pid: number): number {
   return children.reduce((sum, child) => sum + cpuMs(Number(child)), own)
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }

@@ -4,25 +4,22 @@
  *
  *     node dist/bench/kill.js [rounds]
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Deferred } from '../src/service/deferred.ts'
+import { launch } from './plane.ts'
 
 const CLIENTS = 50
 /** From the first 202 of a round to its end. */
 const LEAST_MS = 50
 const MOST_MS = 500
-const workers = fileURLToPath(new URL('./workers/', import.meta.url))
-const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
 
 export interface KillReport {
   rounds: number
@@ -37,30 +34,8 @@ export interface KillReport {
   ranAgain: number
   /** Attempts that were open in the journal at a kill. */
   openAttempts: number
+  medianReadyMs: number
   slowestReadyMs: number
-}
-
-interface Plane {
-  process: ChildProcess
-  url: string
-  readyMs: number
-}
-
-async function launch(data: string): Promise<Plane> {
-  const since = performance.now()
-  const env = { ...process.env, THREADPLANE_PORT: '0', THREADPLANE_DATA: data, THREADPLANE_LOG_LEVEL: 'info' }
-  const child = spawn(process.execPath, [main, 'serve', workers], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
-    if (url === undefined) continue
-    child.stdout.resume()
-    for (;;) {
-      const ready = await fetch(`${url}/readyz`).catch(() => undefined)
-      if (ready?.ok) return { process: child, url, readyMs: performance.now() - since }
-      await sleep(5)
-    }
-  }
-  throw new Error('the server ended before it listened')
 }
 
 /** By node:http: fetch would take longer to warm up than a round lasts. */
@@ -78,11 +53,11 @@ export async function killRounds(rounds: number): Promise<KillReport> {
   const data = await mkdtemp(join(tmpdir(), 'threadplane-kill-'))
   const file = join(data, 'runs')
   const acknowledged = new Set<string>()
-  let slowestReadyMs = 0
+  const ready: number[] = []
   try {
     for (let round = 0; round < rounds; round += 1) {
       const plane = await launch(data)
-      slowestReadyMs = Math.max(slowestReadyMs, plane.readyMs)
+      ready.push(Math.round(plane.readyMs))
       let killed = false
       const agent = new Agent({ keepAlive: true })
       const before = acknowledged.size
@@ -96,12 +71,13 @@ export async function killRounds(rounds: number): Promise<KillReport> {
       await casting.promise
       await sleep(LEAST_MS + Math.random() * (MOST_MS - LEAST_MS))
       killed = true
-      plane.process.kill('SIGKILL')
-      await once(plane.process, 'exit')
+      await plane.kill()
       await Promise.all(clients)
       agent.destroy()
     }
-    return { rounds, ...(await inspect(data, file, acknowledged)), slowestReadyMs: Math.round(slowestReadyMs) }
+    ready.sort((a, b) => a - b)
+    const [medianReadyMs = 0, slowestReadyMs = 0] = [ready[Math.floor(rounds / 2)], ready.at(-1)]
+    return { rounds, ...(await inspect(data, file, acknowledged)), medianReadyMs, slowestReadyMs }
   } finally {
     await rm(data, { recursive: true })
   }
@@ -147,8 +123,7 @@ async function inspect(data: string, file: string, acknowledged: Set<string>) {
       openAttempts: all.reduce((sum, job) => sum + open(job), 0),
     }
   } finally {
-    plane.process.kill('SIGTERM')
-    await once(plane.process, 'exit')
+    await plane.stop()
   }
 }
 

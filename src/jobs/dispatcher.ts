@@ -101,7 +101,12 @@ export class Dispatcher {
   /** Keeps jobs, all in one transaction. Their payloads are validated. @throws JOURNAL_UNAVAILABLE */
   async cast(service: SupervisedService, requests: CastRequest[]): Promise<Accepted[]> {
     const lane = this.#lanes.get(service.name)
-    const accepts = requests.map((request) => this.#acceptRequest(service, request, lane))
+    let room = lane !== undefined && lane.caughtUp ? this.#room(lane) : 0
+    const accepts = requests.map((request): AcceptRequest => {
+      const begin = room > 0 && request.options.delayMs === undefined
+      if (begin) room -= 1
+      return this.#acceptRequest(service, request, begin)
+    })
     const begun = accepts.filter(({ begin }) => begin)
     if (lane !== undefined) lane.inFlight += begun.length
     for (const { job } of begun) this.#inFlight.set(job.id, newInFlight(job))
@@ -123,7 +128,7 @@ export class Dispatcher {
     return accepted.map((answer) => ('job' in answer ? { ...answer, job: this.#view(answer.job) } : answer))
   }
 
-  #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, lane?: Lane): AcceptRequest {
+  #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, begin: boolean): AcceptRequest {
     const defaults = service.contract.method(method).options
     const now = Date.now()
     const at = (ms: number | undefined) => (ms === undefined ? null : new Date(now + ms).toISOString())
@@ -147,7 +152,6 @@ export class Dispatcher {
       error: null,
       traceparent: options.traceparent ?? null,
     }
-    const begin = lane !== undefined && lane.caughtUp && options.delayMs === undefined && this.#room(lane) > 0
     const { idempotency, tick } = options
     return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
   }

@@ -6,7 +6,8 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { ThreadplaneError } from '../errors.ts'
 import { type Job, type JobError, JOB_STATES, type JobState } from './job.ts'
-import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+import type { Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+import type { AcceptedRow, AcceptRow } from './journal-protocol.ts'
 import { MIGRATIONS } from './journal-schema.ts'
 
 const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
@@ -82,7 +83,7 @@ export class JournalDatabase {
     // Takes the lock, also where there is nothing to migrate.
     this.#db.exec('BEGIN EXCLUSIVE')
     for (const script of MIGRATIONS.slice(version)) this.#db.exec(script)
-    this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
+    if (version < MIGRATIONS.length) this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
     this.#db.exec('COMMIT')
   }
 
@@ -116,11 +117,17 @@ export class JournalDatabase {
     }
   }
 
+  /** The binding closes its file with the last statement, and that ends with the thread: what is due is done here. */
   close(): void {
-    this.#db.close()
+    this.#statements.clear()
+    try {
+      this.checkpoint()
+    } finally {
+      this.#db.close()
+    }
   }
 
-  accept({ job, idempotency, tick, begin }: AcceptRequest): Accepted {
+  accept({ job, payload, idempotency, tick, begin }: AcceptRow): AcceptedRow {
     const known = idempotency && this.#known(idempotency)
     if (known !== undefined) return known
     if (tick !== undefined) {
@@ -147,8 +154,9 @@ export class JournalDatabase {
       begin ? JSON.stringify([{ number: 1, startedAt: iso(now) }]) : '[]',
       job.traceparent,
     )
-    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, JSON.stringify(job.payload))
-    if (idempotency === undefined) return { kind: 'new', job: this.#present(job.id) }
+    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, payload)
+    const accepted = { kind: 'new', state, begunAt: begin ? now : null } as const
+    if (idempotency === undefined) return accepted
     const { scope, fingerprint, expiresAt } = idempotency
     this.#run(
       'INSERT OR REPLACE INTO idempotencyKeys (scope, fingerprint, jobId, expiresAt) VALUES (?, ?, ?, ?)',
@@ -157,10 +165,10 @@ export class JournalDatabase {
       job.id,
       expiresAt,
     )
-    return { kind: 'new', job: this.#present(job.id), keyExpiresAt: expiresAt }
+    return { ...accepted, keyExpiresAt: expiresAt }
   }
 
-  #known({ scope, fingerprint }: Idempotency): Accepted | undefined {
+  #known({ scope, fingerprint }: Idempotency): AcceptedRow | undefined {
     const key = this.#get<{ fingerprint: string; jobId: string; expiresAt: number }>(
       'SELECT fingerprint, jobId, expiresAt FROM idempotencyKeys WHERE scope = ? AND expiresAt > ?',
       scope,
@@ -210,12 +218,17 @@ export class JournalDatabase {
 
   /** The services and methods that have jobs, by jumps in the index. */
   *#kinds(only?: string): Generator<{ service: string; method: string }> {
-    const sql = `SELECT service, method FROM jobs INDEXED BY jobsByState
-      WHERE (service, method) > (?, ?) ORDER BY service, method LIMIT 1`
-    let kind = this.#get<{ service: string; method: string }>(sql, only ?? '', '')
-    while (kind !== undefined && (only ?? kind.service) === kind.service) {
-      yield kind
-      kind = this.#get(sql, kind.service, kind.method)
+    let service = only ?? this.#get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
+    while (typeof service === 'string') {
+      const next = 'SELECT min(method) AS method FROM jobs INDEXED BY jobsByState WHERE service = ? AND method > ?'
+      let method = this.#get<{ method: string | null }>(next, service, '')?.method
+      while (typeof method === 'string') {
+        yield { service, method }
+        method = this.#get<{ method: string | null }>(next, service, method)?.method
+      }
+      if (only !== undefined) return
+      const sql = 'SELECT min(service) AS service FROM jobs INDEXED BY jobsByState WHERE service > ?'
+      service = this.#get<{ service: string }>(sql, service)?.service
     }
   }
 

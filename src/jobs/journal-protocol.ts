@@ -1,11 +1,19 @@
 /** The messages between the control thread and the journal's thread. Each side posts one array a turn. Pure. */
 import type { WireError } from '../errors.ts'
-import type { Job, JobError } from './job.ts'
+import type { Job, JobError, JobState } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+
+/** The payload is JSON text already: a text crosses to the thread for less than what it says. */
+export type AcceptRow = Omit<AcceptRequest, 'job'> & { job: Omit<Job, 'payload'>; payload: string }
+
+/** Of a new job only what its sender does not know. */
+export type AcceptedRow =
+  | Exclude<Accepted, { kind: 'new' }>
+  | { kind: 'new'; state: JobState; begunAt: number | null; keyExpiresAt?: number }
 
 /** Operation → what it takes and returns. */
 export interface JournalOperations {
-  accept: (requests: AcceptRequest[]) => Accepted[]
+  accept: (rows: AcceptRow[]) => AcceptedRow[]
   get: (id: string) => Job | undefined
   list: (filter: JobFilter) => JobPage
   due: (service: string, limit: number) => Job[]

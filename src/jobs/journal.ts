@@ -14,6 +14,7 @@ import { within } from '../within.ts'
 import type { Job, JobError, JobProgress } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore, Schedule } from './job-store.ts'
 import type {
+  AcceptRow,
   JournalData,
   JournalOpened,
   JournalOperation,
@@ -79,7 +80,9 @@ export class Journal implements JobStore {
     })
     if (!opened.opened) throw await openError(folder, holder, opened)
     if (opened.recovered > 0) log.warn({ jobs: opened.recovered }, 'jobs were running when the server ended: taken up')
-    await writeFile(holder, JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() }))
+    // It helps who is refused, and nobody else: a full disk is no reason not to start.
+    const held = JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })
+    await writeFile(holder, held).catch((error: unknown) => log.warn({ err: error }, `${holder} cannot be written`))
     return new Journal(worker, log)
   }
 
@@ -115,8 +118,16 @@ export class Journal implements JobStore {
     this.#ended.resolve()
   }
 
-  accept(requests: AcceptRequest[]): Promise<Accepted[]> {
-    return this.#request('accept', requests)
+  async accept(requests: AcceptRequest[]): Promise<Accepted[]> {
+    const accepted = await this.#request('accept', requests.map(toRow))
+    return accepted.map((answer, index) => {
+      if (answer.kind !== 'new') return answer
+      const { state, begunAt, ...more } = answer
+      const { job } = requests[index] as AcceptRequest
+      const startedAt = begunAt === null ? null : new Date(begunAt).toISOString()
+      const begun = startedAt !== null && { attempts: 1, startedAt, history: [{ number: 1, startedAt }] }
+      return { ...more, job: { ...job, payload: undefined, state, ...begun } }
+    })
   }
 
   async get(id: string): Promise<Job | undefined> {
@@ -209,6 +220,13 @@ export class Journal implements JobStore {
       process.kill(process.pid, 'SIGKILL')
     }
   }
+}
+
+/** @throws where JSON cannot say the payload */
+function toRow({ job: { payload, ...job }, ...request }: AcceptRequest): AcceptRow {
+  const text = JSON.stringify(payload) as string | undefined
+  if (text === undefined) throw new TypeError('the payload is nothing that JSON can say')
+  return { ...request, job, payload: text }
 }
 
 async function openError(

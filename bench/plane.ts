@@ -1,0 +1,81 @@
+/** A threadplane in a process of its own, as the benches of casts start, kill and restart it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const WORKERS = fileURLToPath(new URL('./workers/', import.meta.url))
+const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
+
+export interface LaunchOptions {
+  /** Folder of service modules. Default: those of the bench. */
+  workers?: string
+  /** Of the command line, such as `strace -f`. */
+  prefix?: string[]
+  environment?: Record<string, string>
+}
+
+export class Plane {
+  readonly url: string
+  /** From its launch to the first 200 of `/readyz`. */
+  readonly readyMs: number
+  readonly #child: ChildProcess
+  readonly #ended: Promise<unknown>
+
+  constructor(child: ChildProcess, url: string, readyMs: number) {
+    this.#child = child
+    this.#ended = once(child, 'exit')
+    this.url = url
+    this.readyMs = readyMs
+  }
+
+  get rssBytes(): number {
+    const [, kB] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? []
+    return Number(kB) * 1_024
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** As an operator stops it; its exit code. */
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM')
+    await this.#ended
+    return this.#child.exitCode
+  }
+
+  async send(path: string, body?: string, contentType = 'application/json'): Promise<Response> {
+    if (body === undefined) return fetch(`${this.url}${path}`)
+    return fetch(`${this.url}${path}`, { method: 'POST', headers: { 'content-type': contentType }, body })
+  }
+}
+
+/** Starts it on a data folder, and waits until it is ready. */
+export async function launch(data: string, options: LaunchOptions = {}): Promise<Plane> {
+  const { workers = WORKERS, prefix = [], environment } = options
+  const since = performance.now()
+  const env = {
+    ...process.env,
+    THREADPLANE_PORT: '0',
+    THREADPLANE_DATA: data,
+    THREADPLANE_LOG_LEVEL: 'info',
+    ...environment,
+  }
+  const [command, ...args] = [...prefix, process.execPath, main, 'serve', workers]
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
+    if (url === undefined) continue
+    child.stdout.resume()
+    for (;;) {
+      const ready = await fetch(`${url}/readyz`).catch(() => undefined)
+      if (ready?.ok) return new Plane(child, url, performance.now() - since)
+      await sleep(5)
+    }
+  }
+  throw new Error('the server ended before it listened')
+}

@@ -1,0 +1,142 @@
+/**
+ * The last transaction of the write-ahead log torn at every byte, and garbage and zeroes after it: the journal opens and
+ * has all that was acknowledged and is intact (P2).
+ *
+ *     node dist/bench/torn.js [step]
+ */
+import { randomBytes } from 'node:crypto'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Job } from '../src/jobs/job.ts'
+import { JournalDatabase } from '../src/jobs/journal-database.ts'
+import { uuidv7 } from '../src/uuidv7.ts'
+
+const JOBS = 20
+
+setFlagsFromString('--expose-gc')
+
+export interface TornReport {
+  /** Ways in which the log was damaged. */
+  damages: number
+  bytesOfTheLast: number
+  /** Acknowledged, intact in the log, and not there. */
+  lost: number
+  /** There in part, or not as they were. */
+  wrong: number
+  refusedToOpen: number
+}
+
+/** @param step tears at every so many bytes */
+export async function tearEverywhere(step: number): Promise<TornReport> {
+  const folder = mkdtempSync(join(tmpdir(), 'threadplane-torn-'))
+  const report = { damages: 0, bytesOfTheLast: 0, lost: 0, wrong: 0, refusedToOpen: 0 }
+  try {
+    const file = join(folder, 'jobs.sqlite')
+    const db = new JournalDatabase(file)
+    const ids = Array.from({ length: JOBS }, () => accept(db))
+    const before = statSync(`${file}-wal`).size
+    ids.push(accept(db))
+    const log = readFileSync(`${file}-wal`)
+    report.bytesOfTheLast = log.length - before
+    const image = join(folder, 'image')
+    copyFileSync(file, image)
+    db.close()
+
+    for (const { damaged, intact } of damages(log, before, step)) {
+      report.damages += 1
+      // A file of its own each: the binding keeps a lock until the statements of the one before are collected.
+      const copy = join(folder, String(report.damages))
+      copyFileSync(image, copy)
+      writeFileSync(`${copy}-wal`, damaged)
+      look(copy, ids, intact ? ids.length : JOBS, report)
+      for (const suffix of ['', '-wal', '-shm']) rmSync(copy + suffix, { force: true })
+      if (report.damages % 100 === 0) await collect()
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+  return report
+}
+
+const gc = runInNewContext('gc') as () => void
+
+async function collect(): Promise<void> {
+  gc()
+  await sleep(0)
+}
+
+function* damages(log: Buffer, before: number, step: number): Generator<{ damaged: Buffer; intact: boolean }> {
+  for (let end = before; end < log.length; end += step) {
+    const torn = log.subarray(0, end)
+    yield { damaged: torn, intact: false }
+    // As a file system leaves it that has extended the file, and not written to it.
+    if (end % (8 * step) === 0) yield { damaged: Buffer.concat([torn, Buffer.alloc(log.length - end)]), intact: false }
+  }
+  yield { damaged: log, intact: true }
+  for (const size of [1, 24, 4_096, 4_120, 40_000]) {
+    yield { damaged: Buffer.concat([log, randomBytes(size)]), intact: true }
+    yield { damaged: Buffer.concat([log, Buffer.alloc(size)]), intact: true }
+    // Frames of an older time, as they stay in a log that is written anew from its start.
+    yield { damaged: Buffer.concat([log, log.subarray(32, 32 + size)]), intact: true }
+  }
+}
+
+function look(file: string, ids: string[], acknowledged: number, report: TornReport): void {
+  try {
+    const db = new JournalDatabase(file)
+    const there = ids.map((id) => db.get(id))
+    const due = new Map(db.due('mail', ids.length).map((job) => [job.id, job]))
+    report.lost += there.slice(0, acknowledged).filter((job) => job === undefined).length
+    report.wrong += ids.filter((id, index) => (there[index] === undefined) !== (payloadOf(due.get(id)) !== id)).length
+    const { items } = db.list({ limit: ids.length })
+    if (items.length !== due.size) report.wrong += 1
+    if (db.get(accept(db)) === undefined) report.wrong += 1
+    db.close()
+  } catch {
+    report.refusedToOpen += 1
+  }
+}
+
+function accept(db: JournalDatabase): string {
+  const id = uuidv7()
+  const job: Omit<Job, 'payload'> = {
+    id,
+    service: 'mail',
+    method: 'send',
+    state: 'queued',
+    attempts: 0,
+    history: [],
+    maxAttempts: 3,
+    priority: 5,
+    progress: null,
+    createdAt: new Date().toISOString(),
+    startedAt: null,
+    finishedAt: null,
+    notBefore: null,
+    expiresAt: null,
+    result: null,
+    error: null,
+    traceparent: null,
+  }
+  db.begin()
+  db.accept({ job, payload: JSON.stringify({ id, text: 'x'.repeat(1_000) }), begin: false })
+  db.commit()
+  return id
+}
+
+function payloadOf(job: Job | undefined): string | undefined {
+  return (job?.payload as { id: string } | undefined)?.id
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const report = await tearEverywhere(Number(process.argv[2] ?? 1))
+  console.log(report)
+  const kept = report.lost + report.wrong + report.refusedToOpen === 0
+  console.log(kept ? 'kept' : 'NOT KEPT')
+  process.exitCode = kept ? 0 : 1
+}
