@@ -43,7 +43,7 @@ export async function traceCasts(casts: number): Promise<SyncReport> {
       await response.arrayBuffer()
     }
     await plane.stop()
-    while (!/\+\+\+ exited with 0 \+\+\+\n$/.test(await readFile(trace, 'utf8'))) await sleep(50)
+    while (!(await readFile(trace, 'utf8')).endsWith('+++ exited with 0 +++\n')) await sleep(50)
     return { casts, ...(await read(trace)) }
   } finally {
     await plane.stop()

@@ -232,7 +232,7 @@ function serve(db: JournalDatabase, wasRecovered: boolean): void {
       // No room to delete in, for now: it is tried again.
       db.rollback()
     }
-    if (!closing) retaining = setTimeout(retain, RETAIN_EVERY_MS)
+    if (!closing) retaining = setTimeout(() => void retain(), RETAIN_EVERY_MS)
   }
 
   function forget(finishedBy: number): boolean {

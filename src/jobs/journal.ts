@@ -41,7 +41,6 @@ const BUSY = 5
 const DAMAGED = [11, 26]
 
 export class Journal implements JobStore {
-  readonly #worker: Worker
   readonly #log: ServiceLog
   readonly #outbox: Outbox<JournalRequest>
   readonly #pending = new Map<number, Deferred<unknown>>()
@@ -51,7 +50,6 @@ export class Journal implements JobStore {
   #gone: Error | undefined
 
   private constructor(worker: Worker, log: ServiceLog) {
-    this.#worker = worker
     this.#log = log
     this.#outbox = new Outbox<JournalRequest>(
       (requests) => worker.postMessage(requests),
