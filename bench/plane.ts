@@ -66,7 +66,7 @@ export async function launch(data: string, options: LaunchOptions = {}): Promise
     ...environment,
   }
   const [command, ...args] = [...prefix, process.execPath, main, 'serve', workers]
-  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command as string, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: child.stdout })) {
     const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
     if (url === undefined) continue

@@ -17,14 +17,11 @@ interface CallRoutesOptions {
 }
 
 const CallHeaders = Type.Object({
-  'request-timeout': Type.Optional(
-    Type.String({ description: 'Deadline, the queue included: 500ms, 10s, 2m', examples: ['10s'] }),
-  ),
+  'request-timeout': Type.Optional(Type.String({ description: 'Deadline, the queue included: 500ms, 10s, 2m' })),
   prefer: Type.Optional(
     Type.String({
       description:
         'respond-async, wait=N: the result if it is there within N seconds (at most 60), else 202 with a job',
-      examples: ['respond-async, wait=8'],
     }),
   ),
   ...IdempotencyHeader,

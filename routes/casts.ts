@@ -77,6 +77,9 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       await service.whenDescribed('cast', timeoutMs)
       service.contract.method(method)
       if (request.body instanceof Lines) {
+        if (request.headers['idempotency-key'] !== undefined) {
+          throw new ThreadplaneError('MALFORMED_HEADER', 'Idempotency-Key is of a single cast: a batch takes none')
+        }
         return reply.code(207).send({ items: await castBatch(service, request, request.body) })
       }
       const payload = payloadOf(request)

@@ -46,7 +46,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       summary: 'A job; with `Prefer: wait=10` as soon as it is done, or after so many seconds',
       params: JobParams,
       headers: Type.Object({
-        prefer: Type.Optional(Type.String({ description: 'wait=N: seconds, at most 60', examples: ['wait=10'] })),
+        prefer: Type.Optional(Type.String({ description: 'wait=N: seconds, at most 60' })),
       }),
       response: { 200: job, ...problems('JOB_NOT_FOUND') },
     },

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config.ts'
+import { ThreadplaneError, toWireError } from './errors.ts'
 import { buildServer, type Server } from './server.ts'
 import { WorkerThread } from './service/worker-thread.ts'
 import { within } from './within.ts'
@@ -49,6 +50,7 @@ async function serve(config: Config): Promise<void> {
   })
   const { app, registry } = server
   closeOnSignals(server, config, log)
+  if (config.insecure) log.warn('THREADPLANE_INSECURE is true: whoever can reach this server can do anything with it')
   const address = await app.listen({ host: config.host, port: config.port })
   await registry.startAll()
   const states = registry.services.map(({ name, state }) => `${name} ${state}`).join(', ')
@@ -58,7 +60,13 @@ async function serve(config: Config): Promise<void> {
 
 function createLogger({ logLevel }: Config): Logger {
   const pretty = process.stdout.isTTY && { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } }
-  return pino({ level: logLevel, ...pretty })
+  return pino({ level: logLevel, serializers: { err: serializeError }, ...pretty })
+}
+
+/** Of an error of our own the stack tells nothing; of what it was caused by, it tells all. */
+function serializeError(error: unknown): object {
+  const { facts: _facts, stack, ...shown } = toWireError(error)
+  return error instanceof ThreadplaneError || stack === undefined ? shown : { ...shown, stack }
 }
 
 /** What a newcomer does next. */

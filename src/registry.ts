@@ -49,7 +49,8 @@ export class Registry {
     const { workers, registrations, log } = this.#options
     const modules = await workers.services(log)
     for (const [name, { module, deleted }] of registrations.entries()) {
-      if (deleted) modules.delete(name)
+      if (deleted && modules.delete(name))
+        log.info({ service: name }, 'no service: it was deleted over HTTP; PUT it again')
       else if (module !== undefined) modules.set(name, module)
     }
     await Promise.all([...modules].map(([name, module]) => this.#restore(name, module)))

@@ -105,6 +105,12 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     return this.threads.find((thread) => thread.crashReason !== undefined)?.crashReason
   }
 
+  /** Methods its threads can run at once. */
+  get concurrency(): number {
+    const { threads, numWorkers } = this.options
+    return threads * numWorkers
+  }
+
   /** Methods that run now. */
   get running(): number {
     return this.threads.reduce((sum, thread) => sum + thread.running, 0)
@@ -325,8 +331,9 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
       () => {
         this.counts.succeeded += 1
       },
-      () => {
+      (error: unknown) => {
         this.counts.failed += 1
+        this.#settings.log.debug({ err: error, service: this.name, method, jobId: queued.job.id }, 'a call failed')
       },
     )
     return queued

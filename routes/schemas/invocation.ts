@@ -11,7 +11,7 @@ export function payloadOf({ body }: { body: unknown }): unknown {
 
 export const IdempotencyHeader = {
   'idempotency-key': Type.Optional(
-    Type.String({ description: 'The same key and payload within 24 h is the same job', examples: ['"order-17"'] }),
+    Type.String({ description: 'The same key and payload within 24 h is the same job' }),
   ),
 }
 

@@ -11,8 +11,12 @@ import { isFinished, type Job, type JobState, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 
-/** Casts of a service that are between the store and their end; a longer backlog stays on disk. */
-const WINDOW = 256
+/** Most casts of a service that are between the store and their end; a longer backlog stays on disk. */
+const MAX_WINDOW = 256
+/** A cast that ends so soon after it was handed on lets the window grow by one. */
+const SOON_MS = 100
+/** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
+const GIVE_BACK_AFTER_MS = 1_000
 /** How often waiting jobs are looked at for their `ttlMs`. */
 const EXPIRE_EVERY_MS = 500
 const MAX_TIMER_MS = 60_000
@@ -44,6 +48,8 @@ interface InFlight {
   expiresAt: number
   /** Set once its method is queued. */
   queued?: QueuedMethod
+  /** When, in milliseconds of the monotonic clock. */
+  handedAt: number
   cancelled: boolean
 }
 
@@ -51,6 +57,8 @@ interface InFlight {
 interface Lane {
   service: SupervisedService
   inFlight: number
+  /** How many may be in flight: what its threads run at once, and more while they end soon. */
+  window: number
   /** Nothing waits in the store that could run: a new job may begin in the transaction that accepts it. */
   caughtUp: boolean
   pumping: boolean
@@ -80,6 +88,7 @@ export class Dispatcher {
     const lane: Lane = {
       service,
       inFlight: 0,
+      window: service.concurrency,
       caughtUp: false,
       pumping: false,
       again: false,
@@ -156,9 +165,9 @@ export class Dispatcher {
     return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
   }
 
-  #room({ service, inFlight }: Lane): number {
+  #room({ service, inFlight, window }: Lane): number {
     const { methodQueue } = service
-    return service.takesCasts ? Math.min(WINDOW - inFlight, methodQueue.capacity - methodQueue.size) : 0
+    return service.takesCasts ? Math.min(window - inFlight, methodQueue.capacity - methodQueue.size) : 0
   }
 
   /** @throws JOB_NOT_FOUND */
@@ -280,7 +289,7 @@ export class Dispatcher {
     if (!lane.service.takesCasts || this.#lanes.get(lane.service.name) !== lane) return
     // The common case: all casts so far began in the transaction that accepted them. And a window is refilled when
     // half of it has run, so that a backlog costs a few transactions a window.
-    if (lane.caughtUp || lane.inFlight > WINDOW / 2) return
+    if (lane.caughtUp || lane.inFlight > lane.window / 2) return
     if (lane.pumping) {
       lane.again = true
       return
@@ -345,8 +354,13 @@ export class Dispatcher {
     try {
       const queued = this.#queue(lane.service, job, inFlight.cancelled)
       inFlight.queued = queued
+      inFlight.handedAt = performance.now()
       queued.promise.then(
-        (result) => this.#ended(lane, job, { result: result as string }),
+        (result) => {
+          const soon = performance.now() - inFlight.handedAt < SOON_MS
+          if (soon && lane.window < MAX_WINDOW) lane.window += 1
+          return this.#ended(lane, job, { result: result as string })
+        },
         (error: ThreadplaneError) => this.#ended(lane, job, { error }),
       )
     } catch (error) {
@@ -423,6 +437,7 @@ export class Dispatcher {
       if (now >= expiresAt && queued?.begun === false)
         queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
     }
+    this.#giveBack()
     try {
       for (let jobs = await this.#store.expire(); jobs.length > 0; jobs = await this.#store.expire()) {
         for (const job of jobs) this.#finished(job)
@@ -432,11 +447,26 @@ export class Dispatcher {
     }
   }
 
+  /** What waits in a thread behind methods that take their time waits on disk instead, with no attempt counted. */
+  #giveBack(): void {
+    const since = performance.now() - GIVE_BACK_AFTER_MS
+    for (const { queued, handedAt } of this.#inFlight.values()) {
+      if (queued === undefined || queued.begun || handedAt > since) continue
+      const lane = this.#lanes.get(queued.service)
+      if (lane !== undefined) lane.window = lane.service.concurrency
+      queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')
+    }
+  }
+
   #finished(job: Job | undefined): void {
     if (job !== undefined) this.#waiters.finished(job.id)
   }
 }
 
 function newInFlight({ expiresAt }: Job): InFlight {
-  return { cancelled: false, expiresAt: expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) }
+  return {
+    cancelled: false,
+    handedAt: Number.POSITIVE_INFINITY,
+    expiresAt: expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt),
+  }
 }

@@ -26,7 +26,7 @@ export const jsonBody = fp(async (app) => {
       if (body.length === 0) return done(null, undefined)
       parse(request, body, (error, value) => {
         if (error === null) done(null, value)
-        else done(new ThreadplaneError('MALFORMED_BODY', `the body is not well-formed JSON: ${error.message}`))
+        else done(new ThreadplaneError('MALFORMED_BODY', error.message))
       })
     },
   )

@@ -52,7 +52,18 @@ export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
 
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    staticCSP: true,
+    // Its own policy, less `upgrade-insecure-requests`: the page is served over plain HTTP too.
+    staticCSP: {
+      'default-src': ["'self'"],
+      'base-uri': ["'self'"],
+      'font-src': ["'self'", 'data:'],
+      'img-src': ["'self'", 'data:'],
+      'object-src': ["'none'"],
+      'frame-ancestors': ["'self'"],
+      'script-src': ["'self'"],
+      'style-src': ["'self'", "'unsafe-inline'"],
+    },
+    theme: { title: 'threadplane' },
     transformSpecification: () => current() as unknown as Readonly<Record<string, unknown>>,
     transformSpecificationClone: false,
   })

@@ -67,6 +67,12 @@ function toThreadplaneError(error: FastifyError, request: FastifyRequest): Threa
     const how = "send application/json (with curl: -H 'content-type: application/json')"
     return new ThreadplaneError(code, `the content type is ${got}: ${how}`)
   }
+  if (code === 'PAYLOAD_TOO_LARGE') {
+    return new ThreadplaneError(
+      code,
+      `the body is larger than the ${request.routeOptions.bodyLimit} bytes of THREADPLANE_MAX_BODY`,
+    )
+  }
   if (code !== undefined) return new ThreadplaneError(code, error.message)
   if (error instanceof SyntaxError || error.statusCode === 400) {
     return new ThreadplaneError('MALFORMED_BODY', `the body is not JSON: ${error.message}`)
@@ -76,8 +82,6 @@ function toThreadplaneError(error: FastifyError, request: FastifyRequest): Threa
 
 /** Refused by the JSON Schema of a route: of its body, or else of its query or headers. */
 function validationError({ validation = [], validationContext, message }: FastifyError): ThreadplaneError {
-  if (validationContext === 'querystring') return new ThreadplaneError('MALFORMED_QUERY', message)
-  if (validationContext === 'headers') return new ThreadplaneError('MALFORMED_HEADER', message)
   const errors: PayloadIssue[] = validation.map(({ instancePath, message: why = 'It is refused', params }) => {
     const { additionalProperty, missingProperty, allowedValues } = params as Record<string, string | undefined>
     const name = additionalProperty ?? missingProperty
@@ -85,7 +89,9 @@ function validationError({ validation = [], validationContext, message }: Fastif
     const values = Array.isArray(allowedValues) ? `: ${allowedValues.join(', ')}` : ''
     return { pointer, message: `${why}${values}` }
   })
-  return new ThreadplaneError('VALIDATION_FAILED', message, { errors })
+  if (validationContext === 'body') return new ThreadplaneError('VALIDATION_FAILED', message, { errors })
+  const detail = errors.map(({ pointer, message: why }) => `${pointer.slice(1)}: ${why}`).join('; ')
+  return new ThreadplaneError(validationContext === 'headers' ? 'MALFORMED_HEADER' : 'MALFORMED_QUERY', detail)
 }
 
 function escapePointer(segment: string): string {

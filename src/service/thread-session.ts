@@ -86,7 +86,10 @@ export class ThreadSession {
     this.#expected = true
     this.send({ type: 'stop' })
     if (await within(this.worker.stop(), timeoutMs)) return
-    this.#options.log?.warn({ service: this.#options.service }, `terminated: it did not stop within ${timeoutMs} ms`)
+    this.#options.log?.warn(
+      { service: this.#options.service },
+      `terminated: it did not stop within ${Math.round(timeoutMs)} ms`,
+    )
     await this.terminate()
   }
 

@@ -1,24 +1,41 @@
-/** What waits, waits on disk: a service has a bounded window of jobs in memory, however they came (DESIGN P5). */
+/** What waits, waits on disk: neither a backlog nor a kill costs a job an attempt it never had (P3, P5). */
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { launch } from '../../bench/plane.ts'
+import { launch, type Plane } from '../../bench/plane.ts'
 import { eventually } from './jobs.ts'
 
 const workers = fileURLToPath(new URL('../fixtures/gated/', import.meta.url))
 
-t.test('of a batch no more attempts begin than the window of its service has room for', async (t) => {
+interface JobView {
+  id: string
+  state: string
+  attempts: number
+}
+
+async function jobs(plane: Plane, query: string): Promise<JobView[]> {
+  const response = await plane.send(`/v1/jobs?limit=1000&${query}`)
+  return ((await response.json()) as { items: JobView[] }).items
+}
+
+t.test('what waits behind methods that take their time has lost no attempt after three kills', async (t) => {
   const folder = t.testdir()
-  const plane = await launch(join(folder, 'data'), { workers })
+  const [runs, gate] = [join(folder, 'runs'), join(folder, 'gate')]
+  let plane = await launch(join(folder, 'data'), { workers })
   t.teardown(() => plane.kill())
-  // Once it runs, and nothing waits, jobs begin in the transaction that accepts them.
-  await eventually(async () => {
-    const response = await plane.send('/v1/services/gated/cast/echo', '{"text":"a"}')
-    return ((await response.json()) as { attempts: number }).attempts === 1
-  })
-  const line = `${JSON.stringify({ runs: join(folder, 'runs'), gate: join(folder, 'gate') })}\n`
-  const response = await plane.send('/v1/services/gated/cast/wait', line.repeat(1_000), 'application/x-ndjson')
-  const { items } = (await response.json()) as { items: { status: number; job: { attempts: number } }[] }
-  t.equal(items.filter(({ status }) => status === 202).length, 1_000)
-  t.ok(items.filter(({ job }) => job.attempts > 0).length <= 256)
+  const blocking = `${JSON.stringify({ runs, gate })}\n`.repeat(4)
+  await plane.send('/v1/services/gated/cast/wait?maxAttempts=10', blocking, 'application/x-ndjson')
+  await plane.send('/v1/services/gated/cast/echo', '{"text":"a"}\n'.repeat(100), 'application/x-ndjson')
+  for (let kills = 0; kills < 3; kills += 1) {
+    await eventually(async () => (await jobs(plane, 'state=running')).length === 4)
+    await plane.kill()
+    plane = await launch(join(folder, 'data'), { workers })
+  }
+  const waiting = await jobs(plane, 'method=echo')
+  t.equal(waiting.length, 100)
+  t.ok(waiting.every(({ state, attempts }) => state === 'queued' && attempts === 0))
+  await writeFile(gate, '')
+  await eventually(async () => (await jobs(plane, 'method=echo&state=succeeded')).length === 100)
+  t.ok((await jobs(plane, 'method=echo')).every(({ attempts }) => attempts === 1))
 })
