@@ -60,6 +60,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   threads: QueueServiceThread[] = []
   supervisor: Supervisor | undefined
   readonly #settings: SupervisedServiceSettings
+  #options: ResolvedServiceOptions
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   /** The restart options its supervisor was made for. */
@@ -74,11 +75,17 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
     this.desiredState = settings.desiredState
     this.#settings = settings
     this.contract = new ModuleContract(settings, (description) => this.#onDescribed(description))
+    this.#options = this.#resolveOptions()
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
     this.methodQueue = new MethodQueue({ service: this.name, capacity, maxBytes })
   }
 
+  /** The module's options under the overrides, with every default filled in. */
   get options(): ResolvedServiceOptions {
+    return this.#options
+  }
+
+  #resolveOptions(): ResolvedServiceOptions {
     return resolveServiceOptions(this.contract.description?.options ?? {}, this.overrides)
   }
 
@@ -169,6 +176,7 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
 
   /** The module has described itself: for the first time, or otherwise than before. */
   #onDescribed(description: ServiceDescription): void {
+    this.#options = this.#resolveOptions()
     const { queueCapacity: capacity, queueBytes: maxBytes, restart } = this.options
     this.methodQueue.limits = { capacity, maxBytes }
     // Where it could not be imported at first, it was supervised without its own word on that.

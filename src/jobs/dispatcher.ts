@@ -11,8 +11,8 @@ import { isFinished, type Job, type JobState, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 
-/** Most casts of a service that are between the store and their end; a longer backlog stays on disk. */
-const MAX_WINDOW = 256
+/** Most casts that are handed on beyond what a service's threads run at once; a longer backlog stays on disk. */
+const MAX_AHEAD = 256
 /** A cast that ends so soon after it was handed on lets the window grow by one. */
 const SOON_MS = 100
 /** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
@@ -57,8 +57,8 @@ interface InFlight {
 interface Lane {
   service: SupervisedService
   inFlight: number
-  /** How many may be in flight: what its threads run at once, and more while they end soon. */
-  window: number
+  /** How many may be in flight beyond what its threads run at once: more while they end soon. */
+  ahead: number
   /** Nothing waits in the store that could run: a new job may begin in the transaction that accepts it. */
   caughtUp: boolean
   pumping: boolean
@@ -88,7 +88,7 @@ export class Dispatcher {
     const lane: Lane = {
       service,
       inFlight: 0,
-      window: service.concurrency,
+      ahead: 0,
       caughtUp: false,
       pumping: false,
       again: false,
@@ -165,9 +165,10 @@ export class Dispatcher {
     return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
   }
 
-  #room({ service, inFlight, window }: Lane): number {
+  #room(lane: Lane): number {
+    const { service, inFlight } = lane
     const { methodQueue } = service
-    return service.takesCasts ? Math.min(window - inFlight, methodQueue.capacity - methodQueue.size) : 0
+    return service.takesCasts ? Math.min(windowOf(lane) - inFlight, methodQueue.capacity - methodQueue.size) : 0
   }
 
   /** @throws JOB_NOT_FOUND */
@@ -289,7 +290,7 @@ export class Dispatcher {
     if (!lane.service.takesCasts || this.#lanes.get(lane.service.name) !== lane) return
     // The common case: all casts so far began in the transaction that accepted them. And a window is refilled when
     // half of it has run, so that a backlog costs a few transactions a window.
-    if (lane.caughtUp || lane.inFlight > lane.window / 2) return
+    if (lane.caughtUp || lane.inFlight > windowOf(lane) / 2) return
     if (lane.pumping) {
       lane.again = true
       return
@@ -358,7 +359,7 @@ export class Dispatcher {
       queued.promise.then(
         (result) => {
           const soon = performance.now() - inFlight.handedAt < SOON_MS
-          if (soon && lane.window < MAX_WINDOW) lane.window += 1
+          if (soon && lane.ahead < MAX_AHEAD) lane.ahead += 1
           return this.#ended(lane, job, { result: result as string })
         },
         (error: ThreadplaneError) => this.#ended(lane, job, { error }),
@@ -453,7 +454,7 @@ export class Dispatcher {
     for (const { queued, handedAt } of this.#inFlight.values()) {
       if (queued === undefined || queued.begun || handedAt > since) continue
       const lane = this.#lanes.get(queued.service)
-      if (lane !== undefined) lane.window = lane.service.concurrency
+      if (lane !== undefined) lane.ahead = 0
       queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')
     }
   }
@@ -461,6 +462,10 @@ export class Dispatcher {
   #finished(job: Job | undefined): void {
     if (job !== undefined) this.#waiters.finished(job.id)
   }
+}
+
+function windowOf({ service, ahead }: Lane): number {
+  return service.concurrency + ahead
 }
 
 function newInFlight({ expiresAt }: Job): InFlight {
