@@ -130,24 +130,3 @@ t.test('a disk that is full refuses casts and loses none, and goes on when there
   }
   t.strictSame(listed.sort(), accepted.sort(), 'what was acknowledged is there, and nothing else')
 })
-
-t.test('a server with a full disk closes as any other, and has its jobs when it is back', async (t) => {
-  const mounted = mount(t, 'size=3m')
-  if (typeof mounted === 'string') return t.pass(`skipped: ${mounted}`)
-  const { data } = mounted
-  const first = await launch(data, { workers })
-  const accepted: string[] = []
-  await castUntilRefused(t, first, accepted, 5_000)
-  fill(data)
-  t.equal(await first.stop(), 0)
-
-  const second = await launch(data, { workers })
-  t.teardown(() => second.stop())
-  t.match(await send(second, '/v1/services/gated/call/echo', { text: 'abc' }), { status: 200 }, 'calls go on')
-  await castUntilRefused(t, second, accepted, 100)
-  rmSync(join(data, 'ballast'))
-  execFileSync('mount', ['-o', 'remount,size=64m', data])
-  for (const id of accepted) {
-    await eventually(async () => (await send(second, `/v1/jobs/${id}`)).body.state === 'succeeded')
-  }
-})
