@@ -199,11 +199,9 @@ export class Dispatcher {
   /** The job, as soon as it is finished, or as it is after `timeoutMs`. */
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Job> {
     const waited = this.#waiters.wait(id, timeoutMs, signal)
-    const job = await this.get(id)
-    if (isFinished(job)) {
-      this.#waiters.finished(id)
-      return job
-    }
+    const job = await this.#store.get(id)
+    // There is nothing to wait for.
+    if (job === undefined || isFinished(job)) this.#waiters.finished(id)
     await waited
     return this.get(id)
   }
@@ -452,7 +450,7 @@ export class Dispatcher {
   #giveBack(): void {
     const since = performance.now() - GIVE_BACK_AFTER_MS
     for (const { queued, handedAt } of this.#inFlight.values()) {
-      if (queued === undefined || queued.begun || handedAt > since) continue
+      if (queued === undefined || queued.settled || queued.begun || handedAt > since) continue
       const lane = this.#lanes.get(queued.service)
       if (lane !== undefined) lane.ahead = 0
       queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')

@@ -25,7 +25,15 @@ const MAX_KEPT = 100_000
 /** These record what happened already; all others can be refused. */
 const OUTCOMES = new Set<JournalOperation>(['finish', 'retry', 'release'])
 /** These go on while nothing can be written. */
-const WRITES_NOTHING = new Set<JournalOperation>(['get', 'list', 'nextDueAt', 'unfinished', 'schedules', 'close'])
+const WRITES_NOTHING = new Set<JournalOperation>([
+  'get',
+  'list',
+  'nextDueAt',
+  'unfinished',
+  'countUnfinished',
+  'schedules',
+  'close',
+])
 const RETRY_EVERY_MS = 500
 const RETAIN_EVERY_MS = 1_000
 /** Jobs deleted, or expired, in one transaction. */

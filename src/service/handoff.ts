@@ -97,7 +97,8 @@ export class Handoff implements Consumer, Place {
     if (method?.sequence !== message.sequence) return
     switch (message.type) {
       case 'progress':
-        method.onProgress?.(message.fraction, message.note)
+        // An abandoned attempt may go on, and tells nobody.
+        if (!method.settled) method.onProgress?.(message.fraction, message.note)
         return
       case 'result':
         method.succeed(message.value)
