@@ -104,10 +104,11 @@ function look(file: string, ids: string[], acknowledged: number, report: TornRep
 
 function accept(db: JournalDatabase): string {
   const id = uuidv7()
-  const job: Omit<Job, 'payload'> = {
+  const job: Job = {
     id,
     service: 'mail',
     method: 'send',
+    payload: JSON.stringify({ id, text: 'x'.repeat(1_000) }),
     state: 'queued',
     attempts: 0,
     history: [],
@@ -124,13 +125,13 @@ function accept(db: JournalDatabase): string {
     traceparent: null,
   }
   db.begin()
-  db.accept({ job, payload: JSON.stringify({ id, text: 'x'.repeat(1_000) }), begin: false })
+  db.accept({ job, begin: false })
   db.commit()
   return id
 }
 
 function payloadOf(job: Job | undefined): string | undefined {
-  return (job?.payload as { id: string } | undefined)?.id
+  return job && (JSON.parse(job.payload) as { id: string }).id
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

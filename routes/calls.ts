@@ -85,14 +85,14 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
     }
     const queued = service.call(request.params.method, {
       payload: payloadOf(request),
-      bytes: request.bodyBytes,
+      text: request.bodyText,
       timeoutMs,
       traceparent: traceparent(headers),
     })
-    queued.promise.then(
-      (json) => reply.type('application/json; charset=utf-8').send(json),
-      (error: unknown) => reply.send(error),
-    )
-    reply.raw.once('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
+    queued.whenSettled((error, json) => {
+      if (error === undefined) reply.type('application/json; charset=utf-8').send(json)
+      else reply.send(error)
+    })
+    reply.raw.on('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
   }
 }

@@ -86,7 +86,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       service.contract.validate(method, payload)
       const idempotency = idempotencyOf(request, name, method, [payload, request.query])
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }
-      const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
+      const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
       const job = acceptedJob(answer as Accepted, reply)
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
     },
@@ -121,11 +121,10 @@ function readLine(
   service: SupervisedService,
   method: string,
   line: string,
-): { payload: unknown } | { error: ThreadplaneError } {
+): { payload: string } | { error: ThreadplaneError } {
   try {
-    const payload: unknown = JSON.parse(line)
-    service.contract.validate(method, payload)
-    return { payload }
+    service.contract.validate(method, JSON.parse(line))
+    return { payload: line }
   } catch (error) {
     if (error instanceof ThreadplaneError) return { error }
     return { error: new ThreadplaneError('MALFORMED_BODY', `the line is not JSON: ${(error as Error).message}`) }

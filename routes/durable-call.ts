@@ -28,7 +28,7 @@ export async function durableCall(
   service.contract.validate(method, payload)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
   const options = { traceparent: traceparent(request.headers), idempotency }
-  const [answer] = await dispatcher.cast(service, [{ method, payload, options }])
+  const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
   const { id } = acceptedJob(answer as Accepted, reply)
   const applied = [
     ...(respondAsync ? ['respond-async'] : []),

@@ -27,7 +27,7 @@ export interface MethodDescription {
   options: ResolvedMethodOptions
 }
 
-/** How a result comes back: bytes for HTTP, or a structured clone for callers in the process. */
+/** How a payload goes and a result comes back: JSON text for HTTP, a structured clone for callers in the process. */
 export type ResultFormat = 'json' | 'clone'
 
 /** What a handler is told about its job. A call has an id of its own too. */
@@ -62,6 +62,7 @@ export interface RunMessage {
   slot: number
   sequence: number
   method: string
+  /** JSON text where the format is `json`. */
   payload: unknown
   format: ResultFormat
   job: JobContext

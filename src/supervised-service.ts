@@ -37,8 +37,8 @@ export interface SupervisedServiceSettings {
 
 export interface CallRequest {
   payload: unknown
-  /** Size of the payload as it came. */
-  bytes: number
+  /** The same as JSON text, which is what goes to the thread. */
+  text: string
   /** Milliseconds from now. Default: the method's `timeoutMs`. */
   timeoutMs?: number | undefined
   traceparent?: string | undefined
@@ -314,36 +314,35 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   }
 
   /**
-   * Queues a call. Its promise resolves to the result as JSON text.
+   * Queues a call. It settles with the result as JSON text.
    * @throws METHOD_NOT_FOUND, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
    */
-  call(method: string, { payload, bytes, timeoutMs, traceparent }: CallRequest): QueuedMethod {
+  call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): QueuedMethod {
     const { options } = this.contract.method(method)
     if (!this.#mayRun()) throw this.#notRunning(method)
     this.contract.validate(method, payload)
     const queued = new QueuedMethod({
       service: this.name,
       method,
-      payload,
+      payload: text,
       kind: 'call',
       format: 'json',
       job: { id: uuidv7(), attempt: 1, ...(traceparent !== undefined && { traceparent }) },
-      bytes,
+      bytes: text.length,
       priority: options.priority,
       timeoutMs: options.timeoutMs,
     })
     this.methodQueue.enqueue(queued)
     queued.expireAfter(timeoutMs ?? options.timeoutMs)
     this.counts.calls += 1
-    queued.promise.then(
-      () => {
+    queued.whenSettled((error) => {
+      if (error === undefined) {
         this.counts.succeeded += 1
-      },
-      (error: unknown) => {
-        this.counts.failed += 1
-        this.#settings.log.debug({ err: error, service: this.name, method, jobId: queued.job.id }, 'a call failed')
-      },
-    )
+        return
+      }
+      this.counts.failed += 1
+      this.#settings.log.debug({ err: error, service: this.name, method, jobId: queued.job.id }, 'a call failed')
+    })
     return queued
   }
 

@@ -38,7 +38,8 @@ export interface CastOptions {
 
 export interface CastRequest {
   method: string
-  payload: unknown
+  /** JSON text. */
+  payload: string
   options: CastOptions
 }
 
@@ -377,7 +378,7 @@ export class Dispatcher {
       kind: 'cast',
       format: 'json',
       job: { id, attempt: attempts, ...(job.traceparent !== null && { traceparent: job.traceparent }) },
-      bytes: 0,
+      bytes: job.payload.length,
       priority: job.priority,
       timeoutMs,
       onProgress: (fraction, note) =>

@@ -34,7 +34,8 @@ export interface Job {
   id: string
   service: string
   method: string
-  payload: unknown
+  /** JSON text; empty where it was not asked for. */
+  payload: string
   state: JobState
   attempts: number
   history: Attempt[]

@@ -6,8 +6,8 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { ThreadplaneError } from '../errors.ts'
 import { type Job, type JobError, JOB_STATES, type JobState } from './job.ts'
-import type { Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
-import type { AcceptedRow, AcceptRow } from './journal-protocol.ts'
+import type { AcceptRequest, Idempotency, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+import type { AcceptedRow } from './journal-protocol.ts'
 import { MIGRATIONS } from './journal-schema.ts'
 
 const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
@@ -127,7 +127,7 @@ export class JournalDatabase {
     }
   }
 
-  accept({ job, payload, idempotency, tick, begin }: AcceptRow): AcceptedRow {
+  accept({ job, idempotency, tick, begin }: AcceptRequest): AcceptedRow {
     const known = idempotency && this.#known(idempotency)
     if (known !== undefined) return known
     if (tick !== undefined) {
@@ -154,7 +154,7 @@ export class JournalDatabase {
       begin ? JSON.stringify([{ number: 1, startedAt: iso(now) }]) : '[]',
       job.traceparent,
     )
-    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, payload)
+    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, job.payload)
     const accepted = { kind: 'new', state, begunAt: begin ? now : null } as const
     if (idempotency === undefined) return accepted
     const { scope, fingerprint, expiresAt } = idempotency
@@ -510,10 +510,10 @@ function refuseEmptied(file: string): void {
   throw Object.assign(new Error('the file is empty, and its write-ahead log is not'), { sqliteCode: SQLITE_CORRUPT })
 }
 
-function toJob({ seq: _seq, payload, history, error, ...row }: Row): Job {
+function toJob({ seq: _seq, payload = '', history, error, ...row }: Row): Job {
   return {
     ...row,
-    payload: payload === undefined ? undefined : JSON.parse(payload),
+    payload,
     history: JSON.parse(history) as Job['history'],
     progress: null,
     createdAt: iso(row.createdAt),

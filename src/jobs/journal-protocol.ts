@@ -3,9 +3,6 @@ import type { WireError } from '../errors.ts'
 import type { Job, JobError, JobState } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
 
-/** The payload is JSON text already: a text crosses to the thread for less than what it says. */
-export type AcceptRow = Omit<AcceptRequest, 'job'> & { job: Omit<Job, 'payload'>; payload: string }
-
 /** Of a new job only what its sender does not know. */
 export type AcceptedRow =
   | Exclude<Accepted, { kind: 'new' }>
@@ -13,7 +10,7 @@ export type AcceptedRow =
 
 /** Operation → what it takes and returns. */
 export interface JournalOperations {
-  accept: (rows: AcceptRow[]) => AcceptedRow[]
+  accept: (requests: AcceptRequest[]) => AcceptedRow[]
   get: (id: string) => Job | undefined
   list: (filter: JobFilter) => JobPage
   due: (service: string, limit: number) => Job[]

@@ -14,7 +14,6 @@ import { within } from '../within.ts'
 import type { Job, JobError, JobProgress } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore, Schedule } from './job-store.ts'
 import type {
-  AcceptRow,
   JournalData,
   JournalOpened,
   JournalOperation,
@@ -119,14 +118,14 @@ export class Journal implements JobStore {
   }
 
   async accept(requests: AcceptRequest[]): Promise<Accepted[]> {
-    const accepted = await this.#request('accept', requests.map(toRow))
+    const accepted = await this.#request('accept', requests)
     return accepted.map((answer, index) => {
       if (answer.kind !== 'new') return answer
       const { state, begunAt, ...more } = answer
       const { job } = requests[index] as AcceptRequest
       const startedAt = begunAt === null ? null : new Date(begunAt).toISOString()
       const begun = startedAt !== null && { attempts: 1, startedAt, history: [{ number: 1, startedAt }] }
-      return { ...more, job: { ...job, payload: undefined, state, ...begun } }
+      return { ...more, job: { ...job, payload: '', state, ...begun } }
     })
   }
 
@@ -220,13 +219,6 @@ export class Journal implements JobStore {
       process.kill(process.pid, 'SIGKILL')
     }
   }
-}
-
-/** @throws where JSON cannot say the payload */
-function toRow({ job: { payload, ...job }, ...request }: AcceptRequest): AcceptRow {
-  const text = JSON.stringify(payload) as string | undefined
-  if (text === undefined) throw new TypeError('the payload is nothing that JSON can say')
-  return { ...request, job, payload: text }
 }
 
 async function openError(

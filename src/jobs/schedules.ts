@@ -87,7 +87,9 @@ export class Schedules {
   async run(service: string, name: string): Promise<Job> {
     const { method, payload } = this.get(service, name)
     const target = this.#options.serviceOf(service)
-    const [accepted] = await this.#options.dispatcher.cast(target, [{ method, payload, options: {} }])
+    const [accepted] = await this.#options.dispatcher.cast(target, [
+      { method, payload: JSON.stringify(payload), options: {} },
+    ])
     return (accepted as { job: Job }).job
   }
 
@@ -129,7 +131,7 @@ export class Schedules {
     if (target.contract.description === undefined) return false
     try {
       const tick = { service, name, at: now }
-      await dispatcher.cast(target, [{ method, payload, options: { tick } }])
+      await dispatcher.cast(target, [{ method, payload: JSON.stringify(payload), options: { tick } }])
     } catch (error) {
       if (hasCode(error, 'JOURNAL_UNAVAILABLE')) return false
       log.error({ err: error, service, schedule: name }, 'a scheduled job could not be cast')

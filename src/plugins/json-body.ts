@@ -1,17 +1,20 @@
-/** Bodies are JSON, or are not there: a POST without one is fine, whatever its content type says. */
+/**
+ * Bodies are JSON, or are not there: a POST without one is fine, whatever its content type says. The text is kept: it
+ * is what goes on to a thread and to the journal, as a text is copied for less than what it says.
+ */
 import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Size of the body as it came, in UTF-16 units. */
-    bodyBytes: number
+    /** The body as it came; without one there are no arguments. */
+    bodyText: string
   }
 }
 
 export const jsonBody = fp(async (app) => {
-  app.decorateRequest('bodyBytes', 0)
+  app.decorateRequest('bodyText', '{}')
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error') as (
     request: FastifyRequest,
@@ -22,8 +25,8 @@ export const jsonBody = fp(async (app) => {
     /^application\/([\w.+-]+\+)?json(?=$|\s*;)/i,
     { parseAs: 'string' },
     (request: FastifyRequest, body: string, done) => {
-      request.bodyBytes = body.length
       if (body.length === 0) return done(null, undefined)
+      request.bodyText = body
       parse(request, body, (error, value) => {
         if (error === null) done(null, value)
         else done(new ThreadplaneError('MALFORMED_BODY', error.message))

@@ -2,6 +2,7 @@
  * Without tokens, only the machine itself is served, and no web page the machine's user happens to open: that could
  * otherwise stop a service (P7). A name other than loopback in `Host` is DNS rebinding; a foreign `Origin` is a page.
  */
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../errors.ts'
 
@@ -14,20 +15,21 @@ export interface LoopbackGuardOptions {
 }
 
 export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { anyHost }) => {
-  app.addHook('onRequest', async ({ headers, raw, routeOptions }) => {
-    if (headers.host === undefined && raw.httpVersion === '1.1') {
-      throw new ThreadplaneError('MALFORMED_HEADER', 'a request of HTTP/1.1 has a Host')
-    }
-    if (PROBES.has(routeOptions.url ?? '')) return
-    const { host = '', origin } = headers
-    if (!anyHost && !LOOPBACK.test(host)) {
-      throw new ThreadplaneError('FORBIDDEN', `Host is ${JSON.stringify(host)}: without tokens only loopback is served`)
-    }
-    if (headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)) {
-      throw new ThreadplaneError('FORBIDDEN', 'requests from pages of other origins are refused')
-    }
-  })
+  app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request, anyHost)))
 })
+
+function refusalOf({ headers, raw, routeOptions }: FastifyRequest, anyHost: boolean): ThreadplaneError | undefined {
+  const { host = '', origin } = headers
+  if (host === '' && headers.host === undefined && raw.httpVersion === '1.1') {
+    return new ThreadplaneError('MALFORMED_HEADER', 'a request of HTTP/1.1 has a Host')
+  }
+  const foreignHost = !anyHost && !LOOPBACK.test(host)
+  const foreignPage = headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)
+  if (!(foreignHost || foreignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
+  return foreignHost
+    ? new ThreadplaneError('FORBIDDEN', `Host is ${JSON.stringify(host)}: without tokens only loopback is served`)
+    : new ThreadplaneError('FORBIDDEN', 'requests from pages of other origins are refused')
+}
 
 function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined

@@ -5,16 +5,18 @@ import createRouter, { type HTTPMethod } from 'find-my-way'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { PROBLEM_TYPE, toProblem } from '../problem.ts'
 import { type ErrorCode, type PayloadIssue, ThreadplaneError } from '../errors.ts'
+import type { ServiceLog } from '../service/service.ts'
 
 /** Seconds, where the error does not know better. */
 const RETRY_AFTER_SECONDS = 1
 
 export interface ProblemDetailsOptions {
+  log: ServiceLog
   /** Show the stack of what a method threw. */
   showStacks: boolean
 }
 
-export const problemDetails = fp<ProblemDetailsOptions>(async (app, { showStacks }) => {
+export const problemDetails = fp<ProblemDetailsOptions>(async (app, { log, showStacks }) => {
   const send = (request: FastifyRequest, reply: FastifyReply, error: ThreadplaneError) => {
     const problem = toProblem(error, request.url, showStacks)
     if (problem.status === 429 || problem.status === 503) {
@@ -25,7 +27,7 @@ export const problemDetails = fp<ProblemDetailsOptions>(async (app, { showStacks
 
   app.setErrorHandler<FastifyError>((thrown, request, reply) => {
     const error = toThreadplaneError(thrown, request)
-    if (error.code === 'INTERNAL') request.log.error({ err: thrown, url: request.url }, 'internal error')
+    if (error.code === 'INTERNAL') log.error({ err: thrown, url: request.url }, 'internal error')
     return send(request, reply, error)
   })
 

@@ -18,6 +18,7 @@ export interface Place {
 export interface QueuedMethodOptions {
   service: string
   method: string
+  /** JSON text where the format is `json`. */
   payload: unknown
   kind: 'call' | 'cast'
   format: ResultFormat
@@ -31,6 +32,13 @@ export interface QueuedMethodOptions {
   onProgress?: (fraction: number, note: string | undefined) => void
 }
 
+type SettledListener = (error: ThreadplaneError | undefined, value: unknown) => void
+
+interface Outcome {
+  error?: ThreadplaneError
+  value?: unknown
+}
+
 export class QueuedMethod {
   readonly service: string
   readonly method: string
@@ -42,9 +50,9 @@ export class QueuedMethod {
   readonly priority: number
   readonly timeoutMs: number
   readonly onProgress: QueuedMethodOptions['onProgress']
-  /** Resolves to JSON text or a structured clone, by `format`; rejects with a {@link ThreadplaneError}. */
-  readonly promise: Promise<unknown>
-  settled = false
+  #outcome: Outcome | undefined
+  #onSettled: SettledListener | undefined
+  #promise: Promise<unknown> | undefined
   /** Set by whoever holds it. */
   place: Place | undefined
   /**
@@ -60,8 +68,6 @@ export class QueuedMethod {
   /** Neighbours in the queue's list. */
   previous: QueuedMethod | undefined
   next: QueuedMethod | undefined
-  #resolve!: (value: unknown) => void
-  #reject!: (error: ThreadplaneError) => void
   #deadline: NodeJS.Timeout | undefined
 
   constructor(options: QueuedMethodOptions) {
@@ -75,21 +81,48 @@ export class QueuedMethod {
     this.priority = options.priority
     this.timeoutMs = options.timeoutMs
     this.onProgress = options.onProgress
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
   }
 
   /** Payload by position, as mode has it: the elements of an array. */
   get args(): unknown[] {
-    if (Array.isArray(this.payload)) return this.payload
-    return isRecord(this.payload) || this.payload === undefined ? [] : [this.payload]
+    const payload = this.#parsed
+    if (Array.isArray(payload)) return payload
+    return isRecord(payload) || payload === undefined ? [] : [payload]
   }
 
   /** Payload by name: the members of an object. */
   get kwargs(): Record<string, unknown> {
-    return isRecord(this.payload) ? this.payload : {}
+    const payload = this.#parsed
+    return isRecord(payload) ? payload : {}
+  }
+
+  get #parsed(): unknown {
+    return this.format === 'json' ? JSON.parse(this.payload as string) : this.payload
+  }
+
+  get settled(): boolean {
+    return this.#outcome !== undefined
+  }
+
+  /** Resolves to JSON text or a structured clone, by `format`; rejects with a {@link ThreadplaneError}. */
+  get promise(): Promise<unknown> {
+    this.#promise ??= new Promise((resolve, reject) => {
+      this.whenSettled((error, value) => (error === undefined ? resolve(value) : reject(error)))
+    })
+    return this.#promise
+  }
+
+  /** Told once, in the turn it settles, or at once if it has: what a promise would tell, for less. */
+  whenSettled(listener: SettledListener): void {
+    if (this.#outcome !== undefined) listener(this.#outcome.error, this.#outcome.value)
+    const before = this.#onSettled
+    this.#onSettled =
+      before === undefined
+        ? listener
+        : (error, value) => {
+            before(error, value)
+            listener(error, value)
+          }
   }
 
   get begun(): boolean {
@@ -120,15 +153,11 @@ export class QueuedMethod {
   }
 
   succeed(value: unknown): void {
-    if (this.settled) return
-    this.#settle()
-    this.#resolve(value)
+    this.#settle({ value })
   }
 
   fail(error: ThreadplaneError): void {
-    if (this.settled) return
-    this.#settle()
-    this.#reject(error)
+    this.#settle({ error })
   }
 
   /** An error about this method, with its names. */
@@ -142,9 +171,11 @@ export class QueuedMethod {
     })
   }
 
-  #settle(): void {
-    this.settled = true
+  #settle(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return
+    this.#outcome = outcome
     clearTimeout(this.#deadline)
+    this.#onSettled?.(outcome.error, outcome.value)
   }
 }
 

@@ -119,7 +119,8 @@ export class Consumers {
         ? after(method.handler(input.value, running), checkOutput)
         : this.#fail(message, { kind: 'refused', issues: input.issues })
     try {
-      const done = after(parse(method.input, message.payload), handle)
+      const { format, payload } = message
+      const done = after(parse(method.input, format === 'json' ? JSON.parse(payload as string) : payload), handle)
       if (isThenable(done)) done.then(undefined, threw)
     } catch (error) {
       threw(error)

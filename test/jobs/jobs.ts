@@ -20,7 +20,7 @@ export function newJob(facts: Partial<Job> = {}): Job {
     id: uuidv7(),
     service: 'mail',
     method: 'send',
-    payload: { to: 'ada' },
+    payload: '{"to":"ada"}',
     state: 'queued',
     attempts: 0,
     history: [],
