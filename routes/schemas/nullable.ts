@@ -1,6 +1,6 @@
-import { type TSchema, type TUnsafe, Type, type Static } from '@sinclair/typebox'
+import { type Static, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
 
-/** A schema or `null`. */
+/** A schema of one type, or `null`. By a list of types: to serialise an `anyOf`, each of its branches is validated first. */
 export function Nullable<Schema extends TSchema>(schema: Schema, description?: string): TUnsafe<Static<Schema> | null> {
-  return Type.Unsafe({ anyOf: [schema, { type: 'null' }], ...(description !== undefined && { description }) })
+  return Type.Unsafe({ ...schema, type: [schema.type, 'null'], ...(description !== undefined && { description }) })
 }
