@@ -7,6 +7,7 @@ import { type EventLoopUtilityFunction, performance as mainPerformance } from 'n
 import { Worker } from 'node:worker_threads'
 import type { ResolvedServiceOptions } from '../options.ts'
 import type { ControlMessage, ThreadData, ThreadMessage } from '../protocol.ts'
+import { packControl, type ThreadWire, unpackThread } from '../wire.ts'
 import { within } from '../within.ts'
 
 /** How long a termination is waited for; native code cannot be interrupted, and is reported then. */
@@ -49,7 +50,7 @@ export class WorkerThread {
     // What JavaScript writes comes as log messages; unread, the rest would pile up.
     worker.stdout.resume()
     worker.stderr.resume()
-    worker.on('message', onMessages)
+    worker.on('message', (messages: ThreadWire[]) => onMessages(messages.map(unpackThread)))
     worker.on('error', onError)
     worker.on('messageerror', onError)
     this.#stopped = new Promise((resolve) => {
@@ -71,7 +72,7 @@ export class WorkerThread {
   }
 
   post(messages: ControlMessage[]): void {
-    this.#worker?.postMessage(messages)
+    this.#worker?.postMessage(messages.map(packControl))
   }
 
   /** Waits until the thread has ended by itself: mode's join. */

@@ -8,6 +8,7 @@ import { toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import type { ControlMessage, CrashMessage, StartMessage, ThreadData, ThreadMessage } from '../protocol.ts'
 import { HEARTBEAT_EVERY_MS, Heartbeat } from '../shared-memory.ts'
+import { type ControlWire, packThread, unpackControl } from '../wire.ts'
 import { Background } from './background.ts'
 import { Consumers } from './consumers.ts'
 import type { ServiceContext } from './define-service.ts'
@@ -20,7 +21,7 @@ const port = parentPort
 const data = workerData as ThreadData
 
 const outbox = new Outbox<ThreadMessage>(
-  (messages) => port.postMessage(messages),
+  (messages) => port.postMessage(messages.map(packThread)),
   (message, error) => {
     if (message.type !== 'result') return crash(error)
     const { slot, sequence } = message
@@ -96,8 +97,8 @@ try {
         break
     }
   }
-  port.on('message', (messages: ControlMessage[]) => {
-    for (const message of messages) receive(message)
+  port.on('message', (messages: ControlWire[]) => {
+    for (const message of messages) receive(unpackControl(message))
     consumers.turn()
   })
   outbox.push({ type: 'described', description })
