@@ -1,8 +1,6 @@
 /** Builds the server: Fastify with its plugins and routes, the registry and the jobs. It never listens. */
 import type { AddressInfo } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { Ajv } from 'ajv'
-import addFormats from 'ajv-formats'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { callRoutes } from '../routes/calls.ts'
 import { castRoutes } from '../routes/casts.ts'
@@ -24,6 +22,7 @@ import { openapi } from './plugins/openapi.ts'
 import { answerMalformedRequest, problemDetails } from './plugins/problem-details.ts'
 import { Registrations } from './registrations.ts'
 import { Registry } from './registry.ts'
+import { schemaCompilers } from './schema-compilers.ts'
 import type { ServiceLog } from './service/service.ts'
 import { WorkersFolder } from './workers-folder.ts'
 
@@ -77,6 +76,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     // A logger of Fastify's costs a child of it and two listeners a request, of which nothing is logged here.
     logger: false,
     bodyLimit: maxBodyBytes,
+    schemaController: schemaCompilers(SHARED_SCHEMAS),
     // Slow clients: the headers within 3 s, the whole request within 60 s. Node looks every 30 s if not told otherwise.
     // It would also refuse a request without Host by itself, with no problem document.
     http: { headersTimeout: 3_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
@@ -92,7 +92,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  compileSchemas(app)
+  for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
   await app.register(problemDetails, { log, showStacks })
   await app.register(loopbackGuard, { anyHost: insecure })
   await app.register(jsonBody)
@@ -123,23 +123,4 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   })
   app.addHook('onClose', () => journal.close())
   return { app, registry, dispatcher }
-}
-
-/**
- * A body is taken as it is: Ajv would turn 3 into [3]. Query strings are text, and have to be read as what they say.
- * Headers and parts of the path are text too, and their schemas say no more than that: there is nothing to check.
- */
-function compileSchemas(app: FastifyInstance): void {
-  const compiler = (coerceTypes: boolean) => {
-    const ajv = addFormats.default(new Ajv({ coerceTypes, useDefaults: true, removeAdditional: false, strict: false }))
-    for (const schema of SHARED_SCHEMAS) ajv.addSchema(schema)
-    return ajv
-  }
-  const asItIs = compiler(false)
-  const asText = compiler(true)
-  app.setValidatorCompiler(({ schema, httpPart }) => {
-    if (httpPart === 'params' || httpPart === 'headers') return () => true
-    return (httpPart === 'body' ? asItIs : asText).compile(schema as object)
-  })
-  for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
 }
