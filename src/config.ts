@@ -60,6 +60,11 @@ export const SETTINGS = {
     takes: duration,
     meaning: 'for the whole of a graceful shutdown; what still runs then is ended',
   },
+  THREADPLANE_SUPERVISE: {
+    default: 'true',
+    takes: flag,
+    meaning: 'run the server under a small process that brings it back after an abort',
+  },
   THREADPLANE_KEEP_JOBS: { default: '24h', takes: duration, meaning: 'how long finished jobs are kept' },
   THREADPLANE_SHOW_STACKS: {
     default: 'false',
@@ -77,6 +82,7 @@ export interface Config {
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
   maxBodyBytes: number
   shutdownTimeoutMs: number
+  supervise: boolean
   keepJobsMs: number
   showStacks: boolean
 }
@@ -102,6 +108,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     logLevel: read('THREADPLANE_LOG_LEVEL'),
     maxBodyBytes: read('THREADPLANE_MAX_BODY'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
+    supervise: read('THREADPLANE_SUPERVISE'),
     keepJobsMs: read('THREADPLANE_KEEP_JOBS'),
     showStacks: read('THREADPLANE_SHOW_STACKS'),
   }

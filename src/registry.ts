@@ -1,11 +1,12 @@
 /** Name → supervised service. What is registered over HTTP, and what was wanted to run, survives a restart. */
+import { EventEmitter } from 'node:events'
 import { hasCode, ThreadplaneError } from './errors.ts'
 import type { Dispatcher } from './jobs/dispatcher.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from './options.ts'
 import type { Registrations } from './registrations.ts'
 import type { ServiceLog } from './service/service.ts'
 import { type Supervisor, SUPERVISORS } from './service/supervisor.ts'
-import { SupervisedService } from './supervised-service.ts'
+import { type ServiceState, SupervisedService } from './supervised-service.ts'
 import type { WorkersFolder } from './workers-folder.ts'
 
 export interface RegistryOptions {
@@ -17,7 +18,7 @@ export interface RegistryOptions {
   onRemoved: (name: string) => Promise<void>
 }
 
-export class Registry {
+export class Registry extends EventEmitter<{ state: [name: string, state: ServiceState] }> {
   readonly #options: RegistryOptions
   readonly #services = new Map<string, SupervisedService>()
   /** Supervisors of restart groups, by name. */
@@ -29,6 +30,7 @@ export class Registry {
   startedUp = false
 
   constructor(options: RegistryOptions) {
+    super()
     this.#options = options
   }
 
@@ -77,8 +79,8 @@ export class Registry {
       if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
       else if (service.contract.description === undefined) await service.contract.describe(service.options)
     } catch (error) {
-      // A crash of its thread, which is logged as one.
-      if (!hasCode(error, 'START_FAILED')) {
+      // A crash of its thread is logged as one; a start that the end of the server interrupts is none.
+      if (!hasCode(error, 'START_FAILED') && !this.closing) {
         this.#options.log.error({ err: error, service: service.name }, 'a service did not start')
       }
     }
@@ -107,6 +109,7 @@ export class Registry {
   #add(service: SupervisedService): void {
     this.#services.set(service.name, service)
     this.#options.dispatcher.serve(service)
+    service.on('state', (state) => this.emit('state', service.name, state))
   }
 
   /** Its own, or that of its restart group, which lasts from its first member on. */

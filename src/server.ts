@@ -52,10 +52,26 @@ const SHARED_SCHEMAS = [Problem, ServiceStatus, ServiceList, LifecycleResult, Me
 
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {
-  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, showStacks = false, keepJobsMs = DAY_MS } = options
-  const registrations = await Registrations.open(options.data)
-  const journal = await Journal.open({ folder: options.data, log, keepJobsMs })
+  const { data, log, keepJobsMs = DAY_MS } = options
+  const registrations = await Registrations.open(data)
+  const journal = await Journal.open({ folder: data, log, keepJobsMs })
   const dispatcher = new Dispatcher(journal, log)
+  try {
+    return await assemble(options, registrations, journal, dispatcher)
+  } catch (error) {
+    dispatcher.close()
+    await journal.close()
+    throw error
+  }
+}
+
+async function assemble(
+  options: ServerOptions,
+  registrations: Registrations,
+  journal: Journal,
+  dispatcher: Dispatcher,
+): Promise<Server> {
+  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, showStacks = false } = options
   const registry: Registry = new Registry({
     workers: new WorkersFolder(options.workers),
     registrations,

@@ -12,6 +12,7 @@ t.test('without any setting there are the defaults', async (t) => {
     logLevel: 'info',
     maxBodyBytes: 10 * 1024 * 1024,
     shutdownTimeoutMs: 9_000,
+    supervise: true,
     keepJobsMs: 86_400_000,
     showStacks: false,
   })
@@ -69,6 +70,7 @@ t.test('a wrong value is named, with what it is and what it takes', async (t) =>
     ['THREADPLANE_MAX_BODY', '1TiB', /a size/],
     ['THREADPLANE_MAX_BODY', '1GiB', /a size from 1B to 256MiB/],
     ['THREADPLANE_INSECURE', 'yes', /true or false/],
+    ['THREADPLANE_SUPERVISE', '0', /true or false/],
     ['THREADPLANE_SHOW_STACKS', 'TRUE', /true or false/],
     ['THREADPLANE_LOG_LEVEL', 'loud', /one of trace, debug, info, warn, error, fatal, silent/],
   ] as const) {
