@@ -1,90 +1,12 @@
-/** The process: wrong settings, listening, and its end. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+/** The command line: wrong settings, listening, and the end of the process. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import t, { type Test } from 'tap'
-import { type Answer, isProblem, request, type RequestOptions, within } from './http-helper.ts'
-
-const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
-const FIXTURES = fileURLToPath(new URL('./http-fixtures/', import.meta.url))
-
-interface Exit {
-  code: number | null
-  signal: NodeJS.Signals | null
-}
-
-class Process {
-  readonly child: ChildProcess
-  readonly folder: string
-  readonly exit: Promise<Exit>
-  output = ''
-  #watchers = new Set<() => void>()
-
-  constructor(t: Test, folder: string, args: string[], environment: NodeJS.ProcessEnv) {
-    this.folder = folder
-    const { PATH } = process.env
-    const env = { PATH, THREADPLANE_PORT: '0', THREADPLANE_DATA: join(folder, 'data'), ...environment }
-    this.child = spawn(process.execPath, [MAIN, ...args], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.output += text
-        for (const watch of this.#watchers) watch()
-      })
-    }
-    this.exit = new Promise((resolve) => {
-      this.child.on('close', (code, signal) => resolve({ code, signal }))
-    })
-    t.teardown(async () => {
-      if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL')
-      await this.exit
-      rmSync(folder, { recursive: true, force: true })
-    })
-  }
-
-  async prints(pattern: RegExp): Promise<RegExpExecArray> {
-    let watch = () => {}
-    const printed = new Promise<RegExpExecArray>((resolve, reject) => {
-      watch = () => {
-        const match = pattern.exec(this.output)
-        if (match !== null) resolve(match)
-      }
-      this.#watchers.add(watch)
-      watch()
-      void this.exit.then(() => reject(new Error(`it ended without ${pattern}: ${this.output}`)))
-    })
-    return within(printed, `${pattern} in: ${this.output}`).finally(() => this.#watchers.delete(watch))
-  }
-
-  async request(method: string, path: string, options?: RequestOptions): Promise<Answer> {
-    const [, port] = await this.prints(/listening at http:\/\/127\.0\.0\.1:(\d+)/)
-    return request(Number(port), method, path, options)
-  }
-
-  async ended(deadlineMs?: number): Promise<Exit> {
-    return within(this.exit, `the process to end: ${this.output}`, deadlineMs)
-  }
-}
-
-const run = (t: Test, args: string[], environment: NodeJS.ProcessEnv = {}, fixtures: Record<string, string> = {}) => {
-  const folder = mkdtempSync(join(FIXTURES, '../main-'))
-  mkdirSync(join(folder, 'workers'))
-  for (const [name, fixture] of Object.entries(fixtures)) {
-    copyFileSync(join(FIXTURES, `${fixture}.js`), join(folder, 'workers', `${name}.js`))
-  }
-  return new Process(t, folder, args, environment)
-}
-
-/** A server with one service that makes it hard to end the process, started. */
-const serve = async (t: Test, environment: NodeJS.ProcessEnv = {}) => {
-  const server = run(t, ['serve', 'workers'], environment, { holds: 'holds-the-process' })
-  await server.prints(/services: holds running/)
-  const holds = (method: string, json: unknown = {}) =>
-    server.request('POST', `/v1/services/holds/call/${method}`, { json })
-  return { server, holds }
-}
+import t from 'tap'
+import { isProblem } from './http-helper.ts'
+import { Process, run, serve } from './process-helper.ts'
 
 t.test('a wrong setting ends the process with a message that names it, what it is and what it takes', async (t) => {
   for (const [environment, message] of [
@@ -122,7 +44,7 @@ t.test('a port that is taken, or a damaged data folder, ends the process with a 
   const { port } = other.address() as AddressInfo
   const server = run(t, ['serve', 'workers'], { THREADPLANE_PORT: String(port) })
   t.same(await server.ended(), { code: 1, signal: null })
-  t.match(server.output, /threadplane: listen EADDRINUSE.*\n$/)
+  t.match(server.output, /^threadplane: listen EADDRINUSE.*\n$/, 'once')
 
   const damaged = run(t, ['--help'])
   await damaged.ended()
@@ -130,7 +52,7 @@ t.test('a port that is taken, or a damaged data folder, ends the process with a 
   writeFileSync(join(damaged.folder, 'data', 'services.json'), '{')
   const again = new Process(t, damaged.folder, ['serve', 'workers'], {})
   t.same(await again.ended(), { code: 1, signal: null })
-  t.match(again.output, /services\.json cannot be read: repair it, or move it away.*\n {2}because: /)
+  t.match(again.output, /^threadplane: .*services\.json cannot be read: repair it, or move it away.*\n {2}because: /)
 })
 
 t.test(
@@ -189,19 +111,26 @@ for (const [when, environment] of [
   ['at the timeout', { THREADPLANE_SHUTDOWN_TIMEOUT: '500ms' }],
   ['before it', { THREADPLANE_SHUTDOWN_TIMEOUT: '20s' }],
 ] as const) {
-  t.test(`a thread that is blocked in native code is ended by SIGKILL, ${when}`, async (t) => {
+  t.test(`a thread that is blocked in native code is ended ${when}, with exit code 0`, async (t) => {
     const { server, holds } = await serve(t, environment)
     const fifo = join(server.folder, 'fifo')
     execFileSync('mkfifo', [fifo])
     await holds('block', { fifo })
     server.child.kill('SIGTERM')
-    // Exit code 0 takes a supervisor process: nothing in this one can end such a thread.
-    t.same(await server.ended(), { code: null, signal: 'SIGKILL' })
+    t.same(await server.ended(), { code: 0, signal: null })
   })
 }
 
-t.test('a second signal ends the process now', async (t) => {
-  const { server, holds } = await serve(t)
+t.test('without a supervisor process, only SIGKILL to itself ends such a thread, and a second signal', async (t) => {
+  const environment = { THREADPLANE_SHUTDOWN_TIMEOUT: '500ms' }
+  const blocked = await serve(t, environment, '--no-supervise')
+  const { pid } = await blocked.server.listens()
+  t.equal(pid, blocked.server.child.pid, 'it is one process')
+  await blocked.holds('sleep')
+  blocked.server.child.kill('SIGTERM')
+  t.same(await blocked.server.ended(), { code: null, signal: 'SIGKILL' })
+
+  const { server, holds } = await serve(t, { THREADPLANE_SUPERVISE: 'false' })
   const held = holds('hold').catch((error: Error) => error)
   await server.prints(/held/)
   server.child.kill('SIGTERM')
@@ -211,10 +140,24 @@ t.test('a second signal ends the process now', async (t) => {
   await held
 })
 
+t.test('a second signal ends the process now', async (t) => {
+  const { server, holds } = await serve(t)
+  const held = holds('hold').catch((error: Error) => error)
+  await server.prints(/held/)
+  server.child.kill('SIGTERM')
+  await server.prints(/SIGTERM: closing/)
+  server.child.kill('SIGINT')
+  t.same(await server.ended(), { code: 137, signal: null })
+  t.notMatch(server.output, /died|restarting/, 'it is no crash')
+  await held
+})
+
 t.test('a signal while services still start ends the process in good order', async (t) => {
   const server = run(t, ['serve', 'workers'], {}, { loops: 'loops-at-import' })
   await server.prints(/listening/)
   t.match(await server.request('GET', '/startupz'), { status: 503 })
   server.child.kill('SIGTERM')
   t.same(await server.ended(), { code: 0, signal: null })
+  t.match(server.output, /closing[^]*closed/)
+  t.notMatch(server.output, /services:|did not start/, 'nothing is said of a start that was given up')
 })

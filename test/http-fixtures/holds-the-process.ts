@@ -1,4 +1,5 @@
 /** Makes it hard to end the process. */
+import { execSync } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, method } from 'threadplane'
@@ -30,6 +31,13 @@ export default defineService({
       handler: ({ fifo }, { logger }) => {
         logger.info('blocks')
         setImmediate(() => openSync(fifo, 'r'))
+      },
+    }),
+    /** The same, and another process is waited for. */
+    sleep: method({
+      handler: (_payload, { logger }) => {
+        logger.info('sleeps')
+        setImmediate(() => execSync('sleep 600'))
       },
     }),
   },

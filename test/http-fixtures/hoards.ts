@@ -1,0 +1,15 @@
+/** Runs out of memory in a way that a thread does not survive, and with it its process. */
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  limits: { maxOldGenerationSizeMb: 32 },
+  methods: {
+    echo: method({ handler: (payload) => payload }),
+    hoard: method({
+      maxAttempts: 1,
+      handler: () => {
+        new Array(5e7).fill({})
+      },
+    }),
+  },
+})

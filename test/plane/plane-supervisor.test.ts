@@ -1,0 +1,74 @@
+/** The process above the server: what it brings back, what it does not, and what it says about it (P4). */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { request } from '../http-helper.ts'
+import { Process, run, serve } from '../process-helper.ts'
+
+t.test('kill -9 of the server: it is back on its port, with all casts in place, and a report', async (t) => {
+  const { server } = await serve(t)
+  const { pid, port } = await server.listens()
+  t.not(pid, server.child.pid)
+  const cast = (query = '') => request(port, 'POST', `/v1/services/holds/cast/hold${query}`, { json: {} })
+  const jobs = await Promise.all([cast(), cast('?delayMs=1')])
+  await server.prints(/(held[^]*){2}/)
+  t.same(
+    jobs.map(({ status }) => status),
+    [202, 202],
+  )
+
+  process.kill(pid, 'SIGKILL')
+  const report = await server.logs(/the server died/)
+  t.match(report, { level: 60, pid: server.child.pid, server: pid, signal: 'SIGKILL', services: 'holds running' })
+  t.match(report.msg, /^the server died of SIGKILL after \d+m?s$/)
+  t.ok((report.ranMs as number) > 0)
+
+  const again = await server.listens(2)
+  t.equal(again.port, port, 'port 0 was asked for once')
+  t.not(again.pid, pid)
+  writeFileSync(join(server.folder, 'let-go'), '')
+  for (const { json } of jobs) {
+    const { json: job } = await request(port, 'GET', `/v1/jobs/${json.id}`, { headers: { prefer: 'wait=60' } })
+    t.match(job, { state: 'succeeded', attempts: 2 })
+  }
+  server.child.kill('SIGTERM')
+  t.same(await server.ended(), { code: 0, signal: null })
+})
+
+t.test('a thread that runs out of memory costs its process, and the plane is back with the reason told', async (t) => {
+  const server = run(t, ['serve', 'workers'], {}, { hoards: 'hoards' })
+  await server.prints(/services: hoards running/)
+  const { json: job } = await server.request('POST', '/v1/services/hoards/cast/hoard', { json: {} })
+  const report = await server.logs(/the server died/)
+  t.match(report, { signal: 'SIGABRT', services: 'hoards running', lastWords: /out of memory/ })
+  t.match(report.msg, /^the server died of SIGABRT after \d+m?s: FATAL ERROR: .*out of memory/)
+
+  await server.listens(2)
+  const { json: failed } = await server.request('GET', `/v1/jobs/${job.id}`, { headers: { prefer: 'wait=60' } })
+  t.match(failed, { state: 'failed', attempts: 1 })
+  await server.prints(/(services: hoards running[^]*){2}/)
+  t.match(await server.request('POST', '/v1/services/hoards/call/echo', { json: 1 }), { status: 200, json: 1 })
+})
+
+t.test('a fault of the server itself is logged, and it is brought back', async (t) => {
+  const preload = fileURLToPath(new URL('../fixtures/faulty-server.js', import.meta.url))
+  const { server } = await serve(t, { NODE_OPTIONS: `--import=${preload}` })
+  const { pid } = await server.listens()
+  process.kill(pid, 'SIGWINCH')
+  t.match(await server.logs(/the server fails/), { err: { message: 'a fault of the server' } })
+  t.match(await server.logs(/the server died/), { exitCode: 1, msg: /with exit code 1/ })
+  await server.listens(2)
+})
+
+t.test('kill -9 of the supervisor process ends the server, and frees its data folder', async (t) => {
+  const { server, holds } = await serve(t)
+  const held = holds('hold').catch((error: Error) => error)
+  await server.prints(/held/)
+  server.child.kill('SIGKILL')
+  // Its output is closed by whoever held it last.
+  t.same(await server.ended(), { code: null, signal: 'SIGKILL' })
+  t.match(await held, { code: 'ECONNRESET' })
+  const next = new Process(t, server.folder, ['serve', 'workers'], {})
+  await next.prints(/services: holds running/)
+})
