@@ -1,4 +1,7 @@
-/** A threadplane in a process of its own, as the benches of casts start, kill and restart it. */
+/**
+ * A threadplane in a process of its own, as the benches of casts start, kill and restart it: the server itself, so that
+ * what is killed and measured is the server.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -65,7 +68,7 @@ export async function launch(data: string, options: LaunchOptions = {}): Promise
     THREADPLANE_LOG_LEVEL: 'info',
     ...environment,
   }
-  const [command, ...args] = [...prefix, process.execPath, main, 'serve', workers]
+  const [command, ...args] = [...prefix, process.execPath, main, 'serve', workers, '--no-supervise']
   const child = spawn(command as string, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: child.stdout })) {
     const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []

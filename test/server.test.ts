@@ -1,8 +1,10 @@
 /** What every route has in common: one error format (P6), limits of a request, who is served (P7), and the end. */
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ERRORS, type ErrorCode } from '../src/errors.ts'
-import { isProblem, letGo, openGate, type RequestOptions, request, serve, within } from './http-helper.ts'
+import { buildServer } from '../src/server.ts'
+import { isProblem, letGo, Logs, openGate, type RequestOptions, request, serve, within } from './http-helper.ts'
 
 const server = await serve(t, {
   services: { echo: 'echo', gate: 'gate', fails: 'fails', dies: 'dies', refines: 'refines' },
@@ -405,4 +407,13 @@ t.test('a server closes while its services start, describe themselves, back off,
   for (const answer of await Promise.all(pending))
     isProblem(t, answer, 'CONFLICT', { detail: /stopped while it started/ })
   isProblem(t, await cast, 'SERVICE_NOT_RUNNING')
+})
+
+t.test('a server that cannot be built leaves nothing open: its data folder is free', async (t) => {
+  const folder = t.testdir({ data: {}, workers: {} })
+  const [data, workers] = [join(folder, 'data'), join(folder, 'workers')]
+  const { logger: log } = new Logs()
+  await t.rejects(buildServer({ workers: '/nowhere', data, log }), { message: /workers folder \/nowhere/ })
+  const { app } = await buildServer({ workers, data, log })
+  await app.close()
 })

@@ -31,7 +31,7 @@ export class PlaneSupervisor {
   readonly #config: Config
   readonly #environment: NodeJS.ProcessEnv
   readonly #budget = new RestartBudget(RESTARTS)
-  /** Ends the wait for a restart. */
+  /** Aborted by the first signal. */
   readonly #closing = new AbortController()
   #wanted: Wanted = { kind: 'running' }
   #server: ServerProcess | undefined
@@ -43,7 +43,7 @@ export class PlaneSupervisor {
     this.#environment = { ...environment }
   }
 
-  /** A thread comes with it on a terminal, so it is made when there is something to say. */
+  /** On a terminal a thread comes with it, so it is made when there is something to say. */
   get #log(): Logger {
     return (this.#logger ??= createLogger(this.#config))
   }
@@ -53,18 +53,23 @@ export class PlaneSupervisor {
     for (const signal of CLOSING_SIGNALS) process.on(signal, () => this.#onSignal(signal))
     // What the server writes there is passed on. Who reads it may go; the server stays.
     process.stderr.on('error', () => {})
+    const { signal: closing } = this.#closing
     for (let served = false; ; ) {
-      this.#server = new ServerProcess(this.#environment)
-      const end = await this.#server.ended
-      const { stage, port } = this.#server
-      if (this.#wanted.kind !== 'running' || stage === 'closing') return this.#closed(this.#server, end)
-      served ||= stage === 'serving'
-      // It has said why, and would say it again.
-      if (!served && end.signal === null) return end.exitCode
-      this.#report(this.#server, end)
+      const server = new ServerProcess(this.#environment)
+      this.#server = server
+      const end = await server.ended
+      if (closing.aborted || server.stage === 'closing') return this.#closed(server, end)
+      served ||= server.stage === 'serving'
+      // One that never served has said itself why it ends, unless a signal ended it; and it would end so again.
+      if (served || end.signal !== null) this.#report(server, end)
       if (!served) return end.exitCode
-      if (port !== undefined) this.#environment.THREADPLANE_PORT = String(port)
-      if (!(await this.#backoff())) return this.#wanted.kind === 'running' ? 1 : 0
+
+      const delayMs = this.#budget.take()
+      if (delayMs === undefined) return this.#giveUp()
+      this.#log.warn({ delayMs: Math.round(delayMs), left: this.#budget.remaining }, 'restarting the server')
+      if (server.port !== undefined) this.#environment.THREADPLANE_PORT = String(server.port)
+      await sleep(delayMs, undefined, { signal: closing }).catch(() => this.#log.info('closed'))
+      if (closing.aborted) return 0
     }
   }
 
@@ -79,13 +84,9 @@ export class PlaneSupervisor {
   }
 
   #isEcho(signal: NodeJS.Signals): boolean {
-    return (
-      this.#wanted.kind === 'closed' &&
-      this.#wanted.signal === signal &&
-      signal === 'SIGINT' &&
-      process.env.npm_lifecycle_event !== undefined &&
-      performance.now() - this.#wanted.since < ECHO_WITHIN_MS
-    )
+    const wanted = this.#wanted
+    if (wanted.kind !== 'closed' || this.#environment.npm_lifecycle_event === undefined) return false
+    return signal === 'SIGINT' && wanted.signal === signal && performance.now() - wanted.since < ECHO_WITHIN_MS
   }
 
   #kill(): void {
@@ -93,33 +94,26 @@ export class PlaneSupervisor {
     this.#server?.kill('SIGKILL')
   }
 
-  /** The exit code. It ends itself by SIGKILL where a thread is blocked in native code, and that is in good order. */
+  /** The exit code. A server that a thread in native code holds ends itself by SIGKILL, and that is in good order. */
   #closed(server: ServerProcess, end: ServerEnd): number {
     const wanted = this.#wanted
     if (wanted.kind === 'killed') return KILLED
-    const asked = wanted.kind === 'closed' ? wanted.signal : undefined
     if (end.signal === null) return end.exitCode
-    if (end.signal !== 'SIGKILL' && end.signal !== asked) this.#report(server, end)
-    else if (server.stage === 'starting') this.#log.info(`${asked}: closed while it started`)
+    const inOrder = end.signal === 'SIGKILL' || (wanted.kind === 'closed' && end.signal === wanted.signal)
+    if (!inOrder) this.#report(server, end)
+    else if (server.stage === 'starting') this.#log.info('closed')
     return 0
+  }
+
+  #giveUp(): number {
+    const { maxRestarts, periodMs } = this.#budget.policy
+    this.#log.fatal(`given up: more than ${maxRestarts} restarts of the server within ${ms(periodMs)}`)
+    return 1
   }
 
   #report({ pid, services }: ServerProcess, { exitCode, signal, ranMs, lastWords }: ServerEnd): void {
     const how = signal === null ? `with exit code ${exitCode}` : `of ${signal}`
     const facts = { server: pid, ...(signal === null ? { exitCode } : { signal }), ranMs, services, lastWords }
     this.#log.fatal(facts, `the server died ${how} after ${ms(ranMs)}${lastWords ? `: ${lastWords}` : ''}`)
-  }
-
-  /** False if there is no restart: the budget is spent, or a signal came. */
-  async #backoff(): Promise<boolean> {
-    const delayMs = this.#budget.take()
-    if (delayMs === undefined) {
-      const { maxRestarts, periodMs } = this.#budget.policy
-      this.#log.fatal(`given up: more than ${maxRestarts} restarts of the server within ${ms(periodMs)}`)
-      return false
-    }
-    this.#log.warn({ delayMs: Math.round(delayMs), left: this.#budget.remaining }, 'restarting the server')
-    await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => {})
-    return this.#wanted.kind === 'running'
   }
 }
