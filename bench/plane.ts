@@ -1,6 +1,6 @@
 /**
- * A threadplane in a process of its own, as the benches of casts start, kill and restart it: the server itself, so that
- * what is killed and measured is the server.
+ * A threadplane in a process of its own, as the benches of casts start, kill and restart it: the server alone, unless it
+ * is told otherwise, so that what is killed and measured is the server.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,6 +18,8 @@ export interface LaunchOptions {
   /** Of the command line, such as `strace -f`. */
   prefix?: string[]
   environment?: Record<string, string>
+  /** With the process above the server, which brings it back. */
+  supervised?: boolean
 }
 
 export class Plane {
@@ -32,6 +34,16 @@ export class Plane {
     this.#ended = once(child, 'exit')
     this.url = url
     this.readyMs = readyMs
+  }
+
+  /** The server below the supervisor process, while there is one. */
+  get serverPid(): number | undefined {
+    const children = readFileSync(`/proc/${this.#child.pid}/task/${this.#child.pid}/children`, 'utf8')
+    return children === '' ? undefined : Number.parseInt(children, 10)
+  }
+
+  isReady(): Promise<boolean> {
+    return isReady(this.url)
   }
 
   get rssBytes(): number {
@@ -59,7 +71,7 @@ export class Plane {
 
 /** Starts it on a data folder, and waits until it is ready. */
 export async function launch(data: string, options: LaunchOptions = {}): Promise<Plane> {
-  const { workers = WORKERS, prefix = [], environment } = options
+  const { workers = WORKERS, prefix = [], environment, supervised = false } = options
   const since = performance.now()
   const env = {
     ...process.env,
@@ -68,17 +80,20 @@ export async function launch(data: string, options: LaunchOptions = {}): Promise
     THREADPLANE_LOG_LEVEL: 'info',
     ...environment,
   }
-  const [command, ...args] = [...prefix, process.execPath, main, 'serve', workers, '--no-supervise']
+  const [command, ...args] = [...prefix, process.execPath, main, 'serve', workers]
+  if (!supervised) args.push('--no-supervise')
   const child = spawn(command as string, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: child.stdout })) {
     const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
     if (url === undefined) continue
     child.stdout.resume()
-    for (;;) {
-      const ready = await fetch(`${url}/readyz`).catch(() => undefined)
-      if (ready?.ok) return new Plane(child, url, performance.now() - since)
-      await sleep(5)
-    }
+    while (!(await isReady(url))) await sleep(5)
+    return new Plane(child, url, performance.now() - since)
   }
   throw new Error('the server ended before it listened')
+}
+
+async function isReady(url: string): Promise<boolean> {
+  const ready = await fetch(`${url}/readyz`).catch(() => undefined)
+  return ready?.ok ?? false
 }

@@ -11,7 +11,7 @@ import { createLogger } from '../log.ts'
 import { RestartBudget } from '../service/restart-budget.ts'
 import { type ServerEnd, ServerProcess } from './server-process.ts'
 
-const RESTARTS = { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 30_000 }
+const RESTARTS = { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 500 }
 const CLOSING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 /** A server that takes so much longer than THREADPLANE_SHUTDOWN_TIMEOUT cannot end itself. */
 const OVERTIME_MS = 2_000
