@@ -6,8 +6,7 @@ import { hasCode, ThreadplaneError } from '../errors.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
-import { uuidv7 } from '../uuidv7.ts'
-import { isFinished, type Job, type JobState, toJobError } from './job.ts'
+import { isFinished, type Job, type JobState, newJob, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 
@@ -139,28 +138,19 @@ export class Dispatcher {
 
   #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, begin: boolean): AcceptRequest {
     const defaults = service.contract.method(method).options
-    const now = Date.now()
-    const at = (ms: number | undefined) => (ms === undefined ? null : new Date(now + ms).toISOString())
-    const job: Job = {
-      id: uuidv7(),
+    const createdAt = Date.now()
+    const after = (ms: number | undefined) => (ms === undefined ? undefined : createdAt + ms)
+    const job = newJob({
       service: service.name,
       method,
       payload,
-      state: 'queued',
-      attempts: 0,
-      history: [],
       maxAttempts: options.maxAttempts ?? defaults.maxAttempts,
       priority: options.priority ?? defaults.priority,
-      progress: null,
-      createdAt: new Date(now).toISOString(),
-      startedAt: null,
-      finishedAt: null,
-      notBefore: at(options.delayMs),
-      expiresAt: at(options.ttlMs),
-      result: null,
-      error: null,
-      traceparent: options.traceparent ?? null,
-    }
+      createdAt,
+      notBefore: after(options.delayMs),
+      expiresAt: after(options.ttlMs),
+      traceparent: options.traceparent,
+    })
     const { idempotency, tick } = options
     return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
   }
