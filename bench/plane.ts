@@ -31,6 +31,10 @@ export class Plane {
     this.readyMs = readyMs
   }
 
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
   get rssBytes(): number {
     const [, kB] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? []
     return Number(kB) * 1_024

@@ -4,13 +4,17 @@
  */
 import { ThreadplaneError, toWireError, type WireError } from '../errors.ts'
 import type { JournalFile } from './journal-file.ts'
-import type { JournalOperation, JournalOperations, JournalReply, JournalRequest } from './journal-protocol.ts'
+import {
+  type JournalOperation,
+  type JournalOperations,
+  type JournalReply,
+  type JournalRequest,
+  OUTCOMES,
+} from './journal-protocol.ts'
 import { isUnavailable, whyUnavailable } from './journal-trouble.ts'
 
 /** Outcomes that are kept until they can be written. */
 const MAX_KEPT = 100_000
-/** These record what happened already; all others can be refused. */
-const OUTCOMES = new Set<JournalOperation>(['recover', 'finish', 'retry', 'release'])
 /** These go on while nothing can be written. */
 const WRITES_NOTHING = new Set<JournalOperation>([
   'get',

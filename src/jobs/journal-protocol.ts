@@ -38,6 +38,9 @@ export interface JournalOperations {
 
 export type JournalOperation = keyof JournalOperations
 
+/** These record what happened already, to no more jobs than are in flight; all others can be refused. */
+export const OUTCOMES: ReadonlySet<JournalOperation> = new Set(['recover', 'finish', 'retry', 'release'])
+
 export interface JournalRequest {
   id: number
   operation: JournalOperation

@@ -13,15 +13,16 @@ import type { ServiceLog } from '../service/service.ts'
 import { within } from '../within.ts'
 import type { Job, JobError, JobProgress } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore, Schedule } from './job-store.ts'
-import type {
-  AcceptRow,
-  JournalData,
-  JournalMessage,
-  JournalOperation,
-  JournalOperations,
-  JournalReply,
-  JournalRequest,
-  JournalStatus,
+import {
+  type AcceptRow,
+  type JournalData,
+  type JournalMessage,
+  type JournalOperation,
+  type JournalOperations,
+  type JournalReply,
+  type JournalRequest,
+  type JournalStatus,
+  OUTCOMES,
 } from './journal-protocol.ts'
 
 const FILE = 'jobs.sqlite'
@@ -110,7 +111,8 @@ export class Journal implements JobStore {
     operation: Operation,
     ...args: Parameters<JournalOperations[Operation]>
   ): Promise<ReturnType<JournalOperations[Operation]>> {
-    if (this.#gone !== undefined || this.#pending.size >= MAX_PENDING) {
+    const full = this.#pending.size >= MAX_PENDING && !OUTCOMES.has(operation)
+    if (this.#gone !== undefined || full) {
       const why = this.#gone?.message ?? `${this.#pending.size} operations wait for it`
       return Promise.reject(new ThreadplaneError('JOURNAL_UNAVAILABLE', why, { retryAfterSeconds: 5 }))
     }
