@@ -46,6 +46,10 @@ export class Plane {
     return isReady(this.url)
   }
 
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
   get rssBytes(): number {
     const [, kB] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? []
     return Number(kB) * 1_024

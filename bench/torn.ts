@@ -12,9 +12,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { Job } from '../src/jobs/job.ts'
+import { type Job, newJob } from '../src/jobs/job.ts'
 import { JournalDatabase } from '../src/jobs/journal-database.ts'
-import { uuidv7 } from '../src/uuidv7.ts'
+import { JournalFile } from '../src/jobs/journal-file.ts'
+import { JournalLists } from '../src/jobs/journal-lists.ts'
 
 const JOBS = 20
 
@@ -31,13 +32,25 @@ export interface TornReport {
   refusedToOpen: number
 }
 
+interface Opened {
+  file: JournalFile
+  lists: JournalLists
+  jobs: JournalDatabase
+}
+
+function open(path: string): Opened {
+  const file = new JournalFile(path)
+  const lists = new JournalLists(file)
+  return { file, lists, jobs: new JournalDatabase(file, lists) }
+}
+
 /** @param step tears at every so many bytes */
 export async function tearEverywhere(step: number): Promise<TornReport> {
   const folder = mkdtempSync(join(tmpdir(), 'threadplane-torn-'))
   const report = { damages: 0, bytesOfTheLast: 0, lost: 0, wrong: 0, refusedToOpen: 0 }
   try {
     const file = join(folder, 'jobs.sqlite')
-    const db = new JournalDatabase(file)
+    const db = open(file)
     const ids = Array.from({ length: JOBS }, () => accept(db))
     const before = statSync(`${file}-wal`).size
     ids.push(accept(db))
@@ -45,7 +58,7 @@ export async function tearEverywhere(step: number): Promise<TornReport> {
     report.bytesOfTheLast = log.length - before
     const image = join(folder, 'image')
     copyFileSync(file, image)
-    db.close()
+    db.file.close()
 
     for (const { damaged, intact } of damages(log, before, step)) {
       report.damages += 1
@@ -88,46 +101,33 @@ function* damages(log: Buffer, before: number, step: number): Generator<{ damage
 
 function look(file: string, ids: string[], acknowledged: number, report: TornReport): void {
   try {
-    const db = new JournalDatabase(file)
-    const there = ids.map((id) => db.get(id))
-    const due = new Map(db.due('mail', ids.length).map((job) => [job.id, job]))
+    const db = open(file)
+    const there = ids.map((id) => db.jobs.get(id))
+    const due = new Map(db.jobs.due('mail', ids.length).map((job) => [job.id, job]))
     report.lost += there.slice(0, acknowledged).filter((job) => job === undefined).length
     report.wrong += ids.filter((id, index) => (there[index] === undefined) !== (payloadOf(due.get(id)) !== id)).length
-    const { items } = db.list({ limit: ids.length })
+    const { items } = db.lists.list({ limit: ids.length })
     if (items.length !== due.size) report.wrong += 1
-    if (db.get(accept(db)) === undefined) report.wrong += 1
-    db.close()
+    if (db.jobs.get(accept(db)) === undefined) report.wrong += 1
+    db.file.close()
   } catch {
     report.refusedToOpen += 1
   }
 }
 
-function accept(db: JournalDatabase): string {
-  const id = uuidv7()
-  const job: Job = {
-    id,
+function accept({ file, jobs }: Opened): string {
+  const job = newJob({
     service: 'mail',
     method: 'send',
-    payload: JSON.stringify({ id, text: 'x'.repeat(1_000) }),
-    state: 'queued',
-    attempts: 0,
-    history: [],
+    payload: 'x'.repeat(1_000),
     maxAttempts: 3,
     priority: 5,
-    progress: null,
-    createdAt: new Date().toISOString(),
-    startedAt: null,
-    finishedAt: null,
-    notBefore: null,
-    expiresAt: null,
-    result: null,
-    error: null,
-    traceparent: null,
-  }
-  db.begin()
-  db.accept({ job, begin: false })
-  db.commit()
-  return id
+    createdAt: Date.now(),
+  })
+  file.begin()
+  jobs.accept({ job: { ...job, payload: JSON.stringify({ id: job.id, text: job.payload }) }, begin: false })
+  file.commit()
+  return job.id
 }
 
 function payloadOf(job: Job | undefined): string | undefined {

@@ -31,7 +31,10 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         },
         { additionalProperties: false },
       ),
-      response: { 200: Type.Ref('JobList', { description: 'A page of jobs' }), ...problems('MALFORMED_QUERY') },
+      response: {
+        200: Type.Ref('JobList', { description: 'A page of jobs' }),
+        ...problems('MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
+      },
     },
     handler: async ({ query: { limit = 100, state, ...filter } }) => {
       const { items, nextCursor } = await dispatcher.list({ ...filter, limit }, state)
@@ -48,7 +51,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       headers: Type.Object({
         prefer: Type.Optional(Type.String({ description: 'wait=N: seconds, at most 60' })),
       }),
-      response: { 200: job, ...problems('JOB_NOT_FOUND') },
+      response: { 200: job, ...problems('JOB_NOT_FOUND', 'JOURNAL_UNAVAILABLE') },
     },
     handler: async ({ params, headers }, reply) => {
       const { waitSeconds } = readPreference(headers.prefer)
@@ -66,7 +69,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       tags: ['Jobs'],
       summary: 'Cancel a job: one that waits never runs, one that runs is told by its signal',
       params: JobParams,
-      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT') },
+      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE') },
     },
     handler: async ({ params }) => jobView(await dispatcher.cancel(params.id)),
   })
@@ -77,7 +80,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       tags: ['Jobs'],
       summary: 'Queue a job anew that failed, expired or was cancelled',
       params: JobParams,
-      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT') },
+      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE') },
     },
     handler: async ({ params }) => jobView(await dispatcher.retry(params.id)),
   })
@@ -102,7 +105,10 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       tags: ['Jobs'],
       summary: 'Forget a finished job',
       params: JobParams,
-      response: { 204: Type.Null({ description: 'It is gone' }), ...problems('JOB_NOT_FOUND', 'CONFLICT') },
+      response: {
+        204: Type.Null({ description: 'It is gone' }),
+        ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
+      },
     },
     handler: async ({ params }, reply) => {
       await dispatcher.remove(params.id)

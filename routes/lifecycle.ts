@@ -24,7 +24,13 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
   const result = (service: SupervisedService, changed: boolean) => ({ ...serviceStatus(service), changed })
 
   app.post('/services/:service/start', {
-    schema: operation('start', 'Start it, if it is not started; wait until it is', 'START_FAILED', 'CONFLICT'),
+    schema: operation(
+      'start',
+      'Start it, if it is not started; wait until it is',
+      'START_FAILED',
+      'CONFLICT',
+      'JOURNAL_UNAVAILABLE',
+    ),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
       // Together: an error of one must not find the other still awaited.
@@ -35,7 +41,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
 
   app.post('/services/:service/stop', {
     schema: {
-      ...operation('stop', 'Stop it; what is queued is run first', 'MALFORMED_QUERY'),
+      ...operation('stop', 'Stop it; what is queued is run first', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       querystring: Type.Object({
         drain: Type.Optional(Type.Boolean({ description: 'false: reject what is queued', default: true })),
       }),
@@ -49,7 +55,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
   })
 
   app.post('/services/:service/restart', {
-    schema: operation('restart', 'Stop it, and start it', 'START_FAILED', 'CONFLICT'),
+    schema: operation('restart', 'Stop it, and start it', 'START_FAILED', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
       try {

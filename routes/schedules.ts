@@ -61,7 +61,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       params: ServiceParams,
       response: {
         200: Type.Object({ items: Type.Array(Type.Ref('Schedule')) }, { description: 'Its schedules' }),
-        ...problems('SERVICE_NOT_FOUND'),
+        ...problems('SERVICE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
     handler: async ({ params }) => ({ items: schedules.of(registry.get(params.service).name).map(scheduleView) }),
@@ -73,7 +73,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       tags,
       summary: 'A schedule',
       params: ScheduleParams,
-      response: { 200: schedule, ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND') },
+      response: { 200: schedule, ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE') },
     },
     handler: async ({ params }) => scheduleView(schedules.get(registry.get(params.service).name, params.name)),
   })
@@ -149,7 +149,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
 
 function scheduleView(schedule: Schedule): Static<typeof ScheduleView> {
   const { createdAt: _createdAt, lastTickAt, ...shown } = schedule
-  const next = nextTickAt(schedule)
+  const next = nextTickAt(schedule, Date.now())
   return {
     ...shown,
     nextRunAt: next === undefined ? null : new Date(next).toISOString(),

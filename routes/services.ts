@@ -59,6 +59,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
           'UNSUPPORTED_MEDIA_TYPE',
           'VALIDATION_FAILED',
           'MODULE_REFUSED',
+          'JOURNAL_UNAVAILABLE',
         ),
       },
     },
@@ -85,7 +86,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
       }),
       response: {
         204: Type.Null({ description: 'It is gone' }),
-        ...problems('SERVICE_NOT_FOUND', 'CONFLICT', 'MALFORMED_QUERY'),
+        ...problems('SERVICE_NOT_FOUND', 'CONFLICT', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       },
     },
     handler: async ({ params, query }, reply) => {

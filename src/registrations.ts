@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
+import { ThreadplaneError } from './errors.ts'
 import { NAME_PATTERN, serviceOptionsSchema } from './options.ts'
 import type { ServiceDescription } from './protocol.ts'
 
@@ -19,6 +20,12 @@ const registrationSchema = z.strictObject({
   /** Deleted over HTTP: its file in the workers folder is no service until it is registered again. */
   deleted: z.literal(true).optional(),
 })
+
+/** How soon a client may try again where nothing can be written. */
+const RETRY_AFTER_SECONDS = 5
+
+/** What keeps a folder from being made, and may pass: no room, no right to write. (Node says ENOENT of a read-only parent.) */
+const MAY_PASS = new Set<string | undefined>(['ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT', 'EACCES', 'EPERM', 'EIO'])
 
 const nameSchema = z.string().regex(NAME_PATTERN)
 
@@ -32,18 +39,22 @@ export type Registration = z.infer<typeof registrationSchema>
 
 export class Registrations {
   readonly #folder: string
-  readonly #services = new Map<string, Registration>()
+  #services: ReadonlyMap<string, Registration> = new Map()
+  /** The last write: they follow each other, each with what those before it have written. */
+  #written: Promise<void> = Promise.resolve()
 
   private constructor(folder: string) {
     this.#folder = folder
   }
 
-  /** Reads the folder, and makes it if it is not there. A damaged file stops the start, and names itself. */
+  /** Reads the folder. A damaged file stops the start, and names itself; one that cannot be written does not. */
   static async open(folder: string): Promise<Registrations> {
     try {
-      await mkdir(join(folder, 'descriptions'), { recursive: true })
+      await mkdir(folder, { recursive: true })
     } catch (error) {
-      throw new Error(`the data folder ${folder} cannot be used`, { cause: error })
+      if (!MAY_PASS.has((error as NodeJS.ErrnoException).code)) {
+        throw new Error(`the data folder ${folder} cannot be used`, { cause: error })
+      }
     }
     const registrations = new Registrations(folder)
     await registrations.#load()
@@ -55,13 +66,16 @@ export class Registrations {
   }
 
   async #load(): Promise<void> {
-    const text = await readIfThere(this.#file)
-    if (text === undefined) return
     try {
+      const text = await readIfThere(this.#file)
+      if (text === undefined) return
       const { services } = fileSchema.parse(JSON.parse(text))
-      for (const [name, registration] of Object.entries(services)) {
-        this.#services.set(nameSchema.parse(name), registrationSchema.parse(registration))
-      }
+      this.#services = new Map(
+        Object.entries(services).map(([name, registration]) => [
+          nameSchema.parse(name),
+          registrationSchema.parse(registration),
+        ]),
+      )
     } catch (error) {
       throw new Error(`${this.#file} cannot be read: repair it, or move it away to begin without registrations`, {
         cause: error,
@@ -77,11 +91,28 @@ export class Registrations {
     return [...this.#services]
   }
 
-  /** Resolves once it is on disk. */
-  async set(name: string, registration: Registration): Promise<void> {
-    this.#services.set(name, registration)
-    const services = Object.fromEntries(this.#services)
-    await writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, services }, null, 2)}\n`)
+  /** Resolves once it is on disk; until then nothing has changed. @throws JOURNAL_UNAVAILABLE */
+  async set(name: string, next: (known: Registration | undefined) => Registration): Promise<void> {
+    const written = this.#written.then(() => {
+      const registration = next(this.#services.get(name))
+      return this.#write(new Map(this.#services).set(name, registration))
+    })
+    this.#written = written.catch(() => {})
+    await written
+  }
+
+  async #write(services: Map<string, Registration>): Promise<void> {
+    const text = JSON.stringify({ version: 1, services: Object.fromEntries(services) }, null, 2)
+    try {
+      await writeInto(this.#folder, this.#file, `${text}\n`)
+    } catch (error) {
+      const { message } = error as Error
+      throw new ThreadplaneError('JOURNAL_UNAVAILABLE', `the data folder cannot be written: ${message}`, {
+        cause: error,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      })
+    }
+    this.#services = services
   }
 
   async description(moduleUrl: string): Promise<ServiceDescription | undefined> {
@@ -96,7 +127,8 @@ export class Registrations {
   }
 
   async keepDescription(moduleUrl: string, description: ServiceDescription): Promise<void> {
-    await writeFileAtomic(await this.#descriptionFile(moduleUrl), JSON.stringify(description))
+    const file = await this.#descriptionFile(moduleUrl)
+    await writeInto(dirname(file), file, JSON.stringify(description))
   }
 
   /** By content: a changed module is another one. So is the same under another version of what describes it. */
@@ -107,6 +139,12 @@ export class Registrations {
       .digest('hex')
     return join(this.#folder, 'descriptions', `${hash}.json`)
   }
+}
+
+/** The folder may have been missing, or on a disk without room, at the start. */
+async function writeInto(folder: string, file: string, text: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await writeFileAtomic(file, text)
 }
 
 /** The versions of what describes a module: a widened schema is right for the zod that made it. */

@@ -125,25 +125,26 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   /**
    * Registers a service, or replaces one, and waits for its start. A first registration whose start fails is kept.
    * True if it is new.
-   * @throws MODULE_REFUSED
+   * @throws MODULE_REFUSED, JOURNAL_UNAVAILABLE
    */
   async put(name: string, module: string, options: ServiceOptions): Promise<boolean> {
     return this.#oneByOne(name, async () => {
       const { registrations } = this.#options
       const service = await this.#create(name, module, options)
+      // Before anything is stopped for it: what cannot be kept is not done either.
+      await registrations.set(name, () => ({ module, options }))
       const replaced = this.#services.get(name)
       if (replaced !== undefined) {
         await replaced.stop()
         replaced.dispose()
       }
       this.#add(service)
-      await registrations.set(name, { module, options })
       await this.#bringUp(service)
       return replaced === undefined
     })
   }
 
-  /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT */
+  /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT, JOURNAL_UNAVAILABLE */
   async remove(name: string, { cancelJobs }: { cancelJobs: boolean }): Promise<void> {
     await this.#oneByOne(name, async () => {
       const { dispatcher, registrations } = this.#options
@@ -154,20 +155,25 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
         throw new ThreadplaneError('CONFLICT', detail, { service: name })
       }
       this.#services.delete(name)
-      await dispatcher.cancelAll(name)
+      try {
+        await dispatcher.cancelAll(name)
+        await registrations.set(name, () => ({ deleted: true }))
+      } catch (error) {
+        // Neither jobs nor the registration can be written: the service stays as it is.
+        this.#services.set(name, service)
+        throw error
+      }
       await service.stop()
       service.dispose()
       // What was being accepted while the service went.
       await dispatcher.cancelAll(name)
       await this.#options.onRemoved(name)
-      await registrations.set(name, { deleted: true })
     })
   }
 
-  /** What a client asked for is what a restart of the process brings back. */
+  /** What a client asked for is what a restart of the process brings back. @throws JOURNAL_UNAVAILABLE */
   async rememberDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
-    const { registrations } = this.#options
-    await registrations.set(name, { ...registrations.get(name), desiredState })
+    await this.#options.registrations.set(name, (known) => ({ ...known, desiredState }))
   }
 
   /** Registrations of one name follow each other. */

@@ -6,23 +6,19 @@ import { hasCode, ThreadplaneError } from '../errors.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
-import { uuidv7 } from '../uuidv7.ts'
-import { isFinished, type Job, type JobState, toJobError } from './job.ts'
+import { isFinished, type Job, type JobState, newJob, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
+import { Lane } from './lane.ts'
 
-/** Most casts that are handed on beyond what a service's threads run at once; a longer backlog stays on disk. */
-const MAX_AHEAD = 256
 /** A cast that ends so soon after it was handed on lets the window grow by one. */
 const SOON_MS = 100
 /** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
 const GIVE_BACK_AFTER_MS = 1_000
-/** How often waiting jobs are looked at for their `ttlMs`. */
-const EXPIRE_EVERY_MS = 500
-const MAX_TIMER_MS = 60_000
-/** How soon a queue full of calls, or a journal that cannot be written, is looked at again. */
-const LOOK_AGAIN_MS = 50
-const JOURNAL_AGAIN_MS = 1_000
+/** How often what waits is looked at: for its `ttlMs`, and whether it should wait elsewhere. */
+const LOOK_EVERY_MS = 500
+/** How long the end of a cancelled job is waited for. */
+const CANCELLED_WITHIN_MS = 1_000
 /** Jobs taken in one step where all of a service are meant. */
 const STEP = 500
 
@@ -54,20 +50,6 @@ interface InFlight {
   cancelled: boolean
 }
 
-/** What the dispatcher is doing for one service. */
-interface Lane {
-  service: SupervisedService
-  inFlight: number
-  /** How many may be in flight beyond what its threads run at once: more while they end soon. */
-  ahead: number
-  /** Nothing waits in the store that could run: a new job may begin in the transaction that accepts it. */
-  caughtUp: boolean
-  pumping: boolean
-  /** Something changed while it was pumping. */
-  again: boolean
-  timer: NodeJS.Timeout | undefined
-}
-
 type End = { result: string } | { error: ThreadplaneError }
 
 export class Dispatcher {
@@ -76,42 +58,35 @@ export class Dispatcher {
   readonly #lanes = new Map<string, Lane>()
   readonly #inFlight = new Map<string, InFlight>()
   readonly #waiters = new JobWaiters()
-  readonly #expirer: NodeJS.Timeout
+  readonly #looker: NodeJS.Timeout
+  #expiring = false
 
   constructor(store: JobStore, log: ServiceLog) {
     this.#store = store
     this.#log = log
-    this.#expirer = setInterval(() => void this.#expire(), EXPIRE_EVERY_MS).unref()
+    this.#looker = setInterval(() => this.#lookAround(), LOOK_EVERY_MS).unref()
   }
 
   /** From now on the service's casts are dispatched whenever it runs. */
   serve(service: SupervisedService): void {
-    const lane: Lane = {
+    const lane = new Lane({
       service,
-      inFlight: 0,
-      ahead: 0,
-      caughtUp: false,
-      pumping: false,
-      again: false,
-      timer: undefined,
-    }
+      store: this.#store,
+      log: this.#log,
+      isInFlight: (id) => this.#inFlight.has(id),
+      begin: (lane, job) => this.#begin(lane, job),
+    })
     this.#lanes.set(service.name, lane)
-    const pump = () => this.#pump(lane)
-    service.on('state', pump)
-    service.on('described', pump)
     service.once('removed', () => {
-      service.off('state', pump)
-      service.off('described', pump)
-      clearTimeout(lane.timer)
+      lane.close()
       if (this.#lanes.get(service.name) === lane) this.#lanes.delete(service.name)
     })
-    pump()
   }
 
   /** Keeps jobs, all in one transaction. Their payloads are validated. @throws JOURNAL_UNAVAILABLE */
   async cast(service: SupervisedService, requests: CastRequest[]): Promise<Accepted[]> {
     const lane = this.#lanes.get(service.name)
-    let room = lane !== undefined && lane.caughtUp ? this.#room(lane) : 0
+    let room = lane !== undefined && lane.caughtUp ? lane.room : 0
     const accepts = requests.map((request): AcceptRequest => {
       const begin = room > 0 && request.options.delayMs === undefined
       if (begin) room -= 1
@@ -140,36 +115,21 @@ export class Dispatcher {
 
   #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, begin: boolean): AcceptRequest {
     const defaults = service.contract.method(method).options
-    const now = Date.now()
-    const at = (ms: number | undefined) => (ms === undefined ? null : new Date(now + ms).toISOString())
-    const job: Job = {
-      id: uuidv7(),
+    const createdAt = Date.now()
+    const after = (ms: number | undefined) => (ms === undefined ? undefined : createdAt + ms)
+    const job = newJob({
       service: service.name,
       method,
       payload,
-      state: 'queued',
-      attempts: 0,
-      history: [],
       maxAttempts: options.maxAttempts ?? defaults.maxAttempts,
       priority: options.priority ?? defaults.priority,
-      progress: null,
-      createdAt: new Date(now).toISOString(),
-      startedAt: null,
-      finishedAt: null,
-      notBefore: at(options.delayMs),
-      expiresAt: at(options.ttlMs),
-      result: null,
-      error: null,
-      traceparent: options.traceparent ?? null,
-    }
+      createdAt,
+      notBefore: after(options.delayMs),
+      expiresAt: after(options.ttlMs),
+      traceparent: options.traceparent,
+    })
     const { idempotency, tick } = options
     return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
-  }
-
-  #room(lane: Lane): number {
-    const { service, inFlight } = lane
-    const { methodQueue } = service
-    return service.takesCasts ? Math.min(windowOf(lane) - inFlight, methodQueue.capacity - methodQueue.size) : 0
   }
 
   /** @throws JOB_NOT_FOUND */
@@ -197,13 +157,18 @@ export class Dispatcher {
     return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
   }
 
-  /** The job, as soon as it is finished, or as it is after `timeoutMs`. */
+  /** The job, as soon as it is finished, or as it is after `timeoutMs`. @throws JOB_NOT_FOUND, JOURNAL_UNAVAILABLE */
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Job> {
-    const waited = this.#waiters.wait(id, timeoutMs, signal)
-    const job = await this.#store.get(id)
-    // There is nothing to wait for.
-    if (job === undefined || isFinished(job)) this.#waiters.finished(id)
-    await waited
+    // Before the look: it may finish right after it.
+    const wait = this.#waiters.wait(id, timeoutMs, signal)
+    try {
+      const job = await this.#store.get(id)
+      if (job === undefined || isFinished(job)) wait.end()
+    } catch (error) {
+      wait.end()
+      throw error
+    }
+    await wait.over
     return this.get(id)
   }
 
@@ -216,7 +181,7 @@ export class Dispatcher {
     if (inFlight !== undefined) {
       inFlight.cancelled = true
       inFlight.queued?.cancel()
-      return this.wait(id, JOURNAL_AGAIN_MS)
+      return this.wait(id, CANCELLED_WITHIN_MS)
     }
     const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
     this.#finished(await this.#store.finish(id, job.attempts, { state: 'cancelled', error }))
@@ -271,63 +236,14 @@ export class Dispatcher {
 
   /** Nothing more will come of any job: whoever waits for one is answered. */
   close(): void {
-    clearInterval(this.#expirer)
+    clearInterval(this.#looker)
     this.#waiters.close()
-    for (const { timer } of this.#lanes.values()) clearTimeout(timer)
+    for (const lane of this.#lanes.values()) lane.close()
     this.#lanes.clear()
   }
 
   #waiting(service: string): void {
-    const lane = this.#lanes.get(service)
-    if (lane === undefined) return
-    lane.caughtUp = false
-    this.#pump(lane)
-  }
-
-  /** Fills the service's window from the store. One round at a time; what comes meanwhile starts another. */
-  #pump(lane: Lane): void {
-    if (!lane.service.takesCasts || this.#lanes.get(lane.service.name) !== lane) return
-    // The common case: all casts so far began in the transaction that accepted them. And a window is refilled when
-    // half of it has run, so that a backlog costs a few transactions a window.
-    if (lane.caughtUp || lane.inFlight > windowOf(lane) / 2) return
-    if (lane.pumping) {
-      lane.again = true
-      return
-    }
-    lane.pumping = true
-    this.#fill(lane)
-      .catch((error: unknown) => {
-        this.#log.error({ err: error, service: lane.service.name }, 'casts could not be dispatched')
-        this.#pumpLater(lane, JOURNAL_AGAIN_MS)
-      })
-      .finally(() => {
-        lane.pumping = false
-        if (!lane.again) return
-        lane.again = false
-        this.#pump(lane)
-      })
-  }
-
-  async #fill(lane: Lane): Promise<void> {
-    const { name } = lane.service
-    const room = this.#room(lane)
-    // The end of a cast goes on with the backlog; where calls fill the queue, there is none to wait for.
-    if (room <= 0) return lane.inFlight > 0 ? undefined : this.#pumpLater(lane, LOOK_AGAIN_MS)
-    const due = await this.#store.due(name, room)
-    await Promise.all(due.filter(({ id }) => !this.#inFlight.has(id)).map((job) => this.#begin(lane, job)))
-    if (due.length === room) return
-    const dueAt = await this.#store.nextDueAt(name)
-    lane.caughtUp = !lane.again && (dueAt === undefined || dueAt > Date.now())
-    if (dueAt !== undefined) this.#pumpLater(lane, Math.min(Math.max(dueAt - Date.now(), LOOK_AGAIN_MS), MAX_TIMER_MS))
-  }
-
-  #pumpLater(lane: Lane, delayMs: number): void {
-    clearTimeout(lane.timer)
-    lane.timer = setTimeout(() => {
-      lane.timer = undefined
-      lane.caughtUp = false
-      this.#pump(lane)
-    }, delayMs).unref()
+    this.#lanes.get(service)?.waiting()
   }
 
   async #begin(lane: Lane, waiting: Job): Promise<void> {
@@ -357,8 +273,7 @@ export class Dispatcher {
       inFlight.handedAt = performance.now()
       queued.promise.then(
         (result) => {
-          const soon = performance.now() - inFlight.handedAt < SOON_MS
-          if (soon && lane.ahead < MAX_AHEAD) lane.ahead += 1
+          if (performance.now() - inFlight.handedAt < SOON_MS) lane.widen()
           return this.#ended(lane, job, { result: result as string })
         },
         (error: ThreadplaneError) => this.#ended(lane, job, { error }),
@@ -396,7 +311,7 @@ export class Dispatcher {
       this.#log.error({ err: error, jobId: job.id }, 'the outcome of a job could not be kept')
     } finally {
       this.#landed(lane, job.id)
-      this.#pump(lane)
+      lane.pump()
     }
   }
 
@@ -431,19 +346,28 @@ export class Dispatcher {
     return this.#finished(await this.#store.finish(id, attempts, { state: 'failed', error: jobError }))
   }
 
-  async #expire(): Promise<void> {
+  #lookAround(): void {
     const now = Date.now()
     for (const { queued, expiresAt } of this.#inFlight.values()) {
       if (now >= expiresAt && queued?.begun === false)
         queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
     }
     this.#giveBack()
+    void this.#expire()
+  }
+
+  /** Ends what has waited too long in the store, a step a transaction. Many at once take longer than a look around. */
+  async #expire(): Promise<void> {
+    if (this.#expiring) return
+    this.#expiring = true
     try {
       for (let jobs = await this.#store.expire(); jobs.length > 0; jobs = await this.#store.expire()) {
         for (const job of jobs) this.#finished(job)
       }
     } catch (error) {
-      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
+      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) this.#log.error({ err: error }, 'jobs could not be expired')
+    } finally {
+      this.#expiring = false
     }
   }
 
@@ -452,8 +376,7 @@ export class Dispatcher {
     const since = performance.now() - GIVE_BACK_AFTER_MS
     for (const { queued, handedAt } of this.#inFlight.values()) {
       if (queued === undefined || queued.settled || queued.begun || handedAt > since) continue
-      const lane = this.#lanes.get(queued.service)
-      if (lane !== undefined) lane.ahead = 0
+      this.#lanes.get(queued.service)?.narrow()
       queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')
     }
   }
@@ -461,10 +384,6 @@ export class Dispatcher {
   #finished(job: Job | undefined): void {
     if (job !== undefined) this.#waiters.finished(job.id)
   }
-}
-
-function windowOf({ service, ahead }: Lane): number {
-  return service.concurrency + ahead
 }
 
 function newInFlight({ expiresAt }: Job): InFlight {

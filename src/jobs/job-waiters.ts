@@ -3,29 +3,41 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const MAX_WAITERS = 10_000
 
+export interface Wait {
+  /** Resolves when the job has finished, after the time, when the signal fires, or when it is ended. */
+  over: Promise<void>
+  end: () => void
+}
+
+const NONE: Wait = { over: Promise.resolve(), end: () => {} }
+
 export class JobWaiters {
   readonly #waiters = new Map<string, Set<() => void>>()
   #count = 0
   #closed = false
 
-  /** Resolves when the job has finished, after `timeoutMs`, when `signal` fires, or at once where too many wait. */
-  async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    if (this.#closed || this.#count >= MAX_WAITERS || signal?.aborted) return
+  /** Begins a wait, which is over at once where too many wait already. */
+  wait(id: string, timeoutMs: number, signal?: AbortSignal): Wait {
+    if (this.#closed || this.#count >= MAX_WAITERS || signal?.aborted) return NONE
     const enough = new AbortController()
-    const done = () => enough.abort()
+    const end = () => enough.abort()
+    return { over: this.#wait(id, timeoutMs, end, enough.signal, signal), end }
+  }
+
+  async #wait(id: string, timeoutMs: number, end: () => void, ended: AbortSignal, signal?: AbortSignal) {
     const waiters = this.#waiters.get(id) ?? new Set()
-    this.#waiters.set(id, waiters.add(done))
+    this.#waiters.set(id, waiters.add(end))
     this.#count += 1
-    signal?.addEventListener('abort', done, { once: true })
-    await sleep(timeoutMs, undefined, { signal: enough.signal }).catch(() => {})
-    signal?.removeEventListener('abort', done)
-    waiters.delete(done)
+    signal?.addEventListener('abort', end, { once: true })
+    await sleep(timeoutMs, undefined, { signal: ended }).catch(() => {})
+    signal?.removeEventListener('abort', end)
+    waiters.delete(end)
     if (waiters.size === 0) this.#waiters.delete(id)
     this.#count -= 1
   }
 
   finished(id: string): void {
-    for (const done of this.#waiters.get(id) ?? []) done()
+    for (const end of this.#waiters.get(id) ?? []) end()
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 /** The record of one cast: what it was given, what became of it, and each attempt on the way. */
 import type { ThreadplaneError, WireError } from '../errors.ts'
+import { uuidv7 } from '../uuidv7.ts'
 
 export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
 export type JobState = (typeof JOB_STATES)[number]
@@ -53,6 +54,43 @@ export interface Job {
   result: string | null
   error: JobError | null
   traceparent: string | null
+}
+
+/** What is known of a job when it is cast. Times are milliseconds since the epoch. */
+export interface NewJob extends Pick<Job, 'service' | 'method' | 'payload' | 'maxAttempts' | 'priority'> {
+  createdAt: number
+  notBefore?: number | undefined
+  expiresAt?: number | undefined
+  traceparent?: string | undefined
+}
+
+/** A job of which nothing has become yet. */
+export function newJob(given: NewJob): Job {
+  const { service, method, payload, maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent } = given
+  return {
+    id: uuidv7(),
+    service,
+    method,
+    payload,
+    state: 'queued',
+    attempts: 0,
+    history: [],
+    maxAttempts,
+    priority,
+    progress: null,
+    createdAt: timestamp(createdAt),
+    startedAt: null,
+    finishedAt: null,
+    notBefore: notBefore === undefined ? null : timestamp(notBefore),
+    expiresAt: expiresAt === undefined ? null : timestamp(expiresAt),
+    result: null,
+    error: null,
+    traceparent: traceparent ?? null,
+  }
+}
+
+function timestamp(at: number): string {
+  return new Date(at).toISOString()
 }
 
 export function isFinished(job: Job): boolean {

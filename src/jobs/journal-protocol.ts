@@ -2,6 +2,7 @@
 import type { WireError } from '../errors.ts'
 import type { Job, JobError, JobState } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, Schedule } from './job-store.ts'
+import type { RetentionLimits } from './journal-retention.ts'
 
 /** Of a new job only what its sender does not know. */
 export type AcceptedRow =
@@ -28,10 +29,14 @@ export interface JournalOperations {
   schedules: () => Schedule[]
   putSchedule: (schedule: Schedule) => void
   removeSchedule: (service: string, name: string) => void
-  close: () => void
+  /** Takes up what was running when the last process ended; asked for by the journal's thread itself. */
+  recover: () => void
 }
 
 export type JournalOperation = keyof JournalOperations
+
+/** These record what happened already, to no more jobs than are in flight; all others can be refused. */
+export const OUTCOMES: ReadonlySet<JournalOperation> = new Set(['recover', 'finish', 'retry', 'release'])
 
 export interface JournalRequest {
   id: number
@@ -41,12 +46,18 @@ export interface JournalRequest {
 
 export type JournalReply = { id: number; value: unknown } | { id: number; error: WireError }
 
-/** Sent once, when the file is open, or cannot be. */
-export type JournalOpened = { opened: true; recovered: number } | { opened: false; error: WireError; errno: number }
+/** Whether the journal can be written, said whenever that changes. */
+export type JournalStatus =
+  | { kind: 'open'; recovered: number }
+  /** Not now; it is tried again. */
+  | { kind: 'unavailable'; why: string }
+  /** At the start only, which ends with it. */
+  | { kind: 'refused'; reason: 'inUse' | 'damaged' | 'other'; error: WireError }
+
+/** What the journal's thread says. */
+export type JournalMessage = JournalReply | { status: JournalStatus }
 
 export interface JournalData {
   file: string
-  /** Finished jobs are kept for so long, and not more than so many. */
-  keepJobsMs: number
-  maxFinishedJobs: number
+  retention: RetentionLimits
 }

@@ -2,7 +2,7 @@
  * The job store on disk: SQLite, in a thread of its own, so that the event loop never waits for a disk (P2).
  * This is the control thread's end of it.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -13,14 +13,20 @@ import type { ServiceLog } from '../service/service.ts'
 import { within } from '../within.ts'
 import type { Job, JobError, JobProgress } from './job.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore, Schedule } from './job-store.ts'
-import type {
-  JournalData,
-  JournalOpened,
-  JournalOperation,
-  JournalOperations,
-  JournalReply,
-  JournalRequest,
+import {
+  type JournalData,
+  type JournalMessage,
+  type JournalOperation,
+  type JournalOperations,
+  type JournalReply,
+  type JournalRequest,
+  type JournalStatus,
+  OUTCOMES,
 } from './journal-protocol.ts'
+
+const FILE = 'jobs.sqlite'
+/** Who has the data folder. */
+const HOLDER = 'holder.json'
 
 export interface JournalOptions {
   /** The data folder. */
@@ -35,61 +41,77 @@ const MAX_FINISHED_JOBS = 1_000_000
 const MAX_PENDING = 100_000
 /** How long closing may take; the process is ended by force after it. */
 const CLOSE_WITHIN_MS = 2_000
-/** Result codes of SQLite. */
-const BUSY = 5
-const DAMAGED = [11, 26]
 
 export class Journal implements JobStore {
+  readonly #folder: string
   readonly #log: ServiceLog
+  readonly #worker: Worker
   readonly #outbox: Outbox<JournalRequest>
   readonly #pending = new Map<number, Deferred<unknown>>()
   readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
+  /** Resolves with the first thing it says of itself. */
+  readonly #opened = new Deferred<JournalStatus>()
   readonly #ended = new Deferred<void>()
   #lastId = 0
   #gone: Error | undefined
 
-  private constructor(worker: Worker, log: ServiceLog) {
+  private constructor({ folder, log, keepJobsMs, maxFinishedJobs = MAX_FINISHED_JOBS }: JournalOptions) {
+    this.#folder = folder
     this.#log = log
+    const workerData: JournalData = { file: join(folder, FILE), retention: { keepJobsMs, maxFinishedJobs } }
+    const worker = new Worker(new URL('./journal-thread.js', import.meta.url), { workerData, name: 'journal' })
+    this.#worker = worker
     this.#outbox = new Outbox<JournalRequest>(
       (requests) => worker.postMessage(requests),
       ({ id }, error) => this.#reply({ id, error: toWireError(error) }),
     )
-    worker.on('message', (replies: JournalReply[]) => {
-      for (const reply of replies) this.#reply(reply)
+    worker.on('message', (messages: JournalMessage[]) => {
+      for (const message of messages) {
+        if ('status' in message) this.#changed(message.status)
+        else this.#reply(message)
+      }
     })
     worker.on('error', (error) => this.#end(error))
     worker.on('exit', () => this.#end(new Error('the thread of the journal has ended')))
   }
 
-  /** Opens the journal of a data folder, or makes it; jobs that were running are taken up. */
-  static async open({
-    folder,
-    log,
-    keepJobsMs,
-    maxFinishedJobs = MAX_FINISHED_JOBS,
-  }: JournalOptions): Promise<Journal> {
-    await mkdir(folder, { recursive: true })
-    const file = join(folder, 'jobs.sqlite')
-    const holder = join(folder, 'holder.json')
-    const workerData: JournalData = { file, keepJobsMs, maxFinishedJobs }
-    const worker = new Worker(new URL('./journal-thread.js', import.meta.url), { workerData, name: 'journal' })
-    const [opened] = await new Promise<[JournalOpened]>((resolve, reject) => {
-      worker.once('message', resolve)
-      worker.once('error', reject)
-    })
-    if (!opened.opened) throw await openError(folder, holder, opened)
-    if (opened.recovered > 0) log.warn({ jobs: opened.recovered }, 'jobs were running when the server ended: taken up')
-    // It helps who is refused, and nobody else: a full disk is no reason not to start.
+  /**
+   * Opens the journal of a data folder, or makes it; jobs that were running are taken up. Where there is no room, or
+   * the folder may only be read, it refuses until that has passed.
+   * @throws where another process has the folder, or the file is damaged, or of a newer version
+   */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const journal = new Journal(options)
+    const status = await journal.#opened.promise
+    if (status.kind === 'refused') throw await startRefusal(options.folder, status)
+    return journal
+  }
+
+  #changed(status: JournalStatus): void {
+    this.#opened.resolve(status)
+    if (status.kind === 'unavailable') {
+      this.#log.error(`the journal cannot be written: ${status.why}; casts are refused until it can`)
+    } else if (status.kind === 'open') {
+      const { recovered } = status
+      if (recovered > 0) this.#log.warn({ jobs: recovered }, 'jobs were running when the server ended: taken up')
+      this.#log.info('the journal is open')
+      void this.#sayWhoHolds()
+    }
+  }
+
+  /** It helps who is refused, and nobody else. */
+  async #sayWhoHolds(): Promise<void> {
+    const file = join(this.#folder, HOLDER)
     const held = JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })
-    await writeFile(holder, held).catch((error: unknown) => log.warn({ err: error }, `${holder} cannot be written`))
-    return new Journal(worker, log)
+    await writeFile(file, held).catch((error: unknown) => this.#log.warn({ err: error }, `${file} cannot be written`))
   }
 
   #request<Operation extends JournalOperation>(
     operation: Operation,
     ...args: Parameters<JournalOperations[Operation]>
   ): Promise<ReturnType<JournalOperations[Operation]>> {
-    if (this.#gone !== undefined || this.#pending.size >= MAX_PENDING) {
+    const full = this.#pending.size >= MAX_PENDING && !OUTCOMES.has(operation)
+    if (this.#gone !== undefined || full) {
       const why = this.#gone?.message ?? `${this.#pending.size} operations wait for it`
       return Promise.reject(new ThreadplaneError('JOURNAL_UNAVAILABLE', why, { retryAfterSeconds: 5 }))
     }
@@ -110,6 +132,7 @@ export class Journal implements JobStore {
   #end(error: Error): void {
     if (this.#gone !== undefined) return
     this.#gone = error
+    this.#opened.reject(error)
     for (const { reject } of this.#pending.values()) {
       reject(new ThreadplaneError('JOURNAL_UNAVAILABLE', error.message, { cause: error, retryAfterSeconds: 5 }))
     }
@@ -213,7 +236,8 @@ export class Journal implements JobStore {
   /** Writes what is under way and closes the file. The thread is never terminated in the middle of a write. */
   async close(): Promise<void> {
     if (this.#gone === undefined) {
-      this.#request('close').catch(() => {})
+      this.#outbox.flush()
+      this.#worker.postMessage('close')
       if (await within(this.#ended.promise, CLOSE_WITHIN_MS)) return
       this.#log.fatal(`the journal does not close within ${CLOSE_WITHIN_MS} ms: the process is killed`)
       process.kill(process.pid, 'SIGKILL')
@@ -221,24 +245,29 @@ export class Journal implements JobStore {
   }
 }
 
-async function openError(
-  folder: string,
-  holder: string,
-  { error, errno }: JournalOpened & { opened: false },
-): Promise<Error> {
+/** Why the server must not start. */
+async function startRefusal(folder: string, { reason, error }: JournalStatus & { kind: 'refused' }): Promise<Error> {
   const cause = fromWireError(error)
-  if (errno === BUSY) {
-    const who = await readFile(holder, 'utf8').then(
-      (text) => {
-        const { pid, host, since } = JSON.parse(text) as { pid: number; host: string; since: string }
-        return `process ${pid} on ${host}, since ${since}`
-      },
-      () => 'another process',
-    )
-    return new Error(`the data folder ${folder} is in use by ${who}: one process at a time`)
+  const file = join(folder, FILE)
+  switch (reason) {
+    case 'inUse':
+      return new Error(`the data folder ${folder} is in use by ${await holderOf(folder)}: one process at a time`)
+    case 'damaged':
+      return new Error(
+        `the journal ${file} is damaged: restore it from a backup, or move it away to begin without jobs`,
+        { cause },
+      )
+    case 'other':
+      return new Error(`the journal ${file} cannot be opened`, { cause })
   }
-  const remedy = DAMAGED.includes(errno)
-    ? 'is damaged: restore it from a backup, or move it away to begin without jobs'
-    : 'cannot be opened'
-  return new Error(`the journal ${join(folder, 'jobs.sqlite')} ${remedy}`, { cause })
+}
+
+async function holderOf(folder: string): Promise<string> {
+  try {
+    const text = await readFile(join(folder, HOLDER), 'utf8')
+    const { pid, host, since } = JSON.parse(text) as { pid: number; host: string; since: string }
+    return `process ${pid} on ${host}, since ${since}`
+  } catch {
+    return 'another process'
+  }
 }

@@ -24,29 +24,51 @@ export interface SchedulesOptions {
   serviceOf: (name: string) => SupervisedService
 }
 
+/** A schedule, and when it runs next, in milliseconds since the epoch; in the past if a tick was missed. */
+interface Known {
+  schedule: Schedule
+  nextAt: number | undefined
+}
+
 export class Schedules {
   readonly #options: SchedulesOptions
-  readonly #schedules = new Map<string, Schedule>()
+  /** `undefined` until the journal could be read. */
+  #known: Map<string, Known> | undefined
   #timer: NodeJS.Timeout | undefined
+  /** What is due is cast once: while it is, nothing else looks at the clock. */
+  #ticking = false
   #closed = false
 
   constructor(options: SchedulesOptions) {
     this.#options = options
   }
 
+  /** Reads them from the journal; if that cannot be read now, it is tried again. */
   async load(): Promise<void> {
-    for (const schedule of await this.#options.store.schedules()) this.#schedules.set(keyOf(schedule), schedule)
-    this.#arm()
+    try {
+      const schedules = await this.#options.store.schedules()
+      this.#known = new Map(schedules.map((schedule) => [keyOf(schedule), known(schedule)]))
+      this.#arm()
+    } catch (error) {
+      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
+      if (!this.#closed) this.#timer = setTimeout(() => void this.load(), RETRY_AFTER_MS).unref()
+    }
   }
 
+  get #all(): Map<string, Known> {
+    if (this.#known !== undefined) return this.#known
+    throw new ThreadplaneError('JOURNAL_UNAVAILABLE', 'the schedules could not be read yet', { retryAfterSeconds: 5 })
+  }
+
+  /** @throws JOURNAL_UNAVAILABLE */
   of(service: string): Schedule[] {
-    return [...this.#schedules.values()].filter((schedule) => schedule.service === service)
+    return [...this.#all.values()].map(({ schedule }) => schedule).filter((schedule) => schedule.service === service)
   }
 
-  /** @throws SCHEDULE_NOT_FOUND */
+  /** @throws SCHEDULE_NOT_FOUND, JOURNAL_UNAVAILABLE */
   get(service: string, name: string): Schedule {
-    const schedule = this.#schedules.get(keyOf({ service, name }))
-    if (schedule !== undefined) return schedule
+    const known = this.#all.get(keyOf({ service, name }))
+    if (known !== undefined) return known.schedule
     const names = this.of(service).map((other) => other.name)
     const there = names.length === 0 ? 'there are none' : `there are: ${names.join(', ')}`
     throw new ThreadplaneError('SCHEDULE_NOT_FOUND', `${service} has no schedule ${JSON.stringify(name)}; ${there}`, {
@@ -59,23 +81,23 @@ export class Schedules {
     service.contract.method(schedule.method)
     service.contract.validate(schedule.method, schedule.payload)
     refuseBadCron(schedule)
-    const known = this.#schedules.get(keyOf(schedule))
-    if (known === undefined && this.of(service.name).length >= MAX_SCHEDULES) {
+    const isNew = !this.#all.has(keyOf(schedule))
+    if (isNew && this.of(service.name).length >= MAX_SCHEDULES) {
       throw new ThreadplaneError('CONFLICT', `${service.name} has ${MAX_SCHEDULES} schedules already`)
     }
     // What it missed by its old clock is not made up for by its new one.
     const kept: Schedule = { ...schedule, createdAt: Date.now(), lastTickAt: null }
     await this.#options.store.putSchedule(kept)
-    this.#schedules.set(keyOf(kept), kept)
+    this.#all.set(keyOf(kept), known(kept))
     this.#arm()
-    return known === undefined
+    return isNew
   }
 
   /** @throws SCHEDULE_NOT_FOUND */
   async remove(service: string, name: string): Promise<void> {
     this.get(service, name)
     await this.#options.store.removeSchedule(service, name)
-    this.#schedules.delete(keyOf({ service, name }))
+    this.#all.delete(keyOf({ service, name }))
     this.#arm()
   }
 
@@ -99,51 +121,69 @@ export class Schedules {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer)
-    if (this.#closed || this.#schedules.size === 0) return
-    const next = Math.min(
-      ...[...this.#schedules.values()].map((schedule) => nextTickAt(schedule) ?? Number.POSITIVE_INFINITY),
-    )
+    if (this.#ticking || this.#known === undefined || this.#known.size === 0) return
+    let next = Number.POSITIVE_INFINITY
+    for (const { nextAt = next } of this.#known.values()) next = Math.min(next, nextAt)
     this.#armIn(Math.min(Math.max(next - Date.now(), 0), LOOK_EVERY_MS))
   }
 
   #armIn(delayMs: number): void {
-    this.#timer = setTimeout(() => void this.#tickAll(), delayMs).unref()
+    clearTimeout(this.#timer)
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#tickAll(), delayMs).unref()
   }
 
   async #tickAll(): Promise<void> {
+    this.#ticking = true
     const now = Date.now()
-    const due = [...this.#schedules.values()].filter(
-      (schedule) => (nextTickAt(schedule) ?? Number.POSITIVE_INFINITY) <= now,
-    )
-    const ticked = await Promise.all(due.map((schedule) => this.#tick(schedule, now)))
-    if (this.#closed) return
+    const due: Known[] = []
+    for (const each of this.#all.values()) {
+      if (each.nextAt !== undefined && each.nextAt <= now) due.push(each)
+      // The clock was set back: it ticks by the new one.
+      else if (lastAt(each.schedule) > now + LOOK_EVERY_MS) each.nextAt = nextTickAt(each.schedule, now)
+    }
+    const ticked = await Promise.all(due.map((each) => this.#tick(each, now)))
+    this.#ticking = false
     if (ticked.every(Boolean)) this.#arm()
     else this.#armIn(RETRY_AFTER_MS)
   }
 
   /** False if the tick could not be kept, and is still to come. */
-  async #tick(schedule: Schedule, now: number): Promise<boolean> {
+  async #tick(known: Known, now: number): Promise<boolean> {
     const { dispatcher, log, serviceOf } = this.#options
+    const { schedule } = known
     const { service, name, method, payload } = schedule
-    const target = serviceOf(service)
-    // Its module has not described itself since the start.
-    if (target.contract.description === undefined) return false
     try {
+      const target = serviceOf(service)
+      // Its module has not described itself since the start.
+      if (target.contract.description === undefined) return false
       const tick = { service, name, at: now }
       await dispatcher.cast(target, [{ method, payload: JSON.stringify(payload), options: { tick } }])
     } catch (error) {
-      if (hasCode(error, 'JOURNAL_UNAVAILABLE')) return false
+      // Its module may be missing from the workers folder, and come back.
+      if (hasCode(error, 'JOURNAL_UNAVAILABLE') || hasCode(error, 'SERVICE_NOT_FOUND')) return false
       log.error({ err: error, service, schedule: name }, 'a scheduled job could not be cast')
     }
     schedule.lastTickAt = now
+    known.nextAt = nextTickAt(schedule, now)
     return true
   }
 }
 
+function known(schedule: Schedule): Known {
+  return { schedule, nextAt: nextTickAt(schedule, Date.now()) }
+}
+
+function lastAt({ lastTickAt, createdAt }: Schedule): number {
+  return lastTickAt ?? createdAt
+}
+
 /** When it runs next, in milliseconds since the epoch; in the past if a tick was missed. */
-export function nextTickAt({ cron, timezone, lastTickAt, createdAt }: Schedule): number | undefined {
-  return new Cron(cron, { timezone, paused: true }).nextRun(new Date(lastTickAt ?? createdAt))?.getTime()
+export function nextTickAt(schedule: Schedule, now: number): number | undefined {
+  const { cron, timezone } = schedule
+  const last = lastAt(schedule)
+  // A last tick that lies ahead was by a clock that has been set back since.
+  const from = last > now + LOOK_EVERY_MS ? now : last
+  return new Cron(cron, { timezone, paused: true }).nextRun(new Date(from))?.getTime()
 }
 
 function refuseBadCron({ cron, timezone }: Pick<Schedule, 'cron' | 'timezone'>): void {

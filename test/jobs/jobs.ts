@@ -1,10 +1,9 @@
 /** What the tests of the journal share: jobs as the dispatcher makes them, and a log that says nothing. */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Job } from '../../src/jobs/job.ts'
+import { newJob as castJob, type Job } from '../../src/jobs/job.ts'
 import type { Accepted, AcceptRequest } from '../../src/jobs/job-store.ts'
 import { Journal, type JournalOptions } from '../../src/jobs/journal.ts'
-import { uuidv7 } from '../../src/uuidv7.ts'
 
 const silent = () => {}
 const log = { trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent }
@@ -16,27 +15,8 @@ export function openJournal(folder: string, options: Partial<JournalOptions> = {
 }
 
 export function newJob(facts: Partial<Job> = {}): Job {
-  return {
-    id: uuidv7(),
-    service: 'mail',
-    method: 'send',
-    payload: '{"to":"ada"}',
-    state: 'queued',
-    attempts: 0,
-    history: [],
-    maxAttempts: 3,
-    priority: 5,
-    progress: null,
-    createdAt: new Date().toISOString(),
-    startedAt: null,
-    finishedAt: null,
-    notBefore: null,
-    expiresAt: null,
-    result: null,
-    error: null,
-    traceparent: null,
-    ...facts,
-  }
+  const job = { service: 'mail', method: 'send', payload: '{"to":"ada"}', maxAttempts: 3, priority: 5 }
+  return { ...castJob({ ...job, createdAt: Date.now() }), ...facts }
 }
 
 export async function accept(

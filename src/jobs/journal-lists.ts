@@ -1,0 +1,83 @@
+/**
+ * Lists and counts of jobs. Each combination of service, method and state is a range of one index, so that none costs
+ * more than what it shows, however many jobs there are.
+ */
+import { JOB_STATES, type JobState } from './job.ts'
+import type { JobFilter, JobPage } from './job-store.ts'
+import type { JournalFile } from './journal-file.ts'
+import { COLUMNS, type Row, toJob } from './journal-row.ts'
+
+export class JournalLists {
+  readonly #file: JournalFile
+
+  constructor(file: JournalFile) {
+    this.#file = file
+  }
+
+  /** Newest first. The ranges are merged. */
+  list({ service, method, states, limit, cursor }: JobFilter): JobPage {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : this.#seqOf(cursor)
+    const rows: Row[] = []
+    if (service === undefined && method === undefined && states === undefined) {
+      const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
+      rows.push(...this.#file.all<Row>(sql, before, limit + 1))
+    } else {
+      const sql = `SELECT ${COLUMNS} FROM jobs INDEXED BY jobsByState
+        WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
+      for (const kind of this.kinds(service)) {
+        if (method !== undefined && kind.method !== method) continue
+        for (const each of states ?? JOB_STATES) {
+          rows.push(...this.#file.all<Row>(sql, kind.service, kind.method, each, before, limit + 1))
+        }
+      }
+      rows.sort((a, b) => b.seq - a.seq)
+    }
+    const items = rows.slice(0, limit)
+    return { items: items.map(toJob), nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+  }
+
+  #seqOf(id: string): number {
+    return this.#file.get<{ seq: number }>('SELECT seq FROM jobs WHERE id = ?', id)?.seq ?? 0
+  }
+
+  /** The services and methods that have jobs, by jumps in the index. */
+  *kinds(only?: string): Generator<{ service: string; method: string }> {
+    const { get } = this.#file
+    let service = only ?? get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
+    while (typeof service === 'string') {
+      const next = 'SELECT min(method) AS method FROM jobs INDEXED BY jobsByState WHERE service = ? AND method > ?'
+      let method = get<{ method: string | null }>(next, service, '')?.method
+      while (typeof method === 'string') {
+        yield { service, method }
+        method = get<{ method: string | null }>(next, service, method)?.method
+      }
+      if (only !== undefined) return
+      const sql = 'SELECT min(service) AS service FROM jobs INDEXED BY jobsByState WHERE service > ?'
+      service = get<{ service: string }>(sql, service)?.service
+    }
+  }
+
+  /** The oldest jobs of a state, not more than `limit` of each service and method. */
+  inState(state: JobState, limit: number, only?: string): Pick<Row, 'id' | 'attempts' | 'maxAttempts'>[] {
+    const sql = `SELECT id, attempts, maxAttempts FROM jobs INDEXED BY jobsByState
+      WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?`
+    return [...this.kinds(only)].flatMap(({ service, method }) =>
+      this.#file.all<Row>(sql, service, method, state, limit),
+    )
+  }
+
+  unfinished(service: string, limit: number): string[] {
+    return (['scheduled', 'queued', 'running'] as const)
+      .flatMap((state) => this.inState(state, limit, service).map(({ id }) => id))
+      .slice(0, limit)
+  }
+
+  countUnfinished(service: string): number {
+    const sql = `SELECT count(*) AS count FROM jobs INDEXED BY jobsByState
+      WHERE service = ? AND method = ? AND state IN ('scheduled', 'queued', 'running')`
+    return [...this.kinds(service)].reduce(
+      (sum, { method }) => sum + (this.#file.get<{ count: number }>(sql, service, method)?.count ?? 0),
+      0,
+    )
+  }
+}
