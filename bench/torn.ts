@@ -13,9 +13,11 @@ import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type Job, newJob } from '../src/jobs/job.ts'
+import { JournalAcceptance } from '../src/jobs/journal-acceptance.ts'
 import { JournalDatabase } from '../src/jobs/journal-database.ts'
 import { JournalFile } from '../src/jobs/journal-file.ts'
 import { JournalLists } from '../src/jobs/journal-lists.ts'
+import { toAcceptRow } from '../src/jobs/journal-protocol.ts'
 
 const JOBS = 20
 
@@ -36,12 +38,14 @@ interface Opened {
   file: JournalFile
   lists: JournalLists
   jobs: JournalDatabase
+  acceptance: JournalAcceptance
 }
 
 function open(path: string): Opened {
   const file = new JournalFile(path)
   const lists = new JournalLists(file)
-  return { file, lists, jobs: new JournalDatabase(file, lists) }
+  const jobs = new JournalDatabase(file, lists)
+  return { file, lists, jobs, acceptance: new JournalAcceptance(file, (id) => jobs.get(id)) }
 }
 
 /** @param step tears at every so many bytes */
@@ -115,7 +119,7 @@ function look(file: string, ids: string[], acknowledged: number, report: TornRep
   }
 }
 
-function accept({ file, jobs }: Opened): string {
+function accept({ file, acceptance }: Opened): string {
   const job = newJob({
     service: 'mail',
     method: 'send',
@@ -125,7 +129,8 @@ function accept({ file, jobs }: Opened): string {
     createdAt: Date.now(),
   })
   file.begin()
-  jobs.accept({ job: { ...job, payload: JSON.stringify({ id: job.id, text: job.payload }) }, begin: false })
+  const payload = JSON.stringify({ id: job.id, text: job.payload })
+  acceptance.accept([toAcceptRow({ job: { ...job, payload }, begin: false })])
   file.commit()
   return job.id
 }

@@ -4,11 +4,10 @@
  */
 import { ThreadplaneError } from '../errors.ts'
 import type { Job, JobError } from './job.ts'
-import type { AcceptRequest, Idempotency, JobOutcome } from './job-store.ts'
+import type { JobOutcome } from './job-store.ts'
 import type { JournalFile } from './journal-file.ts'
 import type { JournalLists } from './journal-lists.ts'
-import type { AcceptedRow } from './journal-protocol.ts'
-import { COLUMNS, iso, ms, type Row, toJob } from './journal-row.ts'
+import { COLUMNS, iso, type Row, toJob } from './journal-row.ts'
 
 /** Attempts whose history is kept with a job: the last ones. */
 const MAX_HISTORY = 100
@@ -35,58 +34,6 @@ export class JournalDatabase {
     this.#get = get
     this.#all = all
     this.#lists = lists
-  }
-
-  accept({ job, idempotency, tick, begin }: AcceptRequest): AcceptedRow {
-    const known = idempotency && this.#known(idempotency)
-    if (known !== undefined) return known
-    if (tick !== undefined) {
-      const sql = 'UPDATE schedules SET lastTickAt = ? WHERE service = ? AND name = ?'
-      this.#run(sql, tick.at, tick.service, tick.name)
-    }
-    const now = Date.now()
-    const notBefore = ms(job.notBefore)
-    const state = begin ? 'running' : notBefore !== null && notBefore > now ? 'scheduled' : 'queued'
-    const { lastInsertRowid } = this.#run(
-      `INSERT INTO jobs (id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, notBefore,
-        expiresAt, history, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      job.id,
-      job.service,
-      job.method,
-      state,
-      begin ? 1 : 0,
-      job.maxAttempts,
-      job.priority,
-      ms(job.createdAt),
-      begin ? now : null,
-      notBefore,
-      ms(job.expiresAt),
-      begin ? JSON.stringify([{ number: 1, startedAt: iso(now) }]) : '[]',
-      job.traceparent,
-    )
-    this.#run('INSERT INTO payloads (seq, payload) VALUES (?, ?)', lastInsertRowid, job.payload)
-    const accepted = { kind: 'new', state, begunAt: begin ? now : null } as const
-    if (idempotency === undefined) return accepted
-    const { scope, fingerprint, expiresAt } = idempotency
-    this.#run(
-      'INSERT OR REPLACE INTO idempotencyKeys (scope, fingerprint, jobId, expiresAt) VALUES (?, ?, ?, ?)',
-      scope,
-      fingerprint,
-      job.id,
-      expiresAt,
-    )
-    return { ...accepted, keyExpiresAt: expiresAt }
-  }
-
-  #known({ scope, fingerprint }: Idempotency): AcceptedRow | undefined {
-    const key = this.#get<{ fingerprint: string; jobId: string; expiresAt: number }>(
-      'SELECT fingerprint, jobId, expiresAt FROM idempotencyKeys WHERE scope = ? AND expiresAt > ?',
-      scope,
-      Date.now(),
-    )
-    if (key === undefined) return undefined
-    if (key.fingerprint !== fingerprint) return { kind: 'mismatch', jobId: key.jobId }
-    return { kind: 'duplicate', job: this.#present(key.jobId), keyExpiresAt: key.expiresAt }
   }
 
   get(id: string): Job | undefined {

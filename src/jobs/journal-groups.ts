@@ -5,6 +5,7 @@
 import { ThreadplaneError, toWireError, type WireError } from '../errors.ts'
 import type { JournalFile } from './journal-file.ts'
 import {
+  type AcceptRow,
   type JournalOperation,
   type JournalOperations,
   type JournalReply,
@@ -68,7 +69,8 @@ export class GroupCommit {
   #writeTogether(group: JournalRequest[]): JournalReply[] | undefined {
     this.#file.begin()
     try {
-      const replies = group.map((request) => ({ id: request.id, value: this.#call(request) }))
+      const replies = this.#acceptTogether(group)
+      for (const request of group) if (request[1] !== 'accept') replies.push([request[0], this.#call(request)])
       this.#file.commit()
       return replies
     } catch (error) {
@@ -76,6 +78,18 @@ export class GroupCommit {
       this.#file.rollback()
       return undefined
     }
+  }
+
+  /** Casts that arrived together are a few statements of many rows. Nothing else of the group can mean one of them yet. */
+  #acceptTogether(group: JournalRequest[]): JournalReply[] {
+    const accepts = group.filter(([, operation]) => operation === 'accept') as [number, 'accept', [AcceptRow[]]][]
+    const rows = accepts.flatMap(([, , [some]]) => some)
+    const accepted = this.#operations.accept(rows)
+    let at = 0
+    return accepts.map(([id, , [some]]) => {
+      at += some.length
+      return [id, accepted.slice(at - some.length, at)]
+    })
   }
 
   #writeIsolated(group: JournalRequest[]): JournalReply[] {
@@ -86,16 +100,16 @@ export class GroupCommit {
   }
 
   #run(request: JournalRequest): JournalReply {
-    const { id } = request
+    const [id] = request
     try {
-      return { id, value: this.#file.isolated(() => this.#call(request)) }
+      return [id, this.#file.isolated(() => this.#call(request))]
     } catch (error) {
       if (isUnavailable(error) || !this.#file.inTransaction) throw error
-      return { id, error: toWireError(error) }
+      return [id, undefined, toWireError(error)]
     }
   }
 
-  #call({ operation, args }: JournalRequest): unknown {
+  #call([, operation, args]: JournalRequest): unknown {
     return (this.#operations[operation] as (...args: unknown[]) => unknown)(...args)
   }
 
@@ -103,18 +117,19 @@ export class GroupCommit {
   #refuse(group: JournalRequest[], why: string, replies: JournalReply[]): void {
     const error = refusal(why)
     for (const request of group) {
-      if (OUTCOMES.has(request.operation) && this.#kept.length < MAX_KEPT) this.#kept.push(request)
-      else if (WRITES_NOTHING.has(request.operation)) replies.push(this.#answer(request, error))
-      else replies.push({ id: request.id, error })
+      const [id, operation] = request
+      if (OUTCOMES.has(operation) && this.#kept.length < MAX_KEPT) this.#kept.push(request)
+      else if (WRITES_NOTHING.has(operation)) replies.push(this.#answer(request, error))
+      else replies.push([id, undefined, error])
     }
   }
 
   #answer(request: JournalRequest, error: WireError): JournalReply {
-    const { id } = request
+    const [id] = request
     try {
-      return { id, value: this.#call(request) }
+      return [id, this.#call(request)]
     } catch {
-      return { id, error }
+      return [id, undefined, error]
     }
   }
 }

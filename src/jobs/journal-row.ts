@@ -41,10 +41,6 @@ export function toJob({ seq: _seq, payload = '', history, error, ...row }: Row):
   }
 }
 
-export function ms(timestamp: string | null): number | null {
-  return timestamp === null ? null : Date.parse(timestamp)
-}
-
 export function iso(at: number): string {
   return new Date(at).toISOString()
 }

@@ -8,6 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { fromWireError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
+import { JournalAcceptance } from './journal-acceptance.ts'
 import { JournalDatabase } from './journal-database.ts'
 import { JournalFile } from './journal-file.ts'
 import { GroupCommit, refusal } from './journal-groups.ts'
@@ -103,13 +104,13 @@ function open(): void {
   const file = new JournalFile(path)
   const groups = new GroupCommit(file, operationsOf(file))
   // No attempt begins before those of the last process are counted (P3): as an outcome it is kept where there is no room.
-  const { replies, failure } = groups.commit([{ id: 0, operation: 'recover', args: [] }])
-  const [reply] = replies
-  if (reply !== undefined && 'error' in reply) throw fromWireError(reply.error)
+  const { replies, failure } = groups.commit([[0, 'recover', []]])
+  const [, , refused] = replies[0] ?? []
+  if (refused !== undefined) throw fromWireError(refused)
   if (isDamage(failure)) throw failure
   state = { kind: 'open', file, groups, retention: new JournalRetention(file, limits) }
   if (failure === undefined) sayOpen()
-  else refused(file, failure)
+  else troubled(file, failure)
   void retain(file, state.retention)
 }
 
@@ -133,17 +134,17 @@ function commit(): void {
     const { file, groups } = state
     const { replies, failure } = groups.commit(requests)
     for (const reply of replies) outbox.push(reply)
-    if (failure !== undefined) refused(file, failure)
+    if (failure !== undefined) troubled(file, failure)
     else if (trouble !== undefined && isOver(trouble, file)) sayOpen()
   } else {
     const error = refusal(state.why)
-    for (const { id } of requests) outbox.push({ id, error })
+    for (const [id] of requests) outbox.push([id, undefined, error])
   }
   outbox.flush()
   if (closing) close()
 }
 
-function refused(file: JournalFile, failure: unknown): void {
+function troubled(file: JournalFile, failure: unknown): void {
   const why = whyUnavailable(failure)
   if (why !== trouble?.why) outbox.push({ status: { kind: 'unavailable', why } })
   trouble = { why, at: performance.now(), changes: file.changes }
@@ -204,9 +205,10 @@ function close(): void {
 function operationsOf(file: JournalFile): JournalOperations {
   const lists = new JournalLists(file)
   const jobs = new JournalDatabase(file, lists)
+  const acceptance = new JournalAcceptance(file, (id) => jobs.get(id))
   const schedules = new JournalSchedules(file)
   return {
-    accept: (requests) => requests.map((request) => jobs.accept(request)),
+    accept: (rows) => acceptance.accept(rows),
     get: (id) => jobs.get(id),
     list: (filter) => lists.list(filter),
     due: (service, limit) => jobs.due(service, limit),

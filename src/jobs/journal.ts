@@ -22,6 +22,7 @@ import {
   type JournalRequest,
   type JournalStatus,
   OUTCOMES,
+  toAcceptRow,
 } from './journal-protocol.ts'
 
 const FILE = 'jobs.sqlite'
@@ -63,12 +64,12 @@ export class Journal implements JobStore {
     this.#worker = worker
     this.#outbox = new Outbox<JournalRequest>(
       (requests) => worker.postMessage(requests),
-      ({ id }, error) => this.#reply({ id, error: toWireError(error) }),
+      ([id], error) => this.#reply([id, undefined, toWireError(error)]),
     )
     worker.on('message', (messages: JournalMessage[]) => {
       for (const message of messages) {
-        if ('status' in message) this.#changed(message.status)
-        else this.#reply(message)
+        if (Array.isArray(message)) this.#reply(message)
+        else this.#changed(message.status)
       }
     })
     worker.on('error', (error) => this.#end(error))
@@ -118,15 +119,15 @@ export class Journal implements JobStore {
     const reply = new Deferred<unknown>()
     this.#lastId += 1
     this.#pending.set(this.#lastId, reply)
-    this.#outbox.push({ id: this.#lastId, operation, args })
+    this.#outbox.push([this.#lastId, operation, args])
     return reply.promise as Promise<ReturnType<JournalOperations[Operation]>>
   }
 
-  #reply(reply: JournalReply): void {
-    const pending = this.#pending.get(reply.id)
-    this.#pending.delete(reply.id)
-    if ('error' in reply) pending?.reject(fromWireError(reply.error))
-    else pending?.resolve(reply.value)
+  #reply([id, value, error]: JournalReply): void {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (error === undefined) pending?.resolve(value)
+    else pending?.reject(fromWireError(error))
   }
 
   #end(error: Error): void {
@@ -141,14 +142,18 @@ export class Journal implements JobStore {
   }
 
   async accept(requests: AcceptRequest[]): Promise<Accepted[]> {
-    const accepted = await this.#request('accept', requests)
+    const accepted = await this.#request('accept', requests.map(toAcceptRow))
     return accepted.map((answer, index) => {
-      if (answer.kind !== 'new') return answer
-      const { state, begunAt, ...more } = answer
+      if (!Array.isArray(answer)) return answer
+      const [state, begunAt, keyExpiresAt] = answer
       const { job } = requests[index] as AcceptRequest
       const startedAt = begunAt === null ? null : new Date(begunAt).toISOString()
       const begun = startedAt !== null && { attempts: 1, startedAt, history: [{ number: 1, startedAt }] }
-      return { ...more, job: { ...job, payload: '', state, ...begun } }
+      return {
+        kind: 'new',
+        job: { ...job, payload: '', state, ...begun },
+        ...(keyExpiresAt !== undefined && { keyExpiresAt }),
+      }
     })
   }
 
