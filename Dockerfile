@@ -24,4 +24,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --retries=3 \
     CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.THREADPLANE_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1))"]
+# PID 1 is the small process above the server: it passes signals on, and brings the server back after an abort.
 CMD ["node", "dist/src/main.js", "serve"]

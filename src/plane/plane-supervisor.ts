@@ -78,7 +78,7 @@ export class PlaneSupervisor {
     if (this.#wanted.kind === 'running') {
       this.#wanted = { kind: 'closed', signal, since: performance.now() }
       this.#server?.kill(signal)
-      setTimeout(() => this.#kill(), this.#config.shutdownTimeoutMs + OVERTIME_MS).unref()
+      setTimeout(() => this.#killLate(), this.#config.shutdownTimeoutMs + OVERTIME_MS).unref()
       this.#closing.abort()
     } else if (!this.#isEcho(signal)) this.#kill()
   }
@@ -87,6 +87,11 @@ export class PlaneSupervisor {
     const wanted = this.#wanted
     if (wanted.kind !== 'closed' || this.#environment.npm_lifecycle_event === undefined) return false
     return signal === 'SIGINT' && wanted.signal === signal && performance.now() - wanted.since < ECHO_WITHIN_MS
+  }
+
+  #killLate(): void {
+    this.#log.error('the server is killed: it did not close within THREADPLANE_SHUTDOWN_TIMEOUT')
+    this.#kill()
   }
 
   #kill(): void {

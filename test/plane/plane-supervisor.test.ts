@@ -51,14 +51,17 @@ t.test('a thread that runs out of memory costs its process, and the plane is bac
   t.match(await server.request('POST', '/v1/services/hoards/call/echo', { json: 1 }), { status: 200, json: 1 })
 })
 
-t.test('a fault of the server itself is logged, and it is brought back', async (t) => {
+t.test('a fault of the server itself, or a native crash, is logged, and it is brought back', async (t) => {
   const preload = fileURLToPath(new URL('../fixtures/faulty-server.js', import.meta.url))
   const { server } = await serve(t, { NODE_OPTIONS: `--import=${preload}` })
   const { pid } = await server.listens()
   process.kill(pid, 'SIGWINCH')
   t.match(await server.logs(/the server fails/), { err: { message: 'a fault of the server' } })
   t.match(await server.logs(/the server died/), { exitCode: 1, msg: /with exit code 1/ })
-  await server.listens(2)
+  const again = await server.listens(2)
+  process.kill(again.pid, 'SIGSEGV')
+  t.match(await server.logs(/the server died/, 2), { signal: 'SIGSEGV', msg: /of SIGSEGV/ })
+  await server.listens(3)
 })
 
 t.test('kill -9 of the supervisor process ends the server, and frees its data folder', async (t) => {

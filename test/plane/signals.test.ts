@@ -13,6 +13,15 @@ t.test('what a thread waits for in native code ends with the server, within the 
   t.notMatch(server.output, /died|restarting/)
 })
 
+t.test('a server that does not react is killed after the timeout', async (t) => {
+  const { server } = await serve(t, { THREADPLANE_SHUTDOWN_TIMEOUT: '500ms' })
+  const { pid } = await server.listens()
+  process.kill(pid, 'SIGSTOP')
+  server.child.kill('SIGTERM')
+  t.same(await server.ended(), { code: 137, signal: null })
+  t.match(await server.logs(/the server is killed/), { level: 50 })
+})
+
 t.test('who closes the server itself closes the plane', async (t) => {
   const { server } = await serve(t)
   const { pid } = await server.listens()
