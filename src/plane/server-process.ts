@@ -18,7 +18,7 @@ export interface ServerEnd {
   exitCode: number
   signal: NodeJS.Signals | null
   ranMs: number
-  /** What V8, Node or we wrote to its stderr about its end. */
+  /** What was written to its stderr about that. */
   lastWords: string | undefined
 }
 
@@ -26,7 +26,10 @@ export interface ServerEnd {
 const STDERR_KEPT = 16_384
 /** What a dead process has written is read by then. Whatever it started may hold its stderr for ever. */
 const READ_WITHIN_MS = 500
-const LAST_WORDS = /^(?:FATAL ERROR: |# Fatal (?!error in)|# Check failed: |threadplane: |\w*Error: ).*/m
+/** Of V8 and Node when they abort. */
+const WORDS_OF_ABORT = /^(?:FATAL ERROR: |# Fatal (?!error in)|# Check failed: |.*Assertion `).*/gm
+/** Of a server that gives up: our own, or those of an error that nobody caught. */
+const WORDS_OF_EXIT = /^(?:threadplane|\w*Error): .*/gm
 
 export class ServerProcess {
   stage: 'starting' | 'serving' | 'closing' = 'starting'
@@ -45,6 +48,8 @@ export class ServerProcess {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     })
     this.#child.on('message', (message: ServerMessage) => this.#hear(message))
+    // Where it matters, `ended` tells of it.
+    this.#child.on('error', () => {})
     this.#child.stderr?.pipe(process.stderr)
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT)
@@ -80,11 +85,13 @@ export class ServerProcess {
       const [code, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null]
       this.#endItsGroup()
       await within(closed, READ_WITHIN_MS)
-      const exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
-      return { exitCode, signal, ranMs: this.#ranMs, lastWords: LAST_WORDS.exec(this.#stderr)?.[0] }
+      const words = this.#stderr.match(signal === null ? WORDS_OF_EXIT : WORDS_OF_ABORT)
+      const exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal]
+      return { exitCode, signal, ranMs: this.#ranMs, lastWords: words?.at(-1) }
     } catch (error) {
-      // It could not even be forked.
-      return { exitCode: 1, signal: null, ranMs: this.#ranMs, lastWords: (error as Error).message }
+      const lastWords = `threadplane: the server process cannot be started: ${(error as Error).message}`
+      console.error(lastWords)
+      return { exitCode: 1, signal: null, ranMs: this.#ranMs, lastWords }
     }
   }
 
