@@ -29,6 +29,14 @@ const CastQuery = Type.Object(
   { additionalProperties: false },
 )
 
+const CastHeaders = Type.Object({
+  'request-timeout': Type.Optional(
+    Type.String({ description: 'How long a module that has not described itself yet is waited for: 500ms, 10s, 2m' }),
+  ),
+  ...IdempotencyHeader,
+  ...TraceHeader,
+})
+
 const BatchItem = Type.Object({
   status: Type.Integer({ description: '202, or that of the problem' }),
   job: Type.Optional(Type.Ref('Job')),
@@ -36,12 +44,18 @@ const BatchItem = Type.Object({
 })
 const Batch = Type.Object({ items: Type.Array(BatchItem) }, { description: 'One item a line, in the same order' })
 
-/** The lines of a batch, as they came. */
+/** The lines of a batch, as they came; one more than it may have is enough to know. */
 class Lines {
-  readonly lines: string[]
+  readonly lines: string[] = []
 
   constructor(text: string) {
-    this.lines = text.split('\n').filter((line) => line.trim() !== '')
+    for (let start = 0; start < text.length && this.lines.length <= MAX_LINES; ) {
+      const next = text.indexOf('\n', start)
+      const end = next === -1 ? text.length : next
+      const line = text.slice(start, end)
+      if (line.trim() !== '') this.lines.push(line)
+      start = end + 1
+    }
   }
 }
 
@@ -61,7 +75,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       tags: ['Invocations'],
       summary: 'Queue a job and return at once; with application/x-ndjson, one a line, in one transaction',
       params: MethodParams,
-      headers: Type.Object({ ...IdempotencyHeader, ...TraceHeader }),
+      headers: CastHeaders,
       querystring: CastQuery,
       body: Payload,
       response: {
@@ -99,14 +113,11 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     { lines }: Lines,
   ): Promise<(typeof BatchItem.static)[]> {
     if (lines.length > MAX_LINES) {
-      throw new ThreadplaneError(
-        'PAYLOAD_TOO_LARGE',
-        `a batch has at most ${MAX_LINES} lines; this one has ${lines.length}`,
-      )
+      throw new ThreadplaneError('PAYLOAD_TOO_LARGE', `a batch has at most ${MAX_LINES} lines`)
     }
     const { method } = request.params
     const options = { ...request.query, traceparent: traceparent(request.headers) }
-    const read = lines.map((line) => readLine(service, method, line))
+    const read = lines.map((line) => readLine(service, method, line, app.parseJson))
     const requests: CastRequest[] = []
     for (const line of read) if ('payload' in line) requests.push({ method, payload: line.payload, options })
     const answers = requests.length === 0 ? [] : await dispatcher.cast(service, requests)
@@ -121,12 +132,13 @@ function readLine(
   service: SupervisedService,
   method: string,
   line: string,
+  parseJson: (text: string) => unknown,
 ): { payload: string } | { error: ThreadplaneError } {
   try {
-    service.contract.validate(method, JSON.parse(line))
-    return { payload: line }
+    service.contract.validate(method, parseJson(line))
+    return { payload: line.trim() }
   } catch (error) {
     if (error instanceof ThreadplaneError) return { error }
-    return { error: new ThreadplaneError('MALFORMED_BODY', `the line is not JSON: ${(error as Error).message}`) }
+    throw error
   }
 }

@@ -1,5 +1,6 @@
 /** Health probes, as the Kubernetes API server has them. `?verbose` lists the checks. */
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 
 const Health = Type.Object(
@@ -9,6 +10,8 @@ const Health = Type.Object(
   },
   { $id: 'Health', title: 'Health' },
 )
+
+const refusals = problems('MALFORMED_QUERY')
 
 interface Check {
   name: string
@@ -26,8 +29,12 @@ export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = as
         summary,
         querystring: Type.Object({ verbose: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('')])) }),
         response: {
+          ...refusals,
           200: Type.Ref('Health', { description: 'Yes' }),
-          503: Type.Ref('Health', { description: 'No' }),
+          503: {
+            description: `No; or ${refusals[503]?.description}`,
+            content: { 'application/json': { schema: Type.Ref('Health') }, ...refusals[503]?.content },
+          },
         },
       },
       handler: async ({ query: { verbose } }, reply) => {

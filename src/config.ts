@@ -6,6 +6,7 @@ import { LOG_LEVELS } from './protocol.ts'
 
 const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
 const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
+const A_COUNT = 'a number from 1 to 1000000'
 const A_PORT = 'a port from 0 to 65535'
 
 const duration = z
@@ -23,6 +24,11 @@ const size = z
       .min(1, A_SIZE)
       .max(256 * 1024 * 1024, A_SIZE),
   )
+const count = z
+  .string()
+  .regex(/^\d{1,7}$/, A_COUNT)
+  .transform(Number)
+  .pipe(z.int().min(1, A_COUNT).max(1_000_000, A_COUNT))
 const flag = z.enum(['true', 'false'], 'true or false').transform((text) => text === 'true')
 const port = z
   .string()
@@ -55,6 +61,11 @@ export const SETTINGS = {
     meaning: 'least level that is logged; pretty on a terminal, JSON lines otherwise',
   },
   THREADPLANE_MAX_BODY: { default: '10MiB', takes: size, meaning: 'largest request body' },
+  THREADPLANE_MAX_CONNECTIONS: {
+    default: '10000',
+    takes: count,
+    meaning: 'connections at a time; one more is answered 503 and closed',
+  },
   THREADPLANE_SHUTDOWN_TIMEOUT: {
     default: '9s',
     takes: duration,
@@ -81,6 +92,7 @@ export interface Config {
   data: string
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
   maxBodyBytes: number
+  maxConnections: number
   shutdownTimeoutMs: number
   supervise: boolean
   keepJobsMs: number
@@ -107,6 +119,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     data: read('THREADPLANE_DATA'),
     logLevel: read('THREADPLANE_LOG_LEVEL'),
     maxBodyBytes: read('THREADPLANE_MAX_BODY'),
+    maxConnections: read('THREADPLANE_MAX_CONNECTIONS'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
     supervise: read('THREADPLANE_SUPERVISE'),
     keepJobsMs: read('THREADPLANE_KEEP_JOBS'),

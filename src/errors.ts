@@ -36,6 +36,7 @@ export const ERRORS = {
   THREAD_DIED: { status: 502, title: 'The thread died under the call', retryable: true },
   SERVICE_NOT_RUNNING: { status: 503, title: 'The service is not running', retryable: true },
   QUEUE_FULL: { status: 503, title: 'The queue is full', retryable: true },
+  TOO_MANY_CONNECTIONS: { status: 503, title: 'Too many connections', retryable: true },
   SHUTTING_DOWN: { status: 503, title: 'The server is shutting down', retryable: true },
   JOURNAL_UNAVAILABLE: { status: 503, title: 'The journal cannot be written', retryable: true },
   DEADLINE_EXCEEDED: { status: 504, title: 'The deadline passed', retryable: true },

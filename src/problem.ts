@@ -67,11 +67,24 @@ export function toProblem(error: ThreadplaneError, instance: string, showStack: 
 }
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
-/** What any route may answer: a malformed request, a foreign origin, a server that closes, a fault of its own. */
-const EVERYWHERE: ErrorCode[] = ['MALFORMED_HEADER', 'FORBIDDEN', 'REQUEST_TIMEOUT', 'INTERNAL', 'SHUTTING_DOWN']
+/** What any route may answer: a malformed request, a foreign origin, a server that is full or closes, a fault of its own. */
+const EVERYWHERE: ErrorCode[] = [
+  'MALFORMED_HEADER',
+  'FORBIDDEN',
+  'REQUEST_TIMEOUT',
+  'INTERNAL',
+  'TOO_MANY_CONNECTIONS',
+  'SHUTTING_DOWN',
+]
+
+interface ProblemResponse {
+  description: string
+  headers?: object
+  content: object
+}
 
 /** Response schemas of the errors a route answers with, by status, for the OpenAPI document. */
-export function problems(...codes: ErrorCode[]): Record<number, object> {
+export function problems(...codes: ErrorCode[]): Record<number, ProblemResponse> {
   const possible = new Set([...codes, ...EVERYWHERE])
   const statuses = new Set([...possible].map((code) => ERRORS[code].status))
   return Object.fromEntries(
@@ -86,4 +99,16 @@ export function problems(...codes: ErrorCode[]): Record<number, object> {
       },
     ]),
   )
+}
+
+/** The response schemas of a route, and the refusals of a body where they lack them. */
+export function withBodyProblems(responses: object): Record<number, object> {
+  const documented = { ...responses } as Record<number, { description?: string }>
+  for (const code of ['MALFORMED_BODY', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const) {
+    const { status } = ERRORS[code]
+    const { [status]: known = problems(code)[status] as ProblemResponse } = documented
+    const { description = '' } = known
+    documented[status] = description.includes(code) ? known : { ...known, description: `${code}, ${description}` }
+  }
+  return documented
 }

@@ -34,6 +34,7 @@ export async function serve(config: Config, tell?: Tell): Promise<void> {
     data: config.data,
     log,
     maxBodyBytes: config.maxBodyBytes,
+    maxConnections: config.maxConnections,
     insecure: config.insecure,
     showStacks: config.showStacks,
     keepJobsMs: config.keepJobsMs,

@@ -1,4 +1,5 @@
 /** Builds the server: Fastify with its plugins and routes, the registry and the jobs. It never listens. */
+import { maxHeaderSize } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -16,10 +17,12 @@ import { ThreadplaneError } from './errors.ts'
 import { Dispatcher } from './jobs/dispatcher.ts'
 import { Journal } from './jobs/journal.ts'
 import { Schedules } from './jobs/schedules.ts'
+import { clientLimits } from './plugins/client-limits.ts'
 import { jsonBody } from './plugins/json-body.ts'
 import { loopbackGuard } from './plugins/loopback-guard.ts'
 import { openapi } from './plugins/openapi.ts'
 import { answerMalformedRequest, problemDetails } from './plugins/problem-details.ts'
+import { type SlowClientsOptions, slowClients } from './plugins/slow-clients.ts'
 import { Registrations } from './registrations.ts'
 import { Registry } from './registry.ts'
 import { schemaCompilers } from './schema-compilers.ts'
@@ -38,6 +41,9 @@ export interface ServerOptions {
   showStacks?: boolean
   /** How long finished jobs are kept. Default: a day. */
   keepJobsMs?: number
+  /** Default: 10,000. */
+  maxConnections?: number
+  slowClients?: Omit<SlowClientsOptions, 'log'>
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000
@@ -93,12 +99,11 @@ async function assemble(
     logger: false,
     bodyLimit: maxBodyBytes,
     schemaController: schemaCompilers(SHARED_SCHEMAS),
-    // Slow clients: the headers within 3 s, the whole request within 60 s. Node looks every 30 s if not told otherwise.
-    // It would also refuse a request without Host by itself, with no problem document.
+    // The headers within 3 s; bodies are the affair of slowClients. Node looks every 30 s if not told otherwise. It would
+    // also refuse a request without Host by itself, with no problem document.
     http: { headersTimeout: 3_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
-    requestTimeout: 60_000,
     // A name of any length is one that does not exist, or cannot be registered.
-    routerOptions: { maxParamLength: 16_384 },
+    routerOptions: { maxParamLength: maxHeaderSize },
     forceCloseConnections: 'idle',
     // The registry answers for a server that closes, with a problem document.
     return503OnClosing: false,
@@ -110,6 +115,8 @@ async function assemble(
 
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
   await app.register(problemDetails, { log, showStacks })
+  await app.register(clientLimits, { maxConnections: options.maxConnections ?? 10_000 })
+  await app.register(slowClients, { log, ...options.slowClients })
   await app.register(loopbackGuard, { anyHost: insecure })
   await app.register(jsonBody)
   app.addHook('onRequest', ({ method }, _reply, done) => {

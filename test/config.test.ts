@@ -11,6 +11,7 @@ t.test('without any setting there are the defaults', async (t) => {
     data: '.threadplane',
     logLevel: 'info',
     maxBodyBytes: 10 * 1024 * 1024,
+    maxConnections: 10_000,
     shutdownTimeoutMs: 9_000,
     supervise: true,
     keepJobsMs: 86_400_000,

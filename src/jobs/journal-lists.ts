@@ -7,6 +7,13 @@ import type { JobFilter, JobPage } from './job-store.ts'
 import type { JournalFile } from './journal-file.ts'
 import { COLUMNS, type Row, toJob } from './journal-row.ts'
 
+/** What a job adds to a page, told by SQLite without a look at the text. */
+const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0) + octet_length(history) AS bytes`
+/** A page of jobs ends before it is larger than this; the first may be as large as it is (P5). */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024
+
+type Size = { seq: number; bytes: number }
+
 export class JournalLists {
   readonly #file: JournalFile
 
@@ -17,23 +24,24 @@ export class JournalLists {
   /** Newest first. The ranges are merged. */
   list({ service, method, states, limit, cursor }: JobFilter): JobPage {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : this.#seqOf(cursor)
-    const rows: Row[] = []
+    const rows: Size[] = []
     if (service === undefined && method === undefined && states === undefined) {
-      const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
-      rows.push(...this.#file.all<Row>(sql, before, limit + 1))
+      const sql = `SELECT ${SIZE} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
+      rows.push(...this.#file.all<Size>(sql, before, limit + 1))
     } else {
-      const sql = `SELECT ${COLUMNS} FROM jobs INDEXED BY jobsByState
+      const sql = `SELECT ${SIZE} FROM jobs INDEXED BY jobsByState
         WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
       for (const kind of this.kinds(service)) {
         if (method !== undefined && kind.method !== method) continue
         for (const each of states ?? JOB_STATES) {
-          rows.push(...this.#file.all<Row>(sql, kind.service, kind.method, each, before, limit + 1))
+          rows.push(...this.#file.all<Size>(sql, kind.service, kind.method, each, before, limit + 1))
         }
       }
       rows.sort((a, b) => b.seq - a.seq)
     }
-    const items = rows.slice(0, limit)
-    return { items: items.map(toJob), nextCursor: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
+    const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq = ?`
+    const items = rows.slice(0, fitting(rows, limit)).map(({ seq }) => toJob(this.#file.get<Row>(sql, seq) as Row))
+    return { items, nextCursor: rows.length > items.length ? (items.at(-1)?.id ?? null) : null }
   }
 
   #seqOf(id: string): number {
@@ -80,4 +88,14 @@ export class JournalLists {
       0,
     )
   }
+}
+
+/** How many of these a page holds: at least one. */
+function fitting(jobs: Size[], limit: number): number {
+  let bytes = 0
+  const tooMuch = jobs.findIndex((job) => {
+    bytes += job.bytes
+    return bytes > MAX_PAGE_BYTES
+  })
+  return tooMuch === -1 ? limit : Math.min(Math.max(tooMuch, 1), limit)
 }

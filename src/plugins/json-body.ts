@@ -5,32 +5,58 @@
 import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../errors.ts'
+import { isTooDeep, MAX_JSON_DEPTH } from '../json-depth.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The body as it came; without one there are no arguments. */
     bodyText: string
   }
+  interface FastifyInstance {
+    /** Of what a client sent; no prototype can be reached with it. @throws MALFORMED_BODY */
+    parseJson: (text: string) => unknown
+  }
 }
+
+const NOT_JSON = 'this is not well-formed JSON, or has a key that would reach a prototype, such as __proto__'
 
 export const jsonBody = fp(async (app) => {
   app.decorateRequest('bodyText', '{}')
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error') as (
-    request: FastifyRequest,
+    request: FastifyRequest | undefined,
     body: string,
     done: (error: Error | null, value?: unknown) => void,
   ) => void
+  const parseJson = (text: string): unknown => {
+    if (isTooDeep(text)) {
+      throw new ThreadplaneError('MALFORMED_BODY', `JSON is taken up to ${MAX_JSON_DEPTH} levels deep`)
+    }
+    let parsed: unknown
+    let refused = false
+    parse(undefined, text, (error, value) => {
+      refused = error !== null
+      parsed = value
+    })
+    if (refused) throw new ThreadplaneError('MALFORMED_BODY', NOT_JSON)
+    return parsed
+  }
+  app.decorate('parseJson', parseJson)
   app.addContentTypeParser(
     /^application\/([\w.+-]+\+)?json(?=$|\s*;)/i,
     { parseAs: 'string' },
     (request: FastifyRequest, body: string, done) => {
       if (body.length === 0) return done(null, undefined)
-      request.bodyText = body
-      parse(request, body, (error, value) => {
-        if (error === null) done(null, value)
-        else done(new ThreadplaneError('MALFORMED_BODY', error.message))
-      })
+      // What goes on is read by a plain parser.
+      const text = body.startsWith('\ufeff') ? body.slice(1) : body
+      let value: unknown
+      try {
+        value = parseJson(text)
+      } catch (error) {
+        return done(error as Error)
+      }
+      request.bodyText = text
+      done(null, value)
     },
   )
   app.addContentTypeParser('*', (request, _body, done) => {

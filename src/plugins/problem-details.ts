@@ -1,9 +1,10 @@
 /** Every error answer, whoever raised it, is a problem document (P6). */
+import { maxHeaderSize, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import createRouter, { type HTTPMethod } from 'find-my-way'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { PROBLEM_TYPE, toProblem } from '../problem.ts'
+import { PROBLEM_TYPE, toProblem, withBodyProblems } from '../problem.ts'
 import { type ErrorCode, type PayloadIssue, ThreadplaneError } from '../errors.ts'
 import type { ServiceLog } from '../service/service.ts'
 
@@ -32,12 +33,15 @@ export const problemDetails = fp<ProblemDetailsOptions>(async (app, { log, showS
   })
 
   // A second router knows which HTTP methods a path has, to tell 405 from 404.
-  const routes = createRouter()
-  app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat() as HTTPMethod[]) if (!routes.hasRoute(one, url)) routes.on(one, url, () => {})
+  const routes = createRouter({ maxParamLength: maxHeaderSize })
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    const methods = [method].flat() as HTTPMethod[]
+    for (const one of methods) if (!routes.hasRoute(one, url)) routes.on(one, url, () => {})
+    // Whatever comes as a body is read, so that any of them may refuse it.
+    if (schema?.response && !methods.includes('GET')) schema.response = withBodyProblems(schema.response)
   })
 
-  app.setNotFoundHandler((request, reply) => {
+  const answerNotFound = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?')[0] as string
     const methods = (['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((one) => routes.find(one, path))
     if (methods.length === 0) {
@@ -47,6 +51,12 @@ export const problemDetails = fp<ProblemDetailsOptions>(async (app, { log, showS
     reply.header('allow', allowed)
     const detail = `${path} does not take ${request.method}; it takes ${allowed}`
     return send(request, reply, new ThreadplaneError('METHOD_NOT_ALLOWED', detail))
+  }
+  app.setNotFoundHandler(answerNotFound)
+  // A body that is meant for nobody is not read, and cannot be what is wrong with the request.
+  app.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.is404) void answerNotFound(request, reply)
+    else done()
   })
 })
 
@@ -102,24 +112,40 @@ function escapePointer(segment: string): string {
 
 /** What is not even HTTP never reaches a route; it gets its problem document all the same. */
 export function answerMalformedRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
-    socket.destroy()
-    return
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) socket.destroy()
+  else answerOnSocket(socket, ofNode(error))
+}
+
+function ofNode({ code, message }: NodeJS.ErrnoException): ThreadplaneError {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new ThreadplaneError('REQUEST_TIMEOUT', 'the request did not arrive in time')
   }
-  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-  const problem = toProblem(
-    late
-      ? new ThreadplaneError('REQUEST_TIMEOUT', 'the request did not arrive in time')
-      : new ThreadplaneError('MALFORMED_HEADER', `this is not an HTTP request: ${error.message}`),
-    '',
-    false,
-  )
+  const why =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? `its first line and its headers are larger than ${maxHeaderSize} bytes`
+      : `this is not an HTTP request: ${message}`
+  return new ThreadplaneError('MALFORMED_HEADER', why)
+}
+
+/** How long a client may take to read its answer before the connection is closed, whatever it still sends. */
+const LINGER_MS = 500
+
+/** For what no route can answer: written by hand, and the last of this connection. What still comes is no request. */
+export function answerOnSocket(socket: Socket, error: ThreadplaneError, instance = ''): void {
+  const problem = toProblem(error, instance, false)
   const body = JSON.stringify(problem)
   const head = [
-    `HTTP/1.1 ${problem.status} ${late ? 'Request Timeout' : 'Bad Request'}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
     `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(problem.status === 503 ? [`Retry-After: ${error.facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS}`] : []),
     'Connection: close',
   ]
+  // The first takes the parser's ear away, the second has what it reads past the ear read here.
+  socket.removeAllListeners('data')
+  socket.on('data', () => {})
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // A client that keeps its half open would hold the connection for ever.
+  const closing = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(closing))
 }

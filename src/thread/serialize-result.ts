@@ -1,4 +1,5 @@
 /** The thread serialises results itself: the control thread sends the bytes on unparsed. */
+import { isTooDeep } from '../json-depth.ts'
 import type { MethodFailure } from '../protocol.ts'
 
 type Serialized = { ok: true; json: string } | { ok: false; failure: MethodFailure }
@@ -14,6 +15,8 @@ export function serializeResult(value: unknown, maxBytes: number): Serialized {
     return refuse(error instanceof RangeError ? 'the result is nested too deeply' : describe(error))
   }
   if (json === undefined) return refuse(`a ${typeof value} has no JSON form`)
+  // The stack of this thread may be larger than that of whoever has to show the result of a job.
+  if (isTooDeep(json)) return refuse('the result is nested too deeply')
   // A UTF-16 unit is at most three bytes of UTF-8: most results need no counting.
   if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) {
     return refuse(`the result is larger than the ${maxBytes} bytes of maxResultBytes`)

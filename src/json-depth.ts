@@ -1,0 +1,34 @@
+/**
+ * How deeply JSON may be nested: what is deeper would exhaust the stack of one of those who copy, check or write it on
+ * its way. Told from the text, before anything is built from it. Pure.
+ */
+
+export const MAX_JSON_DEPTH = 1_000
+
+const QUOTE = 34
+const BACKSLASH = 92
+
+export function isTooDeep(json: string): boolean {
+  // A short text has no room for it, and most are short.
+  if (json.length <= MAX_JSON_DEPTH) return false
+  let depth = 0
+  for (let at = 0; at < json.length; at += 1) {
+    const unit = json.charCodeAt(at)
+    // { and [, } and ] differ in one bit.
+    if ((unit | 32) === 123) {
+      depth += 1
+      if (depth > MAX_JSON_DEPTH) return true
+    } else if ((unit | 32) === 125) depth -= 1
+    else if (unit === QUOTE) at = endOfString(json, at)
+  }
+  return false
+}
+
+function endOfString(json: string, start: number): number {
+  for (let at = json.indexOf('"', start + 1); at !== -1; at = json.indexOf('"', at + 1)) {
+    let backslashes = 0
+    while (json.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1
+    if (backslashes % 2 === 0) return at
+  }
+  return json.length
+}

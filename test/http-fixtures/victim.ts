@@ -1,0 +1,7 @@
+/** Does nothing of note, and comes back soon. */
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  restart: { backoffMs: 1, backoffMaxMs: 20 },
+  methods: { run: method({ timeoutMs: 500, backoffMs: 10, handler: (payload) => payload }) },
+})

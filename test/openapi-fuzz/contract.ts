@@ -1,0 +1,74 @@
+/** What the OpenAPI document promises of an answer, and whether that was kept. */
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import type { Answer } from '../http-helper.ts'
+import type { Schema } from './values.ts'
+
+export interface Parameter {
+  name: string
+  in: 'path' | 'query' | 'header'
+  required?: boolean
+  schema: Schema
+}
+
+type Content = Record<string, { schema: Schema }>
+
+export interface Operation {
+  operationId: string
+  parameters?: Parameter[]
+  requestBody?: { content: Content }
+  responses: Record<string, { content?: Content }>
+}
+
+export interface OpenApiDocument {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Schema> }
+}
+
+export class Contract {
+  readonly document: OpenApiDocument
+  readonly #ajv: Ajv2020
+  readonly #validators = new Map<string, ValidateFunction>()
+
+  constructor(document: OpenApiDocument) {
+    this.document = document
+    this.#ajv = addFormats.default(new Ajv2020({ strict: false }))
+    this.#ajv.addSchema(document, 'document')
+  }
+
+  /** What is wrong with an answer to a request of this method and path (as the document writes it). */
+  complaint(method: string, path: string, answer: Answer): string | undefined {
+    const { status, headers, text, json } = answer
+    if (json?.code === 'INTERNAL') return 'the server failed'
+    if (status === 503 && json?.code !== undefined && headers['retry-after'] === undefined) return 'no Retry-After'
+    if (status === 202 && headers.location === undefined) return 'no Location'
+    if (json?.code !== undefined && json.status !== undefined && json.status !== status) return 'another status inside'
+    const operations = this.document.paths[path] ?? {}
+    const name = method === 'HEAD' ? 'get' : method.toLowerCase()
+    const operation = operations[name]
+    if (operation === undefined) {
+      // Of an answer to HEAD the code is not known.
+      if (method === 'HEAD' && (status === 400 || status === 403)) return undefined
+      if (json?.code === 'MALFORMED_HEADER' || json?.code === 'FORBIDDEN') return undefined
+      return status === 405 && headers.allow !== undefined
+        ? undefined
+        : `${method} is documented nowhere: 405, with Allow`
+    }
+    const response = operation.responses[status]
+    if (response === undefined) return `the status ${status} is not documented`
+    if (response.content === undefined) return text === '' ? undefined : 'no body is documented'
+    const type = (headers['content-type'] ?? '').split(';')[0] as string
+    if (!Object.hasOwn(response.content, type)) return `the content type ${type} is not documented`
+    if (method === 'HEAD') return text === '' ? undefined : 'an answer to HEAD has a body'
+    if (json === undefined) return undefined
+    const validate = this.#validator(['paths', path, name, 'responses', `${status}`, 'content', type, 'schema'])
+    return validate(json) ? undefined : `the body is not as documented: ${this.#ajv.errorsText(validate.errors)}`
+  }
+
+  #validator(path: string[]): ValidateFunction {
+    const pointer = path.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')
+    const validate = this.#validators.get(pointer) ?? this.#ajv.compile({ $ref: `document#/${pointer}` })
+    this.#validators.set(pointer, validate)
+    return validate
+  }
+}
