@@ -224,13 +224,29 @@ export class Dispatcher {
     return this.#store.countUnfinished(service)
   }
 
+  /** Cancels all unfinished jobs of a service. @throws CONFLICT if some that run do not end */
   async cancelAll(service: string): Promise<void> {
     for (;;) {
+      const ids = await this.#store.cancelWaiting(service, STEP)
+      for (const id of ids) this.#waiters.finished(id)
+      if (ids.length < STEP) break
+    }
+    for (let before = Number.POSITIVE_INFINITY; ; ) {
       const ids = await this.#store.unfinished(service, STEP)
       if (ids.length === 0) return
-      const jobs = await Promise.all(ids.map((id) => this.cancel(id)))
-      const left = jobs.filter((job) => !isFinished(job)).length
-      if (left > 0) throw new ThreadplaneError('CONFLICT', `${left} jobs could not be cancelled yet`, { service })
+      if (ids.length >= before) {
+        throw new ThreadplaneError('CONFLICT', `${ids.length} jobs could not be cancelled yet`, { service })
+      }
+      before = ids.length
+      await Promise.all(ids.map((id) => this.#cancelUnlessFinished(id)))
+    }
+  }
+
+  async #cancelUnlessFinished(id: string): Promise<void> {
+    try {
+      await this.cancel(id)
+    } catch (error) {
+      if (!hasCode(error, 'CONFLICT') && !hasCode(error, 'JOB_NOT_FOUND')) throw error
     }
   }
 

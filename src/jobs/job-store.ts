@@ -95,6 +95,8 @@ export interface JobStore {
   requeueFailed(service: string, limit: number, failedBy: number): Promise<number>
   /** @throws CONFLICT while an idempotency key still points at it */
   remove(id: string): Promise<void>
+  /** Cancels up to `limit` jobs of a service that wait, and says which. */
+  cancelWaiting(service: string, limit: number): Promise<string[]>
   /** Ids of unfinished jobs of a service, not more than `limit`. */
   unfinished(service: string, limit: number): Promise<string[]>
   countUnfinished(service: string): Promise<number>

@@ -23,7 +23,13 @@ const ENDS_WHAT = {
   expired: `state IN ('queued', 'scheduled')`,
 }
 
+/** The history goes on, and its numbers with it; the job has as many attempts again as it had at first. */
+const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxAttempts - attemptsBefore,
+  attemptsBefore = attempts, finishedAt = NULL, error = NULL, notBefore = NULL, expiresAt = NULL`
+
 export class JournalDatabase {
+  /** How many jobs have finished so far; some of them twice, where a transaction had to be repeated. */
+  finishes = 0
   readonly #lists: JournalLists
   readonly #run: JournalFile['run']
   readonly #get: JournalFile['get']
@@ -120,7 +126,9 @@ export class JournalDatabase {
       id,
       attempt,
     )
-    return changes === 0 ? undefined : this.get(id)
+    if (changes === 0) return undefined
+    this.finishes += 1
+    return this.get(id)
   }
 
   #endAttempt(id: string, attempt: number, error: JobError | undefined): void {
@@ -152,28 +160,48 @@ export class JournalDatabase {
 
   requeue(id: string): Job {
     this.#present(id)
-    // The history goes on, and its numbers with it: the attempts left are counted from here.
-    this.#run(
-      `UPDATE jobs SET state = 'queued', maxAttempts = maxAttempts + attempts, finishedAt = NULL, error = NULL,
-        notBefore = NULL, expiresAt = NULL WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`,
-      id,
-    )
+    this.#run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
     return this.#present(id)
   }
 
   requeueFailed(service: string, limit: number, failedBy: number): number {
-    const failed = [...this.#lists.kinds(service)].flatMap(({ method }) =>
-      this.#all<{ id: string }>(
-        `SELECT id FROM jobs INDEXED BY jobsByState
-          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?`,
+    let requeued = 0
+    for (const { method } of this.#lists.kinds(service)) {
+      const { changes } = this.#run(
+        `${REQUEUE} WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsByState
+          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?)`,
         service,
         method,
         failedBy,
-        limit,
-      ),
-    )
-    for (const { id } of failed.slice(0, limit)) this.requeue(id)
-    return Math.min(failed.length, limit)
+        limit - requeued,
+      )
+      requeued += changes
+      if (requeued === limit) break
+    }
+    return requeued
+  }
+
+  cancelWaiting(service: string, limit: number): string[] {
+    const error: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
+    const ids: string[] = []
+    for (const { method } of this.#lists.kinds(service)) {
+      for (const state of ['scheduled', 'queued']) {
+        const cancelled = this.#all<{ id: string }>(
+          `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE seq IN (SELECT seq
+            FROM jobs INDEXED BY jobsByState WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?)
+            RETURNING id`,
+          Date.now(),
+          JSON.stringify(error),
+          service,
+          method,
+          state,
+          limit - ids.length,
+        )
+        ids.push(...cancelled.map(({ id }) => id))
+      }
+    }
+    this.finishes += ids.length
+    return ids
   }
 
   remove(id: string): void {

@@ -60,6 +60,7 @@ export interface JournalOperations {
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void
+  cancelWaiting: (service: string, limit: number) => string[]
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number
   schedules: () => Schedule[]

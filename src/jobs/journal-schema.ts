@@ -54,4 +54,8 @@ export const MIGRATIONS = [
   CREATE INDEX keysByJob ON idempotencyKeys (jobId);
   CREATE INDEX keysExpiring ON idempotencyKeys (expiresAt);
   `,
+  // The attempts a job had when it was last queued anew: from there on those that are left are counted.
+  `
+  ALTER TABLE jobs ADD COLUMN attemptsBefore INTEGER NOT NULL DEFAULT 0;
+  `,
 ]

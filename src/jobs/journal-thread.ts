@@ -102,13 +102,17 @@ function open(): void {
     // Then there is no file either, and why is asked of that.
   }
   const file = new JournalFile(path)
-  const groups = new GroupCommit(file, operationsOf(file))
+  const lists = new JournalLists(file)
+  const jobs = new JournalDatabase(file, lists)
+  const acceptance = new JournalAcceptance(file, (id) => jobs.get(id))
+  const operations = operationsOf(acceptance, jobs, lists, new JournalSchedules(file))
+  const groups = new GroupCommit(file, operations)
   // No attempt begins before those of the last process are counted (P3): as an outcome it is kept where there is no room.
   const { replies, failure } = groups.commit([[0, 'recover', []]])
   const [, , refused] = replies[0] ?? []
   if (refused !== undefined) throw fromWireError(refused)
   if (isDamage(failure)) throw failure
-  state = { kind: 'open', file, groups, retention: new JournalRetention(file, limits) }
+  state = { kind: 'open', file, groups, retention: new JournalRetention(file, () => jobs.finishes, limits) }
   if (failure === undefined) sayOpen()
   else troubled(file, failure)
   void retain(file, state.retention)
@@ -202,11 +206,12 @@ function close(): void {
   port.close()
 }
 
-function operationsOf(file: JournalFile): JournalOperations {
-  const lists = new JournalLists(file)
-  const jobs = new JournalDatabase(file, lists)
-  const acceptance = new JournalAcceptance(file, (id) => jobs.get(id))
-  const schedules = new JournalSchedules(file)
+function operationsOf(
+  acceptance: JournalAcceptance,
+  jobs: JournalDatabase,
+  lists: JournalLists,
+  schedules: JournalSchedules,
+): JournalOperations {
   return {
     accept: (rows) => acceptance.accept(rows),
     get: (id) => jobs.get(id),
@@ -221,6 +226,7 @@ function operationsOf(file: JournalFile): JournalOperations {
     requeue: (id) => jobs.requeue(id),
     requeueFailed: (service, limit, failedBy) => jobs.requeueFailed(service, limit, failedBy),
     remove: (id) => jobs.remove(id),
+    cancelWaiting: (service, limit) => jobs.cancelWaiting(service, limit),
     unfinished: (service, limit) => lists.unfinished(service, limit),
     countUnfinished: (service) => lists.countUnfinished(service),
     schedules: () => schedules.all(),

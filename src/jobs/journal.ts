@@ -218,6 +218,10 @@ export class Journal implements JobStore {
     return this.#request('remove', id)
   }
 
+  cancelWaiting(service: string, limit: number): Promise<string[]> {
+    return this.#request('cancelWaiting', service, limit)
+  }
+
   unfinished(service: string, limit: number): Promise<string[]> {
     return this.#request('unfinished', service, limit)
   }

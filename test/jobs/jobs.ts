@@ -6,7 +6,7 @@ import type { Accepted, AcceptRequest } from '../../src/jobs/job-store.ts'
 import { Journal, type JournalOptions } from '../../src/jobs/journal.ts'
 
 const silent = () => {}
-const log = { trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent }
+export const log = { trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent }
 
 export const DAY_MS = 24 * 60 * 60 * 1_000
 

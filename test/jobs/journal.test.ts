@@ -1,7 +1,7 @@
 /** The journal over real files: what it was told is there, in every state, order and accident that DESIGN P2 and P3 name. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,6 +11,8 @@ import t, { type Test } from 'tap'
 import type { Job, JobState } from '../../src/jobs/job.ts'
 import type { Idempotency } from '../../src/jobs/job-store.ts'
 import type { Journal, JournalOptions } from '../../src/jobs/journal.ts'
+import { JournalFile } from '../../src/jobs/journal-file.ts'
+import { MIGRATIONS } from '../../src/jobs/journal-schema.ts'
 import { accept, acceptAll, DAY_MS, eventually, kill, newJob, openJournal } from './jobs.ts'
 
 const FAILED = { code: 'METHOD_FAILED', message: 'no such mailbox' }
@@ -123,6 +125,34 @@ t.test('a job that failed is queued anew, with as many attempts again and its hi
   await journal.finish(id, 2, { state: 'succeeded', result: '1' })
   t.match(await journal.requeue(id), { state: 'succeeded' }, 'one that succeeded stays as it is')
   await t.rejects(journal.requeue('unknown'), { code: 'JOB_NOT_FOUND' })
+})
+
+t.test('a job has as many attempts again as at first, however often it is queued anew', async (t) => {
+  const journal = await fresh(t)
+  const { id } = await accept(journal, { maxAttempts: 2 }, { begin: true })
+  for (let attempt = 1; attempt < 4; attempt += 1) {
+    await journal.finish(id, attempt, { state: 'failed', error: FAILED })
+    t.match(await journal.requeue(id), { attempts: attempt, maxAttempts: attempt + 2 })
+    await journal.begin(id)
+  }
+})
+
+t.test('what waits of a service is cancelled in steps, and what runs is not', async (t) => {
+  const journal = await fresh(t)
+  const running = await accept(journal, {}, { begin: true })
+  const waiting = await acceptAll(journal, [
+    {},
+    { method: 'sort' },
+    { notBefore: new Date(Date.now() + DAY_MS).toISOString() },
+  ])
+  const other = await accept(journal, { service: 'other' })
+  const cancelled = await journal.cancelWaiting('mail', 2)
+  t.equal(cancelled.length, 2)
+  cancelled.push(...(await journal.cancelWaiting('mail', 2)))
+  t.strictSame(cancelled.sort(), [...waiting].sort())
+  for (const id of waiting) t.match(await journal.get(id), { state: 'cancelled', error: { code: 'JOB_CANCELLED' } })
+  t.match(await journal.get(running.id), { state: 'running' })
+  t.match(await journal.get(other.id), { state: 'queued' })
 })
 
 t.test('the failed jobs of a service are queued anew in steps, and only those that had failed by then', async (t) => {
@@ -313,6 +343,20 @@ t.test('a key is remembered across a restart, and its job not forgotten before i
   await t.rejects(journal.remove(id), { code: 'CONFLICT', message: /until its idempotency key expires/ })
 })
 
+t.test('a job that was kept for its key only goes with it', async (t) => {
+  const journal = await fresh(t, { keepJobsMs: 0 })
+  const expiresAt = Date.now() + 3_000
+  const { id } = await accept(journal, {}, { begin: true, ...key({ expiresAt }) })
+  await journal.finish(id, 1, { state: 'succeeded', result: '1' })
+  const keyless = await failed(journal)
+  await eventually(async () => (await journal.get(keyless.id)) === undefined)
+  const { id: later } = await failed(journal)
+  await eventually(async () => (await journal.get(later)) === undefined)
+  if (Date.now() < expiresAt) t.match(await journal.get(id), { state: 'succeeded' })
+  await eventually(async () => (await journal.get(id)) === undefined)
+  t.ok(Date.now() >= expiresAt)
+})
+
 t.test('a tick of a schedule and its job are kept together', async (t) => {
   const journal = await fresh(t)
   const schedule = { service: 'mail', name: 'daily', cron: '0 3 * * *', timezone: 'UTC', method: 'send', payload: [1] }
@@ -381,6 +425,32 @@ t.test('a second process on the folder is told who holds it', async (t) => {
   await kill(child)
   const journal = await openJournal(folder)
   await journal.close()
+})
+
+t.test('to open it again writes nothing: a full disk has no room for that', async (t) => {
+  const folder = t.testdir()
+  const path = join(folder, 'jobs.sqlite')
+  const { child } = await holder(t, folder, 10)
+  await kill(child)
+  const contents = () => [path, `${path}-wal`].map((file) => readFileSync(file).toString('base64'))
+  const before = contents()
+  const file = new JournalFile(path)
+  t.strictSame(contents(), before)
+  file.close()
+})
+
+t.test('a file of an older version is brought up to date, and has its jobs', async (t) => {
+  const folder = t.testdir()
+  const old = new DatabaseSync(join(folder, 'jobs.sqlite'))
+  old.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; ${MIGRATIONS[0]} PRAGMA user_version = 1;
+    INSERT INTO jobs (seq, id, service, method, state, maxAttempts, priority, createdAt)
+      VALUES (1, 'old', 'mail', 'send', 'queued', 3, 5, 0);
+    INSERT INTO payloads VALUES (1, '{"to":"ada"}')`)
+  old.close()
+  const journal = await openJournal(folder)
+  t.teardown(() => journal.close())
+  t.match(await journal.due('mail', 1), [{ id: 'old', payload: { to: 'ada' } }])
+  t.match(await journal.begin('old'), { attempts: 1 })
 })
 
 t.test('a file of a newer version is refused, and says so', async (t) => {
@@ -464,6 +534,16 @@ t.test('of finished jobs beyond the greatest number the oldest are forgotten', a
     return items.length <= 10 && items
   })
   t.strictSame(ids(left), finished.slice(-10).reverse())
+})
+
+t.test('when too many operations wait, casts are refused and outcomes are not', async (t) => {
+  const journal = await fresh(t)
+  const { id } = await accept(journal, {}, { begin: true })
+  const waiting = Array.from({ length: 100_000 }, () => journal.nextDueAt('mail'))
+  await t.rejects(accept(journal), { code: 'JOURNAL_UNAVAILABLE' })
+  t.match(await journal.finish(id, 1, { state: 'succeeded', result: '1' }), { state: 'succeeded' })
+  await Promise.all(waiting)
+  t.match(await accept(journal), { state: 'queued' })
 })
 
 t.test('a journal that was closed refuses, and does not hang', async (t) => {
