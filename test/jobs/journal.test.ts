@@ -449,7 +449,7 @@ t.test('a file of an older version is brought up to date, and has its jobs', asy
   old.close()
   const journal = await openJournal(folder)
   t.teardown(() => journal.close())
-  t.match(await journal.due('mail', 1), [{ id: 'old', payload: { to: 'ada' } }])
+  t.match(await journal.due('mail', 1), [{ id: 'old', payload: '{"to":"ada"}' }])
   t.match(await journal.begin('old'), { attempts: 1 })
 })
 
