@@ -30,20 +30,16 @@ const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxA
 export class JournalDatabase {
   /** How many jobs have finished so far; some of them twice, where a transaction had to be repeated. */
   finishes = 0
+  readonly #file: JournalFile
   readonly #lists: JournalLists
-  readonly #run: JournalFile['run']
-  readonly #get: JournalFile['get']
-  readonly #all: JournalFile['all']
 
-  constructor({ run, get, all }: JournalFile, lists: JournalLists) {
-    this.#run = run
-    this.#get = get
-    this.#all = all
+  constructor(file: JournalFile, lists: JournalLists) {
+    this.#file = file
     this.#lists = lists
   }
 
   get(id: string): Job | undefined {
-    const row = this.#get<Row>(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, id)
+    const row = this.#file.get<Row>(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, id)
     return row && toJob(row)
   }
 
@@ -55,32 +51,34 @@ export class JournalDatabase {
 
   due(service: string, limit: number): Job[] {
     const now = Date.now()
-    this.#run(
+    this.#file.run(
       `UPDATE jobs SET state = 'queued' WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsScheduled
         WHERE service = ? AND state = 'scheduled' AND notBefore <= ? ORDER BY notBefore LIMIT ${MAX_PROMOTED})`,
       service,
       now,
     )
-    return this.#all<Row>(
-      `SELECT ${COLUMNS}, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq) AS payload
+    return this.#file
+      .all<Row>(
+        `SELECT ${COLUMNS}, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq) AS payload
         FROM jobs INDEXED BY jobsQueued WHERE service = ? AND state = 'queued' AND ${NOT_EXPIRED}
         ORDER BY priority DESC, seq LIMIT ?`,
-      service,
-      now,
-      limit,
-    ).map(toJob)
+        service,
+        now,
+        limit,
+      )
+      .map(toJob)
   }
 
   nextDueAt(service: string): number | undefined {
     const queued = `SELECT 1 FROM jobs WHERE service = ? AND state = 'queued' LIMIT 1`
-    if (this.#get(queued, service) !== undefined) return Date.now()
+    if (this.#file.get(queued, service) !== undefined) return Date.now()
     const sql = `SELECT min(notBefore) AS at FROM jobs WHERE service = ? AND state = 'scheduled'`
-    return this.#get<{ at: number | null }>(sql, service)?.at ?? undefined
+    return this.#file.get<{ at: number | null }>(sql, service)?.at ?? undefined
   }
 
   beginAttempt(id: string): Job | undefined {
     const now = Date.now()
-    const { changes } = this.#run(
+    const { changes } = this.#file.run(
       `UPDATE jobs SET state = 'running', attempts = attempts + 1, startedAt = coalesce(startedAt, ?),
         history = json_insert(history, '$[#]', json_object('number', attempts + 1, 'startedAt', ?))
         WHERE id = ? AND state = 'queued' AND ${NOT_EXPIRED}`,
@@ -93,7 +91,7 @@ export class JournalDatabase {
   }
 
   release(id: string, attempt: number): void {
-    this.#run(
+    this.#file.run(
       `UPDATE jobs SET state = 'queued', attempts = attempts - 1, history = json_remove(history, '$[#-1]'),
         startedAt = iif(attempts = 1, NULL, startedAt)
         WHERE id = ? AND state = 'running' AND attempts = ?`,
@@ -104,7 +102,7 @@ export class JournalDatabase {
 
   retry(id: string, attempt: number, error: JobError, notBefore: number): Job | undefined {
     this.#endAttempt(id, attempt, error)
-    const { changes } = this.#run(
+    const { changes } = this.#file.run(
       `UPDATE jobs SET state = 'scheduled', notBefore = ? WHERE id = ? AND state = 'running' AND attempts = ?`,
       notBefore,
       id,
@@ -116,7 +114,7 @@ export class JournalDatabase {
   finish(id: string, attempt: number, outcome: JobOutcome): Job | undefined {
     const error = outcome.state === 'succeeded' ? undefined : outcome.error
     this.#endAttempt(id, attempt, error)
-    const { changes } = this.#run(
+    const { changes } = this.#file.run(
       `UPDATE jobs SET state = ?, finishedAt = ?, result = ?, error = ?
         WHERE id = ? AND attempts = ? AND ${ENDS_WHAT[outcome.state]}`,
       outcome.state,
@@ -133,7 +131,7 @@ export class JournalDatabase {
 
   #endAttempt(id: string, attempt: number, error: JobError | undefined): void {
     const end = error === undefined ? '' : `, '$[#-1].error', json(?)`
-    this.#run(
+    this.#file.run(
       `UPDATE jobs SET history = json_set(
           iif(json_array_length(history) > ${MAX_HISTORY}, json_remove(history, '$[0]'), history),
           '$[#-1].endedAt', ?${end})
@@ -147,7 +145,7 @@ export class JournalDatabase {
 
   expire(limit: number): Job[] {
     const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
-    const late = this.#all<{ id: string; attempts: number }>(
+    const late = this.#file.all<{ id: string; attempts: number }>(
       `SELECT id, attempts FROM jobs INDEXED BY jobsExpiring
         WHERE expiresAt <= ? AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?`,
       Date.now(),
@@ -160,14 +158,14 @@ export class JournalDatabase {
 
   requeue(id: string): Job {
     this.#present(id)
-    this.#run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
+    this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
     return this.#present(id)
   }
 
   requeueFailed(service: string, limit: number, failedBy: number): number {
     let requeued = 0
     for (const { method } of this.#lists.kinds(service)) {
-      const { changes } = this.#run(
+      const { changes } = this.#file.run(
         `${REQUEUE} WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsByState
           WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?)`,
         service,
@@ -186,7 +184,7 @@ export class JournalDatabase {
     const ids: string[] = []
     for (const { method } of this.#lists.kinds(service)) {
       for (const state of ['scheduled', 'queued']) {
-        const cancelled = this.#all<{ id: string }>(
+        const cancelled = this.#file.all<{ id: string }>(
           `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE seq IN (SELECT seq
             FROM jobs INDEXED BY jobsByState WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?)
             RETURNING id`,
@@ -205,7 +203,7 @@ export class JournalDatabase {
   }
 
   remove(id: string): void {
-    const key = this.#get<{ expiresAt: number }>(
+    const key = this.#file.get<{ expiresAt: number }>(
       'SELECT expiresAt FROM idempotencyKeys WHERE jobId = ? AND expiresAt > ?',
       id,
       Date.now(),
@@ -216,8 +214,8 @@ export class JournalDatabase {
         jobId: id,
       })
     }
-    this.#run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
-    this.#run('DELETE FROM jobs WHERE id = ?', id)
+    this.#file.run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
+    this.#file.run('DELETE FROM jobs WHERE id = ?', id)
   }
 
   /** A job found running was under way when the process ended: that attempt counts (P3). */
