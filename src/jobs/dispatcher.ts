@@ -287,12 +287,17 @@ export class Dispatcher {
       const queued = this.#queue(lane.service, job, inFlight.cancelled)
       inFlight.queued = queued
       inFlight.handedAt = performance.now()
+      const soon = () => performance.now() - inFlight.handedAt < SOON_MS
       queued.promise.then(
         (result) => {
-          if (performance.now() - inFlight.handedAt < SOON_MS) lane.widen()
+          if (soon()) lane.widen()
           return this.#ended(lane, job, { result: result as string })
         },
-        (error: ThreadplaneError) => this.#ended(lane, job, { error }),
+        (error: ThreadplaneError) => {
+          // A handler that throws has ended as well; a thread that dies, or a time that passes, is another matter.
+          if (hasCode(error, 'METHOD_FAILED') && soon()) lane.widen()
+          return this.#ended(lane, job, { error })
+        },
       )
     } catch (error) {
       void this.#ended(lane, job, { error: error as ThreadplaneError })

@@ -1,0 +1,57 @@
+/** What is done to all jobs of a service: more of them than one step takes, some of which run, and end, meanwhile. */
+import t, { type Test } from 'tap'
+import { isProblem, type LogRecord, openGate, serve, type TestServer } from '../http-helper.ts'
+import { eventually } from '../jobs/jobs.ts'
+
+const MANY = 600
+
+async function castMany(t: Test, server: TestServer, path: string, payload: unknown): Promise<void> {
+  const body = `${JSON.stringify(payload)}\n`.repeat(MANY)
+  const { status } = await server.post(path, undefined, { body, headers: { 'content-type': 'application/x-ndjson' } })
+  t.equal(status, 207)
+}
+
+async function countOf(server: TestServer, state: string): Promise<number> {
+  let count = 0
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { json } = await server.get(`/v1/jobs?limit=1000&state=${state}${cursor && `&cursor=${cursor}`}`)
+    count += json.items.length
+    cursor = json.nextCursor
+  }
+  return count
+}
+
+t.test(
+  'a service is deleted with all its jobs: those that wait, those that run, and those that end just now',
+  async (t) => {
+    const server = await serve(t, { services: { gate: 'gate' } })
+    const { json: running } = await server.cast('gate', 'hold', { token: 'runs' })
+    await server.logs.line('begun', { token: 'runs' } as Partial<LogRecord>)
+    await castMany(t, server, '/v1/services/gate/cast/nap', {})
+    await castMany(t, server, '/v1/services/gate/cast/hold?delayMs=3600000', { token: 'never' })
+    isProblem(t, await server.delete('/v1/services/gate'), 'CONFLICT')
+
+    const deleted = await server.delete('/v1/services/gate?cancelJobs=true')
+    openGate('runs')
+    t.equal(deleted.status, 204, deleted.text)
+    t.match((await server.get(`/v1/jobs/${running.id}`)).json, { state: 'cancelled' })
+    t.equal((await server.get('/v1/services/gate')).status, 404)
+    const [cancelled, succeeded] = [await countOf(server, 'cancelled'), await countOf(server, 'succeeded')]
+    t.equal(cancelled + succeeded, 2 * MANY + 1, 'each has one outcome')
+    t.ok(cancelled > MANY)
+  },
+)
+
+t.test('all failed jobs of a service are queued anew, and have as many attempts as at first', async (t) => {
+  const server = await serve(t, { services: { fails: 'fails' } })
+  const { json } = await server.cast('fails', 'throws')
+  t.match(await server.finished(json.id), { state: 'failed', attempts: 3 })
+  await castMany(t, server, '/v1/services/fails/cast/notRetryable', {})
+  await eventually(async () => (await countOf(server, 'failed')) > MANY)
+  await server.post('/v1/services/fails/stop')
+  t.match(await server.post('/v1/services/fails/retry-failed'), { status: 200, json: { retried: MANY + 1 } })
+  t.equal(await countOf(server, 'queued'), MANY + 1)
+  await server.post('/v1/services/fails/start')
+  await eventually(async () => (await countOf(server, 'failed')) > MANY)
+  t.match((await server.get(`/v1/jobs/${json.id}`)).json, { state: 'failed', attempts: 6, maxAttempts: 6 })
+})

@@ -1,0 +1,54 @@
+/** `Idempotency-Key` over HTTP: one job, however often it is asked for, at once, later, and after a restart (DESIGN section 5). */
+import t from 'tap'
+import { isProblem, serve } from '../http-helper.ts'
+
+const services = { echo: 'echo' }
+const keyed = (key: string) => ({ headers: { 'idempotency-key': `"${key}"` } })
+
+t.test('a hundred requests at once with one key are one job', async (t) => {
+  const server = await serve(t, { services })
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, () => server.post('/v1/services/echo/cast/any', { n: 1 }, keyed('once'))),
+  )
+  t.strictSame([...new Set(answers.map(({ status }) => status))], [202])
+  t.equal(new Set(answers.map(({ json }) => json.id)).size, 1)
+  t.ok(answers.every(({ headers }) => Date.parse(String(headers['idempotency-expires'])) > Date.now()))
+  await server.finished(answers[0]?.json.id)
+  t.match((await server.get('/v1/jobs')).json, { items: [{ attempts: 1, state: 'succeeded' }] })
+  t.equal((await server.get('/v1/jobs')).json.items.length, 1)
+  t.equal((await server.status('echo')).counts.casts, 1)
+})
+
+t.test(
+  'another payload, or other options, under the same key is refused; another method has keys of its own',
+  async (t) => {
+    const server = await serve(t, { services })
+    const path = '/v1/services/echo/cast/any'
+    const { json: first } = await server.post(path, { a: 1, b: 2 }, keyed('k'))
+    t.match(
+      await server.post(path, { b: 2, a: 1 }, keyed('k')),
+      { status: 202, json: { id: first.id } },
+      'in any order',
+    )
+    isProblem(t, await server.post(path, { a: 2, b: 2 }, keyed('k')), 'IDEMPOTENCY_MISMATCH', { jobId: first.id })
+    isProblem(t, await server.post(`${path}?priority=9`, { a: 1, b: 2 }, keyed('k')), 'IDEMPOTENCY_MISMATCH')
+    const other = await server.post('/v1/services/echo/cast/job', {}, keyed('k'))
+    t.equal(other.status, 202)
+    t.not(other.json.id, first.id)
+  },
+)
+
+t.test('a call with a key runs once, and is answered with the same result after a restart', async (t) => {
+  const first = await serve(t, { services })
+  const path = '/v1/services/echo/call/any'
+  t.match(await first.post(path, [7], keyed('call')), { status: 200, json: [7] })
+  await first.close()
+
+  const server = await serve(t, { services, folder: first.folder })
+  const again = await server.post(path, [7], keyed('call'))
+  t.match(again, { status: 200, json: [7] })
+  t.equal((await server.get('/v1/jobs')).json.items.length, 1)
+  isProblem(t, await server.post(path, [8], keyed('call')), 'IDEMPOTENCY_MISMATCH')
+  const { items } = (await server.get('/v1/jobs')).json
+  isProblem(t, await server.delete(`/v1/jobs/${items[0].id}`), 'CONFLICT')
+})
