@@ -19,7 +19,9 @@ export {
   Supervisor,
   type SupervisorOptions,
 } from './service/supervisor.ts'
-export { WorkerThread, type WorkerThreadOptions } from './service/worker-thread.ts'
+export { ServiceWorker, type ServiceWorkerOptions } from './service/service-worker.ts'
+export { WorkerProcess } from './service/worker-process.ts'
+export { WorkerThread } from './service/worker-thread.ts'
 export {
   defineService,
   type MethodContext,

@@ -62,10 +62,10 @@ export class ModuleContract {
     await this.#describing.done
   }
 
-  async #describe({ startTimeoutMs, limits }: ResolvedServiceOptions, signal: AbortSignal): Promise<void> {
+  async #describe({ startTimeoutMs, isolation, limits }: ResolvedServiceOptions, signal: AbortSignal): Promise<void> {
     const { name: service, moduleUrl: module, log } = this.#settings
     try {
-      this.learn(await describeModule({ service, module, limits, log, startTimeoutMs, signal }))
+      this.learn(await describeModule({ service, module, isolation, limits, log, startTimeoutMs, signal }))
     } finally {
       this.#describing = undefined
     }

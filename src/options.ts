@@ -15,6 +15,10 @@ const mebibytes = z.number().min(1).max(65_536)
 /** What names a service, method or schedule; anything else is 404 in use and 422 in `PUT`. */
 export const NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/
 
+/** Where the threads of a service run: in the server's process, or each in a process of its own. */
+export const ISOLATIONS = ['thread', 'process'] as const
+export type Isolation = (typeof ISOLATIONS)[number]
+
 const STRATEGIES = ['oneForOne', 'oneForAll', 'forfeitOneForOne', 'forfeitOneForAll'] as const
 
 export const serviceOptionsSchema = z.strictObject({
@@ -26,6 +30,10 @@ export const serviceOptionsSchema = z.strictObject({
   queueBytes: z.int().min(1_024).optional().describe('Bytes of payloads that may wait in memory'),
   maxResultBytes: z.int().min(1).optional().describe('Largest result, as JSON'),
   prefetch: z.int().min(0).max(4_096).optional().describe('Methods handed to a thread beyond numWorkers'),
+  isolation: z
+    .enum(ISOLATIONS)
+    .optional()
+    .describe('Threads of the server, or each in a process of its own, which may exhaust memory or crash natively'),
   startTimeoutMs: durationMs.optional().describe('From launching a thread to started'),
   shutdownTimeoutMs: durationMs.optional().describe('From stop to the termination of a thread'),
   cancelGraceMs: delayMs.optional().describe('From the abort of a method to the retirement of its thread'),
@@ -44,6 +52,9 @@ export const serviceOptionsSchema = z.strictObject({
       maxOldGenerationSizeMb: mebibytes.optional(),
       maxYoungGenerationSizeMb: mebibytes.optional(),
       stackSizeMb: z.number().min(0.25).max(256).optional(),
+      maxRssMb: mebibytes
+        .optional()
+        .describe("All memory of a process, Buffers too (isolation 'process'); default: a quarter of the machine's"),
     })
     .optional()
     .describe('Memory limits of each thread, in MiB'),
@@ -61,6 +72,7 @@ const SERVICE_DEFAULTS = {
   queueBytes: 64 * 1024 * 1024,
   maxResultBytes: 10 * 1024 * 1024,
   prefetch: 64,
+  isolation: 'thread',
   startTimeoutMs: 30_000,
   shutdownTimeoutMs: 10_000,
   cancelGraceMs: 1_000,

@@ -6,6 +6,7 @@
  */
 import type { PayloadIssue, WireError } from './errors.ts'
 import type { ResolvedMethodOptions, ServiceOptions } from './options.ts'
+import type { SharedSlots } from './slots.ts'
 
 export type JsonSchema = Record<string, unknown>
 
@@ -52,8 +53,7 @@ export interface StartMessage {
   type: 'start'
   numWorkers: number
   maxResultBytes: number
-  /** Of a `SlotTable`. */
-  slots: SharedArrayBuffer
+  slots: SharedSlots
   /** Is this a restart? Then `onRestart` runs first. */
   restarted: boolean
 }

@@ -10,7 +10,7 @@ import { createLogger } from './log.ts'
 import type { ServerMessage } from './plane/server-process.ts'
 import type { Registry } from './registry.ts'
 import { buildServer, type Server } from './server.ts'
-import { WorkerThread } from './service/worker-thread.ts'
+import { ServiceWorker } from './service/service-worker.ts'
 import { within } from './within.ts'
 
 /** How long the termination of threads is waited for. */
@@ -104,12 +104,12 @@ function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Log
         )
       }
       // `process.exit` waits for threads, and one in native code never ends: then only a signal ends the process.
-      if (WorkerThread.alive.size > 0) process.kill(process.pid, 'SIGKILL')
+      if (ServiceWorker.alive.size > 0) process.kill(process.pid, 'SIGKILL')
     },
   )
 }
 
 /** Whoever waits for them goes on then, and closes the journal. */
 async function endThreads(): Promise<void> {
-  await Promise.all([...WorkerThread.alive].map((thread) => thread.terminate()))
+  await Promise.all([...ServiceWorker.alive].map((worker) => worker.terminate()))
 }

@@ -1,14 +1,22 @@
 /**
  * The memory a service's thread shares with the control thread, so that each can look without asking the other.
  */
+import type { Slots, ThreadSlots } from './slots.ts'
 
 /** How often a thread beats, in milliseconds. Source: mode/threads.py ServiceThread._thread_keepalive */
 export const HEARTBEAT_EVERY_MS = 1_000
 
 const MAX_INT32 = 2 ** 31 - 1
 
+/** What is known of a thread's heartbeat. */
+export interface Pulse {
+  /** Another number after every beat. */
+  readonly count: number
+  readonly heapUsedBytes: number
+}
+
 /** Beats as long as the thread's event loop turns, and tells the size of its heap by the way. */
-export class Heartbeat {
+export class Heartbeat implements Pulse {
   readonly buffer: SharedArrayBuffer
   readonly #words: Int32Array
 
@@ -22,7 +30,6 @@ export class Heartbeat {
     Atomics.add(this.#words, 0, 1)
   }
 
-  /** Another number after every beat. */
   get count(): number {
     return Atomics.load(this.#words, 0)
   }
@@ -37,46 +44,37 @@ export class Heartbeat {
  * begun. Begin and revoke are one compare-and-exchange each, so a method either begins or is the control thread's to
  * give elsewhere, never both (P3). A stale message finds another number in its slot and does nothing.
  */
-export class SlotTable {
-  readonly buffer: SharedArrayBuffer
+export class SlotTable implements Slots, ThreadSlots {
+  readonly shared: SharedArrayBuffer
   readonly #slots: Int32Array
 
-  /** @param from how many slots a new table has, or the buffer of the other side's */
+  /** @param from how many slots a new table has, or what the other side shares */
   constructor(from: number | SharedArrayBuffer) {
-    this.buffer = typeof from === 'number' ? new SharedArrayBuffer(from * Int32Array.BYTES_PER_ELEMENT) : from
-    this.#slots = new Int32Array(this.buffer)
+    this.shared = typeof from === 'number' ? new SharedArrayBuffer(from * Int32Array.BYTES_PER_ELEMENT) : from
+    this.#slots = new Int32Array(this.shared)
   }
 
   get length(): number {
     return this.#slots.length
   }
 
-  /** The control thread hands a method over. */
   hand(slot: number, sequence: number): void {
     Atomics.store(this.#slots, slot, sequence)
   }
 
-  /** Is a method still to begin? */
   isHanded(slot: number, sequence: number): boolean {
     return Atomics.load(this.#slots, slot) === sequence
   }
 
-  /** The thread begins a method; false if it was revoked meanwhile. */
   begin(slot: number, sequence: number): boolean {
     return Atomics.compareExchange(this.#slots, slot, sequence, -sequence) === sequence
   }
 
-  /** The control thread takes a method back; true if it had not begun and now never will. */
   revoke(slot: number, sequence: number): boolean {
     return Atomics.compareExchange(this.#slots, slot, sequence, 0) === sequence
   }
 
   hasBegun(slot: number, sequence: number): boolean {
     return Atomics.load(this.#slots, slot) === -sequence
-  }
-
-  /** The sequence number after this one: positive, and never 0, which is an empty slot. */
-  static next(sequence: number): number {
-    return sequence === MAX_INT32 ? 1 : sequence + 1
   }
 }

@@ -12,6 +12,7 @@ import { MethodQueue } from './service/method-queue.ts'
 import { QueuedMethod } from './service/queued-method.ts'
 import { QueueServiceThread } from './service/queue-service-thread.ts'
 import type { ServiceLog } from './service/service.ts'
+import { ServiceWorker } from './service/service-worker.ts'
 import type { Supervisor } from './service/supervisor.ts'
 import { uuidv7 } from './uuidv7.ts'
 import { within } from './within.ts'
@@ -126,6 +127,11 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   /** Methods that wait: in the queue, or handed to a thread and not begun. */
   get waiting(): number {
     return this.threads.reduce((sum, thread) => sum + thread.prefetched, this.methodQueue.size)
+  }
+
+  /** Threads that were told to end and have not, as they are in native code. */
+  get stuck(): number {
+    return ServiceWorker.stuckOf(this.name)
   }
 
   /**

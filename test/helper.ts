@@ -3,10 +3,18 @@ import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceDefinition } from 'threadplane'
 import { QueueServiceThread, type QueueServiceThreadOptions } from '../src/service/queue-service-thread.ts'
+import type { Isolation } from '../src/options.ts'
 import type { LifecycleState, Service, ServiceLog } from '../src/service/service.ts'
 import { ServiceThread, type ServiceThreadOptions } from '../src/service/service-thread.ts'
+import type { ServiceWorker } from '../src/service/service-worker.ts'
+import type { ServiceWorkerClass } from '../src/service/thread-session.ts'
+import { WorkerProcess } from '../src/service/worker-process.ts'
+import { WorkerThread } from '../src/service/worker-thread.ts'
 
 const DEADLINE_MS = 15_000
+
+/** Of every service of these helpers. The tests in `service/process/` are those of threads, with another. */
+export const isolation = (process.env.TEST_ISOLATION ?? 'thread') as Isolation
 
 /** The part of a tap test that is used. */
 export interface Teardown {
@@ -120,7 +128,8 @@ export function queueThread<Module extends ServiceDefinition = ServiceDefinition
   settings: Settings = {},
 ): { thread: QueueServiceThread<Module>; log: RecordingLog } {
   const log = new RecordingLog()
-  const thread = new QueueServiceThread<Module>({ name, module: fixture(name), log: log.log, ...settings })
+  const options = { isolation, ...settings.options }
+  const thread = new QueueServiceThread<Module>({ name, module: fixture(name), log: log.log, ...settings, options })
   t.teardown(() => thread.stop())
   return { thread, log }
 }
@@ -143,7 +152,22 @@ export function serviceThread(
   settings: Partial<ServiceThreadOptions> = {},
 ): { thread: ServiceThread; log: RecordingLog } {
   const log = new RecordingLog()
-  const thread = new ServiceThread({ name, module: fixture(name), log: log.log, ...settings })
+  const options = { isolation, ...settings.options }
+  const thread = new ServiceThread({ name, module: fixture(name), log: log.log, ...settings, options })
   t.teardown(() => thread.stop())
   return { thread, log }
+}
+
+/** A class that keeps the workers it has started. */
+export function watched(onStart: () => void = () => {}): { workers: ServiceWorker[]; Worker: ServiceWorkerClass } {
+  const workers: ServiceWorker[] = []
+  const Base = (isolation === 'process' ? WorkerProcess : WorkerThread) as typeof WorkerProcess
+  class Watched extends Base {
+    override start() {
+      onStart()
+      workers.push(this)
+      super.start()
+    }
+  }
+  return { workers, Worker: Watched }
 }

@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import t from 'tap'
 import { Worker } from 'node:worker_threads'
 import { Heartbeat, SlotTable } from '../src/shared-memory.ts'
+import { nextSequence } from '../src/slots.ts'
 
 t.test('a slot is begun or revoked, never both; a stale number does nothing', (t) => {
   const control = new SlotTable(2)
-  const thread = new SlotTable(control.buffer)
+  const thread = new SlotTable(control.shared)
   t.equal(thread.length, 2)
   control.hand(0, 7)
   t.equal(thread.isHanded(0, 7), true)
@@ -37,7 +38,7 @@ t.test('two threads at the same slots: each method is had by exactly one of them
       parentPort.postMessage(begun)
     })`
   const module = new URL('../src/shared-memory.js', import.meta.url).href
-  const worker = new Worker(begin, { eval: true, workerData: { buffer: table.buffer, module } })
+  const worker = new Worker(begin, { eval: true, workerData: { buffer: table.shared, module } })
   await once(worker, 'message')
   const revoked: number[] = []
   for (let slot = rounds - 1; slot >= 0; slot -= 1) if (table.revoke(slot, slot + 1)) revoked.push(slot)
@@ -50,8 +51,8 @@ t.test('two threads at the same slots: each method is had by exactly one of them
 
 t.test('sequence numbers wrap around to 1, never to 0, and stay apart from their negation', (t) => {
   const most = 2 ** 31 - 1
-  t.equal(SlotTable.next(0), 1)
-  t.equal(SlotTable.next(most), 1)
+  t.equal(nextSequence(0), 1)
+  t.equal(nextSequence(most), 1)
   const table = new SlotTable(1)
   table.hand(0, most)
   t.equal(table.begin(0, most), true)

@@ -2,7 +2,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { z } from 'zod'
 import { toWireError } from '../../src/errors.ts'
-import { serviceOptionsSchema, type ServiceOptions } from '../../src/options.ts'
+import { ISOLATIONS, serviceOptionsSchema, type ServiceOptions } from '../../src/options.ts'
 import type { SupervisedService } from '../../src/supervised-service.ts'
 import { Nullable } from './nullable.ts'
 
@@ -31,7 +31,9 @@ export const ServiceStatus = Type.Object(
       enum: ['stopped', 'starting', 'running', 'paused', 'stopping', 'crashed', 'backoff', 'failed'],
     }),
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
+    isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where its threads run' }),
     threads: Type.Array(Thread),
+    stuck: Type.Integer({ description: 'Threads that were told to end and have not: they are in native code' }),
     queue: Type.Object({
       size: Type.Integer({ description: 'Methods that wait' }),
       running: Type.Integer({ description: 'Methods that have begun' }),
@@ -115,6 +117,7 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     ...(description?.description !== undefined && { description: description.description }),
     state: service.state,
     desiredState: service.desiredState,
+    isolation: options.isolation,
     threads: service.threads.map((thread) => ({
       id: thread.threadId,
       state: thread.state,
@@ -124,6 +127,7 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
       heapUsedBytes: thread.heapUsedBytes,
       startedAt: thread.startedAt?.toISOString() ?? null,
     })),
+    stuck: service.stuck,
     queue: { size: service.waiting, running: service.running, capacity: options.queueCapacity },
     counts: { ...service.counts },
     restartCount: service.restartCount,

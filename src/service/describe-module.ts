@@ -1,4 +1,4 @@
-/** Has a module describe itself in a thread that lives for nothing else: no hook of it runs. */
+/** Has a module describe itself in a thread, or process, that lives for nothing else: no hook of it runs. */
 import type { ServiceDescription } from '../protocol.ts'
 import { ThreadSession, type ThreadSessionOptions, withinStartTimeout } from './thread-session.ts'
 

@@ -5,7 +5,7 @@
 import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import type { ControlMessage, FailureMessage, MethodFailure, ProgressMessage, ResultMessage } from '../protocol.ts'
-import { SlotTable } from '../shared-memory.ts'
+import { nextSequence, type Slots } from '../slots.ts'
 import type { Consumer, MethodQueue } from './method-queue.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
@@ -15,7 +15,7 @@ const SWEEP_EVERY_MS = 50
 export interface HandoffOptions {
   queue: MethodQueue
   /** As many slots as methods are handed at a time: `numWorkers + prefetch`. */
-  slots: SlotTable
+  slots: Slots
   cancelGraceMs: number
   post: (messages: ControlMessage[]) => void
   /** A method went on after its own deadline or a cancellation, and the grace: the thread is to be retired. */
@@ -60,7 +60,7 @@ export class Handoff implements Consumer, Place {
 
   hand(method: QueuedMethod): void {
     const slot = this.#free.pop() as number
-    this.#sequence = SlotTable.next(this.#sequence)
+    this.#sequence = nextSequence(this.#sequence)
     const sequence = this.#sequence
     this.#slots[slot] = method
     method.slot = slot

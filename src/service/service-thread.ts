@@ -8,8 +8,8 @@ import { ThreadplaneError } from '../errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../options.ts'
 import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
 import { Service, type ServiceOptionsBase } from './service.ts'
-import { ThreadSession, withinStartTimeout } from './thread-session.ts'
-import type { WorkerThread } from './worker-thread.ts'
+import { ServiceWorker } from './service-worker.ts'
+import { type ServiceWorkerClass, ThreadSession, withinStartTimeout } from './thread-session.ts'
 
 export interface ServiceThreadOptions extends ServiceOptionsBase {
   /** The service module: a `file:` URL or a path. */
@@ -22,11 +22,14 @@ export interface ServiceThreadOptions extends ServiceOptionsBase {
   waitForThread?: boolean
   /** False: `stop()` does not wait for the thread's end, which stays bounded by `shutdownTimeoutMs`. Default true. */
   waitForShutdown?: boolean
-  /** Another class that owns the thread. */
-  Worker?: typeof WorkerThread
+  /** Another class that owns the thread, whatever the isolation. */
+  Worker?: ServiceWorkerClass
   /** Told whenever the module has described itself. */
   onDescribed?: (description: ServiceDescription) => void
 }
+
+/** A service with so many threads that were told to end and have not gets no other. */
+const MAX_STUCK = 8
 
 export class ServiceThread extends Service {
   readonly module: string
@@ -136,13 +139,14 @@ export class ServiceThread extends Service {
       withinStartTimeout(promise, this.options.startTimeoutMs, `the start of ${this.name}`, performance.now() - since)
     for (;;) {
       if (this.#ended !== ended) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
-      const { limits } = this.options
-      const session = this.#newSession(limits)
+      this.#refuseIfStuck()
+      const birth = this.#birth()
+      const session = this.#newSession(birth)
       this.#launching.add(session)
       try {
         this.#describe(await within(session.described))
-        // Memory limits are given at birth: where the module itself sets them, it is born again with them.
-        if (!isDeepStrictEqual(limits, this.options.limits)) {
+        // Where the module itself sets what is given at birth, it is born again with that.
+        if (!isDeepStrictEqual(birth, this.#birth())) {
           await session.terminate()
           continue
         }
@@ -158,14 +162,25 @@ export class ServiceThread extends Service {
     }
   }
 
-  #newSession(limits: ResolvedServiceOptions['limits']): ThreadSession {
-    const { Worker } = this.#settings
+  #birth(): Pick<ResolvedServiceOptions, 'isolation' | 'limits'> {
+    const { isolation, limits } = this.options
+    return { isolation, limits }
+  }
+
+  /** Threads in native code cost what they hold, perhaps for ever (P5). */
+  #refuseIfStuck(): void {
+    const stuck = ServiceWorker.stuckOf(this.name)
+    if (stuck < MAX_STUCK) return
+    throw new ThreadplaneError('START_FAILED', `${stuck} threads of ${this.name} are stuck in native code already`)
+  }
+
+  #newSession(birth: Pick<ResolvedServiceOptions, 'isolation' | 'limits'>): ThreadSession {
     const session: ThreadSession = new ThreadSession({
       service: this.name,
       module: this.module,
-      limits,
+      ...birth,
       log: this.log,
-      ...(Worker !== undefined && { Worker }),
+      Worker: this.#settings.Worker,
       onMessage: (message) => this.onThreadMessage(session, message),
       onDeath: (reason) => this.onThreadDeath(session, reason),
     })

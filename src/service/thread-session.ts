@@ -3,24 +3,37 @@
  * A ServiceThread has one at a time, and more while threads are replaced.
  */
 import { fromWireError, ThreadplaneError } from '../errors.ts'
-import type { ResolvedServiceOptions } from '../options.ts'
+import type { Isolation, ResolvedServiceOptions } from '../options.ts'
 import type { ControlMessage, ServiceDescription, ThreadMessage } from '../protocol.ts'
-import { Heartbeat, SlotTable } from '../shared-memory.ts'
+import { SlotTable } from '../shared-memory.ts'
+import type { Slots } from '../slots.ts'
 import { within } from '../within.ts'
 import { Deferred } from './deferred.ts'
 import type { ServiceLog } from './service.ts'
+import type { ServiceWorker, ServiceWorkerOptions } from './service-worker.ts'
+import { WorkerProcess } from './worker-process.ts'
 import { WorkerThread } from './worker-thread.ts'
 
 /** How often the heartbeat is looked at. Source: mode/threads.py ServiceThread._keepalive2 */
 const KEEPALIVE_EVERY_MS = 1_100
 const UNRESPONSIVE_AFTER_MS = 3_000
 
+const WORKERS = { thread: WorkerThread, process: WorkerProcess } as const satisfies Record<
+  Isolation,
+  ServiceWorkerClass
+>
+
+/** `WorkerThread`, `WorkerProcess`, or a class of one's own. */
+export type ServiceWorkerClass = new (options: ServiceWorkerOptions) => ServiceWorker
+
 export interface ThreadSessionOptions {
   service: string
   /** `file:` URL of the service module. */
   module: string
+  isolation: Isolation
   limits: ResolvedServiceOptions['limits']
-  Worker?: typeof WorkerThread
+  /** Another class than that of the isolation. */
+  Worker?: ServiceWorkerClass | undefined
   log: ServiceLog | undefined
   /** What the thread says once it has started, but for logs. */
   onMessage: (message: ThreadMessage) => void
@@ -32,16 +45,15 @@ let lastId = 0
 
 export class ThreadSession {
   readonly id = ++lastId
-  readonly worker: WorkerThread
+  readonly worker: ServiceWorker
   readonly startedAt = new Date()
   /** Settled by the module's description, or by what kept it from being made. */
   readonly described: Promise<ServiceDescription>
-  slots = new SlotTable(0)
+  slots: Slots = new SlotTable(0)
   /** When the thread was last seen to be awake, in milliseconds since the epoch, by a monotonic clock. */
   lastWakeupAt = now()
   responsive = true
   readonly #options: ThreadSessionOptions
-  readonly #heartbeat = new Heartbeat()
   readonly #keepalive: NodeJS.Timeout
   readonly #describe = new Deferred<ServiceDescription>()
   readonly #start = new Deferred<void>()
@@ -53,9 +65,10 @@ export class ThreadSession {
   constructor(options: ThreadSessionOptions) {
     this.#options = options
     this.described = this.#describe.promise
-    const { service, module, limits, Worker = WorkerThread } = options
+    const { service, module, isolation, limits, Worker = WORKERS[isolation] } = options
     this.worker = new Worker({
-      data: { service, module, heartbeat: this.#heartbeat.buffer },
+      service,
+      module,
       limits,
       onMessages: (messages) => {
         for (const message of messages) this.#receive(message)
@@ -63,6 +76,7 @@ export class ThreadSession {
       onError: (error) => {
         this.#lastWords ??= error
       },
+      onStuck: () => this.#stuck(),
       onExit: (exitCode) => this.#ended(exitCode),
     })
     this.#keepalive = setInterval(() => this.#look(), KEEPALIVE_EVERY_MS).unref()
@@ -71,9 +85,9 @@ export class ThreadSession {
 
   /** Runs the hooks of the start in the thread; resolves once it takes methods. */
   async start(options: ResolvedServiceOptions, restarted: boolean): Promise<void> {
-    this.slots = new SlotTable(options.numWorkers + options.prefetch)
-    const { numWorkers, maxResultBytes } = options
-    this.send({ type: 'start', numWorkers, maxResultBytes, slots: this.slots.buffer, restarted })
+    const { numWorkers, prefetch, maxResultBytes } = options
+    this.slots = this.worker.slots(numWorkers + prefetch)
+    this.send({ type: 'start', numWorkers, maxResultBytes, slots: this.slots.shared, restarted })
     await this.#start.promise
   }
 
@@ -95,8 +109,13 @@ export class ThreadSession {
 
   async terminate(): Promise<void> {
     this.#expected = true
-    if (await this.worker.terminate()) return
-    this.#options.log?.error({ service: this.#options.service }, 'stuck: the thread is in native code and does not end')
+    await this.worker.terminate()
+  }
+
+  #stuck(): void {
+    const { service, log } = this.#options
+    log?.error({ service }, 'stuck: the thread is in native code and does not end')
+    void this.worker.stop().then(() => log?.info({ service }, 'the stuck thread has ended'))
   }
 
   #receive(message: ThreadMessage): void {
@@ -133,7 +152,7 @@ export class ThreadSession {
 
   #look(): void {
     const { service, log } = this.#options
-    const beats = this.#heartbeat.count
+    const beats = this.worker.pulse.count
     if (beats !== this.#beats) {
       this.#beats = beats
       this.lastWakeupAt = now()
@@ -146,7 +165,7 @@ export class ThreadSession {
   }
 
   get heapUsedBytes(): number {
-    return this.#heartbeat.heapUsedBytes
+    return this.worker.pulse.heapUsedBytes
   }
 }
 

@@ -8,6 +8,8 @@ import type { Outbox } from '../outbox.ts'
 import { payloadIssues } from '../payload-issues.ts'
 import type { MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol.ts'
 import { SlotTable } from '../shared-memory.ts'
+import { ThreadSlotLog } from '../slot-log.ts'
+import type { ThreadSlots } from '../slots.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
 import { RunningMethod } from './running-method.ts'
 import { serializeResult } from './serialize-result.ts'
@@ -30,7 +32,7 @@ export class Consumers {
   #yielding = false
   #pumping = false
   #options: StartMessage | undefined
-  #slots = new SlotTable(0)
+  #slots: ThreadSlots = new SlotTable(0)
   #state: unknown
 
   constructor(definition: ServiceDefinition, outbox: Outbox<ThreadMessage>, logger: ThreadLogger) {
@@ -42,7 +44,8 @@ export class Consumers {
   /** @param state what `onThreadStarted` returned */
   start(options: StartMessage, state: unknown): void {
     this.#options = options
-    this.#slots = new SlotTable(options.slots)
+    const { slots } = options
+    this.#slots = slots instanceof SharedArrayBuffer ? new SlotTable(slots) : new ThreadSlotLog(slots)
     this.#state = state
     this.pump()
   }

@@ -195,7 +195,7 @@ function handoff(queue: MethodQueue, length: number) {
     await new Promise((resolve) => setImmediate(resolve))
     return {
       runs: posted.filter((message): message is RunMessage => message.type === 'run'),
-      slots: new SlotTable(slots.buffer),
+      slots: new SlotTable(slots.shared),
     }
   }
   return { consumer, thread }

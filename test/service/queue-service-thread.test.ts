@@ -1,11 +1,9 @@
 /** mode.threads, kept: each row of DESIGN section 3 that is about calls, casts and the queue, with real threads. */
-import { BroadcastChannel } from 'node:worker_threads'
 import t from 'tap'
+import { serveGates } from '../gates.ts'
 import { errorOf, queueThread, startedThread, within } from '../helper.ts'
 
-const gates = new BroadcastChannel('gates')
-t.teardown(() => gates.close())
-const open = (key: string) => gates.postMessage(key)
+const open = serveGates(t)
 
 t.test('callThread returns the result of the method', async (t) => {
   const { thread } = await startedThread(t, 'hooks')

@@ -1,25 +1,21 @@
 /** mode.threads, kept: each row of DESIGN section 3 that is about a ServiceThread, with real threads. */
 import t from 'tap'
-import { setEnvironmentData } from 'node:worker_threads'
-import { WorkerThread } from '../../src/service/worker-thread.ts'
 import { ServiceThread } from '../../src/service/service-thread.ts'
 import { Service } from '../../src/service/service.ts'
-import { errorOf, fixture, reached, RecordingLog, serviceThread, startedThread, queueThread } from '../helper.ts'
+import {
+  errorOf,
+  fixture,
+  isolation,
+  queueThread,
+  reached,
+  RecordingLog,
+  serviceThread,
+  startedThread,
+  watched,
+} from '../helper.ts'
 
 /** The hooks of a module, in the order its thread ran them. */
 const hooks = (log: RecordingLog) => log.messages.filter((message) => message.startsWith('on'))
-
-/** Keeps the threads it has started. */
-function watched() {
-  const workers: WorkerThread[] = []
-  class Watched extends WorkerThread {
-    constructor(...args: ConstructorParameters<typeof WorkerThread>) {
-      super(...args)
-      workers.push(this)
-    }
-  }
-  return { workers, Worker: Watched }
-}
 
 t.test('start() waits until the thread is fully started: its hooks have run, and its children', async (t) => {
   const { thread, log } = serviceThread(t, 'hooks')
@@ -211,16 +207,9 @@ t.test('a crash from outside ends the thread, and what follows it waits for that
 })
 
 t.test('a start waits for the end of the thread before, that of a crash included', async (t) => {
-  const { workers } = watched()
   const alive: number[] = []
-  class Counting extends WorkerThread {
-    override start() {
-      workers.push(this)
-      alive.push(workers.filter((worker) => worker !== this && !worker.isStopped).length)
-      super.start()
-    }
-  }
-  const { thread } = serviceThread(t, 'hooks', { Worker: Counting })
+  const { workers, Worker } = watched(() => alive.push(workers.filter((worker) => !worker.isStopped).length))
+  const { thread } = serviceThread(t, 'hooks', { Worker })
   await thread.start()
   thread.crash(new Error('the roof fell in'))
   await thread.restart()
@@ -330,7 +319,7 @@ t.test('hooks of a subclass run on the control side, hooks of a module in its th
     }
   }
   const log = new RecordingLog()
-  const thread = new Told({ name: 'hooks', module: fixture('hooks'), log: log.log })
+  const thread = new Told({ name: 'hooks', module: fixture('hooks'), log: log.log, options: { isolation } })
   await thread.start()
   await thread.restart()
   await thread.stop()
@@ -345,9 +334,13 @@ t.test('hooks of a subclass run on the control side, hooks of a module in its th
     'onStop stopping',
     'onShutdown stopping',
   ])
-  const threads = new Set(log.lines.map(({ fields }) => fields.threadId).filter(Boolean))
+  const lines = log.lines.filter(({ fields }) => 'threadId' in fields)
+  const threads = new Set(lines.map(({ fields: { pid, threadId } }) => JSON.stringify([pid, threadId])))
   t.equal(threads.size, 2, 'each life of it has a thread')
-  t.notOk(threads.has(0), 'none of which is the main thread')
+  t.notOk(
+    lines.some(({ fields }) => fields.threadId === 0),
+    'none of which is the main thread',
+  )
 })
 
 t.test('an error in onStop of a subclass does not leave its thread running', async (t) => {
@@ -382,8 +375,8 @@ t.test('limits that the module sets for itself are those of its thread', async (
 t.test('a thread that failed to start can be started again', async (t) => {
   const { thread } = queueThread(t, 'fails-to-start')
   await errorOf(thread.start())
-  setEnvironmentData('healthy', true)
-  t.teardown(() => setEnvironmentData('healthy', false))
+  process.env.TEST_HEALTHY = 'true'
+  t.teardown(() => delete process.env.TEST_HEALTHY)
   await thread.start()
   t.equal(thread.crashReason, undefined)
   t.equal(await thread.callThread('echo', 1), 1)

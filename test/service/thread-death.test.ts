@@ -1,16 +1,13 @@
 /** P4: a thread may die at any moment, and no promise is left pending. And who may cost whom what (DESIGN section 7). */
-import { BroadcastChannel } from 'node:worker_threads'
 import t from 'tap'
+import { serveGates } from '../gates.ts'
 import { MethodQueue } from '../../src/service/method-queue.ts'
 import { QueuedMethod } from '../../src/service/queued-method.ts'
 import { OneForOneSupervisor } from '../../src/service/supervisor.ts'
 import { Service } from '../../src/service/service.ts'
-import { WorkerThread } from '../../src/service/worker-thread.ts'
-import { errorOf, queueThread, reached, startedThread, within } from '../helper.ts'
+import { errorOf, queueThread, reached, startedThread, watched, within } from '../helper.ts'
 
-const gates = new BroadcastChannel('gates')
-t.teardown(() => gates.close())
-const open = (key: string) => gates.postMessage(key)
+const open = serveGates(t)
 
 const policy = { maxRestarts: 100, periodMs: 60_000, backoffMs: 10, backoffMaxMs: 20 }
 
@@ -54,14 +51,8 @@ t.test(
 )
 
 t.test('no promise is left pending when the thread is terminated', async (t) => {
-  const workers: WorkerThread[] = []
-  class Exposed extends WorkerThread {
-    override start() {
-      workers.push(this)
-      super.start()
-    }
-  }
-  const { thread, log } = await startedThread(t, 'dies', { Worker: Exposed })
+  const { workers, Worker } = watched()
+  const { thread, log } = await startedThread(t, 'dies', { Worker })
   const hanging = errorOf(thread.callThread('hang', null))
   await log.line('hanging')
   await workers[0]?.terminate()
@@ -164,14 +155,8 @@ t.test('a method past its own timeoutMs and cancelGraceMs retires its thread; by
 })
 
 t.test('a thread that loops past its deadline is retired and terminated; the next call meets a new one', async (t) => {
-  const workers: WorkerThread[] = []
-  class Exposed extends WorkerThread {
-    override start() {
-      workers.push(this)
-      super.start()
-    }
-  }
-  const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 }, Worker: Exposed })
+  const { workers, Worker } = watched()
+  const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 }, Worker })
   const looping = errorOf(thread.callThread('loop', null))
   const queued = thread.callThread('echo', 'queued')
   t.match(await looping, { code: 'DEADLINE_EXCEEDED' })
@@ -183,14 +168,8 @@ t.test('a thread that loops past its deadline is retired and terminated; the nex
 })
 
 t.test('a retired thread whose methods end is stopped, and costs no error', async (t) => {
-  const workers: WorkerThread[] = []
-  class Exposed extends WorkerThread {
-    override start() {
-      workers.push(this)
-      super.start()
-    }
-  }
-  const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 }, Worker: Exposed })
+  const { workers, Worker } = watched()
+  const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 }, Worker })
   const bystander = thread.callThread('wait', { key: 'bystander' })
   await log.line('begun bystander')
   await errorOf(thread.callThread('stubborn', { key: 'stubborn' }))
@@ -203,15 +182,9 @@ t.test('a retired thread whose methods end is stopped, and costs no error', asyn
 })
 
 t.test('a crash of the service ends retired threads no sooner, and stop() ends them all', async (t) => {
-  const workers: WorkerThread[] = []
-  class Exposed extends WorkerThread {
-    override start() {
-      workers.push(this)
-      super.start()
-    }
-  }
+  const { workers, Worker } = watched()
   const options = { cancelGraceMs: 50, shutdownTimeoutMs: 300 }
-  const { thread, log } = await startedThread(t, 'gates', { options, Worker: Exposed })
+  const { thread, log } = await startedThread(t, 'gates', { options, Worker })
   const bystander = errorOf(thread.callThread('wait', { key: 'never' }))
   await log.line('begun never')
   await errorOf(thread.callThread('stubborn', { key: 'stubborn' }))

@@ -1,0 +1,43 @@
+/**
+ * What the control thread and the main thread of a service's process say to each other, beside the messages of the
+ * service's thread, which that main thread passes on as they are: as arrays. Pure.
+ */
+import type { EventLoopUtilization } from 'node:perf_hooks'
+import type { WireError } from './errors.ts'
+import type { ResolvedServiceOptions } from './options.ts'
+import type { ControlWire, ThreadWire } from './wire.ts'
+
+/** The first message: what to run. */
+export interface LaunchMessage {
+  type: 'launch'
+  service: string
+  /** `file:` URL of the service module. */
+  module: string
+  limits: ResolvedServiceOptions['limits']
+}
+export interface TerminateMessage {
+  type: 'terminate'
+}
+export type ToProcess = LaunchMessage | TerminateMessage | ControlWire[]
+
+/** What a thread in the same process would see by itself. */
+export interface ReportMessage {
+  type: 'report'
+  beats: number
+  heapUsedBytes: number
+  utilization: EventLoopUtilization
+}
+/** The thread threw before it could say so itself, or the process has taken too much memory. */
+export interface ErrorMessage {
+  type: 'error'
+  error: WireError
+}
+/** The thread has ended; the process ends too. */
+export interface EndedMessage {
+  type: 'ended'
+  exitCode: number
+}
+export type FromProcess = ReportMessage | ErrorMessage | EndedMessage | ThreadWire[]
+
+/** The code that Node gives a thread that ran out of memory. */
+export const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY'

@@ -1,0 +1,41 @@
+/**
+ * Gates: a method of `fixtures/gates.ts` waits at one until a test opens it, in whichever process the method runs. Both
+ * sides meet at a socket, whose path is in the environment that threads and processes inherit.
+ */
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Teardown } from './helper.ts'
+
+/** The test's side. Returns what opens a gate. */
+export function serveGates(t: Teardown): (key: string) => void {
+  const path = join(tmpdir(), `threadplane-gates-${process.pid}`)
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    socket.write('hello\n')
+  })
+  server.listen(path)
+  process.env.TEST_GATES = path
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return (key) => {
+    for (const socket of sockets) socket.write(`${key}\n`)
+  }
+}
+
+/** The service's side. Resolves once it will hear of every gate that is opened. */
+export async function watchGates(onOpen: (key: string) => void): Promise<void> {
+  const socket = connect(process.env.TEST_GATES as string)
+  socket.on('error', () => {})
+  const lines = createInterface(socket)
+  await once(lines, 'line')
+  lines.on('line', onOpen)
+  socket.unref()
+}
