@@ -54,6 +54,7 @@ export interface StartMessage {
   maxResultBytes: number
   /** Of a `SlotTable`. */
   slots: SharedArrayBuffer
+  beatEveryMs: number
   /** Is this a restart? Then `onRestart` runs first. */
   restarted: boolean
 }

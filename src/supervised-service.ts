@@ -12,6 +12,7 @@ import { MethodQueue } from './service/method-queue.ts'
 import { QueuedMethod } from './service/queued-method.ts'
 import { QueueServiceThread } from './service/queue-service-thread.ts'
 import type { ServiceLog } from './service/service.ts'
+import type { LiveStack } from './service/service-thread.ts'
 import type { Supervisor } from './service/supervisor.ts'
 import { uuidv7 } from './uuidv7.ts'
 import { within } from './within.ts'
@@ -126,6 +127,11 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   /** Methods that wait: in the queue, or handed to a thread and not begun. */
   get waiting(): number {
     return this.threads.reduce((sum, thread) => sum + thread.prefetched, this.methodQueue.size)
+  }
+
+  /** What each of its threads is doing now. */
+  async stacks(): Promise<LiveStack[]> {
+    return (await Promise.all(this.threads.map((thread) => thread.stacks()))).flat()
   }
 
   /**

@@ -215,16 +215,19 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     const handoff = this.#handoffs.get(session)
     if (handoff === undefined) return
     if (session === this.session && this.state === 'running') {
-      this.log?.warn(
-        { service: this.name, method: method.method, jobId: method.job.id },
-        'the thread is retired: a method goes on after its deadline',
-      )
+      void this.#reportOverdue(session, method)
       this.session = undefined
       handoff.close()
       void handoff.idle().then(() => this.#end(session))
       void this.#replace()
     }
     if (handoff.allOverdue) void this.#end(session, new Error(`${method.method} went on after its deadline`))
+  }
+
+  async #reportOverdue(session: ThreadSession, { method, job }: QueuedMethod): Promise<void> {
+    const err = await session.blame(new Error(`${this.name}.${method} goes on after its deadline`))
+    const about = { service: this.name, method, jobId: job.id, err }
+    this.log?.warn(about, 'the thread is retired: a method goes on after its deadline')
   }
 
   async #replace(): Promise<void> {

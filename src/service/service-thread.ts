@@ -9,6 +9,7 @@ import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions
 import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
 import { Service, type ServiceOptionsBase } from './service.ts'
 import { ThreadSession, withinStartTimeout } from './thread-session.ts'
+import type { ThreadStack } from './thread-stack.ts'
 import type { WorkerThread } from './worker-thread.ts'
 
 export interface ServiceThreadOptions extends ServiceOptionsBase {
@@ -28,6 +29,9 @@ export interface ServiceThreadOptions extends ServiceOptionsBase {
   onDescribed?: (description: ServiceDescription) => void
 }
 
+/** The stack of one of the threads, by the id that its status shows. */
+export type LiveStack = ThreadStack & { id: number }
+
 export class ServiceThread extends Service {
   readonly module: string
   description: ServiceDescription | undefined
@@ -38,6 +42,8 @@ export class ServiceThread extends Service {
   /** `restartCount` when the last thread was started. */
   #restartsSeen = 0
   readonly #launching = new Set<ThreadSession>()
+  /** All threads that have not ended: those that serve, and those that start, stop or retire. */
+  readonly #alive = new Set<ThreadSession>()
   /** The end of all threads there were. Another promise means that whatever was launching has been told to end. */
   #ended: Promise<unknown> = Promise.resolve()
 
@@ -93,6 +99,12 @@ export class ServiceThread extends Service {
     this.session?.send({ type: 'crash', kind, reason })
   }
 
+  /** What each of its threads is doing now; of those that start, stop or retire too. */
+  async stacks(): Promise<LiveStack[]> {
+    const looks = [...this.#alive].map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
+    return (await Promise.all(looks)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
+  }
+
   /** What the thread says, but for the start and logs. */
   protected onThreadMessage(_session: ThreadSession, _message: ThreadMessage): void {}
 
@@ -132,13 +144,21 @@ export class ServiceThread extends Service {
     // What the thread before held, a port perhaps, is free then.
     await ended
     const since = performance.now()
-    const within = <T>(promise: Promise<T>) =>
-      withinStartTimeout(promise, this.options.startTimeoutMs, `the start of ${this.name}`, performance.now() - since)
     for (;;) {
       if (this.#ended !== ended) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
       const { limits } = this.options
       const session = this.#newSession(limits)
       this.#launching.add(session)
+      const within = <T>(promise: Promise<T>) => {
+        const elapsedMs = performance.now() - since
+        return withinStartTimeout(
+          session,
+          promise,
+          this.options.startTimeoutMs,
+          `the start of ${this.name}`,
+          elapsedMs,
+        )
+      }
       try {
         this.#describe(await within(session.described))
         // Memory limits are given at birth: where the module itself sets them, it is born again with them.
@@ -169,6 +189,8 @@ export class ServiceThread extends Service {
       onMessage: (message) => this.onThreadMessage(session, message),
       onDeath: (reason) => this.onThreadDeath(session, reason),
     })
+    this.#alive.add(session)
+    void session.worker.stop().then(() => this.#alive.delete(session))
     return session
   }
 
@@ -177,7 +199,7 @@ export class ServiceThread extends Service {
     this.#settings.onDescribed?.(description)
   }
 
-  /** A thread has ended that was not told to. While it starts, that fails the start. */
+  /** A thread has ended that was not told to, or hangs. While it starts, that fails the start. */
   protected onThreadDeath(session: ThreadSession, reason: Error): void {
     if (session === this.session) this.crash(reason)
   }

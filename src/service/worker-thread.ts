@@ -9,6 +9,7 @@ import type { ResolvedServiceOptions } from '../options.ts'
 import type { ControlMessage, ThreadData, ThreadMessage } from '../protocol.ts'
 import { packControl, type ThreadWire, unpackThread } from '../wire.ts'
 import { within } from '../within.ts'
+import { readStack, type ThreadStack } from './thread-stack.ts'
 
 /** How long a termination is waited for; native code cannot be interrupted, and is reported then. */
 const TERMINATE_TIMEOUT_MS = 2_000
@@ -84,6 +85,11 @@ export class WorkerThread {
   async terminate(): Promise<boolean> {
     const ended = this.#worker === undefined ? this.#stopped : this.#worker.terminate().then(() => this.#stopped)
     return within(ended, TERMINATE_TIMEOUT_MS)
+  }
+
+  /** What it is doing now; `undefined` if it has ended. */
+  async stack(): Promise<ThreadStack | undefined> {
+    return this.#worker && readStack(this.#worker.threadId)
   }
 
   /** Share of the time since the last look in which the thread's event loop was busy, 0 to 1. */
