@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { ThreadplaneError } from '../errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../options.ts'
 import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
-import { Service, type ServiceOptionsBase } from './service.ts'
+import { type Blame, Service, type ServiceOptionsBase } from './service.ts'
 import { ThreadSession, withinStartTimeout } from './thread-session.ts'
 import type { ThreadStack } from './thread-stack.ts'
 import type { WorkerThread } from './worker-thread.ts'
@@ -96,7 +96,7 @@ export class ServiceThread extends Service {
 
   /** Crashes the thread on purpose, from inside. */
   crashThread(kind: CrashKind, reason: string): void {
-    this.session?.send({ type: 'crash', kind, reason })
+    this.session?.crash(kind, reason)
   }
 
   /** What each of its threads is doing now; of those that start, stop or retire too. */
@@ -151,13 +151,7 @@ export class ServiceThread extends Service {
       this.#launching.add(session)
       const within = <T>(promise: Promise<T>) => {
         const elapsedMs = performance.now() - since
-        return withinStartTimeout(
-          session,
-          promise,
-          this.options.startTimeoutMs,
-          `the start of ${this.name}`,
-          elapsedMs,
-        )
+        return withinStartTimeout(session, promise, this.options.startTimeoutMs, `the start of ${this.name}`, elapsedMs)
       }
       try {
         this.#describe(await within(session.described))
@@ -199,9 +193,14 @@ export class ServiceThread extends Service {
     this.#settings.onDescribed?.(description)
   }
 
+  /** What the crash of a thread counts against. */
+  protected blame(_session: ThreadSession): Blame {
+    return 'service'
+  }
+
   /** A thread has ended that was not told to, or hangs. While it starts, that fails the start. */
   protected onThreadDeath(session: ThreadSession, reason: Error): void {
-    if (session === this.session) this.crash(reason)
+    if (session === this.session) this.crash(reason, this.blame(session))
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { fromWireError, ThreadplaneError } from '../errors.ts'
 import type { ResolvedServiceOptions } from '../options.ts'
-import type { ControlMessage, ServiceDescription, ThreadMessage } from '../protocol.ts'
+import type { ControlMessage, CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
 import { Heartbeat, HEARTBEAT_EVERY_MS, SlotTable } from '../shared-memory.ts'
 import { within } from '../within.ts'
 import { Deferred } from './deferred.ts'
@@ -53,7 +53,8 @@ export class ThreadSession {
   #silentMs = 0
   /** Silent for so long it is given up; only while it runs, as start and stop have bounds of their own. */
   #hangTimeoutMs = Number.POSITIVE_INFINITY
-  #blaming: Promise<unknown> = Promise.resolve()
+  #looking: Promise<unknown> = Promise.resolve()
+  #crashedOnPurpose = false
   readonly #describe = new Deferred<ServiceDescription>()
   readonly #start = new Deferred<void>()
   #beats = 0
@@ -93,6 +94,16 @@ export class ThreadSession {
     this.#hangTimeoutMs = hangTimeoutMs
   }
 
+  /** From inside. That is nobody's fault. */
+  crash(kind: CrashKind, reason: string): void {
+    this.#crashedOnPurpose = true
+    this.send({ type: 'crash', kind, reason })
+  }
+
+  get crashedOnPurpose(): boolean {
+    return this.#crashedOnPurpose
+  }
+
   send(message: ControlMessage): void {
     this.worker.post([message])
   }
@@ -103,7 +114,7 @@ export class ThreadSession {
     this.send({ type: 'stop' })
     if (await within(this.worker.stop(), timeoutMs)) return
     const { service, log } = this.#options
-    const err = await this.blame(new Error(`the thread of ${service} did not stop`))
+    const err = await this.withItsStack(new Error(`the thread of ${service} did not stop`))
     log?.warn({ service, err }, `terminated: it did not stop within ${Math.round(timeoutMs)} ms`)
     await this.terminate()
   }
@@ -112,17 +123,17 @@ export class ThreadSession {
    * Gives an error the stack of the thread for its own, before that is ended for what the error says. The thread may
    * be in a state in which it cannot be looked at soon: then the error stays as it is.
    */
-  async blame<E extends Error>(error: E): Promise<E> {
+  async withItsStack<E extends Error>(error: E): Promise<E> {
     const look = this.worker.stack().catch(() => undefined)
-    const blaming = within(look, LOOK_WITHIN_MS)
-    this.#blaming = blaming
-    const stack = (await blaming) ? await look : undefined
+    const looked = within(look, LOOK_WITHIN_MS)
+    this.#looking = looked
+    const stack = (await looked) ? await look : undefined
     return stack === undefined ? error : withStack(error, stack)
   }
 
   async terminate(): Promise<void> {
     this.#expected = true
-    await this.#blaming
+    await this.#looking
     if (await this.worker.terminate()) return
     this.#options.log?.error({ service: this.#options.service }, 'stuck: the thread is in native code and does not end')
   }
@@ -189,7 +200,7 @@ export class ThreadSession {
     const { service, onDeath } = this.#options
     const silent = `its event loop has not turned for the ${this.#hangTimeoutMs} ms of hangTimeoutMs`
     this.#hangTimeoutMs = Number.POSITIVE_INFINITY
-    const reason = await this.blame(new Error(`the thread of ${service} hangs: ${silent}`))
+    const reason = await this.withItsStack(new Error(`the thread of ${service} hangs: ${silent}`))
     if (!this.#expected && !this.worker.isStopped) onDeath(reason)
   }
 
@@ -212,5 +223,5 @@ export async function withinStartTimeout<T>(
 ): Promise<T> {
   if (await within(promise, Math.max(timeoutMs - elapsedMs, 0))) return promise
   const detail = `${what} took longer than the ${timeoutMs} ms of startTimeoutMs`
-  throw await session.blame(new ThreadplaneError('START_FAILED', detail))
+  throw await session.withItsStack(new ThreadplaneError('START_FAILED', detail))
 }
