@@ -37,6 +37,12 @@ export const serviceOptionsSchema = z.strictObject({
   startTimeoutMs: durationMs.optional().describe('From launching a thread to started'),
   shutdownTimeoutMs: durationMs.optional().describe('From stop to the termination of a thread'),
   cancelGraceMs: delayMs.optional().describe('From the abort of a method to the retirement of its thread'),
+  hangTimeoutMs: z
+    .int()
+    .min(100)
+    .max(MAX_TIMER_MS)
+    .optional()
+    .describe('A thread whose event loop has not turned for so long crashes; without it none does'),
   restart: z
     .strictObject({
       strategy: z.enum(STRATEGIES).optional(),
@@ -76,6 +82,7 @@ const SERVICE_DEFAULTS = {
   startTimeoutMs: 30_000,
   shutdownTimeoutMs: 10_000,
   cancelGraceMs: 1_000,
+  hangTimeoutMs: Number.POSITIVE_INFINITY,
   restart: {
     strategy: 'oneForOne',
     maxRestarts: 5,

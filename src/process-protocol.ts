@@ -5,6 +5,7 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { WireError } from './errors.ts'
 import type { ResolvedServiceOptions } from './options.ts'
+import type { ThreadStack } from './stack/thread-stack.ts'
 import type { ControlWire, ThreadWire } from './wire.ts'
 
 /** The first message: what to run. */
@@ -18,7 +19,11 @@ export interface LaunchMessage {
 export interface TerminateMessage {
   type: 'terminate'
 }
-export type ToProcess = LaunchMessage | TerminateMessage | ControlWire[]
+/** What is the thread doing now? */
+export interface StackRequest {
+  type: 'stack'
+}
+export type ToProcess = LaunchMessage | TerminateMessage | StackRequest | ControlWire[]
 
 /** What a thread in the same process would see by itself. */
 export interface ReportMessage {
@@ -37,7 +42,12 @@ export interface EndedMessage {
   type: 'ended'
   exitCode: number
 }
-export type FromProcess = ReportMessage | ErrorMessage | EndedMessage | ThreadWire[]
+/** Answers to one request after another. */
+export interface StackMessage {
+  type: 'stack'
+  stack: ThreadStack | undefined
+}
+export type FromProcess = ReportMessage | ErrorMessage | EndedMessage | StackMessage | ThreadWire[]
 
 /** The code that Node gives a thread that ran out of memory. */
 export const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY'

@@ -54,6 +54,7 @@ export interface StartMessage {
   numWorkers: number
   maxResultBytes: number
   slots: SharedSlots
+  beatEveryMs: number
   /** Is this a restart? Then `onRestart` runs first. */
   restarted: boolean
 }

@@ -13,6 +13,7 @@ import { Problem } from './problem.ts'
 import { LifecycleResult, MethodList, Registration, ServiceList, ServiceStatus } from '../routes/schemas/service.ts'
 import { scheduleRoutes } from '../routes/schedules.ts'
 import { serviceRoutes } from '../routes/services.ts'
+import { stackRoutes } from '../routes/stack.ts'
 import { ThreadplaneError } from './errors.ts'
 import { Dispatcher } from './jobs/dispatcher.ts'
 import { Journal } from './jobs/journal.ts'
@@ -135,6 +136,7 @@ async function assemble(
   await app.register(openapi, { registry })
   await app.register(probeRoutes, { registry })
   await app.register(serviceRoutes, { prefix: '/v1', registry })
+  await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry })
   await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })

@@ -12,6 +12,7 @@ import { MethodQueue } from './service/method-queue.ts'
 import { QueuedMethod } from './service/queued-method.ts'
 import { QueueServiceThread } from './service/queue-service-thread.ts'
 import type { ServiceLog } from './service/service.ts'
+import type { LiveStack } from './service/service-thread.ts'
 import { ServiceWorker } from './service/service-worker.ts'
 import type { Supervisor } from './service/supervisor.ts'
 import { uuidv7 } from './uuidv7.ts'
@@ -132,6 +133,11 @@ export class SupervisedService extends EventEmitter<{ state: [ServiceState]; des
   /** Threads that were told to end and have not, as they are in native code. */
   get stuck(): number {
     return ServiceWorker.stuckOf(this.name)
+  }
+
+  /** What each of its threads is doing now. */
+  async stacks(): Promise<LiveStack[]> {
+    return (await Promise.all(this.threads.map((thread) => thread.stacks()))).flat()
   }
 
   /**

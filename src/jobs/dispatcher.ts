@@ -6,7 +6,7 @@ import { hasCode, ThreadplaneError } from '../errors.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
-import { isFinished, type Job, type JobState, newJob, toJobError } from './job.ts'
+import { isFinished, type Job, type JobError, type JobState, newJob, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { Lane } from './lane.ts'
@@ -49,6 +49,8 @@ interface InFlight {
   handedAt: number
   cancelled: boolean
 }
+
+const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
 
 type End = { result: string } | { error: ThreadplaneError }
 
@@ -183,8 +185,7 @@ export class Dispatcher {
       inFlight.queued?.cancel()
       return this.wait(id, CANCELLED_WITHIN_MS)
     }
-    const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
-    this.#finished(await this.#store.finish(id, job.attempts, { state: 'cancelled', error }))
+    this.#finished(await this.#store.finish(id, job.attempts, { state: 'cancelled', error: CANCELLED }))
     return this.get(id)
   }
 
@@ -317,6 +318,7 @@ export class Dispatcher {
       bytes: job.payload.length,
       priority: job.priority,
       timeoutMs,
+      alone: isSuspect(job),
       onProgress: (fraction, note) =>
         this.#store.progress(id, attempts, { fraction, ...(note !== undefined && { note }) }),
     })
@@ -326,8 +328,14 @@ export class Dispatcher {
   }
 
   async #ended(lane: Lane, job: Job, end: End): Promise<void> {
+    const inFlight = this.#inFlight.get(job.id) as InFlight
     try {
-      await this.#record(lane, job, end)
+      const waiting = await this.#record(lane, job, end, inFlight)
+      // Cancelled while it was written that it waits again. From here it has landed in the same turn, or is cancelled.
+      if (waiting !== undefined && inFlight.cancelled) {
+        const outcome = { state: 'cancelled', error: CANCELLED } as const
+        this.#finished(await this.#store.finish(job.id, waiting.attempts, outcome))
+      }
     } catch (error) {
       this.#log.error({ err: error, jobId: job.id }, 'the outcome of a job could not be kept')
     } finally {
@@ -336,35 +344,47 @@ export class Dispatcher {
     }
   }
 
-  async #record({ service }: Lane, { id, attempts, maxAttempts, method }: Job, end: End): Promise<void> {
+  /** Keeps the outcome of an attempt. If the job waits again: the attempts it has had. */
+  async #record(
+    { service }: Lane,
+    { id, attempts, maxAttempts, method }: Job,
+    end: End,
+    { queued }: InFlight,
+  ): Promise<{ attempts: number } | undefined> {
     if ('result' in end) {
       service.counts.succeeded += 1
-      return this.#finished(await this.#store.finish(id, attempts, { state: 'succeeded', result: end.result }))
+      this.#finished(await this.#store.finish(id, attempts, { state: 'succeeded', result: end.result }))
+      return
     }
     const { error } = end
     // It never began: the service stopped, or its queue was full.
     if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) {
       await this.#store.release(id, attempts)
-      return this.#waiting(service.name)
+      this.#waiting(service.name)
+      return { attempts: attempts - 1 }
     }
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
       const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
       const { started = false } = error.facts
       if (!started) await this.#store.release(id, attempts)
-      return this.#finished(await this.#store.finish(id, started ? attempts : attempts - 1, { state, error: jobError }))
+      this.#finished(await this.#store.finish(id, started ? attempts : attempts - 1, { state, error: jobError }))
+      return
     }
-    if (error.retryable && attempts < maxAttempts) {
+    // Of several that ran in a thread that died, each may be innocent: none is failed for it before it has run alone.
+    if (error.retryable && (attempts < maxAttempts || queued?.diedInCompany)) {
       const { backoffMs, backoffMaxMs } = service.contract.method(method).options
       // Half of it is jitter, so that what failed together does not come back together.
       const delayMs = Math.min(backoffMs * 2 ** (attempts - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
       service.counts.retried += 1
       await this.#store.retry(id, attempts, jobError, new Date(Date.now() + delayMs))
-      return this.#waiting(service.name)
+      this.#waiting(service.name)
+      return { attempts }
     }
     service.counts.failed += 1
     this.#log.error({ err: error, service: service.name, method, jobId: id, attempts }, 'a cast failed')
-    return this.#finished(await this.#store.finish(id, attempts, { state: 'failed', error: jobError }))
+    this.#finished(await this.#store.finish(id, attempts, { state: 'failed', error: jobError }))
+    return
   }
 
   #lookAround(): void {
@@ -396,7 +416,7 @@ export class Dispatcher {
   #giveBack(): void {
     const since = performance.now() - GIVE_BACK_AFTER_MS
     for (const { queued, handedAt } of this.#inFlight.values()) {
-      if (queued === undefined || queued.settled || queued.begun || handedAt > since) continue
+      if (queued === undefined || queued.settled || queued.begun || queued.isNext || handedAt > since) continue
       this.#lanes.get(queued.service)?.narrow()
       queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')
     }
@@ -405,6 +425,11 @@ export class Dispatcher {
   #finished(job: Job | undefined): void {
     if (job !== undefined) this.#waiters.finished(job.id)
   }
+}
+
+/** Did the attempt before this one end with its thread? Then this one is to harm nobody, and nobody it. */
+function isSuspect({ history }: Job): boolean {
+  return history.at(-2)?.error?.code === 'THREAD_DIED'
 }
 
 function newInFlight({ expiresAt }: Job): InFlight {

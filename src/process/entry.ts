@@ -7,8 +7,9 @@ import { Worker } from 'node:worker_threads'
 import { toWireError } from '../errors.ts'
 import { killGroup } from '../process-group.ts'
 import type { FromProcess, LaunchMessage, ToProcess } from '../process-protocol.ts'
-import type { ThreadData } from '../protocol.ts'
+import type { StartMessage, ThreadData } from '../protocol.ts'
 import { Heartbeat } from '../shared-memory.ts'
+import { readStack } from '../stack/thread-stack.ts'
 import type { ControlWire, ThreadWire } from '../wire.ts'
 import { watchMemory } from './watch-memory.ts'
 
@@ -58,16 +59,25 @@ function launch({ service, module, limits }: LaunchMessage): void {
   thread.on('error', fail)
   thread.on('messageerror', fail)
   thread.on('exit', (exitCode) => dieAfter({ type: 'ended', exitCode }))
-  process.on('message', (message: Exclude<ToProcess, LaunchMessage>) => {
-    if (Array.isArray(message)) thread.postMessage(message satisfies ControlWire[])
-    else void thread.terminate()
-  })
   const report = () => {
     const utilization = thread.performance.eventLoopUtilization()
     const { count: beats, heapUsedBytes } = heartbeat
     tell({ type: 'report', beats, heapUsedBytes, utilization })
   }
-  setInterval(report, REPORT_EVERY_MS)
+  let reporting = setInterval(report, REPORT_EVERY_MS)
+  const receive = (message: Exclude<ToProcess, LaunchMessage>): void => {
+    if (Array.isArray(message)) {
+      const start = message.find((one) => !Array.isArray(one) && one.type === 'start') as StartMessage | undefined
+      if (start !== undefined) {
+        clearInterval(reporting)
+        // It may be told to beat more often, so that a hang is noticed sooner.
+        reporting = setInterval(report, Math.min(REPORT_EVERY_MS, start.beatEveryMs))
+      }
+      thread.postMessage(message satisfies ControlWire[])
+    } else if (message.type === 'stack') void readStack(thread.threadId).then((stack) => tell({ type: 'stack', stack }))
+    else void thread.terminate()
+  }
+  process.on('message', receive)
   watchMemory(service, limits, (error) => dieAfter({ type: 'error', error }))
 }
 

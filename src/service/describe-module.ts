@@ -18,7 +18,7 @@ export async function describeModule({
   const end = () => void session.terminate()
   signal.addEventListener('abort', end, { once: true })
   try {
-    return await withinStartTimeout(session.described, startTimeoutMs, `the description of ${options.service}`)
+    return await withinStartTimeout(session, session.described, startTimeoutMs, `the description of ${options.service}`)
   } finally {
     signal.removeEventListener('abort', end)
     await session.terminate()

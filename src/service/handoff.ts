@@ -30,6 +30,8 @@ export class Handoff implements Consumer, Place {
   #sequence = 0
   #sweeper: NodeJS.Timeout | undefined
   #closed = false
+  /** The method that is to run alone, until it has ended. */
+  #alone: QueuedMethod | undefined
   readonly #idle: (() => void)[] = []
 
   constructor(options: HandoffOptions) {
@@ -40,7 +42,11 @@ export class Handoff implements Consumer, Place {
   }
 
   get room(): number {
-    return this.#closed ? 0 : this.#free.length
+    return this.#closed || this.runsAlone ? 0 : this.#free.length
+  }
+
+  get runsAlone(): boolean {
+    return this.#alone !== undefined
   }
 
   get load(): number {
@@ -66,6 +72,7 @@ export class Handoff implements Consumer, Place {
     method.slot = slot
     method.sequence = sequence
     method.place = this
+    if (method.alone) this.#alone = method
     this.#options.slots.hand(slot, sequence)
     const { payload, format, job } = method
     this.#outbox.push({ type: 'run', slot, sequence, method: method.method, payload, format, job })
@@ -135,8 +142,10 @@ export class Handoff implements Consumer, Place {
   abandon(reason: (method: QueuedMethod) => ThreadplaneError): void {
     this.close()
     clearInterval(this.#sweeper)
+    const inCompany = this.load > 1
     for (const [slot, method] of this.#slots.entries()) {
       if (method === undefined) continue
+      method.diedInCompany = inCompany
       method.fail(reason(method))
       this.#release(slot)
     }
@@ -155,6 +164,7 @@ export class Handoff implements Consumer, Place {
   #vacate(slot: number): void {
     const method = this.#slots[slot] as QueuedMethod
     method.place = undefined
+    if (method === this.#alone) this.#alone = undefined
     this.#slots[slot] = undefined
     this.#free.push(slot)
     if (this.load === 0) for (const resolve of this.#idle.splice(0)) resolve()

@@ -12,6 +12,8 @@ export interface Consumer {
   readonly room: number
   /** How many it has begun: the least loaded is served first. */
   readonly load: number
+  /** Is it running a method that runs alone? */
+  readonly runsAlone: boolean
   hand(method: QueuedMethod): void
 }
 
@@ -34,6 +36,10 @@ export class MethodQueue implements Place {
   readonly #consumers = new Set<Consumer>()
   readonly #calls = new PriorityList()
   readonly #casts = new PriorityList()
+  /** Casts that are to run alone. */
+  readonly #alone = new PriorityList()
+  /** The thread that takes nothing more, until it has ended what it was handed and the next of them can run there. */
+  #kept: { consumer: Consumer; for: QueuedMethod } | undefined
   #bytes = 0
   #turn = 0
   #paused = false
@@ -56,7 +62,7 @@ export class MethodQueue implements Place {
   }
 
   get size(): number {
-    return this.#calls.size + this.#casts.size
+    return this.#calls.size + this.#casts.size + this.#alone.size
   }
 
   get paused(): boolean {
@@ -98,6 +104,8 @@ export class MethodQueue implements Place {
 
   withdraw(method: QueuedMethod): boolean {
     this.#remove(method)
+    // The thread that was kept for it has room for others.
+    if (method.alone) this.pump()
     return false
   }
 
@@ -107,8 +115,8 @@ export class MethodQueue implements Place {
 
   /** Fails what waits, or the casts among it; nobody will come to run it. */
   rejectAll(reason: Rejection, kinds: readonly QueuedMethod['kind'][] = ['call', 'cast']): void {
-    for (const kind of kinds) {
-      const list = kind === 'call' ? this.#calls : this.#casts
+    const lists = kinds.flatMap((kind) => (kind === 'call' ? [this.#calls] : [this.#casts, this.#alone]))
+    for (const list of lists) {
       for (let method = list.first(); method !== undefined; method = list.first()) {
         this.#remove(method)
         method.fail(reason(method))
@@ -134,6 +142,7 @@ export class MethodQueue implements Place {
 
   detach(consumer: Consumer): void {
     this.#consumers.delete(consumer)
+    if (this.#kept?.consumer === consumer) this.#release(this.#kept.for)
   }
 
   /** Resolves as soon as nothing waits. */
@@ -143,13 +152,41 @@ export class MethodQueue implements Place {
 
   /** Hands out as much as the consumers take. They call it when they have room again. */
   pump(): void {
-    while (!this.#paused && this.size > 0) {
+    if (this.#paused) return
+    while (this.#calls.size + this.#casts.size > 0) {
       const consumer = this.#leastLoaded()
       if (consumer === undefined) break
       const method = this.#nextList().first() as QueuedMethod
       this.#remove(method)
       consumer.hand(method)
     }
+    while (this.#alone.size > 0 && this.#handAlone());
+  }
+
+  /**
+   * After the others, so that these have their turn between two of those that run alone. True if it was handed out,
+   * false if it waits for its thread.
+   */
+  #handAlone(): boolean {
+    this.#kept ??= this.#keep()
+    if (this.#kept === undefined || this.#kept.consumer.load > 0) return false
+    const { consumer, for: method } = this.#kept
+    this.#remove(method)
+    consumer.hand(method)
+    return true
+  }
+
+  #keep(): { consumer: Consumer; for: QueuedMethod } | undefined {
+    const [consumer] = [...this.#consumers].filter(({ runsAlone }) => !runsAlone).sort((a, b) => a.load - b.load)
+    const method = this.#alone.first()
+    if (consumer === undefined || method === undefined) return undefined
+    method.isNext = true
+    return { consumer, for: method }
+  }
+
+  #release(method: QueuedMethod): void {
+    method.isNext = false
+    this.#kept = undefined
   }
 
   /** Told of every method that ended, for the estimate of when there is room again. */
@@ -169,6 +206,7 @@ export class MethodQueue implements Place {
   #leastLoaded(): Consumer | undefined {
     let best: Consumer | undefined
     for (const consumer of this.#consumers) {
+      if (consumer === this.#kept?.consumer) continue
       if (consumer.room > 0 && (best === undefined || consumer.load < best.load)) best = consumer
     }
     return best
@@ -183,6 +221,7 @@ export class MethodQueue implements Place {
   }
 
   #list(method: QueuedMethod): PriorityList {
+    if (method.alone) return this.#alone
     return method.kind === 'call' ? this.#calls : this.#casts
   }
 
@@ -194,6 +233,7 @@ export class MethodQueue implements Place {
 
   #remove(method: QueuedMethod): void {
     method.place = undefined
+    if (this.#kept?.for === method) this.#release(method)
     this.#bytes -= method.bytes
     this.#list(method).remove(method)
     if (this.size === 0) for (const resolve of this.#drained.splice(0)) resolve()

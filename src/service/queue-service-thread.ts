@@ -12,6 +12,7 @@ import { within } from '../within.ts'
 import { Handoff } from './handoff.ts'
 import { MethodQueue } from './method-queue.ts'
 import { QueuedMethod } from './queued-method.ts'
+import type { Blame } from './service.ts'
 import { ServiceThread, type ServiceThreadOptions } from './service-thread.ts'
 import type { ThreadSession } from './thread-session.ts'
 
@@ -200,6 +201,12 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     return session.terminate()
   }
 
+  /** The only method it had begun is to blame for the death of a thread. */
+  protected override blame(session: ThreadSession): Blame {
+    const begun = this.#handoffs.get(session)?.running ?? []
+    return begun.length === 1 && !session.crashedOnPurpose ? 'job' : 'service'
+  }
+
   protected override onThreadDeath(session: ThreadSession, reason: Error): void {
     super.onThreadDeath(session, reason)
     // A retired thread dies alone; the service has another.
@@ -215,16 +222,19 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     const handoff = this.#handoffs.get(session)
     if (handoff === undefined) return
     if (session === this.session && this.state === 'running') {
-      this.log?.warn(
-        { service: this.name, method: method.method, jobId: method.job.id },
-        'the thread is retired: a method goes on after its deadline',
-      )
+      void this.#reportOverdue(session, method)
       this.session = undefined
       handoff.close()
       void handoff.idle().then(() => this.#end(session))
       void this.#replace()
     }
     if (handoff.allOverdue) void this.#end(session, new Error(`${method.method} went on after its deadline`))
+  }
+
+  async #reportOverdue(session: ThreadSession, { method, job }: QueuedMethod): Promise<void> {
+    const err = await session.withItsStack(new Error(`${this.name}.${method} goes on after its deadline`))
+    const about = { service: this.name, method, jobId: job.id, err }
+    this.log?.warn(about, 'the thread is retired: a method goes on after its deadline')
   }
 
   async #replace(): Promise<void> {

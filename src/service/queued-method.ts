@@ -29,6 +29,8 @@ export interface QueuedMethodOptions {
   priority: number
   /** How long one attempt may run once it has begun, before its thread is to blame. */
   timeoutMs: number
+  /** No other method runs in its thread meanwhile: it, or one that ran with it, has ended a thread before. */
+  alone?: boolean
   onProgress?: (fraction: number, note: string | undefined) => void
 }
 
@@ -49,6 +51,7 @@ export class QueuedMethod {
   readonly bytes: number
   readonly priority: number
   readonly timeoutMs: number
+  readonly alone: boolean
   readonly onProgress: QueuedMethodOptions['onProgress']
   #outcome: Outcome | undefined
   #onSettled: SettledListener | undefined
@@ -65,6 +68,10 @@ export class QueuedMethod {
   begunAt: number | undefined
   /** When it was cancelled; after the grace its thread is retired. */
   cancelledAt: number | undefined
+  /** It is to run alone, and a thread is kept free for it. */
+  isNext = false
+  /** Its thread died, and it was not the only one begun there: who is to blame is not known. */
+  diedInCompany = false
   /** Neighbours in the queue's list. */
   previous: QueuedMethod | undefined
   next: QueuedMethod | undefined
@@ -80,6 +87,7 @@ export class QueuedMethod {
     this.bytes = options.bytes
     this.priority = options.priority
     this.timeoutMs = options.timeoutMs
+    this.alone = options.alone ?? false
     this.onProgress = options.onProgress
   }
 

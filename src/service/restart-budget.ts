@@ -9,9 +9,13 @@ export type RestartPolicy = Pick<
   'maxRestarts' | 'periodMs' | 'backoffMs' | 'backoffMaxMs'
 >
 
+/** One client's poison holds up the others no longer than this. */
+const GRANTED_BACKOFF_MAX_MS = 1_000
+
 export class RestartBudget {
   readonly policy: RestartPolicy
   #restarts: number[] = []
+  #granted: number[] = []
 
   constructor(policy: RestartPolicy) {
     this.policy = policy
@@ -29,12 +33,27 @@ export class RestartBudget {
     if (this.remaining <= 0) return undefined
     const delayMs = Math.min(this.policy.backoffMs * 2 ** this.#restarts.length, this.policy.backoffMaxMs)
     this.#restarts.push(performance.now())
-    // Half of it is jitter, so that what crashed together does not come back together.
-    return delayMs * (0.5 + Math.random() / 2)
+    return jittered(delayMs)
+  }
+
+  /** As {@link take}, for a restart that costs nothing: it is delayed all the same, so that no stream of them spins. */
+  grant(): number {
+    const { periodMs, backoffMs, backoffMaxMs } = this.policy
+    const now = performance.now()
+    this.#granted = this.#granted.filter((at) => at > now - periodMs)
+    const delayMs = Math.min(backoffMs * 2 ** this.#granted.length, backoffMaxMs, GRANTED_BACKOFF_MAX_MS)
+    this.#granted.push(now)
+    return jittered(delayMs)
   }
 
   /** Somebody started it by hand: a fresh budget. */
   reset(): void {
     this.#restarts = []
+    this.#granted = []
   }
+}
+
+/** Half of it is jitter, so that what crashed together does not come back together. */
+function jittered(delayMs: number): number {
+  return delayMs * (0.5 + Math.random() / 2)
 }

@@ -7,7 +7,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { ThreadplaneError } from '../errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../options.ts'
 import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
-import { Service, type ServiceOptionsBase } from './service.ts'
+import type { ThreadStack } from '../stack/thread-stack.ts'
+import { type Blame, Service, type ServiceOptionsBase } from './service.ts'
 import { ServiceWorker } from './service-worker.ts'
 import { type ServiceWorkerClass, ThreadSession, withinStartTimeout } from './thread-session.ts'
 
@@ -31,6 +32,9 @@ export interface ServiceThreadOptions extends ServiceOptionsBase {
 /** A service with so many threads that were told to end and have not gets no other. */
 const MAX_STUCK = 8
 
+/** The stack of one of the threads, by the id that its status shows. */
+export type LiveStack = ThreadStack & { id: number }
+
 export class ServiceThread extends Service {
   readonly module: string
   description: ServiceDescription | undefined
@@ -41,6 +45,8 @@ export class ServiceThread extends Service {
   /** `restartCount` when the last thread was started. */
   #restartsSeen = 0
   readonly #launching = new Set<ThreadSession>()
+  /** All threads that have not ended: those that serve, and those that start, stop or retire. */
+  readonly #alive = new Set<ThreadSession>()
   /** The end of all threads there were. Another promise means that whatever was launching has been told to end. */
   #ended: Promise<unknown> = Promise.resolve()
 
@@ -93,7 +99,13 @@ export class ServiceThread extends Service {
 
   /** Crashes the thread on purpose, from inside. */
   crashThread(kind: CrashKind, reason: string): void {
-    this.session?.send({ type: 'crash', kind, reason })
+    this.session?.crash(kind, reason)
+  }
+
+  /** What each of its threads is doing now; of those that start, stop or retire too. */
+  async stacks(): Promise<LiveStack[]> {
+    const looks = [...this.#alive].map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
+    return (await Promise.all(looks)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
   }
 
   /** What the thread says, but for the start and logs. */
@@ -135,14 +147,16 @@ export class ServiceThread extends Service {
     // What the thread before held, a port perhaps, is free then.
     await ended
     const since = performance.now()
-    const within = <T>(promise: Promise<T>) =>
-      withinStartTimeout(promise, this.options.startTimeoutMs, `the start of ${this.name}`, performance.now() - since)
     for (;;) {
       if (this.#ended !== ended) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
       this.#refuseIfStuck()
       const birth = this.#birth()
       const session = this.#newSession(birth)
       this.#launching.add(session)
+      const within = <T>(promise: Promise<T>) => {
+        const elapsedMs = performance.now() - since
+        return withinStartTimeout(session, promise, this.options.startTimeoutMs, `the start of ${this.name}`, elapsedMs)
+      }
       try {
         this.#describe(await within(session.described))
         // Where the module itself sets what is given at birth, it is born again with that.
@@ -184,6 +198,8 @@ export class ServiceThread extends Service {
       onMessage: (message) => this.onThreadMessage(session, message),
       onDeath: (reason) => this.onThreadDeath(session, reason),
     })
+    this.#alive.add(session)
+    void session.worker.stop().then(() => this.#alive.delete(session))
     return session
   }
 
@@ -192,9 +208,14 @@ export class ServiceThread extends Service {
     this.#settings.onDescribed?.(description)
   }
 
-  /** A thread has ended that was not told to. While it starts, that fails the start. */
+  /** What the crash of a thread counts against. */
+  protected blame(_session: ThreadSession): Blame {
+    return 'service'
+  }
+
+  /** A thread has ended that was not told to, or hangs. While it starts, that fails the start. */
   protected onThreadDeath(session: ThreadSession, reason: Error): void {
-    if (session === this.session) this.crash(reason)
+    if (session === this.session) this.crash(reason, this.blame(session))
   }
 }
 

@@ -9,6 +9,7 @@ import type { ResolvedServiceOptions } from '../options.ts'
 import type { ControlMessage, ThreadMessage } from '../protocol.ts'
 import type { Pulse } from '../shared-memory.ts'
 import type { Slots } from '../slots.ts'
+import type { ThreadStack } from '../stack/thread-stack.ts'
 import { within } from '../within.ts'
 import { Deferred } from './deferred.ts'
 
@@ -53,6 +54,8 @@ export abstract class ServiceWorker {
   protected abstract launch(): void
   /** Ends the thread as soon as that is possible, without waiting for it. */
   protected abstract kill(): void
+  /** What the thread is doing now; `undefined` if it has ended. */
+  abstract stack(): Promise<ThreadStack | undefined>
   /** Since its start. */
   protected abstract utilization(): EventLoopUtilization
 

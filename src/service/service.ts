@@ -13,7 +13,10 @@ type Lifecycle =
   | { kind: 'starting'; done: Promise<void> }
   | { kind: 'running' }
   | { kind: 'stopping'; done: Promise<void> }
-  | { kind: 'crashed' }
+  | { kind: 'crashed'; blames: Blame }
+
+/** What a crash counts against: the restart budget of the service, or the one job under which it happened. */
+export type Blame = 'service' | 'job'
 
 export type LifecycleState = Lifecycle['kind']
 
@@ -53,6 +56,11 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
 
   get crashed(): boolean {
     return this.state === 'crashed'
+  }
+
+  /** What its crash counts against. */
+  get blames(): Blame {
+    return this.#lifecycle.kind === 'crashed' ? this.#lifecycle.blames : 'service'
   }
 
   /** Has it, or a parent whose start is its own, a supervisor that has not given up? */
@@ -185,13 +193,13 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
    * parents, their children, and root. What is stopping ends anyway, and nobody is to start it again.
    * Source: mode/services.py Service.crash
    */
-  crash(reason: Error): void {
+  crash(reason: Error, blames: Blame = 'service'): void {
     if (this.crashed) return
     this.onCrash(`${this.name} crashed`, reason)
     if (this.state === 'stopping') this.kill(reason)
     let reached: Service | undefined = this
     while (reached !== undefined && reached.state !== 'stopping') {
-      reached.#markCrashed(reason)
+      reached.#markCrashed(reason, blames)
       if (reached.supervisor !== undefined) {
         reached.supervisor.wakeup()
         return
@@ -200,13 +208,13 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     }
   }
 
-  #markCrashed(reason: Error): void {
+  #markCrashed(reason: Error, blames: Blame): void {
     if (!this.crashed && this.state !== 'stopping') {
       this.crashReason = reason
-      this.#enter({ kind: 'crashed' })
+      this.#enter({ kind: 'crashed', blames })
       this.kill(reason)
     }
-    for (const child of this.children) child.#markCrashed(reason)
+    for (const child of this.children) child.#markCrashed(reason, blames)
   }
 
   /** Started and stopped with this service. */

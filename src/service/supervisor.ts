@@ -73,9 +73,14 @@ export abstract class Supervisor extends Service {
     for (const member of members) await this.#stopMember(member)
   }
 
-  /** Restarts members together, once, after the backoff; gives them up when the budget is spent. */
+  /**
+   * Restarts members together, once, after the backoff; gives them up when the budget is spent. What jobs are to
+   * blame for costs them an attempt, and the service nothing.
+   */
   protected restartLater(members: Service[]): void {
-    const delayMs = this.budget.take()
+    const { budget } = this
+    const ofJobs = members.every((member) => !member.crashed || member.blames === 'job')
+    const delayMs = ofJobs ? budget.grant() : budget.take()
     if (delayMs === undefined) {
       const { maxRestarts, periodMs } = this.budget.policy
       this.giveUp(members, `more than ${maxRestarts} restarts within ${periodMs} ms`)

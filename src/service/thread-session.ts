@@ -4,9 +4,10 @@
  */
 import { fromWireError, ThreadplaneError } from '../errors.ts'
 import type { Isolation, ResolvedServiceOptions } from '../options.ts'
-import type { ControlMessage, ServiceDescription, ThreadMessage } from '../protocol.ts'
-import { SlotTable } from '../shared-memory.ts'
+import type { ControlMessage, CrashKind, ServiceDescription, ThreadMessage } from '../protocol.ts'
+import { HEARTBEAT_EVERY_MS, SlotTable } from '../shared-memory.ts'
 import type { Slots } from '../slots.ts'
+import { withStack } from '../stack/thread-stack.ts'
 import { within } from '../within.ts'
 import { Deferred } from './deferred.ts'
 import type { ServiceLog } from './service.ts'
@@ -17,6 +18,10 @@ import { WorkerThread } from './worker-thread.ts'
 /** How often the heartbeat is looked at. Source: mode/threads.py ServiceThread._keepalive2 */
 const KEEPALIVE_EVERY_MS = 1_100
 const UNRESPONSIVE_AFTER_MS = 3_000
+/** A hang is noticed within this part of `hangTimeoutMs`; so often the thread beats, and is looked at. */
+const HANG_LOOKS = 8
+/** What the look at a thread may delay its end. */
+const LOOK_WITHIN_MS = 250
 
 const WORKERS = { thread: WorkerThread, process: WorkerProcess } as const satisfies Record<
   Isolation,
@@ -37,7 +42,7 @@ export interface ThreadSessionOptions {
   log: ServiceLog | undefined
   /** What the thread says once it has started, but for logs. */
   onMessage: (message: ThreadMessage) => void
-  /** The thread has ended without being told to. */
+  /** The thread has ended without being told to, or hangs and is to be ended. */
   onDeath: (reason: Error) => void
 }
 
@@ -54,7 +59,14 @@ export class ThreadSession {
   lastWakeupAt = now()
   responsive = true
   readonly #options: ThreadSessionOptions
-  readonly #keepalive: NodeJS.Timeout
+  #keepalive: NodeJS.Timeout | undefined
+  #lookEveryMs = KEEPALIVE_EVERY_MS
+  #lookedAt = performance.now()
+  #silentMs = 0
+  /** Silent for so long it is given up; only while it runs, as start and stop have bounds of their own. */
+  #hangTimeoutMs = Number.POSITIVE_INFINITY
+  #looking: Promise<unknown> = Promise.resolve()
+  #crashedOnPurpose = false
   readonly #describe = new Deferred<ServiceDescription>()
   readonly #start = new Deferred<void>()
   #beats = 0
@@ -79,16 +91,31 @@ export class ThreadSession {
       onStuck: () => this.#stuck(),
       onExit: (exitCode) => this.#ended(exitCode),
     })
-    this.#keepalive = setInterval(() => this.#look(), KEEPALIVE_EVERY_MS).unref()
     this.worker.start()
+    this.#watch()
   }
 
   /** Runs the hooks of the start in the thread; resolves once it takes methods. */
   async start(options: ResolvedServiceOptions, restarted: boolean): Promise<void> {
-    const { numWorkers, prefetch, maxResultBytes } = options
+    const { numWorkers, prefetch, maxResultBytes, hangTimeoutMs } = options
     this.slots = this.worker.slots(numWorkers + prefetch)
-    this.send({ type: 'start', numWorkers, maxResultBytes, slots: this.slots.shared, restarted })
+    const beatEveryMs = Math.min(HEARTBEAT_EVERY_MS, hangTimeoutMs / HANG_LOOKS)
+    this.send({ type: 'start', numWorkers, maxResultBytes, slots: this.slots.shared, beatEveryMs, restarted })
+    this.#lookEveryMs = Math.min(KEEPALIVE_EVERY_MS, hangTimeoutMs / HANG_LOOKS)
+    this.#watch()
     await this.#start.promise
+    this.#silentMs = 0
+    this.#hangTimeoutMs = hangTimeoutMs
+  }
+
+  /** From inside. That is nobody's fault. */
+  crash(kind: CrashKind, reason: string): void {
+    this.#crashedOnPurpose = true
+    this.send({ type: 'crash', kind, reason })
+  }
+
+  get crashedOnPurpose(): boolean {
+    return this.#crashedOnPurpose
   }
 
   send(message: ControlMessage): void {
@@ -100,15 +127,27 @@ export class ThreadSession {
     this.#expected = true
     this.send({ type: 'stop' })
     if (await within(this.worker.stop(), timeoutMs)) return
-    this.#options.log?.warn(
-      { service: this.#options.service },
-      `terminated: it did not stop within ${Math.round(timeoutMs)} ms`,
-    )
+    const { service, log } = this.#options
+    const err = await this.withItsStack(new Error(`the thread of ${service} did not stop`))
+    log?.warn({ service, err }, `terminated: it did not stop within ${Math.round(timeoutMs)} ms`)
     await this.terminate()
+  }
+
+  /**
+   * Gives an error the stack of the thread for its own, before that is ended for what the error says. The thread may
+   * be in a state in which it cannot be looked at soon: then the error stays as it is.
+   */
+  async withItsStack<E extends Error>(error: E): Promise<E> {
+    const look = this.worker.stack().catch(() => undefined)
+    const looked = within(look, LOOK_WITHIN_MS)
+    this.#looking = looked
+    const stack = (await looked) ? await look : undefined
+    return stack === undefined ? error : withStack(error, stack)
   }
 
   async terminate(): Promise<void> {
     this.#expected = true
+    await this.#looking
     await this.worker.terminate()
   }
 
@@ -150,11 +189,21 @@ export class ThreadSession {
     if (!this.#expected) this.#options.onDeath(reason)
   }
 
+  #watch(): void {
+    clearInterval(this.#keepalive)
+    if (!this.worker.isStopped) this.#keepalive = setInterval(() => this.#look(), this.#lookEveryMs).unref()
+  }
+
   #look(): void {
     const { service, log } = this.#options
+    const elapsedMs = performance.now() - this.#lookedAt
+    this.#lookedAt += elapsedMs
+    // What holds up the whole process for a while is no thread's fault.
+    this.#silentMs += Math.min(elapsedMs, 2 * this.#lookEveryMs)
     const beats = this.worker.pulse.count
     if (beats !== this.#beats) {
       this.#beats = beats
+      this.#silentMs = 0
       this.lastWakeupAt = now()
       if (!this.responsive) log?.info({ service }, 'Thread keepalive is responding again')
       this.responsive = true
@@ -162,6 +211,16 @@ export class ThreadSession {
       this.responsive = false
       log?.error({ service }, 'Thread keepalive is not responding')
     }
+    if (this.#silentMs >= this.#hangTimeoutMs) void this.#giveUp()
+  }
+
+  /** It hangs. */
+  async #giveUp(): Promise<void> {
+    const { service, onDeath } = this.#options
+    const silent = `its event loop has not turned for the ${this.#hangTimeoutMs} ms of hangTimeoutMs`
+    this.#hangTimeoutMs = Number.POSITIVE_INFINITY
+    const reason = await this.withItsStack(new Error(`the thread of ${service} hangs: ${silent}`))
+    if (!this.#expected && !this.worker.isStopped) onDeath(reason)
   }
 
   get heapUsedBytes(): number {
@@ -173,13 +232,15 @@ function now(): number {
   return performance.timeOrigin + performance.now()
 }
 
-/** Rejects with `START_FAILED` if a promise takes longer; the caller ends what it waited for. */
+/** Rejects with `START_FAILED` if a thread's promise takes longer; the caller ends the thread. */
 export async function withinStartTimeout<T>(
+  session: ThreadSession,
   promise: Promise<T>,
   timeoutMs: number,
   what: string,
   elapsedMs = 0,
 ): Promise<T> {
   if (await within(promise, Math.max(timeoutMs - elapsedMs, 0))) return promise
-  throw new ThreadplaneError('START_FAILED', `${what} took longer than the ${timeoutMs} ms of startTimeoutMs`)
+  const detail = `${what} took longer than the ${timeoutMs} ms of startTimeoutMs`
+  throw await session.withItsStack(new ThreadplaneError('START_FAILED', detail))
 }

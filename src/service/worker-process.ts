@@ -18,6 +18,7 @@ import type { ControlMessage } from '../protocol.ts'
 import type { Pulse } from '../shared-memory.ts'
 import { openLogFiles, SlotLog } from '../slot-log.ts'
 import type { LogPair, Slots } from '../slots.ts'
+import type { ThreadStack } from '../stack/thread-stack.ts'
 import { packControl, unpackThread } from '../wire.ts'
 import { NativeOutput } from './native-output.ts'
 import { childFlags, childNodeOptions } from './node-flags.ts'
@@ -42,6 +43,8 @@ export class WorkerProcess extends ServiceWorker {
     heapUsedBytes: 0,
     utilization: { idle: 0, active: 0, utilization: 0 },
   }
+  /** Who waits for an answer to `stack`, in the order they asked. */
+  readonly #looks: ((stack: ThreadStack | undefined) => void)[] = []
   /** Of the thread in it, once that is known. */
   #exitCode: number | undefined
 
@@ -96,6 +99,15 @@ export class WorkerProcess extends ServiceWorker {
     this.#killer = setTimeout(() => killGroup(this.pid), KILL_AFTER_MS)
   }
 
+  /** Its main thread looks, as this one would at a thread of its own. */
+  override async stack(): Promise<ThreadStack | undefined> {
+    if (!this.#child?.connected) return undefined
+    return new Promise((resolve) => {
+      this.#looks.push(resolve)
+      this.#send({ type: 'stack' })
+    })
+  }
+
   protected override utilization(): EventLoopUtilization {
     return this.#report.utilization
   }
@@ -111,6 +123,9 @@ export class WorkerProcess extends ServiceWorker {
     switch (message.type) {
       case 'report':
         this.#report = message
+        break
+      case 'stack':
+        this.#looks.shift()?.(message.stack)
         break
       case 'error':
         this.options.onError(fromWireError(message.error))
@@ -137,6 +152,7 @@ export class WorkerProcess extends ServiceWorker {
   #end(exitCode: number, signal: NodeJS.Signals | null): void {
     clearTimeout(this.#killer)
     if (this.#exitCode === undefined) this.options.onError(this.#deathOf(exitCode, signal))
+    for (const resolve of this.#looks.splice(0)) resolve(undefined)
     this.#closeLog()
     this.ended(this.#exitCode ?? exitCode)
   }

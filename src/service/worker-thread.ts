@@ -5,6 +5,7 @@ import type { ControlMessage, ThreadData } from '../protocol.ts'
 import { Heartbeat, SlotTable } from '../shared-memory.ts'
 import type { Slots } from '../slots.ts'
 import { packControl, type ThreadWire, unpackThread } from '../wire.ts'
+import { readStack, type ThreadStack } from '../stack/thread-stack.ts'
 import { ServiceWorker } from './service-worker.ts'
 
 export class WorkerThread extends ServiceWorker {
@@ -52,5 +53,9 @@ export class WorkerThread extends ServiceWorker {
 
   protected override utilization(): EventLoopUtilization {
     return this.#worker?.performance.eventLoopUtilization() ?? { idle: 0, active: 0, utilization: 0 }
+  }
+
+  override async stack(): Promise<ThreadStack | undefined> {
+    return this.#worker && readStack(this.#worker.threadId)
   }
 }

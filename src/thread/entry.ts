@@ -38,7 +38,7 @@ process.on('exit', outbox.flush)
 const heartbeat = new Heartbeat(data.heartbeat)
 const beat = () => heartbeat.beat(getHeapStatistics().used_heap_size)
 beat()
-setInterval(beat, HEARTBEAT_EVERY_MS).unref()
+let heart = setInterval(beat, HEARTBEAT_EVERY_MS).unref()
 
 const stopping = new AbortController()
 const background = new Background()
@@ -55,6 +55,8 @@ try {
   const consumers = new Consumers(definition, outbox, logger)
 
   const start = async (options: StartMessage) => {
+    clearInterval(heart)
+    heart = setInterval(beat, options.beatEveryMs).unref()
     if (options.restarted) await definition.onRestart?.(context)
     await definition.onStart?.(context)
     background.start(definition, context, crash)

@@ -33,6 +33,7 @@ const newQueue = ({ capacity = 10_000, maxBytes = 1_000_000 } = {}) =>
 
 /** Takes all it is given. */
 class Taker implements Consumer {
+  readonly runsAlone = false
   readonly taken: QueuedMethod[] = []
   readonly load: number
   room: number

@@ -118,12 +118,14 @@ t.test('what waits for a thread whose parent is supervised runs after the restar
 
 t.test('what waits is THREAD_DIED as soon as the supervisor has given the thread up', async (t) => {
   const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy: { ...policy, maxRestarts: 0 } })
-  const { thread } = queueThread(t, 'dies', { options: { numWorkers: 1 } })
+  const { thread, log } = queueThread(t, 'dies', { options: { numWorkers: 1 } })
   supervisor.add(thread)
   t.teardown(() => supervisor.stop())
   await supervisor.start()
-  const deadly = errorOf(thread.callThread('exit', null))
+  const deadly = errorOf(thread.callThread('hang', null))
+  await log.line('hanging')
   const waiting = errorOf(thread.callThread('echo', 1))
+  thread.crashThread('exit', 'on purpose')
   t.match(await deadly, { code: 'THREAD_DIED', facts: { started: true } })
   t.match(await waiting, { code: 'THREAD_DIED', facts: { started: false } })
   t.equal(supervisor.recoveryOf(thread), 'failed')

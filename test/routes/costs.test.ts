@@ -1,0 +1,170 @@
+/** Who may cost whom what (DESIGN section 7), row by row, over HTTP. */
+import t from 'tap'
+import { Journal } from '../../src/jobs/journal.ts'
+import { openGate, serve, within } from '../http-helper.ts'
+
+const server = await serve(t, { services: { costs: 'costs', single: 'costs', hangs: 'dies' } })
+await server.put('single', { module: 'costs.js', numWorkers: 1 })
+
+const threadOf = async (service: string) => {
+  const { threads, restartCount, restartBudget } = await server.status(service)
+  return { id: threads[0].id as number, restartCount, remaining: restartBudget.remaining }
+}
+const begun = (token: string, more = {}) => server.logs.line('begun', { token, ...more })
+const retired = 'the thread is retired: a method goes on after its deadline'
+
+t.test("a client's deadline, or its hanging up, costs nothing but its own answer", async (t) => {
+  const before = await threadOf('costs')
+  const bystander = server.call('costs', 'bystander', { token: 'patient' })
+  await begun('patient')
+  const hasty = server.call('costs', 'stubborn', { token: 'hasty' }, { headers: { 'request-timeout': '50ms' } })
+  t.match(await hasty, { status: 504, json: { code: 'DEADLINE_EXCEEDED', started: true } })
+  await server.logs.line('aborted', { token: 'hasty' })
+  const gone = new AbortController()
+  const left = server.call('costs', 'stubborn', { token: 'left' }, { signal: gone.signal }).catch(() => 'gone')
+  await begun('left')
+  gone.abort()
+  t.equal(await left, 'gone')
+  await server.logs.line('aborted', { token: 'left' })
+  t.match(await server.call('costs', 'nap'), { status: 200 })
+  openGate('patient')
+  t.match(await bystander, { status: 200, json: 1 })
+  t.same(await threadOf('costs'), before, 'it is the same thread')
+  openGate('hasty')
+  openGate('left')
+})
+
+t.test("a method's own timeoutMs and grace retire its thread: no restart, and what had not begun moves", async (t) => {
+  const before = await threadOf('single')
+  const spinning = server.call('single', 'spin', { token: 'spins' })
+  await begun('spins')
+  const call = server.call('single', 'nap')
+  const { json: cast } = await server.cast('single', 'nap')
+  t.match(await spinning, { status: 504, json: { code: 'DEADLINE_EXCEEDED', started: true } })
+  await server.logs.line(retired, { service: 'single', method: 'spin' })
+  t.match(await call, { status: 200, json: 'rested' })
+  t.match(await server.finished(cast.id), { state: 'succeeded', attempts: 1, history: [{ number: 1 }] })
+  const after = await threadOf('single')
+  t.not(after.id, before.id)
+  t.match(after, { restartCount: before.restartCount, remaining: before.remaining })
+})
+
+t.test('a cast that is cancelled and goes on retires its thread; bystanders lose no attempt', async (t) => {
+  const before = await threadOf('single')
+  const { json: stubborn } = await server.cast('single', 'stubborn', { token: 'cancelled' })
+  await begun('cancelled')
+  const { json: waits } = await server.cast('single', 'nap')
+  t.match((await server.post(`/v1/jobs/${stubborn.id}/cancel`)).json, { state: 'cancelled', attempts: 1 })
+  await server.logs.line('aborted', { token: 'cancelled' })
+  t.match(await server.finished(waits.id), { state: 'succeeded', attempts: 1, history: [{ number: 1 }] })
+  const after = await threadOf('single')
+  t.not(after.id, before.id)
+  t.match(after, { restartCount: before.restartCount, remaining: before.remaining })
+})
+
+t.test('a poison cast costs itself: it fails after maxAttempts, and the budget is untouched', async (t) => {
+  const casts = await Promise.all(
+    Array.from({ length: 30 }, (_, n) => server.cast('single', n === 10 ? 'poison' : 'nap', { token: 'poison' })),
+  )
+  const jobs = await Promise.all(casts.map(({ json }) => server.finished(json.id)))
+  const [poison] = jobs.splice(10, 1)
+  t.match(poison, { state: 'failed', attempts: 3, error: { code: 'THREAD_DIED' } })
+  t.match(
+    poison.history,
+    [1, 2, 3].map((number) => ({ number, error: { code: 'THREAD_DIED' } })),
+  )
+  for (const job of jobs) t.match(job, { state: 'succeeded', attempts: 1, history: { length: 1 } })
+  await server.reaches('single', 'running')
+  t.match(await threadOf('single'), { remaining: 3 })
+  t.match(await server.status('single'), { state: 'running', restartCount: 3 })
+})
+
+t.test('a stream of poison calls costs the budget nothing', async (t) => {
+  const { restartCount } = await threadOf('single')
+  for (let times = 0; times < 5; times += 1) {
+    t.match(await server.call('single', 'poison', { token: 'poison' }), { status: 502, json: { code: 'THREAD_DIED' } })
+  }
+  t.match(await server.call('single', 'nap'), { status: 200 })
+  t.match(await threadOf('single'), { remaining: 3, restartCount: restartCount + 5 })
+})
+
+t.test('of casts that die together each runs alone before it is failed for that', async (t) => {
+  const before = await threadOf('costs')
+  const bystanders = await Promise.all(
+    ['b1', 'b2'].map((token) => server.cast('costs', 'bystander', { token }, '?maxAttempts=1')),
+  )
+  for (const token of ['b1', 'b2']) await begun(token, { attempt: 1 })
+  const call = server.call('costs', 'bystander', { token: 'b3' })
+  await begun('b3')
+  const { json: poison } = await server.cast('costs', 'poison', { token: 'deadly' })
+  await begun('deadly')
+  openGate('deadly')
+  t.match(await call, { status: 502, json: { code: 'THREAD_DIED' } })
+  for (const { json } of bystanders) {
+    const job = await server.finished(json.id)
+    t.match(job, { state: 'succeeded', attempts: 2, maxAttempts: 1, result: 2 }, 'it had an attempt of its own')
+    t.match(job.history, [{ number: 1, error: { code: 'THREAD_DIED' } }, { number: 2 }])
+  }
+  t.match(await server.finished(poison.id), { state: 'failed', attempts: 3, error: { code: 'THREAD_DIED' } })
+  for (const token of ['b1', 'b2']) t.match(await begun(token, { attempt: 2 }), { beside: 1 }, 'alone')
+  t.match(await threadOf('costs'), { remaining: before.remaining - 1 }, 'the shared crash alone is of the service')
+})
+
+t.test('a cancellation in the instant in which a retry is written has the last word', async (t) => {
+  type Retry = Journal['retry']
+  const retry = Object.getOwnPropertyDescriptor(Journal.prototype, 'retry')?.value as (
+    this: Journal,
+    ...args: Parameters<Retry>
+  ) => ReturnType<Retry>
+  t.teardown(() => {
+    Journal.prototype.retry = retry
+  })
+  let written = () => {}
+  const writing = new Promise<() => void>((resolve) => {
+    Journal.prototype.retry = async function (...args) {
+      await new Promise<void>((goOn) => {
+        written = goOn
+        resolve(goOn)
+      })
+      return retry.apply(this, args)
+    }
+  })
+  const { json } = await server.cast('single', 'fails', {})
+  await within(writing, 'the retry to be written')
+  const cancelled = server.post(`/v1/jobs/${json.id}/cancel`)
+  const { dispatcher } = server.server
+  // The cancellation has read the job, and found its attempt in flight.
+  while (!(await dispatcher.get(json.id)).history[0]) await new Promise((resolve) => setImmediate(resolve))
+  await server.get(`/v1/jobs/${json.id}`)
+  written()
+  t.match((await cancelled).json, { state: 'cancelled', attempts: 1, error: { code: 'JOB_CANCELLED' } })
+  const job = await server.finished(json.id)
+  t.match(job.history, [{ number: 1, error: { code: 'METHOD_FAILED' } }])
+  t.equal(job.history.length, 1)
+})
+
+t.test('GET …/stack tells what each thread does, also of one that hangs', async (t) => {
+  await server.put('pair', {
+    module: 'hangs.js',
+    threads: 2,
+    numWorkers: 1,
+    cancelGraceMs: 30_000,
+    shutdownTimeoutMs: 1,
+  })
+  const { threads } = await server.status('pair')
+  const idle = await server.get('/v1/services/pair/stack')
+  t.equal(idle.status, 200)
+  t.same(idle.json.items.map(({ id }: { id: number }) => id).sort(), threads.map(({ id }: { id: number }) => id).sort())
+  const call = server.call('pair', 'spin')
+  let spinning: { frames: Record<string, unknown>[] } | undefined
+  while (spinning === undefined) {
+    const { json } = await server.get('/v1/services/pair/stack')
+    spinning = json.items.find(({ state }: { state: string }) => state === 'running')
+  }
+  t.match(spinning.frames[0], { function: 'handler', url: /hangs\.js$/, line: Number, column: Number })
+  t.match(await call, { status: 504 })
+  t.match(await server.call('pair', 'recovers', { deaths: 0 }), { status: 200 })
+  t.match(await server.get('/v1/services/nobody/stack'), { status: 404, json: { code: 'SERVICE_NOT_FOUND' } })
+  await server.post('/v1/services/pair/stop')
+  t.same((await server.get('/v1/services/pair/stack')).json, { items: [] })
+})
