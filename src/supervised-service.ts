@@ -142,6 +142,7 @@ export class SupervisedService extends ServiceLifecycle {
 
   /** The service is forgotten. */
   dispose(): void {
+    this.threadSet.unsupervise()
     this.emit('removed')
   }
 }
