@@ -1,4 +1,4 @@
-/** Starting, stopping, crashing and pausing a service. */
+/** Starting, stopping, reloading, crashing and pausing a service. */
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { ErrorCode } from '../src/errors.ts'
 import { CRASH_KINDS, type CrashKind } from '../src/protocol.ts'
@@ -26,43 +26,67 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
   app.post('/services/:service/start', {
     schema: operation(
       'start',
-      'Start it, if it is not started; wait until it is',
+      'Start what it depends on, then it; wait until it runs',
       'START_FAILED',
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      // Together: an error of one must not find the other still awaited.
-      const [changed] = await Promise.all([service.start(), registry.rememberDesiredState(service)])
-      return result(service, changed)
+      return result(service, await registry.start(service.name))
     },
   })
 
   app.post('/services/:service/stop', {
     schema: {
-      ...operation('stop', 'Stop it; what is queued is run first', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
+      ...operation(
+        'stop',
+        'Stop what depends on it, then it; what is queued is run first',
+        'MALFORMED_QUERY',
+        'JOURNAL_UNAVAILABLE',
+      ),
       querystring: Type.Object({
         drain: Type.Optional(Type.Boolean({ description: 'false: reject what is queued', default: true })),
       }),
     },
     handler: async ({ params, query }) => {
       const service = registry.get(params.service)
-      const stopping = service.stop({ drain: query.drain ?? true })
-      const [changed] = await Promise.all([stopping, registry.rememberDesiredState(service)])
-      return result(service, changed)
+      const { changed, stoppedDependents } = await registry.stop(service.name, { drain: query.drain ?? true })
+      return { ...result(service, changed), stoppedDependents }
     },
   })
 
   app.post('/services/:service/restart', {
-    schema: operation('restart', 'Stop it, and start it', 'START_FAILED', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
+    schema: operation(
+      'restart',
+      'Stop it, and start it, with what depends on it',
+      'START_FAILED',
+      'CONFLICT',
+      'JOURNAL_UNAVAILABLE',
+    ),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      try {
-        await service.restart()
-      } finally {
-        await registry.rememberDesiredState(service)
-      }
+      const { stoppedDependents } = await registry.restart(service.name)
+      return { ...result(service, true), stoppedDependents }
+    },
+  })
+
+  app.post('/services/:service/reload', {
+    schema: {
+      ...operation(
+        'reload',
+        'Replace its code live by what its module is now',
+        'START_FAILED',
+        'CONFLICT',
+        'MODULE_REFUSED',
+        'VALIDATION_FAILED',
+      ),
+      description:
+        'New threads start beside the old ones and take over once all have started; the old ones finish what they have begun. If one does not start, the service goes on as it was. Of a stopped service, the module is asked anew what it is.',
+    },
+    handler: async ({ params }) => {
+      const service = registry.get(params.service)
+      await registry.reload(service.name)
       return result(service, true)
     },
   })

@@ -47,7 +47,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
       tags: ['Services'],
       summary: 'Register a service, or replace one, and wait for its start',
       description:
-        'The options override those of the module. A first registration whose start fails is kept: see its `state` and `crashReason`.',
+        'The options override those of the module. A first registration whose start fails is kept: see its `state` and `crashReason`. One that runs is replaced live: new threads start beside the old ones and take over once all have started; if one does not start, the service goes on as it was.',
       params: ServiceParams,
       body: Type.Unsafe<typeof import('./schemas/service.ts').Registration['static']>(Type.Ref('Registration')),
       response: {
@@ -60,6 +60,8 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
           'VALIDATION_FAILED',
           'MODULE_REFUSED',
           'JOURNAL_UNAVAILABLE',
+          'START_FAILED',
+          'CONFLICT',
         ),
       },
     },
@@ -72,6 +74,34 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
       }
       const isNew = await registry.put(name, module, options)
       return reply.code(isNew ? 201 : 200).send(serviceStatus(registry.get(name)))
+    },
+  })
+
+  app.patch('/services/:service', {
+    schema: {
+      operationId: 'patchService',
+      tags: ['Services'],
+      summary: 'Change options of a service live',
+      description:
+        '`null` gives an option back to the module. `threads` grows and shrinks; what a thread is given at its start comes into force with new threads, which replace the old ones as in a reload.',
+      params: ServiceParams,
+      body: Type.Unsafe<typeof import('./schemas/service.ts').OptionsChange['static']>(Type.Ref('OptionsChange')),
+      response: {
+        200: status,
+        ...problems(
+          'SERVICE_NOT_FOUND',
+          'MALFORMED_BODY',
+          'PAYLOAD_TOO_LARGE',
+          'UNSUPPORTED_MEDIA_TYPE',
+          'VALIDATION_FAILED',
+          'START_FAILED',
+          'CONFLICT',
+        ),
+      },
+    },
+    handler: async ({ params, body }) => {
+      await registry.patch(params.service, body)
+      return serviceStatus(registry.get(params.service))
     },
   })
 

@@ -71,6 +71,15 @@ export class ModuleContract {
     }
   }
 
+  /** The service has another version from now on: whoever waits for this description waits for that one. */
+  giveWayTo(next: ModuleContract): void {
+    void this.stopDescribing()
+    next.#known.promise.then(
+      () => this.#known.resolve(),
+      (error: Error) => this.#known.reject(error),
+    )
+  }
+
   async stopDescribing(): Promise<void> {
     this.#describing?.abort()
     await this.#describing?.done.catch(() => {})

@@ -4,6 +4,7 @@
  * A module gives them to `defineService`, `PUT /v1/services/{service}` overrides them (DESIGN section 4), and its
  * JSON Schema is generated from here.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -64,6 +65,11 @@ export const serviceOptionsSchema = z.strictObject({
     })
     .optional()
     .describe('Memory limits of each thread, in MiB'),
+  dependsOn: z
+    .array(z.string().regex(NAME_PATTERN))
+    .max(64)
+    .optional()
+    .describe('Services that run before this one starts, and stop after it'),
 })
 
 export type ServiceOptions = z.infer<typeof serviceOptionsSchema>
@@ -91,6 +97,7 @@ const SERVICE_DEFAULTS = {
     backoffMaxMs: 30_000,
   },
   limits: {},
+  dependsOn: [] as string[],
 } as const satisfies ServiceOptions
 
 type Complete<T> = { [Key in keyof T]-?: NonNullable<T[Key]> }
@@ -110,6 +117,50 @@ export function resolveServiceOptions(...layers: ServiceOptions[]): ResolvedServ
     })
   }
   return resolved
+}
+
+/** Changes of options: `null` gives one back to the module, as in RFC 7396. */
+export type OptionsPatch = NullableMembers<
+  Omit<ServiceOptions, 'restart' | 'limits'> & {
+    restart: NullableMembers<RestartOptions>
+    limits: NullableMembers<NonNullable<ServiceOptions['limits']>>
+  }
+>
+type NullableMembers<T> = { [Key in keyof T]?: T[Key] | null }
+
+export function patchOptions(overrides: ServiceOptions, patch: OptionsPatch): ServiceOptions {
+  return mergePatch(overrides, patch)
+}
+
+function mergePatch(target: Record<string, unknown>, patch: Record<string, unknown>): Record<string, unknown> {
+  const merged = { ...target }
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key]
+    else if (typeof value !== 'object' || Array.isArray(value)) merged[key] = value
+    else merged[key] = mergePatch({ ...(merged[key] as object | undefined) }, value as Record<string, unknown>)
+  }
+  return merged
+}
+
+/** What a service takes up as it runs. Any other option is given to a thread at its start. */
+const LIVE_OPTIONS: ReadonlySet<string> = new Set<keyof ServiceOptions>([
+  'autostart',
+  'required',
+  'threads',
+  'queueCapacity',
+  'queueBytes',
+  'startTimeoutMs',
+  'shutdownTimeoutMs',
+  'cancelGraceMs',
+  'restart',
+  'dependsOn',
+])
+
+/** Do these options come into force only with new threads? */
+export function needsNewThreads(before: ResolvedServiceOptions, after: ResolvedServiceOptions): boolean {
+  const given = ([key]: [string, unknown]) => !LIVE_OPTIONS.has(key)
+  const atStart = (options: ResolvedServiceOptions) => Object.fromEntries(Object.entries(options).filter(given))
+  return !isDeepStrictEqual(atStart(before), atStart(after))
 }
 
 export const methodOptionsSchema = z.object({

@@ -92,10 +92,13 @@ export class Registrations {
   }
 
   /** Resolves once it is on disk; until then nothing has changed. @throws JOURNAL_UNAVAILABLE */
-  async set(name: string, next: (known: Registration | undefined) => Registration): Promise<void> {
+  async set(name: string, next: (known: Registration | undefined) => Registration | undefined): Promise<void> {
     const written = this.#written.then(() => {
-      const registration = next(this.#services.get(name))
-      return this.#write(new Map(this.#services).set(name, registration))
+      const services = new Map(this.#services)
+      const registration = next(services.get(name))
+      if (registration === undefined) services.delete(name)
+      else services.set(name, registration)
+      return this.#write(services)
     })
     this.#written = written.catch(() => {})
     await written

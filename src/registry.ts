@@ -1,12 +1,17 @@
-/** Name → supervised service. What is registered over HTTP, and what was wanted to run, survives a restart. */
+/**
+ * Name → supervised service, and the order that `dependsOn` makes among them. What is registered over HTTP, and what
+ * was wanted to run, survives a restart.
+ */
 import { EventEmitter } from 'node:events'
 import { hasCode, ThreadplaneError } from './errors.ts'
 import type { Dispatcher } from './jobs/dispatcher.ts'
-import type { ResolvedServiceOptions, ServiceOptions } from './options.ts'
-import type { Registrations } from './registrations.ts'
+import { Dependencies, dependentsFirst } from './dependencies.ts'
+import { type OptionsPatch, patchOptions, type ServiceOptions } from './options.ts'
+import type { Registration, Registrations } from './registrations.ts'
+import { RestartGroups } from './restart-groups.ts'
 import type { ServiceLog } from './service/service.ts'
-import { type Supervisor, SUPERVISORS } from './service/supervisor.ts'
-import { type ServiceState, SupervisedService } from './supervised-service.ts'
+import type { ServiceRegistration, ServiceState } from './service-lifecycle.ts'
+import { SupervisedService } from './supervised-service.ts'
 import type { WorkersFolder } from './workers-folder.ts'
 
 export interface RegistryOptions {
@@ -21,8 +26,8 @@ export interface RegistryOptions {
 export class Registry extends EventEmitter<{ state: [name: string, state: ServiceState] }> {
   readonly #options: RegistryOptions
   readonly #services = new Map<string, SupervisedService>()
-  /** Supervisors of restart groups, by name. */
-  readonly #groups = new Map<string, Supervisor>()
+  readonly #dependencies = new Dependencies(this.#services)
+  readonly #groups: RestartGroups
   readonly #registering = new Map<string, Promise<unknown>>()
   /** No new work is taken any more. */
   closing = false
@@ -32,6 +37,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   constructor(options: RegistryOptions) {
     super()
     this.#options = options
+    this.#groups = new RestartGroups(options.log)
   }
 
   get services(): SupervisedService[] {
@@ -61,7 +67,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   async #restore(name: string, module: string): Promise<void> {
     const { options = {} } = this.#options.registrations.get(name) ?? {}
     try {
-      this.#add(await this.#create(name, module, options))
+      this.#add(this.#create(name, await this.#registration(module, options)))
     } catch (error) {
       this.#options.log.error({ err: error, service: name, module }, 'a registered service cannot be restored')
     }
@@ -79,26 +85,31 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
       else if (service.contract.description === undefined) await service.contract.describe(service.options)
     } catch (error) {
-      // A crash of its thread is logged as one; a start that the end of the server interrupts is none.
+      // Logged where it happened: a crash of its thread, or what it depends on. A start that the end of the server
+      // interrupts is no error.
       if (!hasCode(error, 'START_FAILED') && !this.closing) {
         this.#options.log.error({ err: error, service: service.name }, 'a service did not start')
       }
     }
   }
 
-  async #create(name: string, module: string, overrides: ServiceOptions): Promise<SupervisedService> {
-    const { workers, registrations, log } = this.#options
+  async #registration(module: string, overrides: ServiceOptions): Promise<ServiceRegistration> {
+    const { workers, registrations } = this.#options
     const moduleUrl = workers.resolve(module)
+    return { module, moduleUrl, overrides, description: await registrations.description(moduleUrl) }
+  }
+
+  #create(name: string, registration: ServiceRegistration): SupervisedService {
+    const { registrations, log } = this.#options
     return new SupervisedService({
+      ...registration,
       name,
-      module,
-      moduleUrl,
-      overrides,
       desiredState: registrations.get(name)?.desiredState ?? 'running',
-      description: await registrations.description(moduleUrl),
       log,
-      supervisorFor: (options) => this.#supervisorFor(name, options),
-      onDescribed: (description) => {
+      groups: this.#groups,
+      checkDependencies: (dependsOn) => this.#dependencies.check(name, dependsOn),
+      startDependencies: (options) => this.#dependencies.start(name, options),
+      onDescribed: (moduleUrl, description) => {
         registrations.keepDescription(moduleUrl, description).catch((error: unknown) => {
           log.warn({ err: error, service: name }, 'the description of a module could not be kept')
         })
@@ -107,79 +118,171 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   #add(service: SupervisedService): void {
+    if (this.closing) throw shuttingDown()
     this.#services.set(service.name, service)
     this.#options.dispatcher.serve(service)
     service.on('state', (state) => this.emit('state', service.name, state))
   }
 
-  /** Its own, or that of its restart group, which lasts from its first member on. */
-  #supervisorFor(name: string, { restart: { strategy, group, ...policy } }: ResolvedServiceOptions): Supervisor {
-    const { log } = this.#options
-    const create = () => new SUPERVISORS[strategy]({ name: group ?? name, policy, log })
-    if (group === undefined) return create()
-    const supervisor = this.#groups.get(group) ?? create()
-    this.#groups.set(group, supervisor)
-    return supervisor
-  }
-
   /**
-   * Registers a service, or replaces one, and waits for its start. A first registration whose start fails is kept.
+   * Registers a service, or replaces one live. The start of a new one, or of one that was stopped, is waited for; if
+   * it fails, the registration is kept. Where what is to replace a running one does not start, that one goes on.
    * True if it is new.
-   * @throws MODULE_REFUSED, JOURNAL_UNAVAILABLE
+   * @throws MODULE_REFUSED, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
    */
   async put(name: string, module: string, options: ServiceOptions): Promise<boolean> {
-    return this.#oneByOne(name, async () => {
+    const isNew = await this.#oneByOne(name, async () => {
       const { registrations } = this.#options
-      const service = await this.#create(name, module, options)
-      // Before anything is stopped for it: what cannot be kept is not done either.
-      await registrations.set(name, () => ({ module, options }))
-      const replaced = this.#services.get(name)
-      if (replaced !== undefined) {
-        await replaced.stop()
-        replaced.dispose()
+      const registration = await this.#registration(module, options)
+      const service = this.#services.get(name)
+      if (service === undefined) {
+        await this.#register(name, registration)
+        return true
       }
-      this.#add(service)
-      await this.#bringUp(service)
-      return replaced === undefined
+      const live = await service.replace(registration, (live) =>
+        registrations.set(name, (known) => ({ ...(live && wishOf(known)), module, options })),
+      )
+      if (!live) await this.#bringUp(service)
+      return false
     })
+    await this.#services.get(name)?.settled()
+    return isNew
+  }
+
+  async #register(name: string, registration: ServiceRegistration): Promise<void> {
+    const { registrations } = this.#options
+    const { module, overrides: options } = registration
+    const before = registrations.get(name)
+    const service = this.#create(name, registration)
+    this.#dependencies.check(name, service.options.dependsOn)
+    await registrations.set(name, () => ({ module, options }))
+    this.#add(service)
+    await this.#bringUp(service)
+    try {
+      // Its module may have said more of that.
+      this.#dependencies.check(name, service.options.dependsOn)
+    } catch (error) {
+      await this.#forget(service, () => before)
+      throw error
+    }
+  }
+
+  /** @throws SERVICE_NOT_FOUND, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE */
+  async patch(name: string, patch: OptionsPatch): Promise<void> {
+    const service = await this.#oneByOne(name, async () => {
+      const { registrations } = this.#options
+      const known = this.get(name)
+      const options = patchOptions(known.overrides, patch)
+      await known.reconfigure(options, () => registrations.set(name, (before) => ({ ...before, options })))
+      return known
+    })
+    await service.settled()
+  }
+
+  /** New code for a service: what its module says now. @throws SERVICE_NOT_FOUND, MODULE_REFUSED, START_FAILED, CONFLICT */
+  async reload(name: string): Promise<void> {
+    const service = await this.#oneByOne(name, async () => {
+      const known = this.get(name)
+      const { module, overrides } = known
+      const moduleUrl = this.#options.workers.resolve(module)
+      // What it imports may have changed, where the module itself has not.
+      await known.replace({ module, moduleUrl, overrides, description: undefined }, async () => {})
+      return known
+    })
+    await service.settled()
   }
 
   /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT, JOURNAL_UNAVAILABLE */
   async remove(name: string, { cancelJobs }: { cancelJobs: boolean }): Promise<void> {
     await this.#oneByOne(name, async () => {
-      const { dispatcher, registrations } = this.#options
       const service = this.get(name)
-      const unfinished = cancelJobs ? 0 : await dispatcher.countUnfinished(name)
+      const dependents = this.#dependencies.dependentsOf(name)
+      if (dependents.length > 0) {
+        throw service.error('CONFLICT', `${dependents.join(', ')} depends on ${name}: delete or change that first`)
+      }
+      const unfinished = cancelJobs ? 0 : await this.#options.dispatcher.countUnfinished(name)
       if (unfinished > 0) {
         const detail = `${name} has ${unfinished} unfinished jobs: cancel them, or delete with ?cancelJobs=true`
-        throw new ThreadplaneError('CONFLICT', detail, { service: name })
+        throw service.error('CONFLICT', detail)
       }
-      this.#services.delete(name)
-      try {
-        await dispatcher.cancelAll(name)
-        await registrations.set(name, () => ({ deleted: true }))
-      } catch (error) {
-        // Neither jobs nor the registration can be written: the service stays as it is.
-        this.#services.set(name, service)
-        throw error
-      }
-      await service.stop()
-      service.dispose()
-      // What was being accepted while the service went.
-      await dispatcher.cancelAll(name)
-      await this.#options.onRemoved(name)
+      await this.#forget(service, () => ({ deleted: true }))
     })
   }
 
+  /** @param left what remains of its registration @throws JOURNAL_UNAVAILABLE */
+  async #forget(service: SupervisedService, left: () => Registration | undefined): Promise<void> {
+    const { dispatcher, registrations } = this.#options
+    const { name } = service
+    this.#services.delete(name)
+    try {
+      await dispatcher.cancelAll(name)
+      await registrations.set(name, left)
+    } catch (error) {
+      // Neither jobs nor the registration can be written: the service stays as it is.
+      this.#services.set(name, service)
+      throw error
+    }
+    service.refuseStarts(() => new ThreadplaneError('SERVICE_NOT_FOUND', `${name} was deleted`, { service: name }))
+    await service.stop()
+    service.dispose()
+    // What was being accepted while the service went.
+    await dispatcher.cancelAll(name)
+    await this.#options.onRemoved(name)
+  }
+
+  /** Starts a service, and first what it depends on. True if it was not started. @throws START_FAILED, CONFLICT */
+  async start(name: string): Promise<boolean> {
+    const service = this.get(name)
+    // Together: an error of one must not find the other still awaited.
+    const [changed] = await Promise.all([service.start(), this.#rememberDesiredState(service)])
+    return changed
+  }
+
+  /** Stops a service, and first what depends on it. @throws JOURNAL_UNAVAILABLE */
+  async stop(name: string, { drain }: { drain: boolean }): Promise<{ changed: boolean; stoppedDependents: string[] }> {
+    const services = dependentsFirst([this.get(name).name], this.#dependencies.dependentsOf)
+    const stopping = this.#dependencies.stop(services, drain)
+    const remembered = services.map((one) => this.#rememberDesiredState(this.get(one)))
+    const [stopped] = await Promise.all([stopping, ...remembered])
+    return { changed: stopped.includes(name), stoppedDependents: stopped.filter((one) => one !== name) }
+  }
+
+  /**
+   * What depends on it is restarted as well: stopped before, and started after it.
+   * @throws START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
+   */
+  async restart(name: string): Promise<{ stoppedDependents: string[] }> {
+    const service = this.get(name)
+    const { dependentsOf } = this.#dependencies
+    const stoppedDependents = await this.#dependencies.stop(dependentsFirst(dependentsOf(name), dependentsOf), true)
+    const restarted = service.restart()
+    // Where it fails, its supervisor may still bring it up, which they wait for.
+    const followed = restarted
+      .catch(() => {})
+      .then(() => Promise.all(stoppedDependents.map((one) => this.get(one).start())))
+    followed.catch(() => {})
+    try {
+      await restarted
+    } finally {
+      await this.#rememberDesiredState(service)
+    }
+    await followed
+    return { stoppedDependents }
+  }
+
   /** What a client asked for is what a restart of the process brings back. @throws JOURNAL_UNAVAILABLE */
-  async rememberDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
+  async #rememberDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
     await this.#options.registrations.set(name, (known) => ({ ...known, desiredState }))
   }
 
   /** Registrations of one name follow each other. */
   async #oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
     const before = this.#registering.get(name) ?? Promise.resolve()
-    const changed = before.then(change, change)
+    const next = () => {
+      if (this.closing) throw shuttingDown()
+      return change()
+    }
+    const changed = before.then(next, next)
     this.#registering.set(name, changed)
     try {
       return await changed
@@ -191,7 +294,17 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   /** Runs what runs to its end, and stops every thread; services keep their desired state. */
   async close(): Promise<void> {
     this.closing = true
-    await Promise.all(this.services.map((service) => service.stop()))
+    const names = this.services.map(({ name }) => name)
+    for (const service of this.services) service.refuseStarts(shuttingDown)
+    await this.#dependencies.stop(dependentsFirst(names, this.#dependencies.dependentsOf), true)
     this.#options.dispatcher.close()
   }
+}
+
+function wishOf({ desiredState }: Registration = {}): Pick<Registration, 'desiredState'> {
+  return desiredState === undefined ? {} : { desiredState }
+}
+
+function shuttingDown(): ThreadplaneError {
+  return new ThreadplaneError('SHUTTING_DOWN', 'the server is shutting down', { retryAfterSeconds: 5 })
 }

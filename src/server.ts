@@ -10,7 +10,14 @@ import { lifecycleRoutes } from '../routes/lifecycle.ts'
 import { probeRoutes } from '../routes/probes.ts'
 import { Job, JobList } from '../routes/schemas/job.ts'
 import { Problem } from './problem.ts'
-import { LifecycleResult, MethodList, Registration, ServiceList, ServiceStatus } from '../routes/schemas/service.ts'
+import {
+  LifecycleResult,
+  MethodList,
+  OptionsChange,
+  Registration,
+  ServiceList,
+  ServiceStatus,
+} from '../routes/schemas/service.ts'
 import { scheduleRoutes } from '../routes/schedules.ts'
 import { serviceRoutes } from '../routes/services.ts'
 import { stackRoutes } from '../routes/stack.ts'
@@ -55,7 +62,17 @@ export interface Server {
   dispatcher: Dispatcher
 }
 
-const SHARED_SCHEMAS = [Problem, ServiceStatus, ServiceList, LifecycleResult, MethodList, Registration, Job, JobList]
+const SHARED_SCHEMAS = [
+  Problem,
+  ServiceStatus,
+  ServiceList,
+  LifecycleResult,
+  MethodList,
+  Registration,
+  OptionsChange,
+  Job,
+  JobList,
+]
 
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {

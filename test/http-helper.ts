@@ -13,7 +13,8 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { ERRORS, type ErrorCode } from '../src/errors.ts'
 import { buildServer, type Server, type ServerOptions } from '../src/server.ts'
-import type { ServiceState, SupervisedService } from '../src/supervised-service.ts'
+import type { ServiceState } from '../src/service-lifecycle.ts'
+import type { SupervisedService } from '../src/supervised-service.ts'
 
 const DEADLINE_MS = 20_000
 

@@ -2,7 +2,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { z } from 'zod'
 import { toWireError } from '../../src/errors.ts'
-import { ISOLATIONS, serviceOptionsSchema, type ServiceOptions } from '../../src/options.ts'
+import { ISOLATIONS, type OptionsPatch, serviceOptionsSchema, type ServiceOptions } from '../../src/options.ts'
 import type { SupervisedService } from '../../src/supervised-service.ts'
 import { Nullable } from './nullable.ts'
 
@@ -15,6 +15,7 @@ export const MethodParams = Type.Object({
 const Thread = Type.Object({
   id: Type.Integer(),
   state: Type.String({ enum: ['stopped', 'starting', 'running', 'stopping', 'crashed'] }),
+  draining: Type.Boolean({ description: 'True while it only finishes what it has begun, before it goes' }),
   lastWakeupAt: Nullable(Type.String({ format: 'date-time' })),
   responsive: Type.Boolean({ description: 'False when its event loop has not turned for 3 s' }),
   eventLoopUtilization: Type.Number({ minimum: 0, maximum: 1 }),
@@ -32,6 +33,8 @@ export const ServiceStatus = Type.Object(
     }),
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
     isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where its threads run' }),
+    draining: Type.Boolean({ description: 'True while it stops, and runs what is queued before that' }),
+    dependsOn: Type.Array(Type.String(), { description: 'Services that run before it starts, and stop after it' }),
     threads: Type.Array(Thread),
     stuck: Type.Integer({ description: 'Threads that were told to end and have not: they are in native code' }),
     queue: Type.Object({
@@ -74,6 +77,11 @@ export const LifecycleResult = Type.Object(
   {
     ...ServiceStatus.properties,
     changed: Type.Boolean({ description: 'False where the service was in that state already' }),
+    stoppedDependents: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Of a stop: services that were stopped first, as they depend on it. A restart starts them again',
+      }),
+    ),
   },
   { $id: 'LifecycleResult', title: 'LifecycleResult' },
 )
@@ -105,6 +113,26 @@ export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
   required: ['module'],
 })
 
+/** A JSON Schema that takes `null` too, and so do its members. */
+function nullable(schema: z.core.JSONSchema.BaseSchema): object {
+  const { type, enum: values, properties, ...rest } = schema
+  const members = Object.entries(properties ?? {}).map(([name, member]) => [name, nullable(member as typeof schema)])
+  return {
+    ...rest,
+    type: [type, 'null'],
+    ...(values !== undefined && { enum: [...values, null] }),
+    ...(properties !== undefined && { properties: Object.fromEntries(members) }),
+  }
+}
+
+/** Any options of a service; `null` gives one back to the module. */
+export const OptionsChange = Type.Unsafe<OptionsPatch>({
+  ...nullable(options),
+  type: 'object',
+  $id: 'OptionsChange',
+  title: 'OptionsChange',
+})
+
 const iso = (ms: number) => (ms === 0 ? null : new Date(ms).toISOString())
 
 export function serviceStatus(service: SupervisedService): ServiceStatus {
@@ -118,9 +146,12 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     state: service.state,
     desiredState: service.desiredState,
     isolation: options.isolation,
+    draining: service.draining,
+    dependsOn: options.dependsOn,
     threads: service.threads.map((thread) => ({
       id: thread.threadId,
       state: thread.state,
+      draining: thread.draining,
       lastWakeupAt: iso(thread.lastWakeupAt),
       responsive: thread.responsive,
       eventLoopUtilization: thread.eventLoopUtilization,

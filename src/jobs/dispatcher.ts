@@ -3,6 +3,7 @@
  * Each attempt has a number, and is on disk as begun before its method is handed on (P3).
  */
 import { hasCode, ThreadplaneError } from '../errors.ts'
+import { METHOD_DEFAULTS } from '../options.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
@@ -373,7 +374,8 @@ export class Dispatcher {
     }
     // Of several that ran in a thread that died, each may be innocent: none is failed for it before it has run alone.
     if (error.retryable && (attempts < maxAttempts || queued?.diedInCompany)) {
-      const { backoffMs, backoffMaxMs } = service.contract.method(method).options
+      // New code may no longer have it: then the next attempt fails with that.
+      const { backoffMs, backoffMaxMs } = service.contract.description?.methods[method]?.options ?? METHOD_DEFAULTS
       // Half of it is jitter, so that what failed together does not come back together.
       const delayMs = Math.min(backoffMs * 2 ** (attempts - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
       service.counts.retried += 1

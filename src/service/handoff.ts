@@ -16,7 +16,8 @@ export interface HandoffOptions {
   queue: MethodQueue
   /** As many slots as methods are handed at a time: `numWorkers + prefetch`. */
   slots: Slots
-  cancelGraceMs: number
+  /** Asked anew each time: it may be changed while methods run. */
+  cancelGraceMs: () => number
   post: (messages: ControlMessage[]) => void
   /** A method went on after its own deadline or a cancellation, and the grace: the thread is to be retired. */
   onOverdue: (method: QueuedMethod) => void
@@ -206,7 +207,7 @@ export class Handoff implements Consumer, Place {
 
   /** When a method that still runs becomes its thread's fault. */
   #blamedAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {
-    return Math.min(begunAt + timeoutMs, cancelledAt) + this.#options.cancelGraceMs
+    return Math.min(begunAt + timeoutMs, cancelledAt) + this.#options.cancelGraceMs()
   }
 }
 

@@ -19,6 +19,8 @@ import type { ThreadSession } from './thread-session.ts'
 export interface QueueServiceThreadOptions extends ServiceThreadOptions {
   /** Shared with other threads of the same service. Default: one of its own. */
   methodQueue?: MethodQueue
+  /** True: it takes nothing from the queue before `takeWork()`. Default false. */
+  standby?: boolean
 }
 
 export interface CallOptions {
@@ -42,10 +44,13 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   readonly methodQueue: MethodQueue
   readonly #ownsQueue: boolean
   readonly #handoffs = new Map<ThreadSession, Handoff>()
+  #standby: boolean
+  #retiring = false
 
   constructor(options: QueueServiceThreadOptions) {
     super(options)
     this.#ownsQueue = options.methodQueue === undefined
+    this.#standby = options.standby ?? false
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
     this.methodQueue = options.methodQueue ?? new MethodQueue({ service: this.name, capacity, maxBytes })
     this.on('state', () => this.#rejectIfForsaken())
@@ -131,6 +136,28 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     return handed - this.running
   }
 
+  /** From now on it takes from the queue. */
+  takeWork(): void {
+    this.#standby = false
+    for (const handoff of this.#handoffs.values()) this.methodQueue.attach(handoff)
+  }
+
+  /**
+   * Takes nothing more, and stops once it has finished what it has begun: that is bounded by the deadlines of those
+   * methods. What it has not begun goes back to the queue at once, for other threads.
+   */
+  async retire(): Promise<void> {
+    this.#retiring = true
+    for (const handoff of this.#handoffs.values()) handoff.close()
+    if (this.state === 'running') await this.idle()
+    await this.stop()
+  }
+
+  /** Does it only finish what it has begun, before it stops? */
+  get draining(): boolean {
+    return this.#retiring && this.state === 'running'
+  }
+
   protected override async launch(): Promise<void> {
     await super.launch()
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
@@ -142,13 +169,13 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     const handoff = new Handoff({
       queue: this.methodQueue,
       slots: session.slots,
-      cancelGraceMs: this.options.cancelGraceMs,
+      cancelGraceMs: () => this.options.cancelGraceMs,
       post: (messages) => session.worker.post(messages),
       onOverdue: (method) => this.#onOverdue(session, method),
     })
     this.#handoffs.set(session, handoff)
     void session.worker.stop().then(() => this.#end(session))
-    this.methodQueue.attach(handoff)
+    if (!this.#standby) this.methodQueue.attach(handoff)
   }
 
   protected override onThreadMessage(session: ThreadSession, message: ThreadMessage): void {
@@ -221,7 +248,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   #onOverdue(session: ThreadSession, method: QueuedMethod): void {
     const handoff = this.#handoffs.get(session)
     if (handoff === undefined) return
-    if (session === this.session && this.state === 'running') {
+    if (session === this.session && this.state === 'running' && !this.#retiring) {
       void this.#reportOverdue(session, method)
       this.session = undefined
       handoff.close()
@@ -240,11 +267,11 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   async #replace(): Promise<void> {
     try {
       const session = await this.spawn()
-      if (this.state !== 'running') return await session.terminate()
+      if (this.state !== 'running' || this.#retiring) return await session.terminate()
       this.session = session
       this.#serve(session)
     } catch (error) {
-      if (this.state === 'running') this.crash(error as Error)
+      if (this.state === 'running' && !this.#retiring) this.crash(error as Error)
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * How often, and how soon, a supervisor restarts: `maxRestarts` within a sliding `periodMs`, with a delay that
- * doubles from restart to restart, and heals after a period without one.
+ * doubles from restart to restart, and heals after a period without one. The period begins when a restart has
+ * succeeded: neither the delay nor a start that takes long, and then fails, is healthy time.
  */
 import type { ResolvedServiceOptions } from '../options.ts'
 
@@ -13,7 +14,9 @@ export type RestartPolicy = Pick<
 const GRANTED_BACKOFF_MAX_MS = 1_000
 
 export class RestartBudget {
-  readonly policy: RestartPolicy
+  /** May be changed; what is spent stays spent. */
+  policy: RestartPolicy
+  /** When each restart was through; those still to come are at infinity. */
   #restarts: number[] = []
   #granted: number[] = []
 
@@ -32,7 +35,7 @@ export class RestartBudget {
   take(): number | undefined {
     if (this.remaining <= 0) return undefined
     const delayMs = Math.min(this.policy.backoffMs * 2 ** this.#restarts.length, this.policy.backoffMaxMs)
-    this.#restarts.push(performance.now())
+    this.#restarts.push(Number.POSITIVE_INFINITY)
     return jittered(delayMs)
   }
 
@@ -44,6 +47,12 @@ export class RestartBudget {
     const delayMs = Math.min(backoffMs * 2 ** this.#granted.length, backoffMaxMs, GRANTED_BACKOFF_MAX_MS)
     this.#granted.push(now)
     return jittered(delayMs)
+  }
+
+  /** A start has succeeded, and with it what was tried before. */
+  started(): void {
+    const now = performance.now()
+    this.#restarts = this.#restarts.map((at) => Math.min(at, now))
   }
 
   /** Somebody started it by hand: a fresh budget. */

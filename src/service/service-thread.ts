@@ -42,6 +42,7 @@ export class ServiceThread extends Service {
   protected session: ThreadSession | undefined
   readonly #settings: ServiceThreadOptions
   #overrides: ServiceOptions
+  #options: ResolvedServiceOptions
   /** `restartCount` when the last thread was started. */
   #restartsSeen = 0
   readonly #launching = new Set<ThreadSession>()
@@ -57,11 +58,22 @@ export class ServiceThread extends Service {
     this.description = description
     this.waitForShutdown = settings.waitForShutdown ?? true
     this.#overrides = options
+    this.#options = this.#resolveOptions()
     this.#settings = settings
   }
 
   /** The module's options under the overrides, with every default filled in. */
   get options(): ResolvedServiceOptions {
+    return this.#options
+  }
+
+  /** What a thread is given at its start it takes up at the next one. */
+  set overrides(overrides: ServiceOptions) {
+    this.#overrides = overrides
+    this.#options = this.#resolveOptions()
+  }
+
+  #resolveOptions(): ResolvedServiceOptions {
     return resolveServiceOptions(this.description?.options ?? {}, this.#overrides)
   }
 
@@ -205,6 +217,7 @@ export class ServiceThread extends Service {
 
   #describe(description: ServiceDescription): void {
     this.description = description
+    this.#options = this.#resolveOptions()
     this.#settings.onDescribed?.(description)
   }
 

@@ -86,7 +86,9 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
 
   /** Reports a crash where a person looks. Source: mode/threads.py ServiceThread.on_crash */
   protected onCrash(message: string, error: Error): void {
-    this.log?.fatal({ err: error, service: this.name }, message)
+    // What fails again as before, with no good start between, is told again, but not with all its stack.
+    if (this.crashReason?.message !== error.message) this.log?.fatal({ err: error, service: this.name }, message)
+    else this.log?.error({ service: this.name }, `${message} again: ${error.message}`)
   }
 
   /**
@@ -125,6 +127,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     if (this.crashed) throw this.crashReason as Error
     if (superseded()) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
     this.crashReason = undefined
+    this.supervisor?.budget.started()
     this.#enter({ kind: 'running' })
   }
 

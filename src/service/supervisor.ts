@@ -40,6 +40,15 @@ export abstract class Supervisor extends Service {
     }
   }
 
+  /** Leaves members to another supervisor. What is given up stays so; what is to be restarted is, by that one. */
+  handOver(members: Service[], successor: Supervisor): void {
+    const failed = members.filter((member) => this.recoveryOf(member) === 'failed')
+    this.discard(...members)
+    for (const member of failed) successor.#recoveries.set(member, { kind: 'failed' })
+    successor.add(...members)
+    successor.wakeup()
+  }
+
   /** What the supervisor is doing about a crashed member. */
   recoveryOf(member: Service): Recovery['kind'] | undefined {
     return this.#recoveries.get(member)?.kind
@@ -103,8 +112,16 @@ export abstract class Supervisor extends Service {
     for (const member of members) {
       this.log?.error({ service: member.name, err: member.crashReason }, `given up: ${why}`)
       if (member.crashed) this.#recover(member, { kind: 'failed' })
-      else void this.#stopMember(member)
+      else void this.#stopForGood(member, new Error(`given up with others: ${why}`))
     }
+  }
+
+  async #stopForGood(member: Service, reason: Error): Promise<void> {
+    await this.#stopMember(member)
+    // Somebody may have started it meanwhile, or taken it away.
+    if (member.state !== 'stopped' || member.supervisor !== this) return
+    member.crashReason = reason
+    this.#recover(member, { kind: 'failed' })
   }
 
   #recover(member: Service, recovery: Recovery): void {

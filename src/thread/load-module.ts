@@ -2,6 +2,7 @@
 import { createRequire, register } from 'node:module'
 import { ThreadplaneError } from '../errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from './define-service.ts'
+import { withPlace } from './syntax-error.ts'
 
 /** @throws MODULE_REFUSED if it does not export a service; whatever the module itself throws */
 export async function loadModule(url: string): Promise<ServiceDefinition> {
@@ -12,7 +13,7 @@ export async function loadModule(url: string): Promise<ServiceDefinition> {
     )
   }
   if (!resolvesPackage(url)) register('./resolve-fallback.js', import.meta.url)
-  const { default: exported } = (await import(url)) as { default?: unknown }
+  const { default: exported } = await importModule(url)
   if (!isServiceDefinition(exported)) {
     throw new ThreadplaneError(
       'MODULE_REFUSED',
@@ -20,6 +21,14 @@ export async function loadModule(url: string): Promise<ServiceDefinition> {
     )
   }
   return exported
+}
+
+async function importModule(url: string): Promise<{ default?: unknown }> {
+  try {
+    return (await import(url)) as { default?: unknown }
+  } catch (error) {
+    throw error instanceof SyntaxError ? await withPlace(error, url) : error
+  }
 }
 
 /** Does the module's folder have a `node_modules` that holds what a service module imports? */

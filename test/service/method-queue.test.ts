@@ -186,7 +186,7 @@ function handoff(queue: MethodQueue, length: number) {
   const consumer = new Handoff({
     queue,
     slots,
-    cancelGraceMs: 1_000,
+    cancelGraceMs: () => 1_000,
     post: (messages) => posted.push(...messages),
     onOverdue: () => {},
   })

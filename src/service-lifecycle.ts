@@ -1,0 +1,452 @@
+/**
+ * Starting, stopping and replacing a registered service. Operations that meet are not queued: a stop gives up whatever
+ * is being started or replaced, a start follows the stop under way, and what is asked for twice is done once.
+ */
+import { EventEmitter } from 'node:events'
+import { isDeepStrictEqual } from 'node:util'
+import { Deferred } from './service/deferred.ts'
+import { type ErrorFacts, hasCode, ThreadplaneError } from './errors.ts'
+import { needsNewThreads, type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
+import { ModuleContract } from './module-contract.ts'
+import type { ServiceDescription } from './protocol.ts'
+import type { RestartGroups } from './restart-groups.ts'
+import { MethodQueue } from './service/method-queue.ts'
+import type { QueuedMethod } from './service/queued-method.ts'
+import type { QueueServiceThread } from './service/queue-service-thread.ts'
+import type { ServiceLog } from './service/service.ts'
+import type { Supervisor } from './service/supervisor.ts'
+import { type Joining, ThreadSet, type Version } from './thread-set.ts'
+import { within } from './within.ts'
+
+export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
+
+export type DesiredState = 'running' | 'stopped'
+
+/** What a service is registered with. */
+export interface ServiceRegistration {
+  /** Relative to the workers folder. */
+  module: string
+  /** `file:` URL of it. */
+  moduleUrl: string
+  overrides: ServiceOptions
+  /** If it is known already; asked for otherwise. */
+  description: ServiceDescription | undefined
+}
+
+export interface ServiceSettings extends ServiceRegistration {
+  name: string
+  desiredState: DesiredState
+  log: ServiceLog
+  groups: RestartGroups
+  /** Refuses what the service would depend on. */
+  checkDependencies: (dependsOn: string[]) => void
+  /** Resolves once all that the service depends on runs. */
+  startDependencies: (options: ResolvedServiceOptions) => Promise<void>
+  onDescribed: (moduleUrl: string, description: ServiceDescription) => void
+}
+
+/** How soon a client may try again at a service that is not running. */
+export const RETRY_AFTER_SECONDS = 5
+
+export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceState]; described: []; removed: [] }> {
+  readonly name: string
+  readonly methodQueue: MethodQueue
+  desiredState: DesiredState
+  protected readonly settings: ServiceSettings
+  protected readonly threadSet: ThreadSet
+  #options: ResolvedServiceOptions
+  #starting: Promise<void> | undefined
+  #stopping: { done: Promise<void>; draining: boolean } | undefined
+  /** Fired by a stop: whatever is being started or replaced is given up. */
+  #stopped = new AbortController()
+  /** What kept it from starting any thread. */
+  #startError: Error | undefined
+  /** Why it is not to be started any more. */
+  #refusal: (() => ThreadplaneError) | undefined
+  #lastState: ServiceState = 'stopped'
+
+  constructor(settings: ServiceSettings) {
+    super()
+    // Whoever depends on it may wait for it.
+    this.setMaxListeners(0)
+    this.name = settings.name
+    this.desiredState = settings.desiredState
+    this.settings = settings
+    const version = this.#versionOf(settings)
+    this.#options = resolve(version)
+    const { queueCapacity: capacity, queueBytes: maxBytes } = this.#options
+    this.methodQueue = new MethodQueue({ service: this.name, capacity, maxBytes })
+    this.threadSet = new ThreadSet(version, {
+      service: this.name,
+      queue: this.methodQueue,
+      log: settings.log,
+      groups: settings.groups,
+      options: () => this.#options,
+      onChange: () => this.changed(),
+    })
+  }
+
+  #versionOf({ module, moduleUrl, overrides, description }: ServiceRegistration): Version {
+    const { log, onDescribed } = this.settings
+    const contract = new ModuleContract({ name: this.name, moduleUrl, description, log }, (learned) => {
+      onDescribed(moduleUrl, learned)
+      if (contract === this.contract) this.#onDescribed()
+    })
+    return { module, moduleUrl, overrides, contract }
+  }
+
+  get module(): string {
+    return this.threadSet.version.module
+  }
+
+  get overrides(): ServiceOptions {
+    return this.threadSet.version.overrides
+  }
+
+  get contract(): ModuleContract {
+    return this.threadSet.version.contract
+  }
+
+  /** The module's options under the overrides, with every default filled in. */
+  get options(): ResolvedServiceOptions {
+    return this.#options
+  }
+
+  /** All there are, also those that come and go while code is replaced. */
+  get threads(): QueueServiceThread[] {
+    return this.threadSet.all
+  }
+
+  get supervisor(): Supervisor | undefined {
+    return this.threadSet.supervisor
+  }
+
+  get state(): ServiceState {
+    if (this.#stopping !== undefined) return 'stopping'
+    if (this.#starting !== undefined) return 'starting'
+    const { state } = this.threadSet
+    if (state === 'running' && this.methodQueue.paused) return 'paused'
+    return state === 'stopped' && this.#startError !== undefined ? 'failed' : state
+  }
+
+  /** Is it stopping, and runs what is queued before that? */
+  get draining(): boolean {
+    return this.#stopping?.draining ?? false
+  }
+
+  get crashReason(): Error | undefined {
+    return this.#startError ?? this.threadSet.crashReason
+  }
+
+  /**
+   * True if it started the service; false if that was done already.
+   * @param onlyIfAutostart leave it stopped where its options say so, which its module may have to be asked for
+   * @throws START_FAILED, CONFLICT
+   */
+  async start({ onlyIfAutostart = false } = {}): Promise<boolean> {
+    this.#assertMayStart()
+    this.desiredState = 'running'
+    await this.#stopping?.done
+    this.#assertMayStart()
+    if (this.state === 'running' || this.state === 'paused') return false
+    const joined = this.#starting
+    this.#starting ??= this.#start(onlyIfAutostart).finally(() => {
+      this.#starting = undefined
+      this.changed()
+    })
+    this.changed()
+    await this.#starting
+    return joined === undefined
+  }
+
+  async #start(onlyIfAutostart: boolean): Promise<void> {
+    const { contract } = this
+    const stop = this.#stopped.signal
+    this.#startError = undefined
+    this.methodQueue.open()
+    try {
+      // Where that has failed before, there is a thread already, which describes the module as it starts.
+      if (contract.description === undefined && this.threadSet.current.length === 0) await this.#describe(contract)
+      if (!stop.aborted && onlyIfAutostart && !this.options.autostart) {
+        this.desiredState = 'stopped'
+        return
+      }
+      await this.#startDependencies(this.options, stop)
+      stop.throwIfAborted()
+      await this.threadSet.start()
+    } catch (error) {
+      if (stop.aborted) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
+      // Another version has taken over, which has started.
+      if (contract !== this.contract) return
+      throw this.error('START_FAILED', `${this.name} did not start: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  /** Where the module cannot even be described, its first thread stands for the crash. */
+  async #describe(contract: ModuleContract): Promise<void> {
+    try {
+      await contract.describe(this.options)
+    } catch (error) {
+      if (contract === this.contract && this.#stopping === undefined) {
+        this.threadSet.fit()
+        this.threadSet.current[0]?.crash(error as Error)
+      }
+      throw error
+    }
+  }
+
+  /** @throws START_FAILED that names what does not run */
+  async #startDependencies(options: ResolvedServiceOptions, stop: AbortSignal): Promise<void> {
+    try {
+      await unlessAborted(this.settings.startDependencies(options), stop)
+    } catch (error) {
+      if (!stop.aborted && this.threadSet.current.every(({ state }) => state === 'stopped')) {
+        this.#startError = error as Error
+        this.settings.log.error({ err: error, service: this.name }, 'not started')
+      }
+      throw error
+    }
+  }
+
+  /**
+   * Another version of its code, or of its options: new threads start beside those there are, and take over once all
+   * have started, while the old ones finish what they have begun. If one does not start, nothing has changed. What is
+   * stopped takes up the version and stays stopped. True if it was live.
+   * @param keep makes it last: called once nothing can fail any more, and where that fails, nothing has changed either
+   * @throws START_FAILED, CONFLICT, what `checkDependencies` and `keep` throw
+   */
+  async replace(registration: ServiceRegistration, keep: (live: boolean) => Promise<void>): Promise<boolean> {
+    const stop = this.#stopped.signal
+    const version = this.#versionOf(registration)
+    const { contract } = version
+    try {
+      if (contract.description === undefined) await unlessAborted(contract.describe(resolve(version)), stop)
+      const options = resolve(version)
+      this.settings.checkDependencies(options.dependsOn)
+      await this.#stopping?.done
+      stop.throwIfAborted()
+      const before = this.contract
+      if (this.state === 'stopped') {
+        await keep(false)
+        this.threadSet.adopt(version)
+        this.#tookUp(before)
+        return false
+      }
+      await this.#startDependencies(options, stop)
+      stop.throwIfAborted()
+      const takeOver = () => this.#tookUp(before)
+      await this.threadSet.replace(version, options.threads, { keep: () => keep(true), takeOver })
+      return true
+    } catch (error) {
+      await contract.stopDescribing()
+      if (stop.aborted) throw this.error('CONFLICT', `${this.name} was stopped while it was replaced`)
+      if (hasCode(error, 'VALIDATION_FAILED') || hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
+      const detail = `${this.name} goes on as it was; what was to replace it did not start: ${(error as Error).message}`
+      throw this.error('START_FAILED', detail, { cause: error })
+    }
+  }
+
+  /**
+   * Other options for the same code, in place where no thread needs them at its start.
+   * @param keep as in {@link replace}
+   * @throws START_FAILED, CONFLICT, what `checkDependencies` and `keep` throw
+   */
+  async reconfigure(overrides: ServiceOptions, keep: () => Promise<void>): Promise<void> {
+    const { version } = this.threadSet
+    const { description } = version.contract
+    const options = resolve({ ...version, overrides })
+    if (!isDeepStrictEqual(options.dependsOn, this.options.dependsOn)) {
+      this.settings.checkDependencies(options.dependsOn)
+    }
+    const { state } = this
+    const serves = state === 'running' || state === 'paused'
+    if ((serves || state === 'starting') && needsNewThreads(this.options, options)) {
+      await this.replace({ ...version, overrides, description }, keep)
+      return
+    }
+    const missing = options.threads - this.threadSet.current.length
+    const takeOver = () => {
+      this.threadSet.adopt({ ...version, overrides })
+      this.#tookUp(version.contract)
+    }
+    if (serves && missing > 0) return this.#grow(missing, { keep, takeOver })
+    await keep()
+    takeOver()
+  }
+
+  async #grow(count: number, joining: Joining): Promise<void> {
+    const stop = this.#stopped.signal
+    try {
+      await this.threadSet.grow(count, joining)
+    } catch (error) {
+      if (hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
+      if (stop.aborted) throw this.error('CONFLICT', `${this.name} was stopped meanwhile`)
+      throw this.error('START_FAILED', `a thread did not start: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  /** From now on it is another version that counts, or other options. */
+  #tookUp(before: ModuleContract): void {
+    if (before !== this.contract) {
+      before.giveWayTo(this.contract)
+      this.#startError = undefined
+    }
+    this.#onDescribed()
+    this.changed()
+  }
+
+  /** The module has described itself, otherwise than before, or its options were changed. */
+  #onDescribed(): void {
+    this.#options = resolve(this.threadSet.version)
+    const { queueCapacity: capacity, queueBytes: maxBytes } = this.#options
+    this.methodQueue.limits = { capacity, maxBytes }
+    if (this.supervisor !== undefined) this.threadSet.supervise()
+    if (this.contract.description !== undefined) this.emit('described')
+  }
+
+  /** Resolves once the threads of a version before have finished what they had begun, or after `shutdownTimeoutMs`. */
+  async settled(): Promise<void> {
+    await this.threadSet.left(this.options.shutdownTimeoutMs)
+  }
+
+  /**
+   * Resolves once it runs, which it is started for; where its supervisor has to try again, after that.
+   * @throws what kept it from running
+   */
+  async whenRunning(timeoutMs: number): Promise<void> {
+    const settled = new Deferred<void>()
+    const look = () => {
+      if (this.state !== 'starting' && this.state !== 'backoff') settled.resolve()
+    }
+    this.on('state', look)
+    try {
+      const started = this.start().then(look, look)
+      if (!(await within(Promise.all([started, settled.promise]), timeoutMs))) {
+        throw this.error('DEADLINE_EXCEEDED', `it is still ${this.state} after ${timeoutMs} ms`)
+      }
+    } finally {
+      this.off('state', look)
+    }
+    if (this.state !== 'running' && this.state !== 'paused') {
+      throw this.crashReason ?? this.error('SERVICE_NOT_RUNNING', `it is ${this.state}`)
+    }
+  }
+
+  /**
+   * Stops the service; what waits is run first, unless `drain` is false: then it is rejected. Casts that have not
+   * begun go back to their store. True if there was something to stop.
+   */
+  async stop({ drain = true } = {}): Promise<boolean> {
+    this.desiredState = 'stopped'
+    this.#stopped.abort()
+    this.#stopped = new AbortController()
+    if (this.state === 'stopped') {
+      await this.contract.stopDescribing()
+      return false
+    }
+    const joined = this.#stopping
+    if (joined !== undefined) {
+      if (!drain) this.methodQueue.close(this.#wasStopped)
+      await joined.done
+      return false
+    }
+    const stopping = { done: Promise.resolve(), draining: false }
+    this.#stopping = stopping
+    stopping.done = this.#stop(stopping, drain).finally(() => {
+      this.#stopping = undefined
+      this.changed()
+    })
+    this.changed()
+    await stopping.done
+    return true
+  }
+
+  readonly #wasStopped = (method: QueuedMethod) => method.error('SERVICE_NOT_RUNNING', `${this.name} was stopped`)
+
+  async #stop(stopping: { draining: boolean }, drain: boolean): Promise<void> {
+    const { shutdownTimeoutMs } = this.options
+    const { current } = this.threadSet
+    this.#startError = undefined
+    this.threadSet.unsupervise()
+    this.threadSet.interrupt()
+    for (const thread of current) thread.recall(['cast'])
+    this.methodQueue.rejectAll(this.#wasStopped, ['cast'])
+    void this.contract.stopDescribing()
+    const serves = current.some((thread) => thread.state === 'running') && !this.methodQueue.paused
+    const until = performance.now() + shutdownTimeoutMs
+    stopping.draining = drain && serves
+    if (stopping.draining) await within(this.#drained(), shutdownTimeoutMs)
+    stopping.draining = false
+    this.methodQueue.close(this.#wasStopped)
+    await this.threadSet.stop(Math.max(until - performance.now(), 1))
+    this.methodQueue.paused = false
+    // The start it interrupts ends with an error of its own.
+    await this.#starting?.catch(() => {})
+  }
+
+  async #drained(): Promise<void> {
+    await this.methodQueue.drained()
+    await this.threadSet.idle()
+  }
+
+  async restart(): Promise<void> {
+    await this.stop()
+    this.threadSet.countRestart()
+    await this.start()
+  }
+
+  /** It is to be stopped for good: also a start that waits for that stop is refused. */
+  refuseStarts(why: () => ThreadplaneError): void {
+    this.#refusal = why
+  }
+
+  #assertMayStart(): void {
+    if (this.#refusal !== undefined) throw this.#refusal()
+  }
+
+  error(code: ThreadplaneError['code'], detail: string, facts: ErrorFacts = {}): ThreadplaneError {
+    return new ThreadplaneError(code, detail, { service: this.name, ...facts })
+  }
+
+  /** A thread, the queue or an operation has changed state. */
+  protected changed(): void {
+    const { state } = this
+    // Its supervisor is about to decide, and says so by another change.
+    if (state === 'crashed') return
+    // The first start did not know yet how many are wanted. A failed start is a crash of that thread, which its
+    // supervisor sees to.
+    const serves = state === 'running' || state === 'paused'
+    if (serves && this.threadSet.current.length !== this.options.threads) {
+      for (const thread of this.threadSet.fit()) thread.start().catch(() => {})
+    }
+    if (state === 'failed') {
+      const why = this.crashReason?.message ?? 'unknown'
+      this.methodQueue.rejectAll((method) =>
+        method.error('SERVICE_NOT_RUNNING', `${this.name} has failed: ${why}`, {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        }),
+      )
+    }
+    if (state === 'failed' || this.desiredState === 'stopped') this.contract.forsake(this.crashReason)
+    if (state === this.#lastState) return
+    this.#lastState = state
+    this.emit('state', state)
+  }
+}
+
+function resolve({ overrides, contract }: Version): ResolvedServiceOptions {
+  return resolveServiceOptions(contract.description?.options ?? {}, overrides)
+}
+
+/** Rejects as soon as the signal is aborted. */
+async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = new Deferred<never>()
+  const abort = () => aborted.reject(new Error('aborted'))
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,322 @@
+/** New code beside the old, then the swap: no call is lost or refused, and code that does not start changes nothing. */
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { type Answer, isProblem, letGo, openGate, serve, type TestServer, within } from '../http-helper.ts'
+
+const server = await serve(t, {
+  services: { gate: 'gate', echo: 'echo', gives: 'fails-to-start', stops: 'waits-to-stop' },
+  start: false,
+})
+
+const reload = (service: string) => server.post(`/v1/services/${service}/reload`)
+const ids = (status: Answer['json']): number[] => status.threads.map(({ id }: { id: number }) => id)
+
+/** A module whose `version` says which it is, and whose other methods are as given. */
+function writeVersion(name: string, version: number | string, more = '', to: TestServer = server): void {
+  const text = `
+    import { defineService, method } from 'threadplane'
+    import { z } from 'zod'
+    export default defineService({
+      restart: { backoffMs: 1, backoffMaxMs: 1 },
+      methods: {
+        version: method({ handler: async () => { await new Promise((done) => setTimeout(done, 2)); return ${JSON.stringify(version)} } }),
+        ${more}
+      },
+    })`
+  writeFileSync(join(to.workers, `${name}.js`), text)
+}
+
+t.test('clients that call all the time meet no refusal while code, options and module are replaced', async (t) => {
+  writeVersion('live', 0)
+  await server.put('live', { module: 'live.js', threads: 2, numWorkers: 2, prefetch: 4 })
+  const first = ids(await server.status('live'))
+  const answers: Answer[] = []
+  let calling = true
+  const clients = Array.from({ length: 6 }, async () => {
+    while (calling) answers.push(await server.call('live', 'version'))
+  })
+  for (let version = 1; version <= 3; version += 1) {
+    const before = ids(await server.status('live'))
+    writeVersion('live', version)
+    t.match(await reload('live'), { status: 200, json: { state: 'running', changed: true, restartCount: 0 } })
+    t.match(await server.call('live', 'version'), { status: 200, json: version }, 'what comes now is run by it')
+    const after = ids(await server.status('live'))
+    t.equal(after.filter((id) => !before.includes(id)).length, 2, 'all its threads are others')
+  }
+  writeVersion('other', 'put')
+  t.match(await server.put('live', { module: 'other.js', threads: 1 }), { status: 200, json: { module: 'other.js' } })
+  t.match(await server.call('live', 'version'), { json: 'put' })
+  t.match(await server.request('PATCH', '/v1/services/live', { json: { numWorkers: 3, threads: 3 } }), { status: 200 })
+  calling = false
+  await Promise.all(clients)
+  t.same([...new Set(answers.map(({ status }) => status))], [200], `of ${answers.length} calls`)
+  t.same([...new Set(answers.map(({ json }) => json))].length, 5, 'every version has served')
+  const last = await server.status('live')
+  t.match(last, { state: 'running', threads: { length: 3 } })
+  t.notOk(ids(last).some((id) => first.includes(id)))
+})
+
+t.test('what a module imports is loaded fresh as well', async (t) => {
+  const write = (text: string) => writeFileSync(join(server.workers, '_part.js'), `export const part = '${text}'`)
+  writeFileSync(
+    join(server.workers, 'whole.js'),
+    `import { defineService, method } from 'threadplane'
+    import { part } from './_part.js'
+    export default defineService({ description: part, methods: { go: method({ handler: () => part }) } })`,
+  )
+  write('old')
+  await server.put('whole', { module: 'whole.js' })
+  write('new')
+  t.match((await reload('whole')).json, { description: 'new' })
+  t.match(await server.call('whole', 'go'), { json: 'new' })
+})
+
+t.test('an old thread finishes what it has begun; what it had not begun is run by the new one', async (t) => {
+  await server.put('handsover', { module: 'gate.js', numWorkers: 1, prefetch: 8, shutdownTimeoutMs: 100 })
+  const [old] = ids(await server.status('handsover'))
+  const held = server.call('handsover', 'hold', { token: 'handed over' })
+  await server.logs.line('begun', { token: 'handed over' })
+  const waiting = server.call('handsover', 'nap')
+  await within(handed('handsover', 1), 'a call handed to the thread')
+  const { json } = await reload('handsover')
+  t.match(await waiting, { status: 200, json: 'rested' }, 'it does not wait for the old thread')
+  t.match(json, {
+    state: 'running',
+    queue: { running: 1 },
+    threads: [{ draining: false }, { id: old, draining: true }],
+  })
+  openGate('handed over')
+  t.match(await held, { status: 200, json: 'handed over' }, 'also after shutdownTimeoutMs')
+  await within(alone('handsover'), 'the end of the old thread')
+  t.equal((await server.status('handsover')).state, 'running')
+})
+
+t.test('a method that goes on after its deadline does not keep an old thread', async (t) => {
+  writeVersion('lingers', 0, `spin: method({ timeoutMs: 50, handler: () => { for (;;); } }),`)
+  await server.put('lingers', { module: 'lingers.js', cancelGraceMs: 10 })
+  const spinning = server.call('lingers', 'spin')
+  await within(running('lingers', 1), 'the call to begin')
+  t.match((await reload('lingers')).json, { state: 'running' })
+  isProblem(t, await spinning, 'DEADLINE_EXCEEDED')
+  await within(alone('lingers'), 'the end of the old thread')
+  t.match(await server.call('lingers', 'version'), { json: 0 })
+})
+
+t.test('code that does not start changes nothing, and the answer says why', async (t) => {
+  writeVersion('stays', 'good')
+  await server.put('stays', { module: 'stays.js' })
+  const before = await server.status('stays')
+  const file = join(server.workers, 'stays.js')
+  for (const [code, message] of [
+    ['import { defineService } from "threadplane"\nexport default {\n', /Unexpected end of input \(.*stays\.js:3:1\)/],
+    ['import "./_broken.js"', /Unexpected token.* of a module that .*stays\.js imports/],
+    ['import { nothing } from "zod"', /does not provide an export named 'nothing' \(.*stays\.js:1\)/],
+    ['throw new Error("not today")', /^not today$/],
+    ['export default 1', /default export is not a service/],
+    ['process.exit(3)', /exited with code 3/],
+    [
+      'import { defineService } from "threadplane"\nexport default defineService({ methods: { go: { handler() {} } }, onStart() { throw new Error("no start") } })',
+      /^no start$/,
+    ],
+  ] as const) {
+    writeFileSync(join(server.workers, '_broken.js'), 'export const = 1')
+    writeFileSync(file, code)
+    const expected = { service: 'stays', detail: /goes on as it was/, error: { message } }
+    isProblem(t, await reload('stays'), 'START_FAILED', expected)
+    isProblem(t, await server.put('stays', { module: 'stays.js', threads: 3 }), 'START_FAILED', expected)
+    t.match(await server.call('stays', 'version'), { status: 200, json: 'good' }, 'it goes on')
+  }
+  rmSync(file)
+  isProblem(t, await reload('stays'), 'MODULE_REFUSED')
+  t.match(await server.status('stays'), {
+    state: 'running',
+    crashReason: null,
+    restartCount: 0,
+    threads: [{ id: ids(before)[0] }],
+  })
+  isProblem(t, await reload('nobody'), 'SERVICE_NOT_FOUND')
+})
+
+t.test('one of several new threads that does not start lets none of them take over', async (t) => {
+  writeFileSync(
+    join(server.workers, 'one-of.js'),
+    `import { defineService, method } from 'threadplane'
+    import { createServer } from 'node:net'
+    export default defineService({
+      methods: { go: method({ handler: () => 'went' }) },
+      onThreadStarted: () => process.env.ONE_OF === undefined ? undefined : new Promise((resolve, reject) => {
+        const server = createServer().listen(Number(process.env.ONE_OF), '127.0.0.1', () => resolve(server)).on('error', reject)
+        server.unref()
+      }),
+    })`,
+  )
+  await server.put('oneof', { module: 'one-of.js', threads: 2 })
+  const before = ids(await server.status('oneof'))
+  process.env.ONE_OF = String(server.port)
+  t.teardown(() => delete process.env.ONE_OF)
+  isProblem(t, await reload('oneof'), 'START_FAILED', { error: { message: /EADDRINUSE/ } })
+  t.same(ids(await server.status('oneof')), before)
+  t.match(await server.call('oneof', 'go'), { json: 'went' })
+})
+
+t.test('a registration that could not replace another is not remembered', async (t) => {
+  const first = await serve(t, { services: {}, start: false })
+  writeVersion('mine', 1, '', first)
+  await first.put('mine', { module: 'mine.js', threads: 2 })
+  writeFileSync(join(first.workers, 'broken.js'), 'throw new Error("broken")')
+  isProblem(t, await first.put('mine', { module: 'broken.js', threads: 3 }), 'START_FAILED')
+  await first.close()
+  const second = await serve(t, { services: {}, folder: first.folder })
+  t.match(await second.status('mine'), { state: 'running', module: 'mine.js', threads: { length: 2 } })
+})
+
+t.test('methods and schemas switch with the code; a cast whose method is gone fails with that', async (t) => {
+  const strict = 'take: method({ input: z.object({ n: z.number() }), handler: ({ n }) => n }),'
+  writeVersion('switches', 1, `${strict} gone: method({ handler: () => 'here' }),`)
+  await server.put('switches', { module: 'switches.js' })
+  await server.post('/v1/services/switches/pause')
+  const { json: queued } = await server.cast('switches', 'gone')
+  const { json: later } = await server.cast('switches', 'gone', {}, '?delayMs=10')
+  isProblem(t, await server.cast('switches', 'take', { n: 'one' }), 'VALIDATION_FAILED')
+  writeVersion('switches', 2, strict.replace('z.number()', 'z.string()'))
+  t.match((await reload('switches')).json, { state: 'paused', methods: ['version', 'take'] }, 'it stays paused')
+  isProblem(t, await server.cast('switches', 'gone'), 'METHOD_NOT_FOUND')
+  isProblem(t, await server.cast('switches', 'take', { n: 1 }), 'VALIDATION_FAILED')
+  t.match(await server.cast('switches', 'take', { n: 'one' }), { status: 202 })
+  await server.post('/v1/services/switches/resume')
+  t.match(await server.call('switches', 'take', { n: 'one' }), { json: 'one' })
+  for (const { id } of [queued, later]) {
+    t.match(await server.finished(id), { state: 'failed', error: { code: 'METHOD_NOT_FOUND' } })
+  }
+  const { paths } = (await server.get('/openapi.json')).json
+  t.ok('/v1/services/switches/call/take' in paths)
+  t.notOk('/v1/services/switches/call/gone' in paths)
+})
+
+t.test('an attempt that fails under the old code, of a method the new one does not have, ends as that', async (t) => {
+  writeVersion(
+    'loses',
+    1,
+    `once: method({ maxAttempts: 5, backoffMs: 1, handler: async (_, { logger }) => {
+      const channel = new BroadcastChannel('let go: loses')
+      const letGo = new Promise((resolve) => { channel.onmessage = resolve })
+      logger.info('begun')
+      await letGo
+      channel.close()
+      throw new Error('fails')
+    } }),`,
+  )
+  await server.put('loses', { module: 'loses.js', shutdownTimeoutMs: 100 })
+  const { json: cast } = await server.cast('loses', 'once')
+  await server.logs.line('begun', { service: 'loses' })
+  writeVersion('loses', 2)
+  t.match((await reload('loses')).json, { state: 'running', methods: ['version'] })
+  letGo('loses')
+  const { state, error, history } = await server.finished(cast.id)
+  t.match({ state, error }, { state: 'failed', error: { code: 'METHOD_NOT_FOUND' } })
+  t.match(history, [{ error: { cause: { message: 'fails' } } }, { error: { code: 'METHOD_NOT_FOUND' } }])
+})
+
+t.test('reload of a stopped service asks its module anew, and leaves it stopped', async (t) => {
+  writeVersion('rests', 1)
+  await server.put('rests', { module: 'rests.js' })
+  await server.post('/v1/services/rests/stop')
+  writeVersion('rests', 2, 'more: method({ handler: () => 1 }),')
+  t.match((await reload('rests')).json, { state: 'stopped', changed: true, methods: ['version', 'more'] })
+  writeFileSync(join(server.workers, 'rests.js'), 'export default {')
+  isProblem(t, await reload('rests'), 'START_FAILED')
+  t.match(await server.status('rests'), { state: 'stopped', methods: ['version', 'more'] })
+  writeVersion('rests', 3)
+  t.match((await server.post('/v1/services/rests/start')).json, { state: 'running', methods: ['version'] })
+})
+
+t.test('reload brings up a service that has failed, with a fresh budget', async (t) => {
+  writeFileSync(join(server.workers, 'mends.js'), 'throw new Error("broken")')
+  t.match((await server.put('mends', { module: 'mends.js', restart: { maxRestarts: 0 } })).json, { state: 'failed' })
+  isProblem(t, await reload('mends'), 'START_FAILED', { error: { message: 'broken' } })
+  t.match(await server.status('mends'), { state: 'failed', crashReason: { message: 'broken' } })
+  writeVersion('mends', 'mended')
+  t.match((await reload('mends')).json, { state: 'running', crashReason: null })
+  t.match(await server.call('mends', 'version'), { json: 'mended' })
+})
+
+t.test('a PUT over a start that hangs takes over from it, and a call that waited is run', async (t) => {
+  writeFileSync(join(server.workers, 'hangs.js'), 'for (;;);')
+  const first = server.put('hangs', { module: 'hangs.js' })
+  while ((await server.get('/v1/services/hangs')).status === 404) await server.get('/livez')
+  await server.reaches('hangs', 'starting')
+  const call = server.call('hangs', 'version')
+  writeVersion('well', 'well')
+  // Over HTTP the second PUT would wait for the first.
+  const moduleUrl = `file://${join(server.workers, 'well.js')}`
+  const registration = { module: 'well.js', moduleUrl, overrides: {}, description: undefined }
+  await server.service('hangs').replace(registration, async () => {})
+  t.match(await call, { status: 200, json: 'well' })
+  t.match(await first, { status: 201, json: { state: 'running' } })
+})
+
+t.test('a stop gives up what is being replaced', async (t) => {
+  await server.put('interrupted', { module: 'echo.js' })
+  const source = `
+    import { BroadcastChannel } from 'node:worker_threads'
+    import { defineService, method } from 'threadplane'
+    export default defineService({
+      methods: { any: method({ handler: () => 'new' }) },
+      onStart: async ({ logger }) => {
+        const channel = new BroadcastChannel('let go: interrupted')
+        const letGo = new Promise((resolve) => { channel.onmessage = resolve })
+        logger.info('the new one waits')
+        await letGo
+        channel.close()
+      },
+    })`
+  writeFileSync(join(server.workers, 'slow.js'), source)
+  const put = server.put('interrupted', { module: 'slow.js' })
+  await server.logs.line('the new one waits')
+  t.match(await server.call('interrupted', 'any', 1), { json: 1 }, 'the old one serves')
+  t.match(await server.status('interrupted'), { state: 'running', threads: [{}, { state: 'starting' }] })
+  t.match((await server.post('/v1/services/interrupted/stop')).json, { state: 'stopped', threads: [{ id: 0 }] })
+  isProblem(t, await put, 'CONFLICT', { detail: /was stopped while it was replaced/ })
+  t.match((await server.post('/v1/services/interrupted/start')).json, { state: 'running', module: 'echo.js' })
+  t.match(await server.call('interrupted', 'any', 1), { json: 1 })
+
+  const again = server.put('interrupted', { module: 'slow.js' })
+  const letting = setInterval(() => letGo('interrupted'), 20)
+  t.match(await again, { status: 200, json: { module: 'slow.js', state: 'running' } })
+  clearInterval(letting)
+})
+
+t.test(
+  'whatever is asked at once, what remains is one service, or none, and every answer is one of ours',
+  async (t) => {
+    for (let round = 0; round < 2; round += 1) {
+      await server.put('contested', { module: 'echo.js' })
+      const answers = await Promise.all([
+        reload('contested'),
+        server.put('contested', { module: 'gate.js', threads: 2 }),
+        server.post('/v1/services/contested/restart'),
+        reload('contested'),
+        server.request('PATCH', '/v1/services/contested', { json: { threads: 3, numWorkers: 1 } }),
+        server.post('/v1/services/contested/stop'),
+        server.post('/v1/services/contested/start'),
+        ...(round === 1 ? [server.delete('/v1/services/contested')] : []),
+        server.put('contested', { module: 'echo.js' }),
+      ])
+      for (const { status, json } of answers)
+        t.ok([200, 201, 204, 404, 409].includes(status), `${status} ${json?.detail}`)
+      await server.post('/v1/services/contested/start')
+      const status = await server.status('contested')
+      t.match(status, { state: 'running', desiredState: 'running', module: 'echo.js' })
+      t.equal(status.threads.filter(({ state }: { state: string }) => state === 'running').length, 1)
+      t.match(await server.call('contested', 'any', round), { json: round })
+    }
+  },
+)
+
+async function until(seen: () => boolean): Promise<void> {
+  while (!seen()) await server.get('/livez')
+}
+const handed = (name: string, count: number) => until(() => server.service(name).waiting === count)
+const running = (name: string, count: number) => until(() => server.service(name).running === count)
+const alone = (name: string) => until(() => server.service(name).threads.length === 1)
