@@ -2,6 +2,7 @@
  * A real server on a free port, with a data folder of its own and fixtures as its workers folder, and a client over
  * real sockets. What a test waits for is an event with a deadline, never a time.
  */
+import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -57,6 +58,10 @@ process.on('worker', (worker: Worker) => {
 })
 let open = 0
 
+async function allEnded(): Promise<void> {
+  while (threads.size > 0) await Promise.all([...threads].map((worker) => once(worker, 'exit')))
+}
+
 /** Everything is closed in teardown, and no thread is left then. */
 export async function serve(t: Test, options: ServeOptions): Promise<TestServer> {
   const { services, folder = mkdtempSync(join(FIXTURES, '../http-')), start = true, ...more } = options
@@ -72,7 +77,8 @@ export async function serve(t: Test, options: ServeOptions): Promise<TestServer>
   const close = async () => {
     await within(server.app.close(), 'the server to close')
     open -= 1
-    if (open === 0 && threads.size > 0) throw new Error(`${threads.size} threads are left`)
+    // The reader of stacks is kept for a while.
+    if (open === 0) await within(allEnded(), `the end of ${threads.size} threads that are left`)
   }
   t.teardown(async () => {
     await (closed ??= close())
