@@ -20,7 +20,13 @@ function operation(id: string, summary: string, ...codes: ErrorCode[]) {
   }
 }
 
-export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+export interface LifecycleRoutesOptions {
+  registry: Registry
+  /** May a client crash a service on purpose? */
+  chaos: boolean
+}
+
+export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> = async (app, { registry, chaos }) => {
   const result = (service: SupervisedService, changed: boolean) => ({ ...serviceStatus(service), changed })
 
   app.post('/services/:service/start', {
@@ -120,6 +126,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> 
     },
     handler: async ({ params, body }) => {
       const service = registry.get(params.service)
+      if (!chaos) throw service.error('FORBIDDEN', 'THREADPLANE_CHAOS is false: no service is crashed on purpose here')
       await service.crash(body?.kind ?? 'exception', body?.reason ?? 'crashed on purpose, over HTTP')
       return result(service, true)
     },

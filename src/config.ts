@@ -76,6 +76,11 @@ export const SETTINGS = {
     takes: flag,
     meaning: 'run the server under a small process that brings it back after an abort',
   },
+  THREADPLANE_CHAOS: {
+    default: 'true',
+    takes: flag,
+    meaning: 'let clients crash a service on purpose',
+  },
   THREADPLANE_KEEP_JOBS: { default: '24h', takes: duration, meaning: 'how long finished jobs are kept' },
   THREADPLANE_SHOW_STACKS: {
     default: 'false',
@@ -95,6 +100,7 @@ export interface Config {
   maxConnections: number
   shutdownTimeoutMs: number
   supervise: boolean
+  chaos: boolean
   keepJobsMs: number
   showStacks: boolean
 }
@@ -122,6 +128,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     maxConnections: read('THREADPLANE_MAX_CONNECTIONS'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
     supervise: read('THREADPLANE_SUPERVISE'),
+    chaos: read('THREADPLANE_CHAOS'),
     keepJobsMs: read('THREADPLANE_KEEP_JOBS'),
     showStacks: read('THREADPLANE_SHOW_STACKS'),
   }

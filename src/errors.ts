@@ -106,6 +106,8 @@ export interface WireError {
 
 const MAX_CAUSES = 8
 const MAX_TEXT = 16_384
+/** Those of a payload that was refused are the longest. */
+const MAX_FACTS = 262_144
 
 /** Reads a property of a value that may be a hostile proxy or getter. */
 function read(value: object, key: string): unknown {
@@ -119,7 +121,9 @@ function read(value: object, key: string): unknown {
 /** The facts of an error of ours; a proxy may throw at the question alone, and a fact may be what JavaScript let in. */
 function factsOf(thrown: object): WireError['facts'] {
   try {
-    return thrown instanceof ThreadplaneError ? JSON.parse(JSON.stringify(thrown.facts)) : undefined
+    if (!(thrown instanceof ThreadplaneError)) return undefined
+    const facts = JSON.stringify(thrown.facts)
+    return facts.length <= MAX_FACTS ? JSON.parse(facts) : {}
   } catch {
     return undefined
   }
@@ -144,7 +148,7 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   }
   const wire: WireError = { name: text('name') ?? 'Error', message: text('message') ?? '' }
   const code = read(thrown, 'code')
-  if (typeof code === 'string' || typeof code === 'number') wire.code = String(code)
+  if (typeof code === 'string' || typeof code === 'number') wire.code = String(code).slice(0, MAX_TEXT)
   const stack = text('stack')
   if (stack !== undefined) wire.stack = stack
   const cause = read(thrown, 'cause')

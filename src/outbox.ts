@@ -7,8 +7,6 @@ export class Outbox<Message> {
   readonly #refused: (message: Message, error: unknown) => void
   #messages: Message[] = []
   #scheduled = false
-  /** How many times it was posted: a sender may amend its last message while this has not changed. */
-  posts = 0
 
   /**
    * @param post sends an array of messages; may throw what structured clone throws
@@ -32,7 +30,6 @@ export class Outbox<Message> {
     if (this.#messages.length === 0) return
     const messages = this.#messages
     this.#messages = []
-    this.posts += 1
     try {
       this.#post(messages)
     } catch {

@@ -36,6 +36,7 @@ export async function serve(config: Config, tell?: Tell): Promise<void> {
     maxBodyBytes: config.maxBodyBytes,
     maxConnections: config.maxConnections,
     insecure: config.insecure,
+    chaos: config.chaos,
     showStacks: config.showStacks,
     keepJobsMs: config.keepJobsMs,
   })

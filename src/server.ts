@@ -46,6 +46,8 @@ export interface ServerOptions {
   maxBodyBytes?: number
   /** Any name in `Host`: the operator has said that anybody may reach it. */
   insecure?: boolean
+  /** May a client crash a service on purpose? Default: yes. */
+  chaos?: boolean
   showStacks?: boolean
   /** How long finished jobs are kept. Default: a day. */
   keepJobsMs?: number
@@ -95,7 +97,7 @@ async function assemble(
   journal: Journal,
   dispatcher: Dispatcher,
 ): Promise<Server> {
-  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, showStacks = false } = options
+  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, chaos = true, showStacks = false } = options
   const registry: Registry = new Registry({
     workers: new WorkersFolder(options.workers),
     registrations,
@@ -154,7 +156,7 @@ async function assemble(
   await app.register(probeRoutes, { registry })
   await app.register(serviceRoutes, { prefix: '/v1', registry })
   await app.register(stackRoutes, { prefix: '/v1', registry })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry })
+  await app.register(lifecycleRoutes, { prefix: '/v1', registry, chaos })
   await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })

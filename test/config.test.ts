@@ -14,6 +14,7 @@ t.test('without any setting there are the defaults', async (t) => {
     maxConnections: 10_000,
     shutdownTimeoutMs: 9_000,
     supervise: true,
+    chaos: true,
     keepJobsMs: 86_400_000,
     showStacks: false,
   })

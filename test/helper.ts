@@ -47,14 +47,18 @@ export class RecordingLog {
     return this.lines.map(({ message }) => message)
   }
 
-  count(message: string): number {
-    return this.messages.filter((other) => other === message).length
+  count(message: string | RegExp): number {
+    return this.#linesOf(message).length
+  }
+
+  #linesOf(wanted: string | RegExp): LogLine[] {
+    return this.lines.filter(({ message }) => (wanted instanceof RegExp ? wanted.test(message) : wanted === message))
   }
 
   /** The line of a message, as soon as it has been written so many times. */
-  async line(message: string, times = 1): Promise<LogLine> {
+  async line(message: string | RegExp, times = 1): Promise<LogLine> {
     await until(`${times} × the log line "${message}"`, this.#written, 'line', () => this.count(message) >= times)
-    return this.lines.filter((line) => line.message === message)[times - 1] as LogLine
+    return this.#linesOf(message)[times - 1] as LogLine
   }
 
   #writer(level: LogLine['level']) {

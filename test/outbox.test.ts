@@ -17,7 +17,6 @@ t.test('the messages of one turn are posted as one array, in their order', async
   outbox.flush()
   await turn()
   t.strictSame(posts, [[1, 2, 3], [4]], 'and nothing is posted twice')
-  t.equal(outbox.posts, 2)
 })
 
 t.test('each message that cannot be cloned is refused alone, whatever cloning it throws', async (t) => {

@@ -138,16 +138,16 @@ export class Consumers {
       if (!serialized.ok) return this.#fail(message, serialized.failure)
       value = serialized.json
     }
-    this.#outbox.push({ type: 'result', slot, sequence, value })
-    this.#ended(sequence)
+    this.#end(sequence, { type: 'result', slot, sequence, value })
   }
 
   #fail({ slot, sequence }: RunMessage, failure: MethodFailure): void {
-    this.#outbox.push({ type: 'failure', slot, sequence, failure })
-    this.#ended(sequence)
+    this.#end(sequence, { type: 'failure', slot, sequence, failure })
   }
 
-  #ended(sequence: number): void {
+  #end(sequence: number, outcome: ThreadMessage): void {
+    this.#running.get(sequence)?.end()
+    this.#outbox.push(outcome)
     this.#running.delete(sequence)
     this.#overlapping -= 1
     // From a handler that awaited, this is the only thing that goes on with the queue.

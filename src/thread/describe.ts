@@ -11,6 +11,8 @@ import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
 import { widen } from './widen.ts'
 
 const MAX_TIMER_MS = 2 ** 31 - 1
+/** Of a whole description as JSON: the control thread reads it, keeps it and shows it (P5). */
+const MAX_LENGTH = 4 * 1024 * 1024
 
 const aFunction = z.custom<unknown>((value) => typeof value === 'function', 'expected a function')
 const aZodSchema = z.custom<z.ZodType>(isZod4, 'expected a schema of zod 4, such as z.object({ … })')
@@ -47,11 +49,13 @@ export function describeService(definition: ServiceDefinition): ServiceDescripti
   for (const [name, method] of methods) check(nameOf('method', name), methodSchema, method)
   for (const [name, task] of Object.entries(definition.tasks ?? {})) check(nameOf('task', name), aFunction, task)
   for (const [name, timer] of Object.entries(definition.timers ?? {})) check(nameOf('timer', name), timerSchema, timer)
-  return plain({
+  const description = JSON.stringify({
     description: definition.description,
     options: given(serviceOptionsSchema, definition),
     methods: Object.fromEntries(methods.map(([name, method]) => [name, describeMethod(method)])),
   })
+  if (description.length > MAX_LENGTH) refuse(`the service: its description is longer than ${MAX_LENGTH} characters`)
+  return JSON.parse(description) as ServiceDescription
 }
 
 function describeMethod(method: MethodDefinition): MethodDescription {

@@ -14,14 +14,16 @@ import { Consumers } from './consumers.ts'
 import type { ServiceContext } from './define-service.ts'
 import { describeService } from './describe.ts'
 import { loadModule } from './load-module.ts'
+import { keepPort } from './own-port.ts'
 import { ThreadLogger } from './thread-logger.ts'
 
 if (parentPort === null) throw new Error('this module is the entry of a worker thread')
 const port = parentPort
 const data = workerData as ThreadData
+const post = port.postMessage.bind(port)
 
 const outbox = new Outbox<ThreadMessage>(
-  (messages) => port.postMessage(messages.map(packThread)),
+  (messages) => post(messages.map(packThread)),
   (message, error) => {
     if (message.type !== 'result') return crash(error)
     const { slot, sequence } = message
@@ -29,8 +31,9 @@ const outbox = new Outbox<ThreadMessage>(
     outbox.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } })
   },
 )
-const logger = new ThreadLogger(outbox)
+const logger = new ThreadLogger(outbox, crash)
 logger.captureOutput()
+keepPort(port, logger, crash)
 process.on('uncaughtException', crash)
 // Whoever calls it: results and log lines of this turn are not lost by it.
 process.on('exit', outbox.flush)

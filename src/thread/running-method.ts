@@ -5,6 +5,9 @@ import type { JobContext, ProgressMessage, RunMessage, ThreadMessage } from '../
 import type { MethodContext, ServiceLogger } from './define-service.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
+/** Least time between two messages about the progress of a method (P5), in milliseconds. */
+const PROGRESS_EVERY_MS = 50
+
 export class RunningMethod implements MethodContext {
   readonly job: JobContext
   readonly state: unknown
@@ -13,7 +16,10 @@ export class RunningMethod implements MethodContext {
   readonly #threadLogger: ThreadLogger
   #controller: AbortController | undefined
   #logger: ServiceLogger | undefined
-  #progress: { message: ProgressMessage; posts: number } | undefined
+  /** What was told last, and waits to be sent. */
+  #progress: ProgressMessage | undefined
+  #progressTimer: NodeJS.Timeout | undefined
+  #quietUntil = 0
 
   constructor(message: RunMessage, outbox: Outbox<ThreadMessage>, logger: ThreadLogger, state: unknown) {
     this.#message = message
@@ -33,17 +39,30 @@ export class RunningMethod implements MethodContext {
     return this.#logger
   }
 
-  /** Bound, because handlers take it apart: `({ progress }) => …`. Only the last of a turn is sent. */
+  /** Bound, because handlers take it apart: `({ progress }) => …`. Of what follows soon, only the last is sent. */
   readonly progress = (fraction: number, note?: string): void => {
-    const bounded = Math.min(Math.max(Number(fraction) || 0, 0), 1)
     const { slot, sequence } = this.#message
-    if (this.#progress?.posts !== this.#outbox.posts) {
-      const message: ProgressMessage = { type: 'progress', slot, sequence, fraction: bounded }
-      this.#progress = { message, posts: this.#outbox.posts }
-      this.#outbox.push(message)
-    }
-    this.#progress.message.fraction = bounded
-    if (note !== undefined) this.#progress.message.note = String(note).slice(0, 1_000)
+    this.#progress ??= { type: 'progress', slot, sequence, fraction: 0 }
+    this.#progress.fraction = Math.min(Math.max(Number(fraction) || 0, 0), 1)
+    if (note !== undefined) this.#progress.note = String(note).slice(0, 1_000)
+    if (this.#progressTimer !== undefined) return
+    const quietMs = this.#quietUntil - performance.now()
+    if (quietMs <= 0) this.#tellProgress()
+    else this.#progressTimer = setTimeout(this.#tellProgress, quietMs).unref()
+  }
+
+  readonly #tellProgress = (): void => {
+    this.#progressTimer = undefined
+    this.#quietUntil = performance.now() + PROGRESS_EVERY_MS
+    if (this.#progress !== undefined) this.#outbox.push(this.#progress)
+    this.#progress = undefined
+  }
+
+  /** It has ended: what it told last comes before its outcome. */
+  end(): void {
+    if (this.#progressTimer === undefined) return
+    clearTimeout(this.#progressTimer)
+    this.#tellProgress()
   }
 
   abort(reason: WireError): void {

@@ -7,17 +7,27 @@ import { toWireError } from '../errors.ts'
 import type { Outbox } from '../outbox.ts'
 import { LOG_LEVELS, type LogLevel, type ThreadMessage } from '../protocol.ts'
 import type { LogFunction, ServiceLogger } from './define-service.ts'
+import { FloodGauge } from './flood-gauge.ts'
 
 const MAX_LINE_CHARS = 8_192
 const MAX_LINES_PER_SECOND = 1_000
+/** With fields: what the control thread writes of one thread within a second costs it some milliseconds. */
+const MAX_CHARS_PER_SECOND = 1024 * 1024
+/** Lines that are dropped cost the control thread nothing; so many are no log any more. Of a long one each KiB counts. */
+const FLOOD = { what: 'log lines', most: 1_000_000, periodMs: 60_000 }
 
 export class ThreadLogger {
   readonly #outbox: Outbox<ThreadMessage>
+  readonly #flood: FloodGauge
   #windowEndsAt = 0
   #lines = 0
+  #chars = 0
+  #dropped = 0
 
-  constructor(outbox: Outbox<ThreadMessage>) {
+  /** @param flooded ends the thread, for this reason */
+  constructor(outbox: Outbox<ThreadMessage>, flooded: (reason: Error) => void) {
     this.#outbox = outbox
+    this.#flood = new FloodGauge(FLOOD, flooded)
   }
 
   /** A logger whose lines carry the id of a job, if given. */
@@ -32,30 +42,43 @@ export class ThreadLogger {
     return Object.fromEntries(LOG_LEVELS.map((level) => [level, log(level)])) as unknown as ServiceLogger
   }
 
-  write(level: LogLevel, message: string, fields?: Record<string, unknown>, jobId?: string): void {
-    if (!this.#hasRoom()) return
+  write(level: LogLevel, text: string, given?: Record<string, unknown>, jobId?: string): void {
+    if (!this.#hasRoom(text.length)) return
+    const message = truncate(text)
+    const fields = given && serializeFields(given)
+    this.#lines += 1
+    this.#chars += message.length + (fields?.length ?? 0)
     this.#outbox.push({
       type: 'log',
       level,
-      message: truncate(message),
-      ...(fields !== undefined && { fields: serializeFields(fields) }),
+      message,
+      ...(fields !== undefined && { fields }),
       ...(jobId !== undefined && { jobId }),
     })
   }
 
-  #hasRoom(): boolean {
+  #hasRoom(chars: number): boolean {
     const now = performance.now()
+    this.#flood.count(now, 1 + Math.floor(chars / 1_024))
     if (now >= this.#windowEndsAt) {
-      const dropped = this.#lines - MAX_LINES_PER_SECOND
+      this.#tellDropped()
       this.#windowEndsAt = now + 1_000
       this.#lines = 0
-      if (dropped > 0) {
-        const message = `${dropped} log lines were dropped: at most ${MAX_LINES_PER_SECOND} a second are kept`
-        this.#outbox.push({ type: 'log', level: 'warn', message })
-      }
+      this.#chars = 0
     }
-    this.#lines += 1
-    return this.#lines <= MAX_LINES_PER_SECOND
+    if (this.#lines < MAX_LINES_PER_SECOND && this.#chars < MAX_CHARS_PER_SECOND) return true
+    // Also where no line follows.
+    if (this.#dropped === 0) setTimeout(() => this.#tellDropped(), this.#windowEndsAt - now).unref()
+    this.#dropped += 1
+    return false
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped === 0) return
+    const most = `${MAX_LINES_PER_SECOND} a second are kept, of ${MAX_CHARS_PER_SECOND} characters`
+    const message = `${this.#dropped} log lines were dropped: at most ${most}`
+    this.#dropped = 0
+    this.#outbox.push({ type: 'log', level: 'warn', message })
   }
 
   /** Sends `console.*`, stdout and stderr of this thread here. */
@@ -71,10 +94,18 @@ export class ThreadLogger {
   #captureStream(stream: NodeJS.WriteStream, level: LogLevel): void {
     let rest = ''
     stream.write = ((chunk: string | Uint8Array, encoding?: unknown, callback?: unknown) => {
-      const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8')
-      const lines = (rest + text).split('\n')
-      rest = truncate(lines.pop() ?? '')
-      for (const line of lines) this.write(level, line)
+      const text = rest + (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8'))
+      // One by one: a list of all lines of a large text may be what a thread has no memory for.
+      let from = 0
+      for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
+        this.write(level, text.slice(from, end))
+        from = end + 1
+      }
+      rest = text.slice(from)
+      if (rest.length > MAX_LINE_CHARS) {
+        this.write(level, rest)
+        rest = ''
+      }
       const done = typeof encoding === 'function' ? encoding : callback
       if (typeof done === 'function') process.nextTick(done as () => void)
       return true

@@ -38,6 +38,13 @@ t.test('a flood of lines is cut to a thousand a second, and says how many were d
   t.equal(thread.state, 'running')
 })
 
+t.test('how many were dropped is said also where no line follows', async (t) => {
+  const { thread, log } = await startedThread(t, 'chatty')
+  await thread.callThread('toTheEnd', null)
+  const { message } = await log.line(/were dropped/)
+  t.match(message, /^\d+ log lines were dropped: at most 1000 a second are kept, of 1048576 characters$/)
+})
+
 t.test('a long line is cut', async (t) => {
   const { thread, log } = await startedThread(t, 'chatty')
   await thread.callThread('long', null)

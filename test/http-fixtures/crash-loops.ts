@@ -1,0 +1,10 @@
+/** Dies as soon as it has started, of its own accord and again and again. */
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  restart: { maxRestarts: 3, backoffMs: 1, backoffMaxMs: 1 },
+  timers: { end: { everyMs: 1, run: () => process.exit(3) } },
+  methods: {
+    never: method({ handler: () => new Promise(() => {}) }),
+  },
+})
