@@ -14,6 +14,7 @@ import { launch } from './plane.ts'
 const ROUNDS = 5
 const LINES = 1_000
 const READY_WITHIN_MS = 2_000
+const DEADLINE_MS = 60_000
 
 const data = await mkdtemp(join(tmpdir(), 'threadplane-abort-'))
 const plane = await launch(data, { supervised: true })
@@ -29,7 +30,11 @@ try {
     const pid = plane.serverPid as number
     const since = performance.now()
     process.kill(pid, 'SIGABRT')
-    while (plane.serverPid === pid || !(await plane.isReady())) await sleep(5)
+    while (plane.serverPid === pid || !(await plane.isReady())) {
+      if (performance.now() - since > DEADLINE_MS)
+        throw new Error(`not ready ${DEADLINE_MS} ms after SIGABRT to ${pid}`)
+      await sleep(5)
+    }
     readyMs.push(Math.round(performance.now() - since))
   }
   let lost = 0
