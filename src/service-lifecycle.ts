@@ -45,6 +45,8 @@ export interface ServiceSettings extends ServiceRegistration {
   onDescribed: (moduleUrl: string, description: ServiceDescription) => void
 }
 
+/** States that do not pass by themselves. */
+const SETTLED: ReadonlySet<ServiceState> = new Set<ServiceState>(['running', 'paused', 'failed'])
 /** How soon a client may try again at a service that is not running. */
 export const RETRY_AFTER_SECONDS = 5
 
@@ -316,7 +318,9 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
   async whenRunning(timeoutMs: number): Promise<void> {
     const settled = new Deferred<void>()
     const look = () => {
-      if (this.state !== 'starting' && this.state !== 'backoff') settled.resolve()
+      const { state } = this
+      // On the way through a restart it is stopped for a moment.
+      if (SETTLED.has(state) || this.desiredState === 'stopped') settled.resolve()
     }
     this.on('state', look)
     try {

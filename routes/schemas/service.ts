@@ -2,7 +2,13 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { z } from 'zod'
 import { toWireError } from '../../src/errors.ts'
-import { ISOLATIONS, type OptionsPatch, serviceOptionsSchema, type ServiceOptions } from '../../src/options.ts'
+import {
+  ISOLATIONS,
+  type OptionsPatch,
+  type ResolvedServiceOptions,
+  serviceOptionsSchema,
+  type ServiceOptions,
+} from '../../src/options.ts'
 import type { SupervisedService } from '../../src/supervised-service.ts'
 import { Nullable } from './nullable.ts'
 
@@ -11,6 +17,8 @@ export const MethodParams = Type.Object({
   service: Type.String({ description: 'Name of the service' }),
   method: Type.String({ description: 'Name of the method' }),
 })
+
+const { $schema: _dialect, ...options } = z.toJSONSchema(serviceOptionsSchema, { io: 'input' })
 
 const Thread = Type.Object({
   id: Type.Integer(),
@@ -34,7 +42,10 @@ export const ServiceStatus = Type.Object(
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
     isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where its threads run' }),
     draining: Type.Boolean({ description: 'True while it stops, and runs what is queued before that' }),
-    dependsOn: Type.Array(Type.String(), { description: 'Services that run before it starts, and stop after it' }),
+    options: Type.Unsafe<ResolvedServiceOptions>({
+      ...options,
+      description: 'Those in force: of the registration, over those of the module, over the defaults',
+    }),
     threads: Type.Array(Thread),
     stuck: Type.Integer({ description: 'Threads that were told to end and have not: they are in native code' }),
     queue: Type.Object({
@@ -99,8 +110,6 @@ const MethodView = Type.Object({
 })
 export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
 
-const { $schema: _dialect, ...options } = z.toJSONSchema(serviceOptionsSchema, { io: 'input' })
-
 /** `{ module, … any option of a service }`; the options' JSON Schema is that of their zod table. */
 export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
   ...options,
@@ -147,7 +156,7 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     desiredState: service.desiredState,
     isolation: options.isolation,
     draining: service.draining,
-    dependsOn: options.dependsOn,
+    options,
     threads: service.threads.map((thread) => ({
       id: thread.threadId,
       state: thread.state,

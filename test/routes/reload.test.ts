@@ -27,36 +27,6 @@ function writeVersion(name: string, version: number | string, more = '', to: Tes
   writeFileSync(join(to.workers, `${name}.js`), text)
 }
 
-t.test('clients that call all the time meet no refusal while code, options and module are replaced', async (t) => {
-  writeVersion('live', 0)
-  await server.put('live', { module: 'live.js', threads: 2, numWorkers: 2, prefetch: 4 })
-  const first = ids(await server.status('live'))
-  const answers: Answer[] = []
-  let calling = true
-  const clients = Array.from({ length: 6 }, async () => {
-    while (calling) answers.push(await server.call('live', 'version'))
-  })
-  for (let version = 1; version <= 3; version += 1) {
-    const before = ids(await server.status('live'))
-    writeVersion('live', version)
-    t.match(await reload('live'), { status: 200, json: { state: 'running', changed: true, restartCount: 0 } })
-    t.match(await server.call('live', 'version'), { status: 200, json: version }, 'what comes now is run by it')
-    const after = ids(await server.status('live'))
-    t.equal(after.filter((id) => !before.includes(id)).length, 2, 'all its threads are others')
-  }
-  writeVersion('other', 'put')
-  t.match(await server.put('live', { module: 'other.js', threads: 1 }), { status: 200, json: { module: 'other.js' } })
-  t.match(await server.call('live', 'version'), { json: 'put' })
-  t.match(await server.request('PATCH', '/v1/services/live', { json: { numWorkers: 3, threads: 3 } }), { status: 200 })
-  calling = false
-  await Promise.all(clients)
-  t.same([...new Set(answers.map(({ status }) => status))], [200], `of ${answers.length} calls`)
-  t.equal(new Set(answers.map(({ json }) => json)).size, 5, 'every version has served')
-  const last = await server.status('live')
-  t.match(last, { state: 'running', threads: { length: 3 } })
-  t.notOk(ids(last).some((id) => first.includes(id)))
-})
-
 t.test('what a module imports is loaded fresh as well', async (t) => {
   const write = (text: string) => writeFileSync(join(server.workers, '_part.js'), `export const part = '${text}'`)
   writeFileSync(
@@ -286,33 +256,6 @@ t.test('a stop gives up what is being replaced', async (t) => {
   t.match(await again, { status: 200, json: { module: 'slow.js', state: 'running' } })
   clearInterval(letting)
 })
-
-t.test(
-  'whatever is asked at once, what remains is one service, or none, and every answer is one of ours',
-  async (t) => {
-    for (let round = 0; round < 2; round += 1) {
-      await server.put('contested', { module: 'echo.js' })
-      const answers = await Promise.all([
-        reload('contested'),
-        server.put('contested', { module: 'gate.js', threads: 2 }),
-        server.post('/v1/services/contested/restart'),
-        reload('contested'),
-        server.request('PATCH', '/v1/services/contested', { json: { threads: 3, numWorkers: 1 } }),
-        server.post('/v1/services/contested/stop'),
-        server.post('/v1/services/contested/start'),
-        ...(round === 1 ? [server.delete('/v1/services/contested')] : []),
-        server.put('contested', { module: 'echo.js' }),
-      ])
-      for (const { status, json } of answers)
-        t.ok([200, 201, 204, 404, 409].includes(status), `${status} ${json?.detail}`)
-      await server.post('/v1/services/contested/start')
-      const status = await server.status('contested')
-      t.match(status, { state: 'running', desiredState: 'running', module: 'echo.js' })
-      t.equal(status.threads.filter(({ state }: { state: string }) => state === 'running').length, 1)
-      t.match(await server.call('contested', 'any', round), { json: round })
-    }
-  },
-)
 
 async function until(seen: () => boolean): Promise<void> {
   while (!seen()) await server.get('/livez')

@@ -1,0 +1,149 @@
+/** What supervisors make of crashes, seen over HTTP: crash loops, restart groups, and what they leave behind. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { RestartGroups } from '../../src/restart-groups.ts'
+import { Service } from '../../src/service/service.ts'
+import { resolveServiceOptions } from '../../src/options.ts'
+import { isProblem, serve } from '../http-helper.ts'
+
+const server = await serve(t, { services: { echo: 'echo' }, start: false })
+const act = (service: string, action: string, json?: unknown) => server.post(`/v1/services/${service}/${action}`, json)
+const lines = (msg: string, service: string) =>
+  server.logs.records.filter((record) => record.msg === msg && record.service === service)
+
+t.test('a crash loop is exactly maxRestarts restarts, then failed, and no launch after that', async (t) => {
+  writeFileSync(
+    join(server.workers, 'loops.js'),
+    `import { defineService, method } from 'threadplane'
+    export default defineService({
+      methods: { go: method({ handler: () => 1 }) },
+      restart: { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 4 },
+      onThreadStarted: ({ logger }) => {
+        logger.info('launched')
+        setImmediate(() => { throw new Error('after its start') })
+      },
+    })`,
+  )
+  await server.put('loops', { module: 'loops.js' })
+  await server.reaches('loops', 'failed')
+  t.match(await server.status('loops'), {
+    state: 'failed',
+    desiredState: 'running',
+    restartCount: 4,
+    restartBudget: { maxRestarts: 4, remaining: 0 },
+    crashReason: { message: 'after its start' },
+  })
+  t.equal(lines('launched', 'loops').length, 5)
+  for (let n = 0; n < 20; n += 1) await server.get('/livez')
+  t.equal(lines('launched', 'loops').length, 5)
+  isProblem(t, await server.call('loops', 'go'), 'SERVICE_NOT_RUNNING', { detail: /failed/ })
+  await act('loops', 'start')
+  await server.reaches('loops', 'failed')
+  t.equal(lines('launched', 'loops').length, 10, 'a start has a budget of its own')
+})
+
+t.test('a module that can never start is told once at length, and then in a line each', async (t) => {
+  writeFileSync(join(server.workers, 'never.js'), 'const\nexport default 1\n')
+  const restart = { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 1 }
+  await server.put('never', { module: 'never.js', restart })
+  await server.reaches('never', 'failed')
+  const of = server.logs.records.filter(({ service }) => service === 'never')
+  t.equal(of.filter(({ level }) => level === 60).length, 1)
+  t.equal(of.filter(({ msg, err }) => msg.startsWith('never crashed again: ') && err === undefined).length, 4)
+  t.match((await server.status('never')).crashReason, { name: 'SyntaxError', message: /never\.js:2:\d+\)$/ })
+})
+
+t.test('a start that takes its time and then fails is no healthy time: the budget is spent all the same', async (t) => {
+  writeFileSync(
+    join(server.workers, 'slowly.js'),
+    `import { setTimeout as sleep } from 'node:timers/promises'
+    import { defineService, method } from 'threadplane'
+    export default defineService({
+      methods: { go: method({ handler: () => 1 }) },
+      onThreadStarted: async () => { await sleep(60); throw new Error('late') },
+    })`,
+  )
+  // Within a period there is never time for two restarts.
+  const restart = { maxRestarts: 3, periodMs: 50, backoffMs: 1, backoffMaxMs: 1 }
+  await server.put('slowly', { module: 'slowly.js', restart })
+  await server.reaches('slowly', 'failed')
+  t.match(await server.status('slowly'), { restartCount: 3, crashReason: { message: 'late' } })
+})
+
+t.test(
+  'oneForAll in a group restarts all its services when one crashes, for one restart of their budget',
+  async (t) => {
+    const restart = { group: 'together', strategy: 'oneForAll', maxRestarts: 5, backoffMs: 1, backoffMaxMs: 1 }
+    for (const name of ['left', 'right']) await server.put(name, { module: 'echo.js', restart })
+    await server.put('apart', { module: 'echo.js' })
+    const before = await Promise.all(['left', 'right', 'apart'].map((name) => server.status(name)))
+    await act('left', 'crash')
+    await Promise.all(['left', 'right'].map((name) => restarted(name, 1)))
+    const after = await Promise.all(['left', 'right', 'apart'].map((name) => server.status(name)))
+    for (const index of [0, 1]) {
+      t.not(after[index].threads[0].id, before[index].threads[0].id)
+      t.match(after[index], { restartCount: 1, restartBudget: { maxRestarts: 5, remaining: 4 } })
+    }
+    t.equal(after[2].threads[0].id, before[2].threads[0].id)
+    t.match(await server.call('right', 'any', 1), { json: 1 })
+
+    await act('right', 'stop')
+    await act('left', 'crash')
+    await restarted('left', 2)
+    t.equal((await server.status('right')).state, 'stopped', 'what somebody stopped stays so')
+    for (const name of ['left', 'right']) await server.delete(`/v1/services/${name}`)
+  },
+)
+
+t.test('forfeitOneForAll in a group gives all up, and each says so', async (t) => {
+  const restart = { group: 'fragile', strategy: 'forfeitOneForAll' }
+  for (const name of ['first', 'second']) await server.put(name, { module: 'echo.js', restart })
+  await act('first', 'crash', { reason: 'the first' })
+  await server.reaches('second', 'failed')
+  t.match(await server.status('first'), { state: 'failed', crashReason: { message: 'the first' } })
+  t.match(await server.status('second'), { state: 'failed', crashReason: { message: /given up with others/ } })
+  isProblem(t, await server.call('second', 'any'), 'SERVICE_NOT_RUNNING')
+  t.match((await act('second', 'start')).json, { state: 'running', crashReason: null })
+  t.equal((await server.status('first')).state, 'failed', 'each is started by itself')
+})
+
+t.test('a group has the strategy of its first member, and another is told', async (t) => {
+  await server.put('founder', { module: 'echo.js', restart: { group: 'mixed', strategy: 'oneForAll' } })
+  await server.put('guest', { module: 'echo.js', restart: { group: 'mixed', strategy: 'oneForOne' } })
+  await server.logs.line('its strategy is not oneForOne: the group has another already', { service: 'guest' })
+})
+
+t.test('a group lasts until its last member has left', (t) => {
+  const groups = new RestartGroups(server.logs.logger)
+  const { restart } = resolveServiceOptions({ restart: { group: 'g' } })
+  const [a, b] = [new Service({ name: 'a' }), new Service({ name: 'b' })]
+  const supervisor = groups.join('a', restart)
+  supervisor.add(a)
+  t.equal(groups.join('b', restart), supervisor)
+  supervisor.add(b)
+  groups.leave(supervisor, [a])
+  t.equal(groups.join('c', restart), supervisor)
+  groups.leave(supervisor, [b])
+  t.equal(a.supervisor, undefined)
+  t.not(groups.join('d', restart), supervisor)
+  t.not(groups.join('x', resolveServiceOptions().restart), groups.join('x', resolveServiceOptions().restart))
+  t.end()
+})
+
+t.test('crashing is refused over HTTP, with what may be said instead', async (t) => {
+  isProblem(
+    t,
+    await server.put('brings-down', { module: 'echo.js', restart: { strategy: 'crashing' } }),
+    'VALIDATION_FAILED',
+    {
+      errors: [{ pointer: '/restart/strategy', message: /oneForOne, oneForAll, forfeitOneForOne, forfeitOneForAll/ }],
+    },
+  )
+  isProblem(t, await server.get('/v1/services/brings-down'), 'SERVICE_NOT_FOUND')
+})
+
+async function restarted(name: string, times: number): Promise<void> {
+  while (server.service(name).restartCount < times || server.service(name).state !== 'running')
+    await server.get('/livez')
+}
