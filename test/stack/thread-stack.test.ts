@@ -1,8 +1,11 @@
 /** The stack of a thread, read from outside: of one that hangs too, and before it is ended for that. */
 import { BroadcastChannel } from 'node:worker_threads'
 import t from 'tap'
+import { serveGates } from '../gates.ts'
 import { OneForOneSupervisor } from '../../src/service/supervisor.ts'
 import { errorOf, queueThread, serviceThread, startedThread, until, within } from '../helper.ts'
+
+serveGates(t)
 
 const policy = { maxRestarts: 50, periodMs: 60_000, backoffMs: 5, backoffMaxMs: 10 }
 
