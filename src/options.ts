@@ -61,7 +61,9 @@ export const serviceOptionsSchema = z.strictObject({
       stackSizeMb: z.number().min(0.25).max(256).optional(),
       maxRssMb: mebibytes
         .optional()
-        .describe("All memory of a process, Buffers too (isolation 'process'); default: a quarter of the machine's"),
+        .describe(
+          "All memory of a process, Buffers too (isolation 'process'); default: 2048, or a quarter of the machine's",
+        ),
     })
     .optional()
     .describe('Memory limits of each thread, in MiB'),

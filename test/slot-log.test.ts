@@ -50,7 +50,7 @@ t.test('after the death of the thread it is known what had begun, and the rest c
 })
 
 t.test(
-  'two processes at the same slots: each method is had by exactly one of them, also if one is killed',
+  'two processes at the same slots: each method is had by exactly one of them, also as one is killed',
   async (t) => {
     const rounds = 20_000
     const fds = openLogFiles()
@@ -61,11 +61,12 @@ t.test(
     const thread = new ThreadSlotLog({ length: ${rounds}, fds: [3, 4] })
     process.stdout.write('ready')
     const begun = []
+    await new Promise((resolve) => process.stdin.once('data', resolve))
     for (let slot = 0; slot < ${rounds}; slot += 1) if (thread.begin(slot, slot + 1)) begun.push(slot)
     process.stdout.write(JSON.stringify(begun), () => process.kill(process.pid, 'SIGKILL'))`
     for (let slot = 0; slot < rounds; slot += 1) control.hand(slot, slot + 1)
     const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', begin], {
-      stdio: ['ignore', 'pipe', 'inherit', ...fds],
+      stdio: ['pipe', 'pipe', 'inherit', ...fds],
     })
     const closed = once(child, 'close')
     let text = ''
@@ -73,8 +74,13 @@ t.test(
       text += chunk
     })
     await once(child.stdout as NodeJS.ReadableStream, 'data')
+    child.stdin?.write('go')
     const revoked: number[] = []
-    for (let slot = rounds - 1; slot >= 0; slot -= 1) if (control.revoke(slot, slot + 1)) revoked.push(slot)
+    // Side by side: it waits for the thread to be near, so that they meet often.
+    for (let slot = 0; slot < rounds; slot += 1) {
+      for (let looks = 0; looks < 100 && !control.hasBegun(slot - 1, slot); looks += 1);
+      if (control.revoke(slot, slot + 1)) revoked.push(slot)
+    }
     await closed
     const begun = JSON.parse(text.slice('ready'.length)) as number[]
     t.strictSame(

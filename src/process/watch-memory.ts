@@ -10,6 +10,7 @@ import { OUT_OF_MEMORY } from '../process-protocol.ts'
 /** What fills memory as fast as it can takes some hundred MiB meanwhile. */
 const LOOK_EVERY_MS = 50
 const SHARE_OF_MEMORY = 1 / 4
+const MOST_BY_DEFAULT_MB = 2_048
 /** What a process takes beside the heap of its service's thread. */
 const BESIDE_HEAP_MB = 512
 const MIB = 2 ** 20
@@ -28,10 +29,10 @@ export function watchMemory(service: string, limits: Limits, onExceeded: (error:
   }, LOOK_EVERY_MS)
 }
 
-/** A quarter of what the machine or container has; never less than the heap that the service was given. */
+/** 2 GiB, or a quarter of what the machine or container has; never less than the heap that the service was given. */
 function defaultMaxRssMb({ maxOldGenerationSizeMb = 0, maxYoungGenerationSizeMb = 0 }: Limits): number {
   const constrained = process.constrainedMemory?.() ?? 0
   const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
   const heapMb = maxOldGenerationSizeMb + maxYoungGenerationSizeMb
-  return Math.max((memory / MIB) * SHARE_OF_MEMORY, heapMb + BESIDE_HEAP_MB)
+  return Math.max(Math.min((memory / MIB) * SHARE_OF_MEMORY, MOST_BY_DEFAULT_MB), heapMb + BESIDE_HEAP_MB)
 }
