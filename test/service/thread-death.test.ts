@@ -5,6 +5,7 @@ import { MethodQueue } from '../../src/service/method-queue.ts'
 import { QueuedMethod } from '../../src/service/queued-method.ts'
 import { OneForOneSupervisor } from '../../src/service/supervisor.ts'
 import { Service } from '../../src/service/service.ts'
+import { WorkerThread } from '../../src/service/worker-thread.ts'
 import { errorOf, queueThread, reached, startedThread, watched, within } from '../helper.ts'
 
 const open = serveGates(t)
