@@ -42,7 +42,7 @@ export const ServiceStatus = Type.Object(
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
     isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where its threads run' }),
     draining: Type.Boolean({ description: 'True while it stops, and runs what is queued before that' }),
-    options: Type.Unsafe<ResolvedServiceOptions>({
+    options: Type.Unsafe<ServiceOptions>({
       ...options,
       description: 'Those in force: of the registration, over those of the module, over the defaults',
     }),
@@ -156,7 +156,7 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     desiredState: service.desiredState,
     isolation: options.isolation,
     draining: service.draining,
-    options,
+    options: inForce(options),
     threads: service.threads.map((thread) => ({
       id: thread.threadId,
       state: thread.state,
@@ -175,6 +175,11 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     crashReason: crashReason === undefined ? null : shortError(crashReason),
     methods: Object.keys(description?.methods ?? {}),
   }
+}
+
+/** JSON has no infinity: a limit there is not, is not shown. */
+function inForce(options: ResolvedServiceOptions): ServiceOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== Number.POSITIVE_INFINITY))
 }
 
 function shortError(error: Error): { name: string; message: string; code?: string } {
