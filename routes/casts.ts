@@ -88,7 +88,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       const { service: name, method } = request.params
       const service = registry.get(name)
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout']) ?? METHOD_DEFAULTS.timeoutMs
-      await service.whenDescribed('cast', timeoutMs)
+      if (service.contract.description === undefined) await service.whenDescribed('cast', timeoutMs)
       service.contract.method(method)
       if (request.body instanceof Lines) {
         if (request.headers['idempotency-key'] !== undefined) {

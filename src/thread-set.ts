@@ -65,10 +65,12 @@ export class ThreadSet {
   }
 
   get state(): LifecycleState | 'backoff' | 'failed' {
+    // Asked for by every call.
+    if (this.current.some(({ state }) => state === 'running')) return 'running'
     const states = new Set(this.current.map((thread) => this.#stateOf(thread)))
     // A supervisor stops what it restarts.
     if (states.has('stopping')) states.add('starting')
-    const order = ['running', 'starting', 'backoff', 'failed', 'crashed'] as const
+    const order = ['starting', 'backoff', 'failed', 'crashed'] as const
     return order.find((state) => states.has(state)) ?? 'stopped'
   }
 
