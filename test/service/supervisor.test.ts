@@ -1,5 +1,4 @@
 /** The strategies of mode, the budget that heals, and the backoff that is added. Source: mode/supervisors.py */
-import { setEnvironmentData } from 'node:worker_threads'
 import t from 'tap'
 import { RestartBudget } from '../../src/service/restart-budget.ts'
 import { Service } from '../../src/service/service.ts'
@@ -173,17 +172,17 @@ t.test('oneForAll that has used up its budget gives up all', async (t) => {
 })
 
 t.test('a restart that fails is a crash again: it is retried until it succeeds', async (t) => {
-  setEnvironmentData('healthy', true)
-  t.teardown(() => setEnvironmentData('healthy', false))
+  process.env.TEST_HEALTHY = 'true'
+  t.teardown(() => delete process.env.TEST_HEALTHY)
   const { thread } = queueThread(t, 'fails-to-start')
   const { supervisor } = await supervised(t, OneForOneSupervisor, [thread])
-  setEnvironmentData('healthy', false)
+  delete process.env.TEST_HEALTHY
   const waiting = thread.callThread('echo', 'patient')
   await waiting
   const call = (thread.crash(new Error('broken')), thread.callThread('echo', 'patient'))
   await until('two restarts', thread as never, 'state', () => thread.restartCount === 2)
   t.match(thread.crashReason, { code: 'EADDRINUSE' })
-  setEnvironmentData('healthy', true)
+  process.env.TEST_HEALTHY = 'true'
   t.equal(await within(call, 'the call'), 'patient')
   t.equal(supervisor.recoveryOf(thread), undefined)
   t.equal(thread.state, 'running')
@@ -328,7 +327,7 @@ t.test('stop() of a supervisor in the middle of a restart leaves all stopped', a
 })
 
 t.test('a member that fails to start rejects the start of its supervisor, whose stop() ends all', async (t) => {
-  setEnvironmentData('healthy', false)
+  delete process.env.TEST_HEALTHY
   const { thread } = queueThread(t, 'fails-to-start')
   const b = service('b')
   const log = new RecordingLog()
