@@ -73,6 +73,7 @@ export class ThreadSession {
   /** Is its end a surprise? */
   #expected = false
   #lastWords: Error | undefined
+  #death: Error | undefined
 
   constructor(options: ThreadSessionOptions) {
     this.#options = options
@@ -104,6 +105,8 @@ export class ThreadSession {
     this.#lookEveryMs = Math.min(KEEPALIVE_EVERY_MS, hangTimeoutMs / HANG_LOOKS)
     this.#watch()
     await this.#start.promise
+    // Its last messages and its end may be seen in one turn.
+    if (this.#death !== undefined) throw this.#death
     this.#silentMs = 0
     this.#hangTimeoutMs = hangTimeoutMs
   }
@@ -184,6 +187,7 @@ export class ThreadSession {
     clearInterval(this.#keepalive)
     const { service } = this.#options
     const reason = this.#lastWords ?? new Error(`the thread of ${service} exited with code ${exitCode}`)
+    this.#death = reason
     this.#describe.reject(reason)
     this.#start.reject(reason)
     if (!this.#expected) this.#options.onDeath(reason)

@@ -5,6 +5,7 @@ import { MethodQueue } from '../../src/service/method-queue.ts'
 import { QueuedMethod } from '../../src/service/queued-method.ts'
 import { OneForOneSupervisor } from '../../src/service/supervisor.ts'
 import { Service } from '../../src/service/service.ts'
+import { WorkerThread } from '../../src/service/worker-thread.ts'
 import { errorOf, queueThread, reached, startedThread, watched, within } from '../helper.ts'
 
 const open = serveGates(t)
@@ -290,3 +291,26 @@ t.test(
     t.equal(await second.callThread('echo', 1), 1)
   },
 )
+
+t.test('a thread that has died by the time its start is seen is no running service', async (t) => {
+  /** As Node does where the control thread is busy: the last messages and the end come in one turn. */
+  class AllAtOnce extends WorkerThread {
+    constructor(options: ConstructorParameters<typeof WorkerThread>[0]) {
+      const late: Parameters<typeof options.onMessages>[0] = []
+      super({
+        ...options,
+        onMessages: (messages) => {
+          if (messages.some(({ type }) => type === 'started')) late.push(...messages)
+          else options.onMessages(messages)
+        },
+        onExit: (exitCode) => {
+          options.onMessages(late)
+          options.onExit(exitCode)
+        },
+      })
+    }
+  }
+  const { thread } = queueThread(t, 'dies-once-started', { Worker: AllAtOnce })
+  t.match(await errorOf(thread.start()), { message: /exited with code 3/ })
+  t.equal(thread.state, 'crashed')
+})
