@@ -1,9 +1,10 @@
 /** `npm run bench`: all measuring parts, one after the other. `npm run bench -- <part> [options]`: one of them. */
+import { printGoals } from './harness/goals.ts'
 import { readSettings, type Settings } from './harness/settings.ts'
 
 type Part = (settings: Settings) => Promise<void>
 
-/** Those that measure and print a table. */
+/** Those that measure, and print a table. */
 const PARTS: Record<string, () => Promise<Part>> = {
   call: async () => (await import('./parts/call.ts')).call,
   cast: async () => (await import('./parts/cast.ts')).cast,
@@ -11,24 +12,39 @@ const PARTS: Record<string, () => Promise<Part>> = {
   start: async () => (await import('./parts/start.ts')).start,
   size: async () => (await import('./parts/size.ts')).size,
   services: async () => (await import('./parts/services.ts')).services,
-  guard: async () => (await import('./parts/guard.ts')).guard,
 }
 
-/** Those that keep watch, each with options of its own. */
+/** Not among all: run by hand. Those without settings have options of their own. */
+const BY_HAND: Record<string, () => Promise<Part>> = {
+  guard: async () => (await import('./parts/guard.ts')).guard,
+  goals: async () => async () => printGoals(),
+}
 const CHECKS: Record<string, () => Promise<unknown>> = {
   cycles: () => import('./cycles.ts'),
 }
 
-const [name, ...args] = process.argv.slice(2)
-const part = PARTS[name ?? '']
-const check = CHECKS[name ?? '']
-if (name === undefined) await runAll()
-else if (part !== undefined) await (await part())(readSettings(args))
+const [name = '', ...args] = process.argv.slice(2)
+const part = PARTS[name] ?? BY_HAND[name]
+const check = CHECKS[name]
+if (part !== undefined) await (await part())(readSettings(args))
 else if (check !== undefined) await check()
+else if (name === '' || name.startsWith('--')) await runAll(readSettings(process.argv.slice(2)))
 else {
-  const names = Object.keys({ ...PARTS, ...CHECKS }).join('|')
-  console.error(`usage: npm run bench [-- ${names} [options]]; see bench/README.md`)
+  const names = Object.keys({ ...PARTS, ...BY_HAND, ...CHECKS }).join('|')
+  console.error(`usage: npm run bench [-- ${names}] [-- options]; see bench/README.md`)
   process.exitCode = 2
 }
 
-async function runAll(): Promise<void> {}
+async function runAll(settings: Settings): Promise<void> {
+  const since = performance.now()
+  for (const [name, load] of Object.entries(PARTS)) {
+    const run = await load()
+    console.log(`
+# ${name}
+`)
+    await run(settings)
+    if (name === 'call') await run({ ...settings, cores: 'one core' })
+  }
+  printGoals()
+  console.log(`${Math.round((performance.now() - since) / 1_000)} s`)
+}

@@ -16,9 +16,8 @@ import { drain } from './drain.ts'
 
 const UNKEPT = 'no journal'
 const BULLMQ = 'bullmq add'
-const PATH = '/v1/services/adder/cast/add'
 const SMALL = '{"a":2,"b":3}'
-const KIBIBYTE = JSON.stringify({ a: 2, b: 3, pad: 'x'.repeat(1_000) })
+const KIBIBYTE = `{"a":2,"b":3,"pad":"`.padEnd(1_022, 'x').concat('"}')
 
 export async function cast(settings: Settings): Promise<void> {
   installPeers()
@@ -42,7 +41,7 @@ async function accepted(
   await inFolder(async (folder) => {
     const pinned = pins(cores)
     const load = new Load(pinned.load, body)
-    const common = { path: PATH, prefix: pinned.servers, question: () => acceptanceOf(body) }
+    const common = { ...accepting(body), prefix: pinned.servers }
     const data = join(folder, 'kept')
     const options: ContenderOptions[] = [
       { ...common, name: UNKEPT, program: 'unkept.js', args: [WORKERS, join(folder, 'unkept')] },
@@ -64,12 +63,14 @@ async function accepted(
   })
 }
 
-/** Any job will do, as long as it has an id. */
-function acceptanceOf(body: string): Question {
-  return { body, isAnswer: (text) => typeof (JSON.parse(text) as { id: unknown }).id === 'string' }
+/** How threadplane is asked to accept a cast. Any job will do for an answer, as long as it has an id. */
+export function accepting(body = SMALL): { path: string; question: () => Question } {
+  const isAnswer = (text: string) => typeof (JSON.parse(text) as { id: unknown }).id === 'string'
+  return { path: '/v1/services/adder/cast/add', question: () => ({ body, isAnswer }) }
 }
 
-async function pause({ url, name }: Contender): Promise<void> {
+/** Accepting is what is measured: nobody runs what was accepted. */
+export async function pause({ url, name }: Contender): Promise<void> {
   const { ok, status } = await fetch(url.replace(/cast\/add$/, 'pause'), { method: 'POST' })
   if (!ok) throw new Error(`${name} is not paused: ${status}`)
 }

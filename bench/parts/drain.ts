@@ -42,7 +42,7 @@ export async function drain(
     { title: 'CPU µs', of: ({ jobs, cpuMs }: Drained) => (cpuMs * 1_000) / jobs },
   ]
   const turns = await takeTurns(contestants, Math.min(rounds, MAX_ROUNDS), 0)
-  report.add(`${jobs} casts drained, both cores`, turns, columns, skipped)
+  report.add('backlog drained, both cores', turns, columns, skipped)
 }
 
 function drainThreadplane(jobs: number): Promise<Drained> {
