@@ -39,9 +39,7 @@ async function runAll(settings: Settings): Promise<void> {
   const since = performance.now()
   for (const [name, load] of Object.entries(PARTS)) {
     const run = await load()
-    console.log(`
-# ${name}
-`)
+    console.log(`\n# ${name}\n`)
     await run(settings)
     if (name === 'call') await run({ ...settings, cores: 'one core' })
   }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MeasuredProcess } from './measured-process.ts'
 
 const READY_WITHIN_MS = 60_000
-const ANSWER_WITHIN_MS = 2_000
+const ANSWER_WITHIN_MS = 10_000
 
 export interface ContenderOptions {
   name: string

@@ -4,11 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { BENCH, peerVersion, PEERS } from './peers.ts'
+import { BENCH, installPeers, PEERS, peerVersion } from './peers.ts'
 
 const run = promisify(execFile)
 
-export const CONNECTIONS = 64
+const CONNECTIONS = 64
+/** Its version, where it is installed. */
+const WRK = /wrk (\S+)/.exec(spawnSync('wrk', ['-v'], { encoding: 'utf8' }).stdout ?? '')?.[1]
 
 export interface Measured {
   /** Answered with success. */
@@ -19,12 +21,15 @@ export interface Measured {
   p99Ms: number
 }
 
+export function describeLoad(): string {
+  return `${WRK === undefined ? `autocannon ${peerVersion('autocannon')}` : `wrk ${WRK}`}, ${CONNECTIONS} connections`
+}
+
 /** Posts one body as fast as it is answered. Closed when it is not needed any more. */
 export class Load {
   readonly #folder = mkdtempSync(join(tmpdir(), 'threadplane-load-'))
   readonly #body = join(this.#folder, 'body')
   readonly #prefix: readonly string[]
-  readonly #wrk = /wrk (\S+)/.exec(spawnSync('wrk', ['-v'], { encoding: 'utf8' }).stdout ?? '')?.[1]
 
   /** Requests answered with success so far, by URL. */
   readonly answered = new Map<string, number>()
@@ -33,18 +38,13 @@ export class Load {
   constructor(prefix: readonly string[], body = '{"a":2,"b":3}') {
     this.#prefix = prefix
     writeFileSync(this.#body, body)
-    if (this.#wrk === undefined && peerVersion('autocannon') === undefined) {
-      throw new Error('there is no load generator: apt-get install wrk')
-    }
-  }
-
-  get name(): string {
-    const generator = this.#wrk === undefined ? `autocannon ${peerVersion('autocannon')}` : `wrk ${this.#wrk}`
-    return `${generator}, ${CONNECTIONS} connections`
+    if (WRK !== undefined) return
+    installPeers()
+    if (peerVersion('autocannon') === undefined) throw new Error('there is no load generator: apt-get install wrk')
   }
 
   async post(url: string, seconds: number): Promise<Measured> {
-    const measured = await (this.#wrk === undefined ? this.#autocannon(url, seconds) : this.#withWrk(url, seconds))
+    const measured = await (WRK === undefined ? this.#autocannon(url, seconds) : this.#withWrk(url, seconds))
     this.answered.set(url, (this.answered.get(url) ?? 0) + measured.requests)
     return measured
   }
@@ -55,7 +55,7 @@ export class Load {
 
   async #withWrk(url: string, seconds: number): Promise<Measured> {
     const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '-s', `${BENCH}harness/post.lua`]
-    const [command = '', ...args] = [...this.#prefix, 'wrk', ...options, url]
+    const [command, ...args] = [...this.#prefix, 'wrk', ...options, url]
     const { stdout } = await run(command, args, { env: { ...process.env, BENCH_BODY: this.#body } })
     const told = JSON.parse(stdout.trim().split('\n').at(-1) as string) as Record<string, number>
     const { answers = 0, refused = 0, broken = 0, seconds: took = 0, p99Ms = 0 } = told
@@ -66,7 +66,7 @@ export class Load {
     const request = ['-m', 'POST', '-H', 'content-type=application/json', '-i', this.#body]
     const options = ['--json', '--no-progress', '-c', String(CONNECTIONS), '-d', String(seconds)]
     const program = [process.execPath, `${PEERS}node_modules/autocannon/autocannon.js`]
-    const [command = '', ...args] = [...this.#prefix, ...program, ...options, ...request, url]
+    const [command, ...args] = [...this.#prefix, ...program, ...options, ...request, url]
     const { stdout } = await run(command, args, { maxBuffer: 16 * 1024 * 1024 })
     const result = JSON.parse(stdout) as Record<string, number> & { latency: { p99: number } }
     const { '2xx': requests = 0, duration = 0, errors = 0, timeouts = 0, non2xx = 0, latency } = result

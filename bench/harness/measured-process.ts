@@ -99,16 +99,12 @@ function cpuMsOf(pid: number): number {
   return childrenOf(pid).reduce((sum, child) => sum + cpuMsOf(child), own)
 }
 
-/** Resident, of one process. Source: proc(5), /proc/pid/status */
-export function rssBytesOf(pid: number): number {
-  const [, kB] = /VmRSS:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`)) ?? []
-  return Number(kB) * 1_024
-}
-
 /** A child belongs to the thread that started it. */
 function childrenOf(pid: number): number[] {
   const threads = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : []
-  return threads.flatMap((thread) => read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number))
+  return threads.flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+  )
 }
 
 /** Nothing, where the process or thread has ended meanwhile. */

@@ -31,8 +31,17 @@ export function installPeers(): void {
   if (Object.entries(dependencies).every(([name, version]) => peerVersion(name) === version)) return
   console.log('installing the peers into bench/peers/node_modules: some 440 MB, once')
   const options = ['--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error']
-  const { status, error } = spawnSync('npm', ['install', ...options], { cwd: PEERS, stdio: ['ignore', 'ignore', 'inherit'] })
-  if (status !== 0) console.log(`npm install failed (${error?.message ?? `code ${status}`}): peers that are missing are skipped`)
+  const { status, error } = spawnSync('npm', ['install', ...options], {
+    cwd: PEERS,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (status !== 0)
+    console.log(`npm install failed (${error?.message ?? `code ${status}`}): peers that are missing are skipped`)
+}
+
+export function redisVersion(): string {
+  const told = spawnSync('redis-server', ['-v'], { encoding: 'utf8' }).stdout ?? ''
+  return /v=(\S+)/.exec(told)?.[1] ?? 'missing'
 }
 
 /** Why a peer has to be skipped, unless all it needs is there. */

@@ -1,6 +1,6 @@
 /** What a part has measured: a table for people, and JSON with every sample of every round. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { describeMachine } from './machine.ts'
+import { describeMachine, warnOfNoise } from './machine.ts'
 import { BENCH } from './peers.ts'
 import { type Column, figures, type Spread, type Turns } from './rounds.ts'
 import { isTrial, type Settings } from './settings.ts'
@@ -43,6 +43,7 @@ export class Report {
     this.#settings = settings
     this.#machine = { ...describeMachine(peers), ...versions }
     for (const [what, is] of Object.entries(this.#machine)) console.log(`${what}: ${is}`)
+    warnOfNoise()
   }
 
   /** Adds a table, and prints it. */
@@ -54,7 +55,9 @@ export class Report {
   ): void {
     const rows = [...turns].map(([name, samples]) => ({ name, figures: figures(turns, name, columns), samples }))
     this.#sections.push({ title, rows, skipped: [...skipped] })
-    console.log(`\n${title}: median (least–greatest) of ${rows[0]?.samples.length ?? 0} rounds, ratios within a round\n`)
+    console.log(
+      `\n${title}: median (least–greatest) of ${rows[0]?.samples.length ?? 0} rounds, ratios within a round\n`,
+    )
     console.log(`${table(columns, rows)}\n`)
     for (const { name, why } of skipped) console.log(`skipped: ${name}: ${why}`)
   }

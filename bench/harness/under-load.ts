@@ -29,12 +29,12 @@ export interface Sample extends Measured {
 export const rate = ({ requests, seconds }: Sample): number => requests / seconds
 export const cost = ({ requests, cpuMs }: Sample): number => (cpuMs * 1_000) / requests
 
-/** Figures of servers that are compared with one and the same. */
-export function columns(what: string, baseline: string, own: string): Column<Sample>[] {
+/** Figures of servers that are compared with one and the same; and how many times as fast `own` is as each of them. */
+export function columns(what: string, baseline: string, own?: string): Column<Sample>[] {
   return [
     { title: `${what}/s`, of: rate },
     { title: `÷ ${baseline}`, of: rate, over: baseline },
-    { title: `${own} ÷ it`, of: rate, under: own },
+    ...(own === undefined ? [] : [{ title: `${own} ÷ it`, of: rate, under: own }]),
     { title: 'CPU µs', of: cost },
     { title: `CPU ÷ ${baseline}`, of: cost, over: baseline },
     { title: 'p99 ms', of: ({ p99Ms }) => p99Ms },

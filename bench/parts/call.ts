@@ -1,9 +1,9 @@
 /** `call` through threadplane, side by side with the same function inline and with what people use instead. */
 import { join } from 'node:path'
 import type { ContenderOptions } from '../harness/contender.ts'
-import { Load } from '../harness/load.ts'
+import { describeLoad, Load } from '../harness/load.ts'
 import { pins } from '../harness/machine.ts'
-import { installPeers, missing, PEERS } from '../harness/peers.ts'
+import { installPeers, missing, PEERS, redisVersion } from '../harness/peers.ts'
 import { Report, type Skipped } from '../harness/report.ts'
 import type { Settings } from '../harness/settings.ts'
 import { inFolder, threadplane } from '../harness/threadplane.ts'
@@ -21,9 +21,8 @@ export async function call(settings: Settings): Promise<void> {
     const load = new Load(pinned.load)
     const peers = peersIn(folder)
     const packages = [...new Set(peers.flatMap(({ needs }) => needs.packages))]
-    const report = new Report(settings.cores === 'one core' ? 'call-one-core' : 'call', settings, packages, {
-      load: load.name,
-    })
+    const part = settings.cores === 'one core' ? 'call-one-core' : 'call'
+    const report = new Report(part, settings, packages, { load: describeLoad(), 'redis-server': redisVersion() })
     const { options, skipped } = chosen(folder, peers, settings)
     const started = await startAll(
       options.map((option) => ({ ...option, prefix: pinned.servers })),

@@ -5,9 +5,9 @@
 import { join } from 'node:path'
 import { Contender, type ContenderOptions, type Question } from '../harness/contender.ts'
 import { journalCounts } from '../harness/journal-counts.ts'
-import { Load } from '../harness/load.ts'
+import { describeLoad, Load } from '../harness/load.ts'
 import { type Cores, pins } from '../harness/machine.ts'
-import { installPeers, missing } from '../harness/peers.ts'
+import { installPeers, missing, redisVersion } from '../harness/peers.ts'
 import { Report, type Skipped } from '../harness/report.ts'
 import type { Settings } from '../harness/settings.ts'
 import { inFolder, threadplane, WORKERS } from '../harness/threadplane.ts'
@@ -23,7 +23,10 @@ export async function cast(settings: Settings): Promise<void> {
   installPeers()
   const why = missing(['bullmq', 'ioredis'], ['redis-server'])
   const skipped = why === undefined ? [] : [{ name: BULLMQ, why }]
-  const report = new Report('cast', settings, ['bullmq', 'ioredis'])
+  const report = new Report('cast', settings, ['bullmq', 'ioredis'], {
+    load: describeLoad(),
+    'redis-server': redisVersion(),
+  })
   await accepted(report, settings, 'both cores', SMALL, skipped)
   await accepted(report, settings, 'one core', SMALL, skipped)
   await accepted(report, settings, 'one core', KIBIBYTE, skipped)
@@ -69,10 +72,12 @@ export function accepting(body = SMALL): { path: string; question: () => Questio
   return { path: '/v1/services/adder/cast/add', question: () => ({ body, isAnswer }) }
 }
 
-/** Accepting is what is measured: nobody runs what was accepted. */
+/** Accepting is what is measured: nobody runs what was accepted. Only what has started can be paused. */
 export async function pause({ url, name }: Contender): Promise<void> {
-  const { ok, status } = await fetch(url.replace(/cast\/add$/, 'pause'), { method: 'POST' })
-  if (!ok) throw new Error(`${name} is not paused: ${status}`)
+  for (const action of ['start', 'pause']) {
+    const { ok, status } = await fetch(url.replace(/cast\/add$/, action), { method: 'POST' })
+    if (!ok) throw new Error(`${name} refuses to ${action}: ${status}`)
+  }
 }
 
 /** Whoever has answered has the job. */

@@ -35,7 +35,11 @@ export async function guard(settings: Settings): Promise<void> {
     console.log('recorded: bench/baseline.json')
     return
   }
-  if (!existsSync(BASELINE)) throw new Error('there is no baseline: record one by npm run bench -- guard --record')
+  if (!existsSync(BASELINE)) {
+    console.error('there is no baseline: record one by npm run bench -- guard --record')
+    process.exitCode = 2
+    return
+  }
   const { ratios: recorded } = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline
   let worse: string[] = []
   for (let look = 1; look <= LOOKS; look += 1) {

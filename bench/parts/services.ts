@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Contender, type ContenderOptions } from '../harness/contender.ts'
-import { Load } from '../harness/load.ts'
+import { describeLoad, Load } from '../harness/load.ts'
 import { pins } from '../harness/machine.ts'
 import { Report } from '../harness/report.ts'
 import type { Settings } from '../harness/settings.ts'
@@ -33,7 +33,7 @@ export async function services(settings: Settings): Promise<void> {
   await inFolder(async (folder) => {
     const pinned = pins('both cores')
     const load = new Load(pinned.load)
-    const report = new Report('services', settings, [], { load: load.name })
+    const report = new Report('services', settings, [], { load: describeLoad() })
     const contender = (name: string) => {
       const workers = join(folder, name)
       mkdirSync(workers)
@@ -56,7 +56,7 @@ export async function services(settings: Settings): Promise<void> {
         }
       }
       const turns = await loadInTurns(started.contenders, load, settings)
-      report.add('call among services that are registered', turns, columns('calls', ONE, MANY))
+      report.add('call among services that are registered', turns, columns('calls', ONE))
       report.write()
     } finally {
       await stopAll(started.contenders)

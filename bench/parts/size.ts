@@ -1,7 +1,7 @@
 /** What a call costs by the size of its payload, a tenth of which comes back, against the same inline. */
 import { join } from 'node:path'
 import type { Question } from '../harness/contender.ts'
-import { Load } from '../harness/load.ts'
+import { describeLoad, Load } from '../harness/load.ts'
 import { pins } from '../harness/machine.ts'
 import { Report } from '../harness/report.ts'
 import type { Settings } from '../harness/settings.ts'
@@ -14,7 +14,7 @@ const EMPTY = JSON.stringify({ text: '' })
 
 export async function size(settings: Settings): Promise<void> {
   const pinned = pins('both cores')
-  const report = new Report('size', settings)
+  const report = new Report('size', settings, [], { load: describeLoad() })
   for (const bytes of SIZES) {
     await inFolder(async (folder) => {
       const { body, isAnswer } = questionOf(bytes)
@@ -34,7 +34,7 @@ export async function size(settings: Settings): Promise<void> {
       )
       try {
         const turns = await loadInTurns(started.contenders, load, settings)
-        report.add(`call of ${bytes} bytes, both cores`, turns, columns('calls', INLINE, 'threadplane'))
+        report.add(`call of ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
       } finally {
         await stopAll(started.contenders)
         load.close()

@@ -11,7 +11,10 @@ const PARTITIONS = '2'
 const READY_WITHIN_MS = 50_000
 
 interface Sdk {
-  service: (definition: { name: string; handlers: Record<string, (context: object, input: Numbers) => Promise<Sum>> }) => object
+  service: (definition: {
+    name: string
+    handlers: Record<string, (context: object, input: Numbers) => Promise<Sum>>
+  }) => object
   serve: (options: { services: object[]; port: number }) => Promise<number>
 }
 
@@ -63,7 +66,9 @@ async function register(admin: string, uri: string): Promise<void> {
     const response = await fetch(admin, { method: 'POST', headers, body }).catch((error: unknown) => String(error))
     if (typeof response !== 'string' && response.ok) return
     if (performance.now() > until) {
-      throw new Error(`restate-server does not take the service: ${typeof response === 'string' ? response : await response.text()}`)
+      throw new Error(
+        `restate-server does not take the service: ${typeof response === 'string' ? response : await response.text()}`,
+      )
     }
     await sleep(200)
   }

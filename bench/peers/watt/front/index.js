@@ -13,7 +13,11 @@ export function create() {
     handler: async ({ body }) => {
       // The global fetch goes the same way and is much slower.
       const headers = { 'content-type': 'application/json' }
-      const answer = await request('http://adder.plt.local/add', { method: 'POST', headers, body: JSON.stringify(body) })
+      const answer = await request('http://adder.plt.local/add', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      })
       return answer.body.json()
     },
   })
