@@ -1,11 +1,48 @@
-/** `npm run bench -- <name>`: each benchmark is a module of its own. */
-const BENCHMARKS: Record<string, () => Promise<unknown>> = {
-  call: () => import('./call.ts'),
+/** `npm run bench`: all measuring parts, one after the other. `npm run bench -- <part> [options]`: one of them. */
+import { printGoals } from './harness/goals.ts'
+import { readSettings, type Settings } from './harness/settings.ts'
+
+type Part = (settings: Settings) => Promise<void>
+
+/** Those that measure, and print a table. */
+const PARTS: Record<string, () => Promise<Part>> = {
+  call: async () => (await import('./parts/call.ts')).call,
+  cast: async () => (await import('./parts/cast.ts')).cast,
+  thread: async () => (await import('./parts/thread.ts')).thread,
+  start: async () => (await import('./parts/start.ts')).start,
+  size: async () => (await import('./parts/size.ts')).size,
+  services: async () => (await import('./parts/services.ts')).services,
+}
+
+/** Not among all: run by hand. Those without settings have options of their own. */
+const BY_HAND: Record<string, () => Promise<Part>> = {
+  guard: async () => (await import('./parts/guard.ts')).guard,
+  goals: async () => async () => printGoals(),
+}
+const CHECKS: Record<string, () => Promise<unknown>> = {
   cycles: () => import('./cycles.ts'),
 }
 
-const run = BENCHMARKS[process.argv[2] ?? '']
-if (run === undefined) {
-  console.error(`usage: npm run bench -- ${Object.keys(BENCHMARKS).join('|')} [options]; see bench/README.md`)
+const [name = '', ...args] = process.argv.slice(2)
+const part = PARTS[name] ?? BY_HAND[name]
+const check = CHECKS[name]
+if (part !== undefined) await (await part())(readSettings(args))
+else if (check !== undefined) await check()
+else if (name === '' || name.startsWith('--')) await runAll(readSettings(process.argv.slice(2)))
+else {
+  const names = Object.keys({ ...PARTS, ...BY_HAND, ...CHECKS }).join('|')
+  console.error(`usage: npm run bench [-- ${names}] [-- options]; see bench/README.md`)
   process.exitCode = 2
-} else await run()
+}
+
+async function runAll(settings: Settings): Promise<void> {
+  const since = performance.now()
+  for (const [name, load] of Object.entries(PARTS)) {
+    const run = await load()
+    console.log(`\n# ${name}\n`)
+    await run(settings)
+    if (name === 'call') await run({ ...settings, cores: 'one core' })
+  }
+  printGoals()
+  console.log(`${Math.round((performance.now() - since) / 1_000)} s`)
+}

@@ -1,20 +1,33 @@
-/** What a user would write instead of a cast: a route that adds to a BullMQ queue, with Fastify's own validation. */
-import Fastify from 'fastify'
-import { requirePeer } from '../peers.ts'
+/** What is used of BullMQ. */
+import { importPeer } from '../harness/peers.ts'
+import type { Numbers, Sum } from '../pools/pools.ts'
+import type { Connection } from './redis.ts'
 
-interface BullQueue {
-  add: (name: string, data: unknown) => Promise<{ id: string }>
+interface Options {
+  connection: Connection
 }
 
-const { Queue } = requirePeer('bullmq') as { Queue: new (name: string, options: unknown) => BullQueue }
-const queue = new Queue('adder', { connection: { host: '127.0.0.1', port: Number(process.env.REDIS_PORT) } })
-const app = Fastify()
-const number = { type: 'number' }
-app.post('/add', {
-  schema: { body: { type: 'object', required: ['a', 'b'], properties: { a: number, b: number } } },
-  handler: async ({ body }, reply) => {
-    const { id } = await queue.add('add', body)
-    return reply.code(202).send({ id })
-  },
-})
-await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT) })
+interface Bull {
+  Queue: new (
+    name: string,
+    options: Options & { defaultJobOptions?: object },
+  ) => {
+    add: (name: string, data: unknown) => Promise<{ id: string; waitUntilFinished: (events: object) => Promise<Sum> }>
+    addBulk: (jobs: { name: string; data: unknown }[]) => Promise<unknown>
+    setMaxListeners: (count: number) => void
+    getJobCounts: (...states: string[]) => Promise<Record<string, number>>
+  }
+  QueueEvents: new (name: string, options: Options) => { waitUntilReady: () => Promise<unknown> }
+  Worker: new (
+    name: string,
+    run: (job: { data: Numbers }) => Promise<Sum>,
+    options: Options & { concurrency: number },
+  ) => { on: (event: string, listener: () => void) => void }
+}
+
+export const { Queue, QueueEvents, Worker } = (await importPeer('bullmq')) as Bull
+
+/** Adds two numbers, where another process has asked for it. */
+export function work(name: string, connection: Connection, concurrency: number): InstanceType<Bull['Worker']> {
+  return new Worker(name, async ({ data: { a, b } }) => ({ sum: a + b }), { connection, concurrency })
+}

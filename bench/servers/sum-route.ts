@@ -1,10 +1,9 @@
 /** The route that the peers have in common: Fastify with its own validation and serialisation, both by JSON Schema. */
 import Fastify from 'fastify'
-
-type Numbers = { a: number; b: number }
+import type { Add, Numbers, Sum } from '../pools/pools.ts'
 
 /** Listens on PORT. */
-export async function serveSum(add: (numbers: Numbers) => { sum: number } | Promise<{ sum: number }>): Promise<void> {
+export async function serveSum(add: Add | ((numbers: Numbers) => Sum)): Promise<void> {
   const app = Fastify()
   const number = { type: 'number' }
   app.post<{ Body: Numbers }>('/add', {
@@ -14,7 +13,7 @@ export async function serveSum(add: (numbers: Numbers) => { sum: number } | Prom
     },
     handler: (request, reply) => {
       const sum = add(request.body)
-      if (!(sum instanceof Promise)) return reply.send(sum)
+      if ('sum' in sum) return reply.send(sum)
       sum.then(
         (value) => reply.send(value),
         (error: unknown) => reply.send(error),
@@ -22,5 +21,6 @@ export async function serveSum(add: (numbers: Numbers) => { sum: number } | Prom
       return reply
     },
   })
+  app.get('/readyz', async () => ({ ready: true }))
   await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT) })
 }

@@ -1,1 +1,2 @@
+/** Piscina's and tinypool's. */
 export default ({ a, b }: { a: number; b: number }) => ({ sum: a + b })

@@ -1,0 +1,107 @@
+/** A server under measurement, in a process of its own. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MeasuredProcess } from './measured-process.ts'
+
+const READY_WITHIN_MS = 60_000
+const ANSWER_WITHIN_MS = 10_000
+
+export interface ContenderOptions {
+  name: string
+  /** Of `node`; relative to `dist/bench/servers`, unless it is absolute. */
+  program: string
+  args?: readonly string[]
+  path: string
+  /** The name of the environment variable that takes the port. */
+  portVariable?: string
+  environment?: Record<string, string>
+  /** Of the command line, such as `taskset -c 0`. */
+  prefix?: readonly string[]
+  /** What it is asked, differently each time, and whether the answer is right. Default: the sum of two numbers. */
+  question?: () => Question
+}
+
+export interface Question {
+  body: string
+  isAnswer: (text: string) => boolean
+}
+
+export class Contender {
+  readonly name: string
+  readonly port: number
+  readonly url: string
+  readonly process: MeasuredProcess
+  readonly #question: () => Question
+
+  private constructor({ name, path, question = sumOfTwo }: ContenderOptions, port: number, process: MeasuredProcess) {
+    this.name = name
+    this.port = port
+    this.url = `http://127.0.0.1:${port}${path}`
+    this.process = process
+    this.#question = question
+  }
+
+  /** Starts it and waits until it answers rightly. */
+  static async start(options: ContenderOptions): Promise<Contender> {
+    const { program, args = [], portVariable = 'PORT', environment, prefix = [] } = options
+    const port = await freePort()
+    const started = new MeasuredProcess({
+      program: new URL(program, new URL('../servers/', import.meta.url)),
+      args,
+      environment: { ...environment, [portVariable]: String(port) },
+      prefix,
+    })
+    const contender = new Contender(options, port, started)
+    try {
+      await contender.#ready()
+      return contender
+    } catch (error) {
+      await contender.stop()
+      throw error
+    }
+  }
+
+  async #ready(): Promise<void> {
+    const until = performance.now() + READY_WITHIN_MS
+    for (;;) {
+      if (this.process.ended) throw new Error(`its process ended with code ${this.process.child.exitCode}`)
+      const wrong = await this.ask()
+      if (wrong === undefined) return
+      if (performance.now() > until) throw new Error(`it is not ready after ${READY_WITHIN_MS / 1_000} s: ${wrong}`)
+      await sleep(100)
+    }
+  }
+
+  /** Asks it a question whose answer is known; what is wrong with the answer, if anything is. */
+  async ask(): Promise<string | undefined> {
+    const { body, isAnswer } = this.#question()
+    try {
+      const headers = { 'content-type': 'application/json' }
+      const signal = AbortSignal.timeout(ANSWER_WITHIN_MS)
+      const response = await fetch(this.url, { method: 'POST', headers, body, signal })
+      const text = await response.text()
+      return response.ok && isAnswer(text) ? undefined : `${response.status} ${text.slice(0, 200)}`
+    } catch (error) {
+      return String(error)
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.process.stop()
+  }
+}
+
+function sumOfTwo(): Question {
+  const [a, b] = [Math.floor(Math.random() * 1_000), Math.floor(Math.random() * 1_000)]
+  return { body: JSON.stringify({ a, b }), isAnswer: (text) => text === JSON.stringify({ sum: a + b }) }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,75 @@
+/** The load generator, in a process of its own: wrk where it is installed, else autocannon. */
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { BENCH, installPeers, PEERS, peerVersion } from './peers.ts'
+
+const run = promisify(execFile)
+
+const CONNECTIONS = 64
+/** Its version, where it is installed. */
+const WRK = /wrk (\S+)/.exec(spawnSync('wrk', ['-v'], { encoding: 'utf8' }).stdout ?? '')?.[1]
+
+export interface Measured {
+  /** Answered with success. */
+  requests: number
+  /** Refused by a status, or broken off. */
+  failed: number
+  seconds: number
+  p99Ms: number
+}
+
+export function describeLoad(): string {
+  return `${WRK === undefined ? `autocannon ${peerVersion('autocannon')}` : `wrk ${WRK}`}, ${CONNECTIONS} connections`
+}
+
+/** Posts one body as fast as it is answered. Closed when it is not needed any more. */
+export class Load {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'threadplane-load-'))
+  readonly #body = join(this.#folder, 'body')
+  readonly #prefix: readonly string[]
+
+  /** Requests answered with success so far, by URL. */
+  readonly answered = new Map<string, number>()
+
+  /** @param prefix of its command line, such as `taskset -c 1` */
+  constructor(prefix: readonly string[], body = '{"a":2,"b":3}') {
+    this.#prefix = prefix
+    writeFileSync(this.#body, body)
+    if (WRK !== undefined) return
+    installPeers()
+    if (peerVersion('autocannon') === undefined) throw new Error('there is no load generator: apt-get install wrk')
+  }
+
+  async post(url: string, seconds: number): Promise<Measured> {
+    const measured = await (WRK === undefined ? this.#autocannon(url, seconds) : this.#withWrk(url, seconds))
+    this.answered.set(url, (this.answered.get(url) ?? 0) + measured.requests)
+    return measured
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  async #withWrk(url: string, seconds: number): Promise<Measured> {
+    const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '-s', `${BENCH}harness/post.lua`]
+    const [command, ...args] = [...this.#prefix, 'wrk', ...options, url]
+    const { stdout } = await run(command, args, { env: { ...process.env, BENCH_BODY: this.#body } })
+    const told = JSON.parse(stdout.trim().split('\n').at(-1) as string) as Record<string, number>
+    const { answers = 0, refused = 0, broken = 0, seconds: took = 0, p99Ms = 0 } = told
+    return { requests: answers - refused, failed: refused + broken, seconds: took, p99Ms }
+  }
+
+  async #autocannon(url: string, seconds: number): Promise<Measured> {
+    const request = ['-m', 'POST', '-H', 'content-type=application/json', '-i', this.#body]
+    const options = ['--json', '--no-progress', '-c', String(CONNECTIONS), '-d', String(seconds)]
+    const program = [process.execPath, `${PEERS}node_modules/autocannon/autocannon.js`]
+    const [command, ...args] = [...this.#prefix, ...program, ...options, ...request, url]
+    const { stdout } = await run(command, args, { maxBuffer: 16 * 1024 * 1024 })
+    const result = JSON.parse(stdout) as Record<string, number> & { latency: { p99: number } }
+    const { '2xx': requests = 0, duration = 0, errors = 0, timeouts = 0, non2xx = 0, latency } = result
+    return { requests, failed: errors + timeouts + non2xx, seconds: duration, p99Ms: latency.p99 }
+  }
+}

@@ -1,0 +1,66 @@
+/** What a figure was measured on: without it, it says nothing. And which cores who may use. */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { cpus, loadavg, release, totalmem } from 'node:os'
+import { ROOT, peerVersion } from './peers.ts'
+
+/** More than this before anything is measured: somebody else is at work. */
+const QUIET_LOAD_AVERAGE = 0.5
+
+/** The first two cores this process may use: figures of larger machines compare, as do those of two to four servers. */
+const CORES = allowedCores().slice(0, 2)
+
+export type Cores = 'both cores' | 'one core'
+
+/** The command line before a server, and before the load, which has a core of its own where the servers share one. */
+export function pins(cores: Cores): { servers: string[]; load: string[] } {
+  if (CORES.length < 2) throw new Error('two cores are needed')
+  const pin = (which: number[]) => ['taskset', '-c', which.join()]
+  if (cores === 'both cores') return { servers: pin(CORES), load: pin(CORES) }
+  return { servers: pin(CORES.slice(0, 1)), load: pin(CORES.slice(1)) }
+}
+
+/** Source: proc(5), Cpus_allowed_list, such as `0-3,8`. */
+function allowedCores(): number[] {
+  const [, list = ''] = /Cpus_allowed_list:\s*(\S+)/.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number)
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  })
+}
+
+/** @param peers whose versions matter */
+export function describeMachine(peers: readonly string[]): Record<string, string> {
+  const processors = cpus()
+  const peerVersions = peers.map((name) => [name, peerVersion(name) ?? 'missing'])
+  return {
+    date: new Date().toISOString(),
+    processor: `${processors.length} × ${processors[0]?.model ?? 'unknown'}`,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    kernel: release(),
+    'load average before': loadavg()
+      .map((load) => load.toFixed(1))
+      .join(' '),
+    node: process.version,
+    threadplane: `${versionIn(`${ROOT}package.json`)}, commit ${commit()}`,
+    fastify: versionIn(`${ROOT}node_modules/fastify/package.json`),
+    zod: versionIn(`${ROOT}node_modules/zod/package.json`),
+    ...Object.fromEntries(peerVersions),
+  }
+}
+
+/** Said before the figures, where they mean little. */
+export function warnOfNoise(): void {
+  const [load = 0] = loadavg()
+  if (load > QUIET_LOAD_AVERAGE) console.log(`this machine is busy (load average ${load.toFixed(1)}): mind the spreads`)
+}
+
+function versionIn(file: string): string {
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+function commit(): string {
+  const git = (...args: string[]) => spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' }).stdout?.trim() ?? ''
+  const id = git('rev-parse', '--short', 'HEAD')
+  return id === '' ? 'unknown' : `${id}${git('status', '--porcelain', 'src', 'routes') === '' ? '' : ' and changes'}`
+}

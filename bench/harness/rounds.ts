@@ -1,0 +1,74 @@
+/**
+ * Taking turns. A machine's speed varies by more than what is to be told apart, so all that is compared is measured in
+ * rounds, A B C A B C …, and every ratio is one within a round; of the rounds the median counts, and the least and the
+ * greatest are shown.
+ */
+export interface Contestant<Sample> {
+  name: string
+  measure: () => Promise<Sample>
+}
+
+/** What each has shown, a sample a round. */
+export type Turns<Sample> = Map<string, Sample[]>
+
+export interface Spread {
+  median: number
+  min: number
+  max: number
+}
+
+/** One figure of all contestants. */
+export interface Column<Sample> {
+  title: string
+  of: (sample: Sample) => number
+  /** To that contestant's in the same round, instead. */
+  over?: string
+  /** That contestant's to this, in the same round, instead. */
+  under?: string
+}
+
+/** Rounds before the first that counts: compilers warm up, files grow to their size. */
+const WARM_UPS = 1
+
+export async function takeTurns<Sample>(
+  contestants: readonly Contestant<Sample>[],
+  rounds: number,
+  warmUps = WARM_UPS,
+): Promise<Turns<Sample>> {
+  const turns: Turns<Sample> = new Map(contestants.map(({ name }) => [name, []]))
+  for (let round = -warmUps; round < rounds; round += 1) {
+    for (const { name, measure } of contestants) {
+      const sample = await measure()
+      if (round >= 0) turns.get(name)?.push(sample)
+    }
+  }
+  return turns
+}
+
+/** The figures of one contestant, by title; those that compare it to one who took no part are left out. */
+export function figures<Sample>(
+  turns: Turns<Sample>,
+  name: string,
+  columns: readonly Column<Sample>[],
+): Record<string, Spread> {
+  const samples = turns.get(name) ?? []
+  const found: Record<string, Spread> = {}
+  for (const { title, of, over, under } of columns) {
+    const others = turns.get(over ?? under ?? name)
+    if (others === undefined) continue
+    const values = samples.map((sample, round) => {
+      const other = others[round] as Sample
+      if (over !== undefined) return of(sample) / of(other)
+      return under === undefined ? of(sample) : of(other) / of(sample)
+    })
+    found[title] = spread(values)
+  }
+  return found
+}
+
+function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  const median = ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2
+  return { median, min: sorted[0] as number, max: sorted.at(-1) as number }
+}

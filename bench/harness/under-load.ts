@@ -1,0 +1,146 @@
+/**
+ * Servers under load, in turns: rate, latency, and what they use of the processors. While one is under load a witness
+ * asks it now and then for what it knows the answer of, so that nobody is fast by answering nonsense.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Contender, type ContenderOptions } from './contender.ts'
+import type { Load, Measured } from './load.ts'
+import type { Skipped } from './report.ts'
+import { type Column, takeTurns, type Turns } from './rounds.ts'
+import type { Settings } from './settings.ts'
+
+const ASK_EVERY_MS = 100
+/** Before each turn the servers may finish what the last one has left to do, for so long. */
+const SETTLE_WITHIN_MS = 2_000
+const SETTLE_STEP_MS = 50
+/** Of a step: what all servers together may use and count as idle. */
+const IDLE_MS = 10
+
+export interface Sample extends Measured {
+  /** Of the server and all its processes. */
+  cpuMs: number
+  /** Of all the other servers meanwhile, which have nothing to do. */
+  othersCpuMs: number
+  /** Questions of the witness, and wrong answers. */
+  asked: number
+  wrong: number
+}
+
+export const rate = ({ requests, seconds }: Sample): number => requests / seconds
+export const cost = ({ requests, cpuMs }: Sample): number => (cpuMs * 1_000) / requests
+
+/** Figures of servers that are compared with one and the same; and how many times as fast `own` is as each of them. */
+export function columns(what: string, baseline: string, own?: string): Column<Sample>[] {
+  return [
+    { title: `${what}/s`, of: rate },
+    { title: `÷ ${baseline}`, of: rate, over: baseline },
+    ...(own === undefined ? [] : [{ title: `${own} ÷ it`, of: rate, under: own }]),
+    { title: 'CPU µs', of: cost },
+    { title: `CPU ÷ ${baseline}`, of: cost, over: baseline },
+    { title: 'p99 ms', of: ({ p99Ms }) => p99Ms },
+    { title: `p99 ÷ ${baseline}`, of: ({ p99Ms }) => p99Ms, over: baseline },
+  ]
+}
+
+/** One that does not start is skipped, unless the comparison is about it. */
+export async function startAll(
+  options: readonly ContenderOptions[],
+  indispensable: readonly string[],
+): Promise<{ contenders: Contender[]; skipped: Skipped[] }> {
+  const contenders: Contender[] = []
+  const skipped: Skipped[] = []
+  for (const option of options) {
+    try {
+      contenders.push(await Contender.start(option))
+    } catch (error) {
+      const { message } = error as Error
+      if (!indispensable.includes(option.name)) skipped.push({ name: option.name, why: message })
+      else {
+        await stopAll(contenders)
+        throw new Error(`${option.name} does not start: ${message}`, { cause: error })
+      }
+    }
+  }
+  return { contenders, skipped }
+}
+
+export async function stopAll(contenders: readonly Contender[]): Promise<void> {
+  await Promise.all(contenders.map((contender) => contender.stop()))
+}
+
+export async function loadInTurns(
+  contenders: readonly Contender[],
+  load: Load,
+  { rounds, seconds }: Pick<Settings, 'rounds' | 'seconds'>,
+): Promise<Turns<Sample>> {
+  const used = () => contenders.reduce((sum, { process }) => sum + process.cpuMs, 0)
+  const turns = await takeTurns(
+    contenders.map((contender) => ({
+      name: contender.name,
+      measure: async () => {
+        await settle(used)
+        return measure(contender, load, seconds, used)
+      },
+    })),
+    rounds,
+  )
+  for (const [name, samples] of turns) tellOfFailures(name, samples)
+  return turns
+}
+
+function tellOfFailures(name: string, samples: readonly Sample[]): void {
+  const sum = (of: (sample: Sample) => number) => samples.reduce((total, sample) => total + of(sample), 0)
+  const [failed, wrong] = [sum((sample) => sample.failed), sum((sample) => sample.wrong)]
+  if (failed + wrong === 0) return
+  const all = `${sum(({ requests }) => requests) + failed} requests failed`
+  console.log(`${name}: ${failed} of ${all}, ${wrong} of ${sum(({ asked }) => asked)} answers were wrong`)
+  process.exitCode = 1
+}
+
+async function measure(contender: Contender, load: Load, seconds: number, used: () => number): Promise<Sample> {
+  const before = { own: contender.process.cpuMs, all: used() }
+  const witness = new Witness(contender)
+  const measured = await load.post(contender.url, seconds)
+  const cpuMs = contender.process.cpuMs - before.own
+  const othersCpuMs = used() - before.all - cpuMs
+  return { ...measured, cpuMs, othersCpuMs, ...(await witness.end()) }
+}
+
+class Witness {
+  readonly #ending = new AbortController()
+  readonly #asking: Promise<Pick<Sample, 'asked' | 'wrong'>>
+
+  constructor(contender: Contender) {
+    this.#asking = this.#ask(contender)
+  }
+
+  async #ask(contender: Contender): Promise<Pick<Sample, 'asked' | 'wrong'>> {
+    const { signal } = this.#ending
+    const told = { asked: 0, wrong: 0 }
+    while (!signal.aborted) {
+      const complaint = await contender.ask()
+      told.asked += 1
+      if (complaint !== undefined) {
+        told.wrong += 1
+        console.log(`${contender.name}: ${complaint}`)
+      }
+      await sleep(ASK_EVERY_MS, undefined, { signal }).catch(() => {})
+    }
+    return told
+  }
+
+  end(): Promise<Pick<Sample, 'asked' | 'wrong'>> {
+    this.#ending.abort()
+    return this.#asking
+  }
+}
+
+async function settle(used: () => number): Promise<void> {
+  const until = performance.now() + SETTLE_WITHIN_MS
+  for (let before = used(); performance.now() < until; ) {
+    await sleep(SETTLE_STEP_MS)
+    const now = used()
+    if (now - before <= IDLE_MS) return
+    before = now
+  }
+}

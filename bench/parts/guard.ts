@@ -1,0 +1,102 @@
+/**
+ * A guard against becoming slower, run by hand: ratios to bare Fastify in the same run, compared with those that were
+ * recorded. They hold from machine to machine far better than any time does, and still vary: hence the tolerance, and
+ * a second look before anything is called worse.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Load } from '../harness/load.ts'
+import { type Cores, describeMachine, pins } from '../harness/machine.ts'
+import { BENCH } from '../harness/peers.ts'
+import { aligned, digits } from '../harness/report.ts'
+import { type Column, figures, type Spread } from '../harness/rounds.ts'
+import type { Settings } from '../harness/settings.ts'
+import { inFolder, threadplane } from '../harness/threadplane.ts'
+import { cost, loadInTurns, rate, type Sample, startAll, stopAll } from '../harness/under-load.ts'
+import { INLINE } from './call.ts'
+import { accepting, pause } from './cast.ts'
+
+const BASELINE = `${BENCH}baseline.json`
+/** What two runs of the same code may differ by on a machine that is not quiet. */
+const TOLERANCE = 0.15
+const LOOKS = 2
+
+type Ratios = Record<string, Spread>
+
+interface Baseline {
+  machine: Record<string, string>
+  ratios: Ratios
+}
+
+export async function guard(settings: Settings): Promise<void> {
+  if (settings.record) {
+    const baseline: Baseline = { machine: describeMachine([]), ratios: await measure(settings) }
+    writeFileSync(BASELINE, `${JSON.stringify(baseline, null, 2)}\n`)
+    console.log('recorded: bench/baseline.json')
+    return
+  }
+  if (!existsSync(BASELINE)) {
+    console.error('there is no baseline: record one by npm run bench -- guard --record')
+    process.exitCode = 2
+    return
+  }
+  const { ratios: recorded } = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline
+  let worse: string[] = []
+  for (let look = 1; look <= LOOKS; look += 1) {
+    const seen = compare(recorded, await measure(settings))
+    worse = look === 1 ? seen : worse.filter((name) => seen.includes(name))
+    if (worse.length === 0) return console.log('no worse than the baseline')
+    console.log(`${look === 1 ? 'seems worse, looking again' : 'WORSE'}: ${worse.join(', ')}`)
+  }
+  process.exitCode = 1
+}
+
+/** Prints both; the names of what is worse. */
+function compare(recorded: Ratios, measured: Ratios): string[] {
+  const worse: string[] = []
+  const lines = Object.entries(recorded).map(([name, { median: before }]) => {
+    const now = measured[name]?.median ?? Number.NaN
+    // Of CPU less is better.
+    const change = name.includes('CPU') ? before / now - 1 : now / before - 1
+    if (!(change >= -TOLERANCE)) worse.push(name)
+    return [name, digits(before), digits(now), `${change >= 0 ? '+' : ''}${Math.round(change * 100)} %`]
+  })
+  console.log(`\n${aligned(['ratio to bare Fastify', 'recorded', 'now', 'better by'], lines)}\n`)
+  return worse
+}
+
+async function measure(settings: Settings): Promise<Ratios> {
+  return { ...(await measureOn('both cores', settings)), ...(await measureOn('one core', settings)) }
+}
+
+async function measureOn(cores: Cores, settings: Settings): Promise<Ratios> {
+  return inFolder(async (folder) => {
+    const pinned = pins(cores)
+    const load = new Load(pinned.load)
+    const prefix = pinned.servers
+    const names = ['call', 'cast']
+    const started = await startAll(
+      [
+        { ...INLINE, prefix },
+        threadplane({ name: 'call', path: '/v1/services/adder/call/add', data: join(folder, 'call'), prefix }),
+        threadplane({ ...accepting(), name: 'cast', data: join(folder, 'cast'), prefix }),
+      ],
+      [INLINE.name, ...names],
+    )
+    try {
+      await Promise.all(started.contenders.filter(({ name }) => name === 'cast').map(pause))
+      const turns = await loadInTurns(started.contenders, load, settings)
+      const columns: Column<Sample>[] = [
+        { title: 'rate', of: rate, over: INLINE.name },
+        { title: 'CPU', of: cost, over: INLINE.name },
+      ]
+      const found = names.flatMap((name) =>
+        Object.entries(figures(turns, name, columns)).map(([title, ratio]) => [`${name}, ${cores}, ${title}`, ratio]),
+      )
+      return Object.fromEntries(found) as Ratios
+    } finally {
+      await stopAll(started.contenders)
+      load.close()
+    }
+  })
+}

@@ -1,0 +1,28 @@
+/** A call by BullMQ: the route adds a job to a queue, a worker in another process does it, the route waits for that. */
+import { fork } from 'node:child_process'
+import { Queue, QueueEvents, work } from './bullmq.ts'
+import { type Connection, startRedis } from './redis.ts'
+import { serveSum } from './sum-route.ts'
+
+/** As many as there are connections. */
+const CONCURRENCY = 64
+/** With `removeOnComplete: true` a job can be gone before it is waited for, and `waitUntilFinished` fails. */
+const KEPT = { count: 10_000 }
+
+const { BULLMQ_WORKER, FOLDER = '' } = process.env
+if (BULLMQ_WORKER === undefined) {
+  const connection = await startRedis(FOLDER, 'volatile')
+  const worker = fork(new URL(import.meta.url), { env: { ...process.env, BULLMQ_WORKER: JSON.stringify(connection) } })
+  worker.once('exit', (code) => {
+    throw new Error(`the worker ended with code ${code}`)
+  })
+  const queue = new Queue('adder', { connection, defaultJobOptions: { removeOnComplete: KEPT } })
+  // Each that waits listens for its end.
+  queue.setMaxListeners(2 * CONCURRENCY)
+  const events = new QueueEvents('adder', { connection })
+  await events.waitUntilReady()
+  await serveSum(async (numbers) => (await queue.add('add', numbers)).waitUntilFinished(events))
+} else {
+  work('adder', JSON.parse(BULLMQ_WORKER) as Connection, CONCURRENCY)
+  process.once('disconnect', () => process.exit())
+}

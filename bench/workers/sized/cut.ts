@@ -1,0 +1,13 @@
+/** Takes much, returns a tenth of it: what is measured is what payloads cost on their way. */
+import { defineService, method } from 'threadplane'
+import { z } from 'zod'
+
+export default defineService({
+  methods: {
+    tenth: method({
+      input: z.object({ text: z.string() }),
+      output: z.object({ text: z.string() }),
+      handler: ({ text }) => ({ text: text.slice(0, text.length / 10) }),
+    }),
+  },
+})
