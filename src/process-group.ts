@@ -1,4 +1,4 @@
-/** A service's process leads a group of its own, so that what it has started ends with it. Pure. */
+/** The server, and each service's process, leads a group of its own, so that what it has started ends with it. Pure. */
 
 /** Ends a whole group at once, its leader included. */
 export function killGroup(leader: number): void {

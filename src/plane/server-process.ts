@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { killGroup } from '../process-group.ts'
 import { within } from '../within.ts'
 
 /** What the server tells its supervisor process. */
@@ -83,7 +84,8 @@ export class ServerProcess {
     const closed = once(this.#child, 'close').catch(() => {})
     try {
       const [code, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null]
-      this.#endItsGroup()
+      // What a service started, `execSync` say, and did not detach, ends with the server.
+      killGroup(this.pid as number)
       await within(closed, READ_WITHIN_MS)
       const words = this.#stderr.match(signal === null ? WORDS_OF_EXIT : WORDS_OF_ABORT)
       const exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal]
@@ -97,14 +99,5 @@ export class ServerProcess {
 
   get #ranMs(): number {
     return Math.round(performance.now() - this.#since)
-  }
-
-  /** What a service started, `execSync` say, and did not detach, ends with the server. */
-  #endItsGroup(): void {
-    try {
-      process.kill(-(this.pid as number), 'SIGKILL')
-    } catch {
-      // There is nothing left, which is as it should be.
-    }
   }
 }
