@@ -2,6 +2,7 @@
 const BENCHMARKS: Record<string, () => Promise<unknown>> = {
   call: () => import('./call.ts'),
   cycles: () => import('./cycles.ts'),
+  faults: () => import('./faults.ts'),
 }
 
 const run = BENCHMARKS[process.argv[2] ?? '']
