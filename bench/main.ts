@@ -21,6 +21,7 @@ const BY_HAND: Record<string, () => Promise<Part>> = {
 }
 const CHECKS: Record<string, () => Promise<unknown>> = {
   cycles: () => import('./cycles.ts'),
+  faults: () => import('./faults.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)

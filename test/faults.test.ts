@@ -41,7 +41,10 @@ const FAULTS: Fault[] = [
 ]
 
 t.setTimeout(120_000)
-const server = await serve(t, { services: { faults: 'faults', other: 'echo', loops: 'crash-loops' }, start: false })
+const server = await serve(t, {
+  services: { faults: 'faults', other: 'echo', loops: 'crash-loops' },
+  start: false,
+})
 await Promise.all(['faults', 'other'].map((name) => server.post(`/v1/services/${name}/start`)))
 
 for (const fault of FAULTS) {
