@@ -219,7 +219,8 @@ t.test('a crash while it stops does not undo the stop, and wakes nobody', async 
     }
   }
   const service = new Dying('a')
-  service.supervisor = { wakeup: () => woken.push('woken'), forget: () => {} } as never
+  const budget = { started: () => {} }
+  service.supervisor = { wakeup: () => woken.push('woken'), forget: () => {}, budget } as never
   await service.start()
   await service.stop()
   t.equal(service.state, 'stopped')
