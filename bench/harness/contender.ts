@@ -18,6 +18,8 @@ export interface ContenderOptions {
   environment?: Record<string, string>
   /** Of the command line, such as `taskset -c 0`. */
   prefix?: readonly string[]
+  /** Takes part in every so many rounds, for what is slow. */
+  every?: number
   /** What it is asked, differently each time, and whether the answer is right. Default: the sum of two numbers. */
   question?: () => Question
 }
@@ -29,13 +31,16 @@ export interface Question {
 
 export class Contender {
   readonly name: string
+  readonly every: number
   readonly port: number
   readonly url: string
   readonly process: MeasuredProcess
   readonly #question: () => Question
 
-  private constructor({ name, path, question = sumOfTwo }: ContenderOptions, port: number, process: MeasuredProcess) {
+  private constructor(options: ContenderOptions, port: number, process: MeasuredProcess) {
+    const { name, path, every = 1, question = sumOfTwo } = options
     this.name = name
+    this.every = every
     this.port = port
     this.url = `http://127.0.0.1:${port}${path}`
     this.process = process

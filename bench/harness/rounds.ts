@@ -6,10 +6,12 @@
 export interface Contestant<Sample> {
   name: string
   measure: () => Promise<Sample>
+  /** Takes part in every so many rounds, for what takes long. Default: all. */
+  every?: number
 }
 
-/** What each has shown, a sample a round. */
-export type Turns<Sample> = Map<string, Sample[]>
+/** What each has shown, by the number of the round; nothing where it took no part. */
+export type Turns<Sample> = Map<string, (Sample | undefined)[]>
 
 export interface Spread {
   median: number
@@ -37,8 +39,8 @@ export async function takeTurns<Sample>(
 ): Promise<Turns<Sample>> {
   const turns: Turns<Sample> = new Map(contestants.map(({ name }) => [name, []]))
   for (let round = -warmUps; round < rounds; round += 1) {
-    for (const { name, measure } of contestants) {
-      const sample = await measure()
+    for (const { name, measure, every = 1 } of contestants) {
+      const sample = round < 0 || round % every === 0 ? await measure() : undefined
       if (round >= 0) turns.get(name)?.push(sample)
     }
   }
@@ -56,8 +58,9 @@ export function figures<Sample>(
   for (const { title, of, over, under } of columns) {
     const others = turns.get(over ?? under ?? name)
     if (others === undefined) continue
-    const values = samples.map((sample, round) => {
-      const other = others[round] as Sample
+    const values = samples.flatMap((sample, round) => {
+      const other = others[round]
+      if (sample === undefined || other === undefined) return []
       if (over !== undefined) return of(sample) / of(other)
       return under === undefined ? of(sample) : of(other) / of(sample)
     })

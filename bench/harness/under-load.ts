@@ -77,6 +77,7 @@ export async function loadInTurns(
   const turns = await takeTurns(
     contenders.map((contender) => ({
       name: contender.name,
+      every: contender.every,
       measure: async () => {
         await settle(used)
         return measure(contender, load, seconds, used)
@@ -88,7 +89,8 @@ export async function loadInTurns(
   return turns
 }
 
-function tellOfFailures(name: string, samples: readonly Sample[]): void {
+function tellOfFailures(name: string, turns: readonly (Sample | undefined)[]): void {
+  const samples = turns.filter((sample) => sample !== undefined)
   const sum = (of: (sample: Sample) => number) => samples.reduce((total, sample) => total + of(sample), 0)
   const [failed, wrong] = [sum((sample) => sample.failed), sum((sample) => sample.wrong)]
   if (failed + wrong === 0) return

@@ -41,7 +41,7 @@ async function timeOne(start: Start): Promise<{ ms: number }> {
 async function hold(start: Start, threads: number): Promise<{ bytesEach: number }> {
   await start()
   const before = await rss()
-  for (let count = 0; count < threads; count += 1) await start()
+  await Promise.all(Array.from({ length: threads }, start))
   return { bytesEach: ((await rss()) - before) / threads }
 }
 

@@ -12,6 +12,9 @@ import { POOLS } from '../pools/pools.ts'
 
 export const INLINE: ContenderOptions = { name: 'fastify + ajv', program: 'inline-ajv.js', path: '/add' }
 
+/** Ten times slower than the others at least: their ratios vary less than they differ. */
+const SLOW = { every: 2 }
+
 type Peer = ContenderOptions & { needs: { packages: string[]; programs?: string[] } }
 
 export async function call(settings: Settings): Promise<void> {
@@ -73,6 +76,7 @@ function peersIn(folder: string): Peer[] {
       needs: { packages: [peer] },
     })),
     {
+      ...SLOW,
       name: 'watt',
       program: `${PEERS}node_modules/wattpm/bin/wattpm.js`,
       args: ['start', `${PEERS}watt`],
@@ -80,6 +84,7 @@ function peersIn(folder: string): Peer[] {
       needs: { packages: ['wattpm', '@platformatic/node', 'undici'] },
     },
     {
+      ...SLOW,
       name: 'bullmq',
       program: 'bullmq-call.js',
       path,
@@ -87,6 +92,7 @@ function peersIn(folder: string): Peer[] {
       needs: { packages: ['bullmq'], programs: ['redis-server'] },
     },
     {
+      ...SLOW,
       name: 'restate',
       program: 'restate.js',
       path: '/adder/add',

@@ -8,40 +8,37 @@ import type { Settings } from '../harness/settings.ts'
 import { inFolder, threadplane, WORKERS } from '../harness/threadplane.ts'
 import { columns, loadInTurns, startAll, stopAll } from '../harness/under-load.ts'
 
-const SIZES = [100, 1_000, 10_000, 100_000, 1_000_000]
+const SIZES = [100, 1_000, 10_000, 100_000, 1_000_000] as const
 const INLINE = 'fastify inline'
 const EMPTY = JSON.stringify({ text: '' })
 
 export async function size(settings: Settings): Promise<void> {
-  const pinned = pins('both cores')
-  const report = new Report('size', settings, [], { load: describeLoad() })
-  for (const bytes of SIZES) {
-    await inFolder(async (folder) => {
-      const { body, isAnswer } = questionOf(bytes)
-      const load = new Load(pinned.load, body)
-      const common = { prefix: pinned.servers, question: () => ({ body, isAnswer }) }
-      const started = await startAll(
-        [
-          { ...common, name: INLINE, program: 'inline-cut.js', path: '/tenth' },
-          threadplane({
-            ...common,
-            path: '/v1/services/cut/call/tenth',
-            data: join(folder, 'data'),
-            workers: `${WORKERS}sized`,
-          }),
-        ],
-        [INLINE, 'threadplane'],
-      )
-      try {
+  await inFolder(async (folder) => {
+    const pinned = pins('both cores')
+    const report = new Report('size', settings, [], { load: describeLoad() })
+    let asked = questionOf(SIZES[0])
+    const common = { prefix: pinned.servers, question: () => asked }
+    const workers = `${WORKERS}sized`
+    const started = await startAll(
+      [
+        { ...common, name: INLINE, program: 'inline-cut.js', path: '/tenth' },
+        threadplane({ ...common, path: '/v1/services/cut/call/tenth', data: join(folder, 'data'), workers }),
+      ],
+      [INLINE, 'threadplane'],
+    )
+    try {
+      for (const bytes of SIZES) {
+        asked = questionOf(bytes)
+        const load = new Load(pinned.load, asked.body)
         const turns = await loadInTurns(started.contenders, load, settings)
-        report.add(`call of ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
-      } finally {
-        await stopAll(started.contenders)
         load.close()
+        report.add(`call of ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
       }
-    })
-  }
-  report.write()
+      report.write()
+    } finally {
+      await stopAll(started.contenders)
+    }
+  })
 }
 
 /** A body of exactly so many bytes. */

@@ -10,7 +10,7 @@ import type { Settings } from '../harness/settings.ts'
 
 const IN_FLIGHT = [1, 64, 1_000]
 /** Of a second, which a turn over HTTP takes: there is no connection to warm up. */
-const SHARE_OF_TURN = 0.4
+const SHARE_OF_TURN = 0.3
 const RAW = 'raw postMessage'
 
 type Sample = RoundTrips & { cpuMs: number }

@@ -25,6 +25,7 @@ async function servePort(port: number): Promise<void> {
   Object.assign(Promise, {
     withResolvers: (Promise as { withResolvers?: unknown }).withResolvers ?? withResolvers,
   })
+  process.env.RESTATE_LOGGING = 'ERROR'
   const { service, serve } = (await importPeer('@restatedev/restate-sdk')) as Sdk
   const adder = service({ name: 'adder', handlers: { add: async (_context, { a, b }) => ({ sum: a + b }) } })
   await serve({ services: [adder], port })
