@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { findLoad } from './load.ts'
+import { describeLoad, Load } from './harness/load.ts'
 import type { Paced } from './paced-client.ts'
 import { launch, type Plane } from './plane.ts'
 
@@ -70,16 +70,17 @@ try {
 }
 
 async function measureAll(): Promise<void> {
-  const load = findLoad([])
+  const load = new Load([])
   await load.post(plane.url + PATH, 2)
   const { requests, seconds: taken } = await load.post(plane.url + PATH, 3)
+  load.close()
   const perSecond = Math.round(requests / taken / 3)
   const quiet = () => pace(client, perSecond)
   await quiet()
   const [processor] = cpus()
   console.log(`node ${process.version}, ${cpus().length} × ${processor?.model}, load ${loadavg()[0]?.toFixed(1)}`)
   console.log(
-    `${perSecond} calls/s, a third of ${Math.round(requests / taken)} (${load.name}); ${rounds} rounds of ${seconds} s`,
+    `${perSecond} calls/s, a third of ${Math.round(requests / taken)} (${describeLoad()}); ${rounds} rounds of ${seconds} s`,
   )
   const table: Record<string, object> = {}
   let kept = true
