@@ -27,9 +27,24 @@ const RESTART = { maxRestarts: 1_000_000, backoffMs: 100, backoffMaxMs: 100 }
 const NOTHING = 'nothing'
 const FAULTS = [
   NOTHING,
-  ...['throws', 'throwsNull', 'rejects', 'exits', 'loops', 'waits', 'backtracks', 'sleeps'],
-  ...['returnsFunction', 'returnsProxy', 'returnsHostileProxy', 'returnsGetter', 'returnsCycle', 'returnsDeep'],
-  ...['returnsHuge', 'floodsMessages', 'floodsStdout', 'floodsLog'],
+  'throws',
+  'throwsNull',
+  'rejects',
+  'exits',
+  'loops',
+  'waits',
+  'backtracks',
+  'sleeps',
+  'returnsFunction',
+  'returnsProxy',
+  'returnsHostileProxy',
+  'returnsGetter',
+  'returnsCycle',
+  'returnsDeep',
+  'returnsHuge',
+  'floodsMessages',
+  'floodsStdout',
+  'floodsLog',
 ]
 
 const { values } = parseArgs({

@@ -119,7 +119,7 @@ class Run {
   }
 }
 
-process.on('message', async (request: PacedRequest) => {
-  process.send?.(await new Run(request.url).pace(request))
+process.on('message', (request: PacedRequest) => {
+  void new Run(request.url).pace(request).then((paced) => process.send?.(paced))
 })
 process.on('disconnect', () => process.exit())
