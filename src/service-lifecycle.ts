@@ -1,12 +1,11 @@
 /**
- * Starting, stopping and replacing a registered service. Operations that meet are not queued: a stop gives up whatever
- * is being started or replaced, a start follows the stop under way, and what is asked for twice is done once.
+ * Starting and stopping a registered service. Operations that meet are not queued: a stop gives up whatever is being
+ * started or replaced, a start follows the stop under way, and what is asked for twice is done once.
  */
 import { EventEmitter } from 'node:events'
-import { isDeepStrictEqual } from 'node:util'
 import { Deferred } from './service/deferred.ts'
-import { type ErrorFacts, hasCode, ThreadplaneError } from './errors.ts'
-import { needsNewThreads, type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
+import { type ErrorFacts, ThreadplaneError } from './errors.ts'
+import type { ResolvedServiceOptions, ServiceOptions } from './options.ts'
 import { ModuleContract } from './module-contract.ts'
 import type { ServiceDescription } from './protocol.ts'
 import type { RestartGroups } from './restart-groups.ts'
@@ -15,8 +14,8 @@ import type { QueuedMethod } from './service/queued-method.ts'
 import type { QueueServiceThread } from './service/queue-service-thread.ts'
 import type { ServiceLog } from './service/service.ts'
 import type { Supervisor } from './service/supervisor.ts'
-import { type Joining, ThreadSet, type Version } from './thread-set.ts'
-import { within } from './within.ts'
+import { optionsOf, ThreadSet, type Version } from './thread-set.ts'
+import { unlessAborted, within } from './within.ts'
 
 export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
 
@@ -59,7 +58,6 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
   #options: ResolvedServiceOptions
   #starting: Promise<void> | undefined
   #stopping: { done: Promise<void>; draining: boolean } | undefined
-  /** Fired by a stop: whatever is being started or replaced is given up. */
   #stopped = new AbortController()
   /** What kept it from starting any thread. */
   #startError: Error | undefined
@@ -74,8 +72,8 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     this.name = settings.name
     this.desiredState = settings.desiredState
     this.settings = settings
-    const version = this.#versionOf(settings)
-    this.#options = resolve(version)
+    const version = this.versionOf(settings)
+    this.#options = optionsOf(version)
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.#options
     this.methodQueue = new MethodQueue({ service: this.name, capacity, maxBytes })
     this.threadSet = new ThreadSet(version, {
@@ -88,7 +86,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     })
   }
 
-  #versionOf({ module, moduleUrl, overrides, description }: ServiceRegistration): Version {
+  protected versionOf({ module, moduleUrl, overrides, description }: ServiceRegistration): Version {
     const { log, onDescribed } = this.settings
     const contract = new ModuleContract({ name: this.name, moduleUrl, description, log }, (learned) => {
       onDescribed(moduleUrl, learned)
@@ -131,6 +129,16 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     return state === 'stopped' && this.#startError !== undefined ? 'failed' : state
   }
 
+  /** Fired by a stop: whatever is being started or replaced is given up. */
+  protected get stopSignal(): AbortSignal {
+    return this.#stopped.signal
+  }
+
+  /** Resolves once the stop under way is through. */
+  protected async whenStopped(): Promise<void> {
+    await this.#stopping?.done
+  }
+
   /** Is it stopping, and runs what is queued before that? */
   get draining(): boolean {
     return this.#stopping?.draining ?? false
@@ -163,7 +171,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
 
   async #start(onlyIfAutostart: boolean): Promise<void> {
     const { contract } = this
-    const stop = this.#stopped.signal
+    const stop = this.stopSignal
     this.#startError = undefined
     this.methodQueue.open()
     try {
@@ -173,7 +181,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
         this.desiredState = 'stopped'
         return
       }
-      await this.#startDependencies(this.options, stop)
+      await this.startDependencies(this.options, stop)
       stop.throwIfAborted()
       await this.threadSet.start()
     } catch (error) {
@@ -198,7 +206,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
   }
 
   /** @throws START_FAILED that names what does not run */
-  async #startDependencies(options: ResolvedServiceOptions, stop: AbortSignal): Promise<void> {
+  protected async startDependencies(options: ResolvedServiceOptions, stop: AbortSignal): Promise<void> {
     try {
       await unlessAborted(this.settings.startDependencies(options), stop)
     } catch (error) {
@@ -210,85 +218,8 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     }
   }
 
-  /**
-   * Another version of its code, or of its options: new threads start beside those there are, and take over once all
-   * have started, while the old ones finish what they have begun. If one does not start, nothing has changed. What is
-   * stopped takes up the version and stays stopped. True if it was live.
-   * @param keep makes it last: called once nothing can fail any more, and where that fails, nothing has changed either
-   * @throws START_FAILED, CONFLICT, what `checkDependencies` and `keep` throw
-   */
-  async replace(registration: ServiceRegistration, keep: (live: boolean) => Promise<void>): Promise<boolean> {
-    const stop = this.#stopped.signal
-    const version = this.#versionOf(registration)
-    const { contract } = version
-    try {
-      if (contract.description === undefined) await unlessAborted(contract.describe(resolve(version)), stop)
-      const options = resolve(version)
-      this.settings.checkDependencies(options.dependsOn)
-      await this.#stopping?.done
-      stop.throwIfAborted()
-      const before = this.contract
-      if (this.state === 'stopped') {
-        await keep(false)
-        this.threadSet.adopt(version)
-        this.#tookUp(before)
-        return false
-      }
-      await this.#startDependencies(options, stop)
-      stop.throwIfAborted()
-      const takeOver = () => this.#tookUp(before)
-      await this.threadSet.replace(version, options.threads, { keep: () => keep(true), takeOver })
-      return true
-    } catch (error) {
-      await contract.stopDescribing()
-      if (stop.aborted) throw this.error('CONFLICT', `${this.name} was stopped while it was replaced`)
-      if (hasCode(error, 'VALIDATION_FAILED') || hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
-      const detail = `${this.name} goes on as it was; what was to replace it did not start: ${(error as Error).message}`
-      throw this.error('START_FAILED', detail, { cause: error })
-    }
-  }
-
-  /**
-   * Other options for the same code, in place where no thread needs them at its start.
-   * @param keep as in {@link replace}
-   * @throws START_FAILED, CONFLICT, what `checkDependencies` and `keep` throw
-   */
-  async reconfigure(overrides: ServiceOptions, keep: () => Promise<void>): Promise<void> {
-    const { version } = this.threadSet
-    const { description } = version.contract
-    const options = resolve({ ...version, overrides })
-    if (!isDeepStrictEqual(options.dependsOn, this.options.dependsOn)) {
-      this.settings.checkDependencies(options.dependsOn)
-    }
-    const { state } = this
-    const serves = state === 'running' || state === 'paused'
-    if ((serves || state === 'starting') && needsNewThreads(this.options, options)) {
-      await this.replace({ ...version, overrides, description }, keep)
-      return
-    }
-    const missing = options.threads - this.threadSet.current.length
-    const takeOver = () => {
-      this.threadSet.adopt({ ...version, overrides })
-      this.#tookUp(version.contract)
-    }
-    if (serves && missing > 0) return this.#grow(missing, { keep, takeOver })
-    await keep()
-    takeOver()
-  }
-
-  async #grow(count: number, joining: Joining): Promise<void> {
-    const stop = this.#stopped.signal
-    try {
-      await this.threadSet.grow(count, joining)
-    } catch (error) {
-      if (hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
-      if (stop.aborted) throw this.error('CONFLICT', `${this.name} was stopped meanwhile`)
-      throw this.error('START_FAILED', `a thread did not start: ${(error as Error).message}`, { cause: error })
-    }
-  }
-
   /** From now on it is another version that counts, or other options. */
-  #tookUp(before: ModuleContract): void {
+  protected tookUp(before: ModuleContract): void {
     if (before !== this.contract) {
       before.giveWayTo(this.contract)
       this.#startError = undefined
@@ -299,16 +230,11 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
 
   /** The module has described itself, otherwise than before, or its options were changed. */
   #onDescribed(): void {
-    this.#options = resolve(this.threadSet.version)
+    this.#options = optionsOf(this.threadSet.version)
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.#options
     this.methodQueue.limits = { capacity, maxBytes }
     if (this.supervisor !== undefined) this.threadSet.supervise()
     if (this.contract.description !== undefined) this.emit('described')
-  }
-
-  /** Resolves once the threads of a version before have finished what they had begun, or after `shutdownTimeoutMs`. */
-  async settled(): Promise<void> {
-    await this.threadSet.left(this.options.shutdownTimeoutMs)
   }
 
   /**
@@ -435,22 +361,5 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     if (state === this.#lastState) return
     this.#lastState = state
     this.emit('state', state)
-  }
-}
-
-function resolve({ overrides, contract }: Version): ResolvedServiceOptions {
-  return resolveServiceOptions(contract.description?.options ?? {}, overrides)
-}
-
-/** Rejects as soon as the signal is aborted. */
-async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = new Deferred<never>()
-  const abort = () => aborted.reject(new Error('aborted'))
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
-  try {
-    await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

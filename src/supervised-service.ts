@@ -7,7 +7,8 @@ import type { CrashKind } from './protocol.ts'
 import { QueuedMethod } from './service/queued-method.ts'
 import type { LiveStack } from './service/service-thread.ts'
 import { ServiceWorker } from './service/service-worker.ts'
-import { RETRY_AFTER_SECONDS, ServiceLifecycle } from './service-lifecycle.ts'
+import { ReplaceableService } from './replaceable-service.ts'
+import { RETRY_AFTER_SECONDS } from './service-lifecycle.ts'
 import { uuidv7 } from './uuidv7.ts'
 import { within } from './within.ts'
 
@@ -23,7 +24,7 @@ export interface CallRequest {
 /** How long a crash on purpose is waited for, to answer with what came of it. */
 const CRASH_SEEN_WITHIN_MS = 1_000
 
-export class SupervisedService extends ServiceLifecycle {
+export class SupervisedService extends ReplaceableService {
   readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
 
   get restartCount(): number {

@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ThreadplaneError } from './errors.ts'
 import type { ModuleContract } from './module-contract.ts'
-import type { ResolvedServiceOptions, ServiceOptions } from './options.ts'
+import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from './options.ts'
 import type { RestartGroups } from './restart-groups.ts'
 import type { MethodQueue } from './service/method-queue.ts'
 import { QueueServiceThread } from './service/queue-service-thread.ts'
@@ -23,6 +23,11 @@ export interface Version {
   overrides: ServiceOptions
   /** What the module says of itself. */
   contract: ModuleContract
+}
+
+/** Those of the registration, over those of the module, over the defaults. */
+export function optionsOf({ overrides, contract }: Version): ResolvedServiceOptions {
+  return resolveServiceOptions(contract.description?.options ?? {}, overrides)
 }
 
 export interface ThreadSetSettings {
