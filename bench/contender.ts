@@ -99,7 +99,8 @@ export class Contender {
   }
 }
 
-function cpuMs(pid: number): number {
+/** What a process and its children have used of the processors, in milliseconds. */
+export function cpuMs(pid: number): number {
   // The name of the program, in brackets, may hold blanks. Source: proc(5), /proc/pid/stat
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)

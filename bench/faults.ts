@@ -25,12 +25,9 @@ const RESTART = { maxRestarts: 1_000_000, backoffMs: 100, backoffMaxMs: 100 }
 
 /** Two rounds of nothing tell what a ratio is worth on this machine. */
 const NOTHING = 'nothing'
-const FAULTS = [
-  NOTHING,
-  ...['throws', 'throwsNull', 'rejects', 'exits', 'loops', 'waits', 'backtracks', 'sleeps'],
-  ...['returnsFunction', 'returnsProxy', 'returnsHostileProxy', 'returnsGetter', 'returnsCycle', 'returnsDeep'],
-  ...['returnsHuge', 'floodsMessages', 'floodsStdout', 'floodsLog'],
-]
+const FAULTS = `${NOTHING} throws throwsNull rejects exits loops waits backtracks sleeps
+  returnsFunction returnsProxy returnsHostileProxy returnsGetter returnsCycle returnsDeep returnsHuge
+  floodsMessages floodsStdout floodsLog`.split(/\s+/)
 
 const { values } = parseArgs({
   args: process.argv.slice(3),

@@ -1,6 +1,7 @@
 /** `npm run bench -- <name>`: each benchmark is a module of its own. */
 const BENCHMARKS: Record<string, () => Promise<unknown>> = {
   call: () => import('./call.ts'),
+  crashes: () => import('./crashes.ts'),
   cycles: () => import('./cycles.ts'),
   faults: () => import('./faults.ts'),
 }

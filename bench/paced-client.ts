@@ -119,7 +119,9 @@ class Run {
   }
 }
 
-process.on('message', async (request: PacedRequest) => {
+async function answer(request: PacedRequest): Promise<void> {
   process.send?.(await new Run(request.url).pace(request))
-})
+}
+
+process.on('message', (request: PacedRequest) => void answer(request))
 process.on('disconnect', () => process.exit())
