@@ -22,6 +22,7 @@ const BY_HAND: Record<string, () => Promise<Part>> = {
 const CHECKS: Record<string, () => Promise<unknown>> = {
   cycles: () => import('./cycles.ts'),
   faults: () => import('./faults.ts'),
+  crashes: () => import('./crashes.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)
