@@ -12,7 +12,7 @@ import { hasCode } from '../src/errors.ts'
 import { QueueServiceThread } from '../src/service/queue-service-thread.ts'
 import { OneForOneSupervisor } from '../src/service/supervisor.ts'
 import type faults from '../test/http-fixtures/faults.ts'
-import { cpuMs } from './contender.ts'
+import { cpuMsOf } from './harness/measured-process.ts'
 import { leavesNothing } from './left-behind.ts'
 import { launch, type Plane } from './plane.ts'
 
@@ -75,9 +75,9 @@ async function crashLoop(): Promise<void> {
     const { restartCount: earlier } = await failed(plane)
     await plane.send('/v1/services/loops/start', '{}')
     const { restartCount } = await failed(plane)
-    const before = cpuMs(plane.pid)
+    const before = cpuMsOf(plane.pid)
     await sleep(5_000)
-    const share = (cpuMs(plane.pid) - before) / 5_000
+    const share = (cpuMsOf(plane.pid) - before) / 5_000
     const cpu = `${(share * 100).toFixed(1)} % of a processor afterwards`
     const restarts = restartCount - earlier
     console.log(`a crash loop: ${restarts} restarts of ${MAX_RESTARTS}, then failed; ${cpu}`)

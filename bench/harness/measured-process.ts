@@ -92,7 +92,7 @@ export class MeasuredProcess {
 }
 
 /** Source: proc(5), /proc/pid/stat; the name of the program, in brackets, may hold blanks. */
-function cpuMsOf(pid: number): number {
+export function cpuMsOf(pid: number): number {
   const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? []
   // Its own, and that of the children it has waited for.
   const own = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS
