@@ -33,6 +33,7 @@ class Client {
 
   /** Bytes again and again, until the connection is gone. */
   drip(bytes: string, everyMs: number): this {
+    if (this.socket.closed) return this
     const dripping = setInterval(() => this.socket.write(bytes), everyMs)
     this.socket.once('close', () => clearInterval(dripping))
     return this

@@ -7,7 +7,7 @@ import { METHOD_DEFAULTS } from '../options.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
-import { isFinished, type Job, type JobError, type JobState, newJob, toJobError } from './job.ts'
+import { isFinished, type Job, type JobError, type JobState, newJob, SERVER_ENDED, toJobError } from './job.ts'
 import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { Lane } from './lane.ts'
@@ -429,9 +429,13 @@ export class Dispatcher {
   }
 }
 
-/** Did the attempt before this one end with its thread? Then this one is to harm nobody, and nobody it. */
+/**
+ * Did the attempt before this one end with its thread? Then this one is to harm nobody, and nobody it. The end of the
+ * server tells nothing of a job: one at a time, what ran then would hold up all the others after every restart.
+ */
 function isSuspect({ history }: Job): boolean {
-  return history.at(-2)?.error?.code === 'THREAD_DIED'
+  const error = history.at(-2)?.error
+  return error?.code === 'THREAD_DIED' && error.message !== SERVER_ENDED.message
 }
 
 function newInFlight({ expiresAt }: Job): InFlight {

@@ -93,6 +93,9 @@ function timestamp(at: number): string {
   return new Date(at).toISOString()
 }
 
+/** Of an attempt that was under way when the process ended: that is the fault of no job in particular. */
+export const SERVER_ENDED: JobError = { code: 'THREAD_DIED', message: 'the server ended during the attempt' }
+
 export function isFinished(job: Job): boolean {
   return OUTCOMES.has(job.state)
 }

@@ -3,7 +3,7 @@
  * its group; nothing here commits.
  */
 import { ThreadplaneError } from '../errors.ts'
-import type { Job, JobError } from './job.ts'
+import { type Job, type JobError, SERVER_ENDED } from './job.ts'
 import type { JobOutcome } from './job-store.ts'
 import type { JournalFile } from './journal-file.ts'
 import type { JournalLists } from './journal-lists.ts'
@@ -220,11 +220,10 @@ export class JournalDatabase {
 
   /** A job found running was under way when the process ended: that attempt counts (P3). */
   recover(): number {
-    const error: JobError = { code: 'THREAD_DIED', message: 'the server ended during the attempt' }
     const running = this.#lists.inState('running', Number.MAX_SAFE_INTEGER)
     for (const { id, attempts, maxAttempts } of running) {
-      if (attempts < maxAttempts) this.retry(id, attempts, error, Date.now())
-      else this.finish(id, attempts, { state: 'failed', error })
+      if (attempts < maxAttempts) this.retry(id, attempts, SERVER_ENDED, Date.now())
+      else this.finish(id, attempts, { state: 'failed', error: SERVER_ENDED })
     }
     return running.length
   }
