@@ -7,6 +7,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import fc from 'fast-check'
 import type { Test } from 'tap'
+import { hasCode } from '../../src/errors.ts'
 import { type Answer, type TestServer, serve, within } from '../http-helper.ts'
 import { Contract, type OpenApiDocument } from './contract.ts'
 import { type FuzzRequest, requestsOf, shorten } from './requests.ts'
@@ -62,7 +63,12 @@ async function tend(server: TestServer): Promise<void> {
   const { registry } = server.server
   for (const name of VICTIMS) {
     const service = registry.services.find((one) => one.name === name)
-    if (service === undefined || service.module.startsWith('_')) await registry.put(name, 'victim.js', {})
+    if (service === undefined || service.module.startsWith('_')) {
+      await registry.put(name, 'victim.js', {}).catch((error: unknown) => {
+        // Another request of the fuzz has stopped it meanwhile.
+        if (!hasCode(error, 'CONFLICT')) throw error
+      })
+    }
     else if (service.state === 'paused') service.resume()
     else if (service.state === 'stopped' || service.state === 'failed') await service.start().catch(() => {})
     await server.put(`${name}/schedules/nightly`, { cron: '0 3 * * *', method: 'run' })
