@@ -68,8 +68,7 @@ async function tend(server: TestServer): Promise<void> {
         // Another request of the fuzz has stopped it meanwhile.
         if (!hasCode(error, 'CONFLICT')) throw error
       })
-    }
-    else if (service.state === 'paused') service.resume()
+    } else if (service.state === 'paused') service.resume()
     else if (service.state === 'stopped' || service.state === 'failed') await service.start().catch(() => {})
     await server.put(`${name}/schedules/nightly`, { cron: '0 3 * * *', method: 'run' })
   }
