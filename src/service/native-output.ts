@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream'
 
 const MAX_LINE_CHARS = 8_192
 const MAX_LINES_PER_SECOND = 100
+/** Whoever writes more has to wait: reading it all would be the control thread's whole occupation. */
+const MAX_CHARS_PER_SECOND = 1024 * 1024
 const LAST_WORDS = /^(?:FATAL ERROR: |# Fatal error|# Check failed: |\w*Error: )/
 
 export class NativeOutput {
@@ -22,8 +24,20 @@ export class NativeOutput {
 
   #read(stream: Readable): void {
     let rest = ''
+    let windowEndsAt = 0
+    let chars = 0
     stream.setEncoding('utf8')
     stream.on('data', (text: string) => {
+      const now = performance.now()
+      if (now >= windowEndsAt) {
+        windowEndsAt = now + 1_000
+        chars = 0
+      }
+      chars += text.length
+      if (chars > MAX_CHARS_PER_SECOND) {
+        stream.pause()
+        setTimeout(() => stream.resume(), windowEndsAt - now).unref()
+      }
       const lines = (rest + text).split('\n')
       rest = (lines.pop() ?? '').slice(0, MAX_LINE_CHARS)
       for (const line of lines) this.#line(line.slice(0, MAX_LINE_CHARS))

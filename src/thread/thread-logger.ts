@@ -45,7 +45,7 @@ export class ThreadLogger {
   write(level: LogLevel, text: string, given?: Record<string, unknown>, jobId?: string): void {
     if (!this.#hasRoom(text.length)) return
     const message = truncate(text)
-    const fields = given && serializeFields(given)
+    const fields = given === undefined ? undefined : serializeFields(given)
     this.#lines += 1
     this.#chars += message.length + (fields?.length ?? 0)
     this.#outbox.push({

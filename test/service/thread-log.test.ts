@@ -26,7 +26,7 @@ t.test('odd fields and messages are written as well as they can be, and throw no
   const { thread, log } = await startedThread(t, 'chatty')
   await thread.callThread('odd', null)
   await log.line('the end')
-  for (const message of ['a cycle', 'a bigint', '42', 'null', 'a function'])
+  for (const message of ['a cycle', 'a bigint', '42', 'null', 'not a number', 'false', 'a function'])
     t.ok(log.messages.includes(message), message)
 })
 

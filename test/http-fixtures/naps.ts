@@ -1,0 +1,16 @@
+/** Writes down each call that has run to its end. */
+import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  numWorkers: 8,
+  methods: {
+    nap: method({
+      handler: async () => {
+        await sleep(5)
+        appendFileSync('naps', '.')
+      },
+    }),
+  },
+})
