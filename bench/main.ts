@@ -1,6 +1,6 @@
 /** `npm run bench`: all measuring parts, one after the other. `npm run bench -- <part> [options]`: one of them. */
 import { printGoals } from './harness/goals.ts'
-import { readSettings, type Settings } from './harness/settings.ts'
+import { readSettings, type Settings, UsageError } from './harness/settings.ts'
 
 type Part = (settings: Settings) => Promise<void>
 
@@ -26,15 +26,24 @@ const CHECKS: Record<string, () => Promise<unknown>> = {
 }
 
 const [name = '', ...args] = process.argv.slice(2)
-const part = PARTS[name] ?? BY_HAND[name]
-const check = CHECKS[name]
-if (part !== undefined) await (await part())(readSettings(args))
-else if (check !== undefined) await check()
-else if (name === '' || name.startsWith('--')) await runAll(readSettings(process.argv.slice(2)))
-else {
-  const names = Object.keys({ ...PARTS, ...BY_HAND, ...CHECKS }).join('|')
-  console.error(`usage: npm run bench [-- ${names}] [-- options]; see bench/README.md`)
+try {
+  await run()
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  console.error(error.message)
   process.exitCode = 2
+}
+
+async function run(): Promise<void> {
+  const part = PARTS[name] ?? BY_HAND[name]
+  const check = CHECKS[name]
+  if (part !== undefined) await (await part())(readSettings(args))
+  else if (check !== undefined) await check()
+  else if (name === '' || name.startsWith('--')) await runAll(readSettings(process.argv.slice(2)))
+  else {
+    const names = Object.keys({ ...PARTS, ...BY_HAND, ...CHECKS }).join('|')
+    throw new UsageError(`usage: npm run bench [-- [${names}] [options]]; see bench/README.md`)
+  }
 }
 
 async function runAll(settings: Settings): Promise<void> {

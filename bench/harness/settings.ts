@@ -15,21 +15,24 @@ export interface Settings {
   record: boolean
 }
 
+/** What was asked for cannot be: told without a stack. */
+export class UsageError extends Error {}
+
 const ROUNDS = 7
 const JOBS = 100_000
 
+const OPTIONS = {
+  rounds: { type: 'string', default: String(ROUNDS) },
+  seconds: { type: 'string', default: '1' },
+  'one-core': { type: 'boolean', default: false },
+  only: { type: 'string' },
+  jobs: { type: 'string', default: String(JOBS) },
+  record: { type: 'boolean', default: false },
+} as const
+
+/** @throws UsageError */
 export function readSettings(args: readonly string[]): Settings {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      rounds: { type: 'string', default: String(ROUNDS) },
-      seconds: { type: 'string', default: '1' },
-      'one-core': { type: 'boolean', default: false },
-      only: { type: 'string' },
-      jobs: { type: 'string', default: String(JOBS) },
-      record: { type: 'boolean', default: false },
-    },
-  })
+  const values = parse(args)
   return {
     rounds: count('rounds', values.rounds),
     seconds: count('seconds', values.seconds),
@@ -40,10 +43,32 @@ export function readSettings(args: readonly string[]): Settings {
   }
 }
 
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS }).values
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
 function count(name: string, text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a positive integer, not ${text}`)
+  if (!Number.isInteger(value) || value < 1) throw new UsageError(`--${name} takes a positive integer, not ${text}`)
   return value
+}
+
+/** Those of the contestants that are wanted, and those that are always there. @throws where one does not exist */
+export function wanted<Named extends { name: string }>(
+  { only }: Settings,
+  always: readonly string[],
+  contestants: readonly Named[],
+): Named[] {
+  if (only === undefined) return [...contestants]
+  const names = contestants.map(({ name }) => name)
+  const unknown = only.filter((name) => !names.includes(name))
+  if (unknown.length > 0)
+    throw new UsageError(`--only: there is no ${unknown.join(', ')}; there are: ${names.join(', ')}`)
+  return contestants.filter(({ name }) => only.includes(name) || always.includes(name))
 }
 
 /** Too short, or not of all: nothing to be published. */

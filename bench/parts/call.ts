@@ -5,7 +5,7 @@ import { describeLoad, Load } from '../harness/load.ts'
 import { pins } from '../harness/machine.ts'
 import { installPeers, missing, PEERS, redisVersion } from '../harness/peers.ts'
 import { Report, type Skipped } from '../harness/report.ts'
-import type { Settings } from '../harness/settings.ts'
+import { type Settings, wanted } from '../harness/settings.ts'
 import { inFolder, threadplane } from '../harness/threadplane.ts'
 import { columns, loadInTurns, startAll, stopAll } from '../harness/under-load.ts'
 import { POOLS } from '../pools/pools.ts'
@@ -14,6 +14,8 @@ export const INLINE: ContenderOptions = { name: 'fastify + ajv', program: 'inlin
 
 /** Ten times slower than the others at least: their ratios vary less than they differ. */
 const SLOW = { every: 2 }
+
+const ALWAYS = [INLINE.name, 'threadplane']
 
 type Peer = ContenderOptions & { needs: { packages: string[]; programs?: string[] } }
 
@@ -26,10 +28,10 @@ export async function call(settings: Settings): Promise<void> {
     const packages = [...new Set(peers.flatMap(({ needs }) => needs.packages))]
     const part = settings.cores === 'one core' ? 'call-one-core' : 'call'
     const report = new Report(part, settings, packages, { load: describeLoad(), 'redis-server': redisVersion() })
-    const { options, skipped } = chosen(folder, peers, settings)
+    const { options, skipped } = present(wanted(settings, ALWAYS, [...ownIn(folder), ...peers]))
     const started = await startAll(
       options.map((option) => ({ ...option, prefix: pinned.servers })),
-      [INLINE.name, 'threadplane'],
+      ALWAYS,
     )
     try {
       const turns = await loadInTurns(started.contenders, load, settings)
@@ -43,26 +45,27 @@ export async function call(settings: Settings): Promise<void> {
   })
 }
 
-function chosen(
-  folder: string,
-  peers: readonly Peer[],
-  { only }: Settings,
-): { options: ContenderOptions[]; skipped: Skipped[] } {
-  const own = [
+/** Without those that lack what they need. */
+function present(contestants: readonly (ContenderOptions | Peer)[]): {
+  options: ContenderOptions[]
+  skipped: Skipped[]
+} {
+  const options: ContenderOptions[] = []
+  const skipped: Skipped[] = []
+  for (const contestant of contestants) {
+    const why = 'needs' in contestant ? missing(contestant.needs.packages, contestant.needs.programs) : undefined
+    if (why === undefined) options.push(contestant)
+    else skipped.push({ name: contestant.name, why })
+  }
+  return { options, skipped }
+}
+
+function ownIn(folder: string): ContenderOptions[] {
+  return [
     INLINE,
     { name: 'fastify + zod', program: 'inline-zod.js', path: '/add' },
     threadplane({ path: '/v1/services/adder/call/add', data: join(folder, 'threadplane') }),
   ]
-  const wanted = ({ name }: ContenderOptions) =>
-    only === undefined || only.includes(name) || name === INLINE.name || name === 'threadplane'
-  const options = own.filter(wanted)
-  const skipped: Skipped[] = []
-  for (const peer of peers.filter(wanted)) {
-    const why = missing(peer.needs.packages, peer.needs.programs)
-    if (why === undefined) options.push(peer)
-    else skipped.push({ name: peer.name, why })
-  }
-  return { options, skipped }
 }
 
 function peersIn(folder: string): Peer[] {

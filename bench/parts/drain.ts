@@ -35,7 +35,7 @@ export async function drain(
   const contestants: Contestant<Drained>[] = [{ name: 'threadplane', measure: () => drainThreadplane(jobs) }]
   if (skipped.length === 0) {
     for (const { concurrency, every } of CONCURRENCIES) {
-      contestants.push({ name: `bullmq, ${concurrency} at once`, every, measure: () => drainBull(jobs, concurrency) })
+      contestants.push({ name: `bullmq ${concurrency} at once`, every, measure: () => drainBull(jobs, concurrency) })
     }
   }
   const rate = ({ jobs, seconds }: Drained) => jobs / seconds

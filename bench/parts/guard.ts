@@ -10,7 +10,7 @@ import { type Cores, describeMachine, pins } from '../harness/machine.ts'
 import { BENCH } from '../harness/peers.ts'
 import { aligned, digits } from '../harness/report.ts'
 import { type Column, figures, type Spread } from '../harness/rounds.ts'
-import type { Settings } from '../harness/settings.ts'
+import { type Settings, UsageError } from '../harness/settings.ts'
 import { inFolder, threadplane } from '../harness/threadplane.ts'
 import { cost, loadInTurns, rate, type Sample, startAll, stopAll } from '../harness/under-load.ts'
 import { INLINE } from './call.ts'
@@ -35,11 +35,7 @@ export async function guard(settings: Settings): Promise<void> {
     console.log('recorded: bench/baseline.json')
     return
   }
-  if (!existsSync(BASELINE)) {
-    console.error('there is no baseline: record one by npm run bench -- guard --record')
-    process.exitCode = 2
-    return
-  }
+  if (!existsSync(BASELINE)) throw new UsageError('there is no baseline: record one by npm run bench -- guard --record')
   const { ratios: recorded } = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline
   let worse: string[] = []
   for (let look = 1; look <= LOOKS; look += 1) {

@@ -6,7 +6,7 @@ import { MeasuredProcess } from '../harness/measured-process.ts'
 import { installPeers, missing } from '../harness/peers.ts'
 import { Report, type Skipped } from '../harness/report.ts'
 import { type Column, takeTurns } from '../harness/rounds.ts'
-import type { Settings } from '../harness/settings.ts'
+import { type Settings, wanted } from '../harness/settings.ts'
 
 const IN_FLIGHT = [1, 64, 1_000]
 /** Of a second, which a turn over HTTP takes: there is no connection to warm up. */
@@ -40,8 +40,8 @@ export async function thread(settings: Settings): Promise<void> {
   const callers = new Map<string, MeasuredProcess>()
   const skipped: Skipped[] = []
   try {
-    for (const [name, { peer }] of Object.entries(CALLERS)) {
-      if (settings.only !== undefined && !settings.only.includes(name) && peer !== undefined) continue
+    const all = Object.entries(CALLERS).map(([name, { peer }]) => ({ name, peer }))
+    for (const { name, peer } of wanted(settings, [RAW, 'threadplane'], all)) {
       const why = peer === undefined ? undefined : missing([peer])
       if (why === undefined) callers.set(name, await start(name))
       else skipped.push({ name, why })

@@ -32,8 +32,8 @@ async function piscina(options: object): Promise<Add> {
 export const POOLS: Record<string, { peer: string; open: () => Promise<Add> }> = {
   piscina: { peer: 'piscina', open: () => piscina({}) },
   // One thread: more of them would take turns on two cores.
-  'piscina, 64 at once': { peer: 'piscina', open: () => piscina({ maxThreads: 1, concurrentTasksPerWorker: 64 }) },
-  'tinypool, 16 at once': {
+  'piscina 64 at once': { peer: 'piscina', open: () => piscina({ maxThreads: 1, concurrentTasksPerWorker: 64 }) },
+  'tinypool 16 at once': {
     peer: 'tinypool',
     open: async () => {
       const { default: Tinypool } = (await importPeer('tinypool')) as { default: Pool }
