@@ -49,6 +49,13 @@ const SETTLED: ReadonlySet<ServiceState> = new Set<ServiceState>(['running', 'pa
 /** How soon a client may try again at a service that is not running. */
 export const RETRY_AFTER_SECONDS = 5
 
+interface Starting {
+  /** Whoever joins a start may want more than that. */
+  onlyIfAutostart: boolean
+  /** False where it was left stopped. */
+  done: Promise<boolean>
+}
+
 export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceState]; described: []; removed: [] }> {
   readonly name: string
   readonly methodQueue: MethodQueue
@@ -56,7 +63,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
   protected readonly settings: ServiceSettings
   protected readonly threadSet: ThreadSet
   #options: ResolvedServiceOptions
-  #starting: Promise<void> | undefined
+  #starting: Starting | undefined
   #stopping: { done: Promise<void>; draining: boolean } | undefined
   #stopped = new AbortController()
   /** What kept it from starting any thread. */
@@ -160,16 +167,25 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     this.#assertMayStart()
     if (this.state === 'running' || this.state === 'paused') return false
     const joined = this.#starting
-    this.#starting ??= this.#start(onlyIfAutostart).finally(() => {
+    if (joined !== undefined && !onlyIfAutostart) joined.onlyIfAutostart = false
+    const starting = joined ?? this.#begin(onlyIfAutostart)
+    // Where it was left stopped before somebody wanted more than that, it is started now.
+    if (!(await starting.done) && !onlyIfAutostart) return this.start()
+    return joined === undefined
+  }
+
+  #begin(onlyIfAutostart: boolean): Starting {
+    const starting: Starting = { onlyIfAutostart, done: Promise.resolve(true) }
+    this.#starting = starting
+    starting.done = this.#start(starting).finally(() => {
       this.#starting = undefined
       this.changed()
     })
     this.changed()
-    await this.#starting
-    return joined === undefined
+    return starting
   }
 
-  async #start(onlyIfAutostart: boolean): Promise<void> {
+  async #start(starting: Starting): Promise<boolean> {
     const { contract } = this
     const stop = this.stopSignal
     this.#startError = undefined
@@ -177,17 +193,18 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     try {
       // Where that has failed before, there is a thread already, which describes the module as it starts.
       if (contract.description === undefined && this.threadSet.current.length === 0) await this.#describe(contract)
-      if (!stop.aborted && onlyIfAutostart && !this.options.autostart) {
+      if (!stop.aborted && starting.onlyIfAutostart && !this.options.autostart) {
         this.desiredState = 'stopped'
-        return
+        return false
       }
       await this.startDependencies(this.options, stop)
       stop.throwIfAborted()
       await this.threadSet.start()
+      return true
     } catch (error) {
       if (stop.aborted) throw this.error('CONFLICT', `${this.name} was stopped while it started`)
       // Another version has taken over, which has started.
-      if (contract !== this.contract) return
+      if (contract !== this.contract) return true
       throw this.error('START_FAILED', `${this.name} did not start: ${(error as Error).message}`, { cause: error })
     }
   }
@@ -311,7 +328,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     await this.threadSet.stop(Math.max(until - performance.now(), 1))
     this.methodQueue.paused = false
     // The start it interrupts ends with an error of its own.
-    await this.#starting?.catch(() => {})
+    await this.#starting?.done.catch(() => {})
   }
 
   async #drained(): Promise<void> {
