@@ -12,12 +12,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { type Job, newJob } from '../src/jobs/job.ts'
 import { JournalAcceptance } from '../src/jobs/journal-acceptance.ts'
 import { JournalDatabase } from '../src/jobs/journal-database.ts'
 import { JournalFile } from '../src/jobs/journal-file.ts'
 import { JournalLists } from '../src/jobs/journal-lists.ts'
 import { toAcceptRow } from '../src/jobs/journal-protocol.ts'
+import { uuidv7 } from '../src/uuidv7.ts'
 
 const JOBS = 20
 
@@ -107,11 +107,11 @@ function look(file: string, ids: string[], acknowledged: number, report: TornRep
   try {
     const db = open(file)
     const there = ids.map((id) => db.jobs.get(id))
-    const due = new Map(db.jobs.due('mail', ids.length).map((job) => [job.id, job]))
+    const taken = new Map(db.jobs.take('mail', ids.length, 1_000_000).map((row) => [row[1], row[3]]))
     report.lost += there.slice(0, acknowledged).filter((job) => job === undefined).length
-    report.wrong += ids.filter((id, index) => (there[index] === undefined) !== (payloadOf(due.get(id)) !== id)).length
+    report.wrong += ids.filter((id, index) => (there[index] === undefined) !== (idIn(taken.get(id)) !== id)).length
     const { items } = db.lists.list({ limit: ids.length })
-    if (items.length !== due.size) report.wrong += 1
+    if (items.length !== taken.size) report.wrong += 1
     if (db.jobs.get(accept(db)) === undefined) report.wrong += 1
     db.file.close()
   } catch {
@@ -120,23 +120,30 @@ function look(file: string, ids: string[], acknowledged: number, report: TornRep
 }
 
 function accept({ file, acceptance }: Opened): string {
-  const job = newJob({
+  const id = uuidv7()
+  const row = toAcceptRow({
+    id,
     service: 'mail',
     method: 'send',
-    payload: 'x'.repeat(1_000),
+    payload: JSON.stringify({ id, text: 'x'.repeat(1_000) }),
     maxAttempts: 3,
     priority: 5,
     createdAt: Date.now(),
+    notBefore: null,
+    expiresAt: null,
+    traceparent: null,
+    begin: false,
+    idempotency: undefined,
+    tick: undefined,
   })
   file.begin()
-  const payload = JSON.stringify({ id: job.id, text: job.payload })
-  acceptance.accept([toAcceptRow({ job: { ...job, payload }, begin: false })])
+  acceptance.accept([row])
   file.commit()
-  return job.id
+  return id
 }
 
-function payloadOf(job: Job | undefined): string | undefined {
-  return job && (JSON.parse(job.payload) as { id: string }).id
+function idIn(payload: string | undefined): string | undefined {
+  return payload && (JSON.parse(payload) as { id: string }).id
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

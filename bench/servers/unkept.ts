@@ -1,15 +1,21 @@
 /** The same server answering 202 without a journal: what a cast costs before its record is kept. */
 import { pino } from 'pino'
-import { newJob } from '../../src/jobs/job.ts'
+import { keptJob } from '../../src/jobs/job.ts'
 import { buildServer } from '../../src/server.ts'
+import { uuidv7 } from '../../src/uuidv7.ts'
 
 const log = pino({ level: 'silent' })
 const [workers = '', data = ''] = process.argv.slice(2)
 const { app, registry, dispatcher } = await buildServer({ workers, data, log })
 dispatcher.cast = async (service, requests) =>
-  requests.map(({ method, payload }) => {
-    const job = newJob({ service: service.name, method, payload, maxAttempts: 3, priority: 5, createdAt: Date.now() })
-    return { kind: 'new', job }
+  requests.map(({ method }) => {
+    const given = { id: uuidv7(), service: service.name, method, payload: '', maxAttempts: 3, priority: 5 }
+    const times = { createdAt: Date.now(), notBefore: null, expiresAt: null }
+    return {
+      kind: 'new',
+      job: keptJob({ ...given, ...times, traceparent: null }, 'queued', null),
+      keyExpiresAt: undefined,
+    }
   })
 await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT) })
 await registry.startAll()

@@ -56,10 +56,23 @@ export const JobList = Type.Object(
   { $id: 'JobList', title: 'JobList' },
 )
 
-export function jobView({ payload: _payload, traceparent: _trace, result, error, ...job }: JobRecord): Job {
+export function jobView(job: JobRecord): Job {
   return {
-    ...job,
-    ...(result !== null && { result: JSON.parse(result) as unknown }),
-    ...(error !== null && { error }),
+    id: job.id,
+    service: job.service,
+    method: job.method,
+    state: job.state,
+    attempts: job.attempts,
+    history: job.history,
+    maxAttempts: job.maxAttempts,
+    priority: job.priority,
+    progress: job.progress,
+    createdAt: job.createdAt,
+    startedAt: job.startedAt,
+    finishedAt: job.finishedAt,
+    notBefore: job.notBefore,
+    expiresAt: job.expiresAt,
+    ...(job.result !== null && { result: JSON.parse(job.result) as unknown }),
+    ...(job.error !== null && { error: job.error }),
   }
 }

@@ -1,21 +1,26 @@
 /**
- * Brings casts from the job store to the threads and their outcomes back: attempts, retries, cancellation.
- * Each attempt has a number, and is on disk as begun before its method is handed on (P3).
+ * Casts and their jobs, as the routes and the schedules know them: accepted, looked at, waited for, cancelled, retried.
+ * Each service has a lane from the store to its queue; what is on its way to an outcome is the affair of the attempts.
  */
 import { hasCode, ThreadplaneError } from '../errors.ts'
-import { METHOD_DEFAULTS } from '../options.ts'
-import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
-import { isFinished, type Job, type JobError, type JobState, newJob, SERVER_ENDED, toJobError } from './job.ts'
-import type { Accepted, AcceptRequest, Idempotency, JobFilter, JobPage, JobStore, Tick } from './job-store.ts'
+import { uuidv7 } from '../uuidv7.ts'
+import { Attempts, CANCELLED } from './attempts.ts'
+import { isFinished, type Job, type JobState } from './job.ts'
+import type {
+  Accepted,
+  AcceptRequest,
+  Idempotency,
+  JobFilter,
+  JobPage,
+  JobStore,
+  OpenAttempt,
+  Tick,
+} from './job-store.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { Lane } from './lane.ts'
 
-/** A cast that ends so soon after it was handed on lets the window grow by one. */
-const SOON_MS = 100
-/** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
-const GIVE_BACK_AFTER_MS = 1_000
 /** How often what waits is looked at: for its `ttlMs`, and whether it should wait elsewhere. */
 const LOOK_EVERY_MS = 500
 /** How long the end of a cancelled job is waited for. */
@@ -40,26 +45,11 @@ export interface CastRequest {
   options: CastOptions
 }
 
-/** One attempt, between being kept and its end. */
-interface InFlight {
-  /** Not begun after, in milliseconds since the epoch. */
-  expiresAt: number
-  /** Set once its method is queued. */
-  queued?: QueuedMethod
-  /** When, in milliseconds of the monotonic clock. */
-  handedAt: number
-  cancelled: boolean
-}
-
-const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
-
-type End = { result: string } | { error: ThreadplaneError }
-
 export class Dispatcher {
   readonly #store: JobStore
   readonly #log: ServiceLog
   readonly #lanes = new Map<string, Lane>()
-  readonly #inFlight = new Map<string, InFlight>()
+  readonly #attempts: Attempts
   readonly #waiters = new JobWaiters()
   readonly #looker: NodeJS.Timeout
   #expiring = false
@@ -67,6 +57,12 @@ export class Dispatcher {
   constructor(store: JobStore, log: ServiceLog) {
     this.#store = store
     this.#log = log
+    this.#attempts = new Attempts({
+      store,
+      log,
+      onFinished: (id) => this.#waiters.finished(id),
+      onWaiting: (service) => this.#waiting(service),
+    })
     this.#looker = setInterval(() => this.#lookAround(), LOOK_EVERY_MS).unref()
   }
 
@@ -76,8 +72,7 @@ export class Dispatcher {
       service,
       store: this.#store,
       log: this.#log,
-      isInFlight: (id) => this.#inFlight.has(id),
-      begin: (lane, job) => this.#begin(lane, job),
+      hand: (lane, attempt) => this.#attempts.hand(lane, attempt),
     })
     this.#lanes.set(service.name, lane)
     service.once('removed', () => {
@@ -89,75 +84,48 @@ export class Dispatcher {
   /** Keeps jobs, all in one transaction. Their payloads are validated. @throws JOURNAL_UNAVAILABLE */
   async cast(service: SupervisedService, requests: CastRequest[]): Promise<Accepted[]> {
     const lane = this.#lanes.get(service.name)
-    let room = lane !== undefined && lane.caughtUp ? lane.room : 0
+    const room = lane?.caughtUp ? lane.room : 0
+    let beginning = 0
     const accepts = requests.map((request): AcceptRequest => {
-      const begin = room > 0 && request.options.delayMs === undefined
-      if (begin) room -= 1
-      return this.#acceptRequest(service, request, begin)
+      const begin = beginning < room && request.options.delayMs === undefined
+      if (begin) beginning += 1
+      return toAcceptRequest(service, request, begin)
     })
-    const begun = accepts.filter(({ begin }) => begin)
-    if (lane !== undefined) lane.inFlight += begun.length
-    for (const { job } of begun) this.#inFlight.set(job.id, newInFlight(job))
+    // Nobody else takes the room meanwhile.
+    if (lane !== undefined) lane.inFlight += beginning
     let accepted: Accepted[]
     try {
       accepted = await this.#store.accept(accepts)
-    } catch (error) {
-      if (lane !== undefined) for (const { job } of begun) this.#landed(lane, job.id)
-      throw error
+    } finally {
+      if (lane !== undefined) lane.inFlight -= beginning
     }
-    for (const [index, { job, begin }] of accepts.entries()) {
-      const answer = accepted[index] as Accepted
-      if (answer.kind === 'new') service.counts.casts += 1
-      if (lane === undefined || !begin) continue
-      if (answer.kind === 'new') this.#hand(lane, { ...answer.job, payload: job.payload })
-      else this.#landed(lane, job.id)
+    for (const [index, request] of accepts.entries()) {
+      if (accepted[index]?.kind !== 'new') continue
+      service.counts.casts += 1
+      if (request.begin) this.#attempts.hand(lane as Lane, firstAttempt(request))
     }
-    if (begun.length < accepts.length) this.#waiting(service.name)
-    return accepted.map((answer) => ('job' in answer ? { ...answer, job: this.#view(answer.job) } : answer))
-  }
-
-  #acceptRequest(service: SupervisedService, { method, payload, options }: CastRequest, begin: boolean): AcceptRequest {
-    const defaults = service.contract.method(method).options
-    const createdAt = Date.now()
-    const after = (ms: number | undefined) => (ms === undefined ? undefined : createdAt + ms)
-    const job = newJob({
-      service: service.name,
-      method,
-      payload,
-      maxAttempts: options.maxAttempts ?? defaults.maxAttempts,
-      priority: options.priority ?? defaults.priority,
-      createdAt,
-      notBefore: after(options.delayMs),
-      expiresAt: after(options.ttlMs),
-      traceparent: options.traceparent,
+    if (beginning < accepts.length) this.#waiting(service.name)
+    return accepted.map((answer) => {
+      if (answer.kind !== 'mismatch') answer.job = this.#attempts.view(answer.job)
+      return answer
     })
-    const { idempotency, tick } = options
-    return { job, begin, ...(idempotency !== undefined && { idempotency }), ...(tick !== undefined && { tick }) }
   }
 
   /** @throws JOB_NOT_FOUND */
   async get(id: string): Promise<Job> {
     const job = await this.#store.get(id)
     if (job === undefined) throw new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
-    return this.#view(job)
+    return this.#attempts.view(job)
   }
 
   /** A page may have fewer than `limit` while there is a next one: what is kept as running may be seen as queued. */
   async list(filter: Omit<JobFilter, 'states'>, state?: JobState): Promise<JobPage> {
     const kept: JobState[] | undefined = state === 'queued' ? ['queued', 'running'] : state && [state]
     const page = await this.#store.list({ ...filter, ...(kept !== undefined && { states: kept }) })
-    const items = page.items.map((job) => this.#view(job)).filter((job) => state === undefined || job.state === state)
+    const items = page.items
+      .map((job) => this.#attempts.view(job))
+      .filter((job) => state === undefined || job.state === state)
     return { ...page, items }
-  }
-
-  /** An attempt is on disk before its method is handed on; it is seen once it has begun. */
-  #view(job: Job): Job {
-    const inFlight = this.#inFlight.get(job.id)
-    const { queued } = inFlight ?? {}
-    if (job.state !== 'running' || inFlight === undefined || queued?.settled || queued?.begun) return job
-    const history = job.history.slice(0, -1)
-    const startedAt = history.length === 0 ? null : job.startedAt
-    return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
   }
 
   /** The job, as soon as it is finished, or as it is after `timeoutMs`. @throws JOB_NOT_FOUND, JOURNAL_UNAVAILABLE */
@@ -180,13 +148,11 @@ export class Dispatcher {
     const job = await this.get(id)
     if (job.state === 'cancelled') return job
     if (isFinished(job)) throw new ThreadplaneError('CONFLICT', `the job is ${job.state} already`, { jobId: id })
-    const inFlight = this.#inFlight.get(id)
-    if (inFlight !== undefined) {
-      inFlight.cancelled = true
-      inFlight.queued?.cancel()
-      return this.wait(id, CANCELLED_WITHIN_MS)
-    }
-    this.#finished(await this.#store.finish(id, job.attempts, { state: 'cancelled', error: CANCELLED }))
+    if (this.#attempts.cancel(id)) return this.wait(id, CANCELLED_WITHIN_MS)
+    const isCancelled = await this.#store.finish(id, job.attempts, { state: 'cancelled', error: CANCELLED })
+    // It has begun meanwhile.
+    if (!isCancelled) return this.cancel(id)
+    this.#waiters.finished(id)
     return this.get(id)
   }
 
@@ -264,138 +230,9 @@ export class Dispatcher {
     this.#lanes.get(service)?.waiting()
   }
 
-  async #begin(lane: Lane, waiting: Job): Promise<void> {
-    this.#inFlight.set(waiting.id, newInFlight(waiting))
-    lane.inFlight += 1
-    try {
-      const job = await this.#store.begin(waiting.id)
-      if (job === undefined) this.#landed(lane, waiting.id)
-      else this.#hand(lane, { ...job, payload: waiting.payload })
-    } catch (error) {
-      this.#landed(lane, waiting.id)
-      throw error
-    }
-  }
-
-  #landed(lane: Lane, id: string): void {
-    this.#inFlight.delete(id)
-    lane.inFlight -= 1
-  }
-
-  /** Queues the method of an attempt that is on disk. */
-  #hand(lane: Lane, job: Job): void {
-    const inFlight = this.#inFlight.get(job.id) as InFlight
-    try {
-      const queued = this.#queue(lane.service, job, inFlight.cancelled)
-      inFlight.queued = queued
-      inFlight.handedAt = performance.now()
-      const soon = () => performance.now() - inFlight.handedAt < SOON_MS
-      queued.promise.then(
-        (result) => {
-          if (soon()) lane.widen()
-          return this.#ended(lane, job, { result: result as string })
-        },
-        (error: ThreadplaneError) => {
-          // A handler that throws has ended as well; a thread that dies, or a time that passes, is another matter.
-          if (hasCode(error, 'METHOD_FAILED') && soon()) lane.widen()
-          return this.#ended(lane, job, { error })
-        },
-      )
-    } catch (error) {
-      void this.#ended(lane, job, { error: error as ThreadplaneError })
-    }
-  }
-
-  #queue(service: SupervisedService, job: Job, cancelled: boolean): QueuedMethod {
-    const { timeoutMs } = service.contract.method(job.method).options
-    const { id, attempts } = job
-    const queued = new QueuedMethod({
-      service: service.name,
-      method: job.method,
-      payload: job.payload,
-      kind: 'cast',
-      format: 'json',
-      job: { id, attempt: attempts, ...(job.traceparent !== null && { traceparent: job.traceparent }) },
-      bytes: job.payload.length,
-      priority: job.priority,
-      timeoutMs,
-      alone: isSuspect(job),
-      onProgress: (fraction, note) =>
-        this.#store.progress(id, attempts, { fraction, ...(note !== undefined && { note }) }),
-    })
-    if (cancelled) queued.cancel()
-    else service.methodQueue.enqueue(queued)
-    return queued
-  }
-
-  async #ended(lane: Lane, job: Job, end: End): Promise<void> {
-    const inFlight = this.#inFlight.get(job.id) as InFlight
-    try {
-      const waiting = await this.#record(lane, job, end, inFlight)
-      // Cancelled while it was written that it waits again. From here it has landed in the same turn, or is cancelled.
-      if (waiting !== undefined && inFlight.cancelled) {
-        const outcome = { state: 'cancelled', error: CANCELLED } as const
-        this.#finished(await this.#store.finish(job.id, waiting.attempts, outcome))
-      }
-    } catch (error) {
-      this.#log.error({ err: error, jobId: job.id }, 'the outcome of a job could not be kept')
-    } finally {
-      this.#landed(lane, job.id)
-      lane.pump()
-    }
-  }
-
-  /** Keeps the outcome of an attempt. If the job waits again: the attempts it has had. */
-  async #record(
-    { service }: Lane,
-    { id, attempts, maxAttempts, method }: Job,
-    end: End,
-    { queued }: InFlight,
-  ): Promise<{ attempts: number } | undefined> {
-    if ('result' in end) {
-      service.counts.succeeded += 1
-      this.#finished(await this.#store.finish(id, attempts, { state: 'succeeded', result: end.result }))
-      return
-    }
-    const { error } = end
-    // It never began: the service stopped, or its queue was full.
-    if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) {
-      await this.#store.release(id, attempts)
-      this.#waiting(service.name)
-      return { attempts: attempts - 1 }
-    }
-    const jobError = toJobError(error)
-    if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
-      const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
-      const { started = false } = error.facts
-      if (!started) await this.#store.release(id, attempts)
-      this.#finished(await this.#store.finish(id, started ? attempts : attempts - 1, { state, error: jobError }))
-      return
-    }
-    // Of several that ran in a thread that died, each may be innocent: none is failed for it before it has run alone.
-    if (error.retryable && (attempts < maxAttempts || queued?.diedInCompany)) {
-      // New code may no longer have it: then the next attempt fails with that.
-      const { backoffMs, backoffMaxMs } = service.contract.description?.methods[method]?.options ?? METHOD_DEFAULTS
-      // Half of it is jitter, so that what failed together does not come back together.
-      const delayMs = Math.min(backoffMs * 2 ** (attempts - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
-      service.counts.retried += 1
-      await this.#store.retry(id, attempts, jobError, new Date(Date.now() + delayMs))
-      this.#waiting(service.name)
-      return { attempts }
-    }
-    service.counts.failed += 1
-    this.#log.error({ err: error, service: service.name, method, jobId: id, attempts }, 'a cast failed')
-    this.#finished(await this.#store.finish(id, attempts, { state: 'failed', error: jobError }))
-    return
-  }
-
   #lookAround(): void {
-    const now = Date.now()
-    for (const { queued, expiresAt } of this.#inFlight.values()) {
-      if (now >= expiresAt && queued?.begun === false)
-        queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
-    }
-    this.#giveBack()
+    this.#attempts.expire()
+    this.#attempts.giveBack()
     void this.#expire()
   }
 
@@ -404,8 +241,8 @@ export class Dispatcher {
     if (this.#expiring) return
     this.#expiring = true
     try {
-      for (let jobs = await this.#store.expire(); jobs.length > 0; jobs = await this.#store.expire()) {
-        for (const job of jobs) this.#finished(job)
+      for (let ids = await this.#store.expire(); ids.length > 0; ids = await this.#store.expire()) {
+        for (const id of ids) this.#waiters.finished(id)
       }
     } catch (error) {
       if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) this.#log.error({ err: error }, 'jobs could not be expired')
@@ -413,35 +250,33 @@ export class Dispatcher {
       this.#expiring = false
     }
   }
-
-  /** What waits in a thread behind methods that take their time waits on disk instead, with no attempt counted. */
-  #giveBack(): void {
-    const since = performance.now() - GIVE_BACK_AFTER_MS
-    for (const { queued, handedAt } of this.#inFlight.values()) {
-      if (queued === undefined || queued.settled || queued.begun || queued.isNext || handedAt > since) continue
-      this.#lanes.get(queued.service)?.narrow()
-      queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')
-    }
-  }
-
-  #finished(job: Job | undefined): void {
-    if (job !== undefined) this.#waiters.finished(job.id)
-  }
 }
 
-/**
- * Did the attempt before this one end with its thread? Then this one is to harm nobody, and nobody it. The end of the
- * server tells nothing of a job: one at a time, what ran then would hold up all the others after every restart.
- */
-function isSuspect({ history }: Job): boolean {
-  const error = history.at(-2)?.error
-  return error?.code === 'THREAD_DIED' && error.message !== SERVER_ENDED.message
-}
-
-function newInFlight({ expiresAt }: Job): InFlight {
+function toAcceptRequest(
+  service: SupervisedService,
+  { method, payload, options }: CastRequest,
+  begin: boolean,
+): AcceptRequest {
+  const defaults = service.contract.method(method).options
+  const createdAt = Date.now()
   return {
-    cancelled: false,
-    handedAt: Number.POSITIVE_INFINITY,
-    expiresAt: expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt),
+    id: uuidv7(),
+    service: service.name,
+    method,
+    payload,
+    maxAttempts: options.maxAttempts ?? defaults.maxAttempts,
+    priority: options.priority ?? defaults.priority,
+    createdAt,
+    notBefore: options.delayMs === undefined ? null : createdAt + options.delayMs,
+    expiresAt: options.ttlMs === undefined ? null : createdAt + options.ttlMs,
+    traceparent: options.traceparent ?? null,
+    begin,
+    idempotency: options.idempotency,
+    tick: options.tick,
   }
+}
+
+function firstAttempt(request: AcceptRequest): OpenAttempt {
+  const { id, method, payload, priority, maxAttempts, expiresAt, traceparent } = request
+  return { id, method, payload, priority, number: 1, maxAttempts, expiresAt, traceparent, lastError: null }
 }

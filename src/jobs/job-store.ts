@@ -1,8 +1,8 @@
 /**
  * Where jobs are kept. The dispatcher knows this interface only; every method resolves once what it did is on disk
- * (P2), to the job as it then is.
+ * (P2).
  */
-import type { Job, JobError, JobProgress, JobState } from './job.ts'
+import type { Job, JobError, JobProgress, JobState, NewJob } from './job.ts'
 
 export interface JobFilter {
   service?: string
@@ -51,21 +51,30 @@ export interface Tick {
   at: number
 }
 
-export interface AcceptRequest {
-  job: Job
+export interface AcceptRequest extends NewJob {
   /** Kept in the same transaction as the job. */
-  tick?: Tick
-  idempotency?: Idempotency
+  tick: Tick | undefined
+  idempotency: Idempotency | undefined
   /** The first attempt begins at once, in the same transaction. */
   begin: boolean
 }
 
 export type Accepted =
-  | { kind: 'new'; job: Job; keyExpiresAt?: number }
+  | { kind: 'new'; job: Job; keyExpiresAt: number | undefined }
   /** The key was used before, with the same payload: the first job. */
   | { kind: 'duplicate'; job: Job; keyExpiresAt: number }
   /** The key was used before, with another payload. */
   | { kind: 'mismatch'; jobId: string }
+
+/** An attempt that is on disk as begun: what it takes to run it. */
+export interface OpenAttempt extends Pick<NewJob, 'id' | 'method' | 'payload' | 'priority' | 'traceparent'> {
+  number: number
+  maxAttempts: number
+  /** Not begun after, in milliseconds since the epoch. */
+  expiresAt: number | null
+  /** What the attempt before it ended with. */
+  lastError: JobError | null
+}
 
 export interface JobStore {
   /** All in one transaction. @throws JOURNAL_UNAVAILABLE */
@@ -73,22 +82,23 @@ export interface JobStore {
   get(id: string): Promise<Job | undefined>
   /** Newest first. */
   list(filter: JobFilter): Promise<JobPage>
-  /** Queued jobs of a service, highest priority first, not more than `limit`; those due by now are queued first. */
-  due(service: string, limit: number): Promise<Job[]>
+  /**
+   * Begins an attempt of each of the jobs of a service that are due, highest priority first: they are `running`, and
+   * `attempts` counts it. Not more than `limit`, and none any more once their payloads are `bytes` together.
+   */
+  take(service: string, limit: number, bytes: number): Promise<OpenAttempt[]>
   /** When the next scheduled job of a service is due, in milliseconds since the epoch. */
   nextDueAt(service: string): Promise<number | undefined>
-  /** An attempt begins: the job is `running`, and `attempts` counts it. `undefined` if it waits no more. */
-  begin(id: string): Promise<Job | undefined>
   /** An attempt that was never begun by the thread goes back to the queue, uncounted. */
   release(id: string, attempt: number): Promise<void>
-  /** An attempt failed and another follows at `notBefore`. Refused where the attempt is not the present one. */
-  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<Job | undefined>
-  /** The one outcome of a job. `attempt` fences off the late result of an abandoned one. */
-  finish(id: string, attempt: number, outcome: JobOutcome): Promise<Job | undefined>
+  /** An attempt failed and another follows at `notBefore`. False where the attempt is not the present one. */
+  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean>
+  /** The one outcome of a job. `attempt` fences off the late result of an abandoned one: false. */
+  finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean>
   /** Kept in memory only, and not awaited. */
   progress(id: string, attempt: number, progress: JobProgress): void
-  /** Ends the waiting jobs whose `expiresAt` has passed. */
-  expire(): Promise<Job[]>
+  /** Ends waiting jobs whose `expiresAt` has passed, and says which; none when there are no more. */
+  expire(): Promise<string[]>
   /** A finished job is queued again, its attempts counted anew; its history is kept. */
   requeue(id: string): Promise<Job>
   /** Requeues up to `limit` jobs of a service that had failed by then, and says how many. */

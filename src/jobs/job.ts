@@ -1,6 +1,5 @@
 /** The record of one cast: what it was given, what became of it, and each attempt on the way. */
 import type { ThreadplaneError, WireError } from '../errors.ts'
-import { uuidv7 } from '../uuidv7.ts'
 
 export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
 export type JobState = (typeof JOB_STATES)[number]
@@ -57,40 +56,54 @@ export interface Job {
 }
 
 /** What is known of a job when it is cast. Times are milliseconds since the epoch. */
-export interface NewJob extends Pick<Job, 'service' | 'method' | 'payload' | 'maxAttempts' | 'priority'> {
+export interface NewJob
+  extends Pick<Job, 'id' | 'service' | 'method' | 'payload' | 'maxAttempts' | 'priority' | 'traceparent'> {
   createdAt: number
-  notBefore?: number | undefined
-  expiresAt?: number | undefined
-  traceparent?: string | undefined
+  notBefore: number | null
+  expiresAt: number | null
 }
 
-/** A job of which nothing has become yet. */
-export function newJob(given: NewJob): Job {
-  const { service, method, payload, maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent } = given
+/** A job that has just been kept, without its payload. Its first attempt may have begun in the same transaction. */
+export function keptJob(given: NewJob, state: JobState, begunAt: number | null): Job {
+  const { id, service, method, maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent } = given
+  const startedAt = timestampOrNull(begunAt)
   return {
-    id: uuidv7(),
+    id,
     service,
     method,
-    payload,
-    state: 'queued',
-    attempts: 0,
-    history: [],
+    payload: '',
+    state,
+    attempts: startedAt === null ? 0 : 1,
+    history: startedAt === null ? [] : [{ number: 1, startedAt }],
     maxAttempts,
     priority,
     progress: null,
     createdAt: timestamp(createdAt),
-    startedAt: null,
+    startedAt,
     finishedAt: null,
-    notBefore: notBefore === undefined ? null : timestamp(notBefore),
-    expiresAt: expiresAt === undefined ? null : timestamp(expiresAt),
+    notBefore: timestampOrNull(notBefore),
+    expiresAt: timestampOrNull(expiresAt),
     result: null,
     error: null,
-    traceparent: traceparent ?? null,
+    traceparent,
   }
 }
 
-function timestamp(at: number): string {
-  return new Date(at).toISOString()
+/** Of the last one asked for: tens of jobs are of the same millisecond, and its text costs a microsecond. */
+let lastAt = Number.NaN
+let lastTimestamp = ''
+
+/** Milliseconds since the epoch in RFC 3339, in UTC. */
+export function timestamp(at: number): string {
+  if (at !== lastAt) {
+    lastTimestamp = new Date(at).toISOString()
+    lastAt = at
+  }
+  return lastTimestamp
+}
+
+export function timestampOrNull(at: number | null): string | null {
+  return at === null ? null : timestamp(at)
 }
 
 /** Of an attempt that was under way when the process ended: that is the fault of no job in particular. */

@@ -7,12 +7,11 @@ import type { Job, JobState } from './job.ts'
 import type { Idempotency, Tick } from './job-store.ts'
 import type { JournalFile } from './journal-file.ts'
 import type { AcceptedRow, AcceptRow } from './journal-protocol.ts'
-import { iso } from './journal-row.ts'
 
 /** Of each there is a statement; what comes is taken apart into as few as can be. */
 const ROWS_A_STATEMENT = [64, 16, 4, 1] as const
-const JOB_COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, notBefore,
-  expiresAt, history, traceparent`
+const JOB_COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, begunAt,
+  notBefore, expiresAt, traceparent`
 
 interface Insertion {
   seq: number
@@ -101,10 +100,9 @@ export class JournalAcceptance {
 
 function jobValues({ seq, row, state, begunAt }: Insertion): unknown[] {
   const [id, service, method, , maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent] = row
-  const history = begunAt === null ? '[]' : JSON.stringify([{ number: 1, startedAt: iso(begunAt) }])
   const attempts = begunAt === null ? 0 : 1
-  const times = [createdAt, begunAt, notBefore, expiresAt]
-  return [seq, id, service, method, state, attempts, maxAttempts, priority, ...times, history, traceparent]
+  const times = [createdAt, begunAt, begunAt, notBefore, expiresAt]
+  return [seq, id, service, method, state, attempts, maxAttempts, priority, ...times, traceparent]
 }
 
 const statements = new Map<string, string>()

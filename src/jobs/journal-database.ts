@@ -3,17 +3,17 @@
  * its group; nothing here commits.
  */
 import { ThreadplaneError } from '../errors.ts'
-import { type Job, type JobError, SERVER_ENDED } from './job.ts'
+import { type Job, type JobError, SERVER_ENDED, timestamp } from './job.ts'
 import type { JobOutcome } from './job-store.ts'
 import type { JournalFile } from './journal-file.ts'
 import type { JournalLists } from './journal-lists.ts'
-import { COLUMNS, iso, type Row, toJob } from './journal-row.ts'
+import type { TakenRow } from './journal-protocol.ts'
+import { COLUMNS, type Row, toJob } from './journal-row.ts'
 
-/** Attempts whose history is kept with a job: the last ones. */
+/** Attempts whose history is kept with a job, beside the present one: the last ones. */
 const MAX_HISTORY = 100
 /** Scheduled jobs that are queued in one transaction when their time has come. */
 const MAX_PROMOTED = 1_000
-const NOT_EXPIRED = '(expiresAt IS NULL OR expiresAt > ?)'
 
 /** An attempt succeeds or fails while it runs; what waits can be cancelled or expire. */
 const ENDS_WHAT = {
@@ -23,9 +23,16 @@ const ENDS_WHAT = {
   expired: `state IN ('queued', 'scheduled')`,
 }
 
+const ISO = (at: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${at} / 1000.0, 'unixepoch')`
+/** The history with the present attempt in it. SQL of when it ended, in milliseconds, and of its error as JSON. */
+const HISTORY = (endedAt: string, error: string) => `json_insert(
+  iif(json_array_length(history) >= ${MAX_HISTORY}, json_remove(history, '$[0]'), history), '$[#]', json_object(
+    'number', attempts, 'startedAt', ${ISO('begunAt')}, 'endedAt', ${ISO(endedAt)}, 'error', json(${error})))`
+
 /** The history goes on, and its numbers with it; the job has as many attempts again as it had at first. */
 const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxAttempts - attemptsBefore,
-  attemptsBefore = attempts, finishedAt = NULL, error = NULL, notBefore = NULL, expiresAt = NULL`
+  attemptsBefore = attempts, history = iif(begunAt IS NULL, history, ${HISTORY('finishedAt', 'error')}), begunAt = NULL,
+  finishedAt = NULL, error = NULL, notBefore = NULL, expiresAt = NULL`
 
 export class JournalDatabase {
   /** How many jobs have finished so far; some of them twice, where a transaction had to be repeated. */
@@ -49,7 +56,8 @@ export class JournalDatabase {
     return job
   }
 
-  due(service: string, limit: number): Job[] {
+  /** Highest priority first, first in first out within one. The last may be larger than what is left of `bytes`. */
+  take(service: string, limit: number, bytes: number): TakenRow[] {
     const now = Date.now()
     this.#file.run(
       `UPDATE jobs SET state = 'queued' WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsScheduled
@@ -57,16 +65,23 @@ export class JournalDatabase {
       service,
       now,
     )
-    return this.#file
-      .all<Row>(
-        `SELECT ${COLUMNS}, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq) AS payload
-        FROM jobs INDEXED BY jobsQueued WHERE service = ? AND state = 'queued' AND ${NOT_EXPIRED}
-        ORDER BY priority DESC, seq LIMIT ?`,
-        service,
-        now,
-        limit,
-      )
-      .map(toJob)
+    const taken = this.#file.tuples<TakenRow>(
+      `UPDATE jobs SET state = 'running', attempts = attempts + 1, begunAt = ?1, startedAt = coalesce(startedAt, ?1)
+        WHERE seq IN (SELECT seq FROM (
+          SELECT seq, sum(size) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS sizeBefore FROM (
+            SELECT seq, (SELECT octet_length(payload) FROM payloads WHERE payloads.seq = jobs.seq) AS size
+              FROM jobs INDEXED BY jobsQueued WHERE service = ?2 AND state = 'queued'
+                AND (expiresAt IS NULL OR expiresAt > ?1) ORDER BY priority DESC, seq LIMIT ?3))
+          WHERE coalesce(sizeBefore, 0) < ?4)
+        RETURNING seq, id, method, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq), priority, attempts,
+          maxAttempts, expiresAt, traceparent, history ->> '$[#-1].error'`,
+      now,
+      service,
+      limit,
+      bytes,
+    )
+    // What a statement returns comes in no particular order.
+    return taken.sort((a, b) => b[4] - a[4] || a[0] - b[0])
   }
 
   nextDueAt(service: string): number | undefined {
@@ -76,23 +91,9 @@ export class JournalDatabase {
     return this.#file.get<{ at: number | null }>(sql, service)?.at ?? undefined
   }
 
-  beginAttempt(id: string): Job | undefined {
-    const now = Date.now()
-    const { changes } = this.#file.run(
-      `UPDATE jobs SET state = 'running', attempts = attempts + 1, startedAt = coalesce(startedAt, ?),
-        history = json_insert(history, '$[#]', json_object('number', attempts + 1, 'startedAt', ?))
-        WHERE id = ? AND state = 'queued' AND ${NOT_EXPIRED}`,
-      now,
-      iso(now),
-      id,
-      now,
-    )
-    return changes === 0 ? undefined : this.get(id)
-  }
-
   release(id: string, attempt: number): void {
     this.#file.run(
-      `UPDATE jobs SET state = 'queued', attempts = attempts - 1, history = json_remove(history, '$[#-1]'),
+      `UPDATE jobs SET state = 'queued', attempts = attempts - 1, begunAt = NULL,
         startedAt = iif(attempts = 1, NULL, startedAt)
         WHERE id = ? AND state = 'running' AND attempts = ?`,
       id,
@@ -100,50 +101,35 @@ export class JournalDatabase {
     )
   }
 
-  retry(id: string, attempt: number, error: JobError, notBefore: number): Job | undefined {
-    this.#endAttempt(id, attempt, error)
+  retry(id: string, attempt: number, error: JobError, notBefore: number): boolean {
     const { changes } = this.#file.run(
-      `UPDATE jobs SET state = 'scheduled', notBefore = ? WHERE id = ? AND state = 'running' AND attempts = ?`,
+      `UPDATE jobs SET state = 'scheduled', notBefore = ?, history = ${HISTORY('?', '?')}, begunAt = NULL
+        WHERE id = ? AND state = 'running' AND attempts = ?`,
       notBefore,
+      Date.now(),
+      JSON.stringify(error),
       id,
       attempt,
     )
-    return changes === 0 ? undefined : this.get(id)
+    return changes === 1
   }
 
-  finish(id: string, attempt: number, outcome: JobOutcome): Job | undefined {
-    const error = outcome.state === 'succeeded' ? undefined : outcome.error
-    this.#endAttempt(id, attempt, error)
+  finish(id: string, attempt: number, outcome: JobOutcome): boolean {
     const { changes } = this.#file.run(
       `UPDATE jobs SET state = ?, finishedAt = ?, result = ?, error = ?
         WHERE id = ? AND attempts = ? AND ${ENDS_WHAT[outcome.state]}`,
       outcome.state,
       Date.now(),
       outcome.state === 'succeeded' ? outcome.result : null,
-      error === undefined ? null : JSON.stringify(error),
+      outcome.state === 'succeeded' ? null : JSON.stringify(outcome.error),
       id,
       attempt,
     )
-    if (changes === 0) return undefined
-    this.finishes += 1
-    return this.get(id)
+    this.finishes += changes
+    return changes === 1
   }
 
-  #endAttempt(id: string, attempt: number, error: JobError | undefined): void {
-    const end = error === undefined ? '' : `, '$[#-1].error', json(?)`
-    this.#file.run(
-      `UPDATE jobs SET history = json_set(
-          iif(json_array_length(history) > ${MAX_HISTORY}, json_remove(history, '$[0]'), history),
-          '$[#-1].endedAt', ?${end})
-        WHERE id = ? AND attempts = ? AND state = 'running'`,
-      iso(Date.now()),
-      ...(error === undefined ? [] : [JSON.stringify(error)]),
-      id,
-      attempt,
-    )
-  }
-
-  expire(limit: number): Job[] {
+  expire(limit: number): string[] {
     const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
     const late = this.#file.all<{ id: string; attempts: number }>(
       `SELECT id, attempts FROM jobs INDEXED BY jobsExpiring
@@ -151,9 +137,8 @@ export class JournalDatabase {
       Date.now(),
       limit,
     )
-    return late
-      .map(({ id, attempts }) => this.finish(id, attempts, { state: 'expired', error }))
-      .filter((job) => job !== undefined)
+    for (const { id, attempts } of late) this.finish(id, attempts, { state: 'expired', error })
+    return late.map(({ id }) => id)
   }
 
   requeue(id: string): Job {
@@ -209,7 +194,7 @@ export class JournalDatabase {
       Date.now(),
     )
     if (key !== undefined) {
-      const until = iso(key.expiresAt)
+      const until = timestamp(key.expiresAt)
       throw new ThreadplaneError('CONFLICT', `the job is kept until its idempotency key expires, at ${until}`, {
         jobId: id,
       })

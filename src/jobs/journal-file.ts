@@ -112,6 +112,14 @@ export class JournalFile {
 
   readonly all = <T>(sql: string, ...values: unknown[]): T[] => this.#statement(sql).all(...values) as T[]
 
+  /** Rows as arrays: they cost less than objects, and cross to another thread for less. */
+  readonly tuples = <T extends unknown[]>(sql: string, ...values: unknown[]): T[] => {
+    const isNew = !this.#statements.has(sql)
+    const statement = this.#statement(sql)
+    if (isNew) statement.setReturnArrays(true)
+    return statement.all(...values) as T[]
+  }
+
   /** Scripts, and what is said once. */
   exec(sql: string): void {
     this.#db.exec(sql)

@@ -11,6 +11,7 @@ import type {
   JobFilter,
   JobOutcome,
   JobPage,
+  OpenAttempt,
   Schedule,
   Tick,
 } from './job-store.ts'
@@ -33,11 +34,22 @@ export type AcceptRow = [
   tick: Tick | undefined,
 ]
 
-export function toAcceptRow({ job, begin, idempotency, tick }: AcceptRequest): AcceptRow {
-  const { id, service, method, payload, maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent } = job
-  const ms = (timestamp: string | null) => (timestamp === null ? null : Date.parse(timestamp))
-  const times = [Date.parse(createdAt), ms(notBefore), ms(expiresAt)] as const
-  return [id, service, method, payload, maxAttempts, priority, ...times, traceparent, begin, idempotency, tick]
+export function toAcceptRow(request: AcceptRequest): AcceptRow {
+  return [
+    request.id,
+    request.service,
+    request.method,
+    request.payload,
+    request.maxAttempts,
+    request.priority,
+    request.createdAt,
+    request.notBefore,
+    request.expiresAt,
+    request.traceparent,
+    request.begin,
+    request.idempotency,
+    request.tick,
+  ]
 }
 
 /** Of a new job only what its sender does not know. */
@@ -45,18 +57,46 @@ export type AcceptedRow =
   | Exclude<Accepted, { kind: 'new' }>
   | [state: JobState, begunAt: number | null, keyExpiresAt: number | undefined]
 
+/** `lastError` is JSON text. */
+export type TakenRow = [
+  seq: number,
+  id: string,
+  method: string,
+  payload: string,
+  priority: number,
+  number: number,
+  maxAttempts: number,
+  expiresAt: number | null,
+  traceparent: string | null,
+  lastError: string | null,
+]
+
+export function toOpenAttempt(row: TakenRow): OpenAttempt {
+  const [, id, method, payload, priority, number, maxAttempts, expiresAt, traceparent, lastError] = row
+  return {
+    id,
+    method,
+    payload,
+    priority,
+    number,
+    maxAttempts,
+    expiresAt,
+    traceparent,
+    lastError: lastError === null ? null : (JSON.parse(lastError) as JobError),
+  }
+}
+
 /** Operation → what it takes and returns. */
 export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
   get: (id: string) => Job | undefined
   list: (filter: JobFilter) => JobPage
-  due: (service: string, limit: number) => Job[]
+  take: (service: string, limit: number, bytes: number) => TakenRow[]
   nextDueAt: (service: string) => number | undefined
-  begin: (id: string) => Job | undefined
   release: (id: string, attempt: number) => void
-  retry: (id: string, attempt: number, error: JobError, notBefore: number) => Job | undefined
-  finish: (id: string, attempt: number, outcome: JobOutcome) => Job | undefined
-  expire: () => Job[]
+  retry: (id: string, attempt: number, error: JobError, notBefore: number) => boolean
+  finish: (id: string, attempt: number, outcome: JobOutcome) => boolean
+  expire: () => string[]
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void

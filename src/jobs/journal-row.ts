@@ -1,8 +1,8 @@
 /** A job as the journal's table has it, and as everybody else does. */
-import type { Job, JobError, JobState } from './job.ts'
+import { type Attempt, type Job, type JobError, type JobState, timestamp, timestampOrNull } from './job.ts'
 
 export const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
-  notBefore, expiresAt, history, result, error, traceparent`
+  begunAt, notBefore, expiresAt, history, result, error, traceparent`
 
 /** Times are milliseconds since the epoch. */
 export interface Row {
@@ -17,34 +17,45 @@ export interface Row {
   createdAt: number
   startedAt: number | null
   finishedAt: number | null
+  /** When the attempt began that is under way, or that the job has ended with. */
+  begunAt: number | null
   notBefore: number | null
   expiresAt: number | null
+  /** JSON text: the attempts before that. */
   history: string
   result: string | null
   error: string | null
   traceparent: string | null
-  payload?: string
 }
 
-export function toJob({ seq: _seq, payload = '', history, error, ...row }: Row): Job {
+export function toJob(row: Row): Job {
+  const error = row.error === null ? null : (JSON.parse(row.error) as JobError)
   return {
-    ...row,
-    payload,
-    history: JSON.parse(history) as Job['history'],
+    id: row.id,
+    service: row.service,
+    method: row.method,
+    payload: '',
+    state: row.state,
+    attempts: row.attempts,
+    history: historyOf(row, error),
+    maxAttempts: row.maxAttempts,
+    priority: row.priority,
     progress: null,
-    createdAt: iso(row.createdAt),
-    startedAt: isoOrNull(row.startedAt),
-    finishedAt: isoOrNull(row.finishedAt),
-    notBefore: isoOrNull(row.notBefore),
-    expiresAt: isoOrNull(row.expiresAt),
-    error: error === null ? null : (JSON.parse(error) as JobError),
+    createdAt: timestamp(row.createdAt),
+    startedAt: timestampOrNull(row.startedAt),
+    finishedAt: timestampOrNull(row.finishedAt),
+    notBefore: timestampOrNull(row.notBefore),
+    expiresAt: timestampOrNull(row.expiresAt),
+    result: row.result,
+    error,
+    traceparent: row.traceparent,
   }
 }
 
-export function iso(at: number): string {
-  return new Date(at).toISOString()
-}
-
-function isoOrNull(at: number | null): string | null {
-  return at === null ? null : iso(at)
+function historyOf({ history, attempts, begunAt, finishedAt }: Row, error: JobError | null): Attempt[] {
+  const attemptsBefore = JSON.parse(history) as Attempt[]
+  if (begunAt === null) return attemptsBefore
+  const last: Attempt = { number: attempts, startedAt: timestamp(begunAt) }
+  if (finishedAt !== null) Object.assign(last, { endedAt: timestamp(finishedAt) }, error !== null && { error })
+  return [...attemptsBefore, last]
 }

@@ -58,4 +58,12 @@ export const MIGRATIONS = [
   `
   ALTER TABLE jobs ADD COLUMN attemptsBefore INTEGER NOT NULL DEFAULT 0;
   `,
+  // The attempt that is under way, or the one a job has ended with, is a number in its row: to begin and to succeed
+  // rewrites no text. \`history\` holds those before it.
+  `
+  ALTER TABLE jobs ADD COLUMN begunAt INTEGER;
+  UPDATE jobs SET history = json_remove(history, '$[#-1]'),
+    begunAt = CAST(round(unixepoch(json_extract(history, '$[#-1].startedAt'), 'subsec') * 1000) AS INTEGER)
+    WHERE state = 'running';
+  `,
 ]

@@ -11,8 +11,17 @@ import { Outbox } from '../outbox.ts'
 import { Deferred } from '../service/deferred.ts'
 import type { ServiceLog } from '../service/service.ts'
 import { within } from '../within.ts'
-import type { Job, JobError, JobProgress } from './job.ts'
-import type { Accepted, AcceptRequest, JobFilter, JobOutcome, JobPage, JobStore, Schedule } from './job-store.ts'
+import { type Job, type JobError, type JobProgress, keptJob } from './job.ts'
+import type {
+  Accepted,
+  AcceptRequest,
+  JobFilter,
+  JobOutcome,
+  JobPage,
+  JobStore,
+  OpenAttempt,
+  Schedule,
+} from './job-store.ts'
 import {
   type JournalData,
   type JournalMessage,
@@ -23,6 +32,7 @@ import {
   type JournalStatus,
   OUTCOMES,
   toAcceptRow,
+  toOpenAttempt,
 } from './journal-protocol.ts'
 
 const FILE = 'jobs.sqlite'
@@ -146,14 +156,7 @@ export class Journal implements JobStore {
     return accepted.map((answer, index) => {
       if (!Array.isArray(answer)) return answer
       const [state, begunAt, keyExpiresAt] = answer
-      const { job } = requests[index] as AcceptRequest
-      const startedAt = begunAt === null ? null : new Date(begunAt).toISOString()
-      const begun = startedAt !== null && { attempts: 1, startedAt, history: [{ number: 1, startedAt }] }
-      return {
-        kind: 'new',
-        job: { ...job, payload: '', state, ...begun },
-        ...(keyExpiresAt !== undefined && { keyExpiresAt }),
-      }
+      return { kind: 'new', job: keptJob(requests[index] as AcceptRequest, state, begunAt), keyExpiresAt }
     })
   }
 
@@ -167,28 +170,24 @@ export class Journal implements JobStore {
     return { ...page, items: page.items.map((job) => this.#withProgress(job)) }
   }
 
-  due(service: string, limit: number): Promise<Job[]> {
-    return this.#request('due', service, limit)
+  async take(service: string, limit: number, bytes: number): Promise<OpenAttempt[]> {
+    return (await this.#request('take', service, limit, bytes)).map(toOpenAttempt)
   }
 
   nextDueAt(service: string): Promise<number | undefined> {
     return this.#request('nextDueAt', service)
   }
 
-  begin(id: string): Promise<Job | undefined> {
-    return this.#request('begin', id)
-  }
-
   release(id: string, attempt: number): Promise<void> {
     return this.#request('release', id, attempt)
   }
 
-  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<Job | undefined> {
+  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean> {
     this.#progress.delete(id)
     return this.#request('retry', id, attempt, error, notBefore.getTime())
   }
 
-  finish(id: string, attempt: number, outcome: JobOutcome): Promise<Job | undefined> {
+  finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {
     this.#progress.delete(id)
     return this.#request('finish', id, attempt, outcome)
   }
@@ -202,7 +201,7 @@ export class Journal implements JobStore {
     return known?.attempt === job.attempts && job.state === 'running' ? { ...job, progress: known.progress } : job
   }
 
-  expire(): Promise<Job[]> {
+  expire(): Promise<string[]> {
     return this.#request('expire')
   }
 

@@ -5,11 +5,11 @@
 import { hasCode } from '../errors.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
-import type { Job } from './job.ts'
-import type { JobStore } from './job-store.ts'
+import type { JobStore, OpenAttempt } from './job-store.ts'
 
-/** Most casts that are handed on beyond what a service's threads run at once. */
-const MAX_AHEAD = 256
+/** Most casts that are handed on beyond what a service's threads run at once; and how large, together with those. */
+const MAX_AHEAD = 512
+const MAX_BYTES = 16 * 1024 * 1024
 const MAX_TIMER_MS = 60_000
 /** How soon a queue full of calls, or a journal that cannot be written, is looked at again. */
 const LOOK_AGAIN_MS = 50
@@ -19,9 +19,8 @@ export interface LaneSettings {
   service: SupervisedService
   store: JobStore
   log: ServiceLog
-  isInFlight: (id: string) => boolean
-  /** Begins an attempt of a job that is due, and hands it on. */
-  begin: (lane: Lane, job: Job) => Promise<void>
+  /** Hands on an attempt that is on disk. */
+  hand: (lane: Lane, attempt: OpenAttempt) => void
 }
 
 /** The window being filled, and what came meanwhile. */
@@ -35,6 +34,8 @@ interface Round {
 export class Lane {
   readonly service: SupervisedService
   inFlight = 0
+  /** Size of their payloads. */
+  bytes = 0
   /** Nothing waits in the store that could run: a new job may begin in the transaction that accepts it. */
   caughtUp = false
   readonly #settings: LaneSettings
@@ -59,7 +60,8 @@ export class Lane {
   /** Casts that may be handed on now. */
   get room(): number {
     const { methodQueue, takesCasts } = this.service
-    return takesCasts ? Math.min(this.#window - this.inFlight, methodQueue.capacity - methodQueue.size) : 0
+    if (!takesCasts || this.bytes >= MAX_BYTES) return 0
+    return Math.min(this.#window - this.inFlight, methodQueue.capacity - methodQueue.size)
   }
 
   /** A cast has ended soon after it was handed on. */
@@ -106,14 +108,15 @@ export class Lane {
   }
 
   async #fill(round: Round): Promise<void> {
-    const { store, isInFlight, begin } = this.#settings
+    const { store, hand } = this.#settings
     const { name } = this.service
     const { room } = this
     // The end of a cast goes on with the backlog; where calls fill the queue, there is none to wait for.
     if (room <= 0) return this.inFlight > 0 ? undefined : this.#pumpIn(LOOK_AGAIN_MS)
-    const due = await store.due(name, room)
-    await Promise.all(due.filter(({ id }) => !isInFlight(id)).map((job) => begin(this, job)))
-    if (due.length === room) return
+    const bytes = MAX_BYTES - this.bytes
+    const taken = await store.take(name, room, bytes)
+    for (const attempt of taken) hand(this, attempt)
+    if (taken.length === room || this.bytes >= MAX_BYTES) return
     const dueAt = await store.nextDueAt(name)
     this.caughtUp = !round.stale && (dueAt === undefined || dueAt > Date.now())
     if (dueAt !== undefined) this.#pumpIn(Math.min(Math.max(dueAt - Date.now(), LOOK_AGAIN_MS), MAX_TIMER_MS))

@@ -1,9 +1,10 @@
 /** What the tests of the journal share: jobs as the dispatcher makes them, and a log that says nothing. */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { newJob as castJob, type Job } from '../../src/jobs/job.ts'
+import type { Job } from '../../src/jobs/job.ts'
 import type { Accepted, AcceptRequest } from '../../src/jobs/job-store.ts'
 import { Journal, type JournalOptions } from '../../src/jobs/journal.ts'
+import { uuidv7 } from '../../src/uuidv7.ts'
 
 const silent = () => {}
 export const log = { trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent }
@@ -14,25 +15,35 @@ export function openJournal(folder: string, options: Partial<JournalOptions> = {
   return Journal.open({ folder, log, keepJobsMs: DAY_MS, ...options })
 }
 
-export function newJob(facts: Partial<Job> = {}): Job {
-  const job = { service: 'mail', method: 'send', payload: '{"to":"ada"}', maxAttempts: 3, priority: 5 }
-  return { ...castJob({ ...job, createdAt: Date.now() }), ...facts }
+export function request(facts: Partial<AcceptRequest> = {}): AcceptRequest {
+  return {
+    id: uuidv7(),
+    service: 'mail',
+    method: 'send',
+    payload: '{"to":"ada"}',
+    maxAttempts: 3,
+    priority: 5,
+    createdAt: Date.now(),
+    notBefore: null,
+    expiresAt: null,
+    traceparent: null,
+    begin: false,
+    idempotency: undefined,
+    tick: undefined,
+    ...facts,
+  }
 }
 
-export async function accept(
-  journal: Journal,
-  facts: Partial<Job> = {},
-  more: Partial<AcceptRequest> = {},
-): Promise<Job> {
-  const [accepted] = await journal.accept([{ job: newJob(facts), begin: false, ...more }])
+export async function accept(journal: Journal, facts: Partial<AcceptRequest> = {}): Promise<Job> {
+  const [accepted] = await journal.accept([request(facts)])
   return (accepted as Accepted & { kind: 'new' }).job
 }
 
 /** Ids of jobs in the order of `facts`, accepted in one transaction. */
-export async function acceptAll(journal: Journal, facts: Partial<Job>[]): Promise<string[]> {
-  const jobs = facts.map(newJob)
-  await journal.accept(jobs.map((job) => ({ job, begin: false })))
-  return jobs.map(({ id }) => id)
+export async function acceptAll(journal: Journal, facts: Partial<AcceptRequest>[]): Promise<string[]> {
+  const requests = facts.map(request)
+  await journal.accept(requests)
+  return requests.map(({ id }) => id)
 }
 
 /** What `look` returns, as soon as it is something. */

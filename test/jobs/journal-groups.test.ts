@@ -15,7 +15,7 @@ import {
   type JournalRequest,
   toAcceptRow,
 } from '../../src/jobs/journal-protocol.ts'
-import { newJob } from './jobs.ts'
+import { request } from './jobs.ts'
 
 type Asked = [operation: JournalOperation, ...args: unknown[]]
 
@@ -49,8 +49,7 @@ function rig(t: Test): Rig {
 }
 
 const accept = (payload: string, id?: string): Asked => {
-  const job = newJob({ ...(id !== undefined && { id }), payload })
-  return ['accept', [toAcceptRow({ job, begin: true })]]
+  return ['accept', [toAcceptRow(request({ ...(id !== undefined && { id }), payload, begin: true }))]]
 }
 const get = (id: string): Asked => ['get', id]
 const finish = (id: string, outcome: JobOutcome): Asked => ['finish', id, 1, outcome]
@@ -79,8 +78,8 @@ t.test('without room casts are refused, reads go on, and outcomes wait until the
   setRoom(true)
   const written = commit(get('first'), accept('5', 'fifth'), get('third'))
   t.match(written.slice(0, 2), [
-    [3, { id: 'first', state: 'succeeded' }],
-    [6, { id: 'second', state: 'succeeded' }],
+    [3, true],
+    [6, true],
   ])
   const answers = new Map(written.map(([id, value]) => [id, value as Job | undefined]))
   t.equal(answers.size, 5, 'each is answered once')

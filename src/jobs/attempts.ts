@@ -1,0 +1,198 @@
+/**
+ * Attempts between being on disk as begun and their end: each is handed to its service's queue, and what becomes of it
+ * is recorded (P3).
+ */
+import { hasCode, ThreadplaneError } from '../errors.ts'
+import { METHOD_DEFAULTS } from '../options.ts'
+import { QueuedMethod } from '../service/queued-method.ts'
+import type { ServiceLog } from '../service/service.ts'
+import { type Job, type JobError, SERVER_ENDED, toJobError } from './job.ts'
+import type { JobStore, OpenAttempt } from './job-store.ts'
+import type { Lane } from './lane.ts'
+
+/** A cast that ends so soon after it was handed on lets the window grow by one. */
+const SOON_MS = 100
+/** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
+const GIVE_BACK_AFTER_MS = 1_000
+
+export const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
+
+export interface AttemptsSettings {
+  store: JobStore
+  log: ServiceLog
+  /** A job has its outcome. */
+  onFinished: (id: string) => void
+  /** A job waits again. */
+  onWaiting: (service: string) => void
+}
+
+interface InFlight {
+  lane: Lane
+  attempt: OpenAttempt
+  queued: QueuedMethod
+  /** When, in milliseconds of the monotonic clock. */
+  handedAt: number
+  cancelled: boolean
+}
+
+export class Attempts {
+  readonly #settings: AttemptsSettings
+  /** By the id of their job: the last one of each. */
+  readonly #inFlight = new Map<string, InFlight>()
+
+  constructor(settings: AttemptsSettings) {
+    this.#settings = settings
+  }
+
+  /** Queues the method of an attempt that is on disk. */
+  hand(lane: Lane, attempt: OpenAttempt): void {
+    const { id } = attempt
+    const queued = this.#queuedMethod(lane, attempt)
+    // The store may have handed it out anew before it was heard here that the attempt before has ended there.
+    const cancelled = this.#inFlight.get(id)?.cancelled ?? false
+    const inFlight: InFlight = { lane, attempt, queued, handedAt: performance.now(), cancelled }
+    this.#inFlight.set(id, inFlight)
+    lane.inFlight += 1
+    lane.bytes += attempt.payload.length
+    queued.whenSettled((error, result) => void this.#ended(inFlight, error, result as string))
+    if (cancelled) return queued.cancel()
+    try {
+      lane.service.methodQueue.enqueue(queued)
+    } catch (error) {
+      queued.fail(error as ThreadplaneError)
+    }
+  }
+
+  #queuedMethod({ service }: Lane, attempt: OpenAttempt): QueuedMethod {
+    const { id, number, method, payload, priority, traceparent } = attempt
+    const { store } = this.#settings
+    return new QueuedMethod({
+      service: service.name,
+      method,
+      payload,
+      kind: 'cast',
+      format: 'json',
+      job: { id, attempt: number, ...(traceparent !== null && { traceparent }) },
+      bytes: payload.length,
+      priority,
+      // New code may no longer have the method: the thread will say so.
+      timeoutMs: this.#methodOptions(service, method).timeoutMs,
+      alone: isSuspect(attempt),
+      onProgress: (fraction, note) => store.progress(id, number, { fraction, ...(note !== undefined && { note }) }),
+    })
+  }
+
+  /** An attempt is seen once it has begun in its thread. */
+  view(job: Job): Job {
+    const queued = this.#inFlight.get(job.id)?.queued
+    if (job.state !== 'running' || queued === undefined || queued.settled || queued.begun) return job
+    const history = job.history.slice(0, -1)
+    const startedAt = history.length === 0 ? null : job.startedAt
+    return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
+  }
+
+  /** True if there was one of that job, and it is told. */
+  cancel(id: string): boolean {
+    const inFlight = this.#inFlight.get(id)
+    if (inFlight === undefined) return false
+    inFlight.cancelled = true
+    inFlight.queued.cancel()
+    return true
+  }
+
+  async #ended(inFlight: InFlight, error: ThreadplaneError | undefined, result: string): Promise<void> {
+    const { lane, attempt } = inFlight
+    const { id } = attempt
+    const { store, log, onFinished } = this.#settings
+    // A handler that throws has ended as well; a thread that dies, or a time that passes, is another matter.
+    const hasRun = error === undefined || error.code === 'METHOD_FAILED'
+    if (hasRun && performance.now() - inFlight.handedAt < SOON_MS) lane.widen()
+    try {
+      if (error === undefined) {
+        lane.service.counts.succeeded += 1
+        if (await store.finish(id, attempt.number, { state: 'succeeded', result })) onFinished(id)
+      } else {
+        const attempts = await this.#recordFailure(inFlight, error)
+        // Cancelled while it was written that it waits again. From here it has landed in the same turn, or is cancelled.
+        if (attempts !== undefined && inFlight.cancelled) {
+          if (await store.finish(id, attempts, { state: 'cancelled', error: CANCELLED })) onFinished(id)
+        }
+      }
+    } catch (error) {
+      log.error({ err: error, jobId: id }, 'the outcome of a job could not be kept')
+    } finally {
+      if (this.#inFlight.get(id) === inFlight) this.#inFlight.delete(id)
+      lane.inFlight -= 1
+      lane.bytes -= attempt.payload.length
+      lane.pump()
+    }
+  }
+
+  /** Keeps how an attempt has ended. If the job waits again: the attempts it has had. */
+  async #recordFailure(
+    { lane: { service }, attempt, queued }: InFlight,
+    error: ThreadplaneError,
+  ): Promise<number | undefined> {
+    const { store, log, onFinished, onWaiting } = this.#settings
+    const { id, number, maxAttempts, method } = attempt
+    // It never began: the service stopped, or its queue was full.
+    if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) {
+      await store.release(id, number)
+      onWaiting(service.name)
+      return number - 1
+    }
+    const jobError = toJobError(error)
+    if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
+      const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
+      const { started = false } = error.facts
+      if (!started) await store.release(id, number)
+      if (await store.finish(id, started ? number : number - 1, { state, error: jobError })) onFinished(id)
+      return undefined
+    }
+    // Of several that ran in a thread that died, each may be innocent: none is failed for it before it has run alone.
+    if (error.retryable && (number < maxAttempts || queued.diedInCompany)) {
+      const { backoffMs, backoffMaxMs } = this.#methodOptions(service, method)
+      // Half of it is jitter, so that what failed together does not come back together.
+      const delayMs = Math.min(backoffMs * 2 ** (number - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
+      service.counts.retried += 1
+      await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
+      onWaiting(service.name)
+      return number
+    }
+    service.counts.failed += 1
+    log.error({ err: error, service: service.name, method, jobId: id, attempts: number }, 'a cast failed')
+    if (await store.finish(id, number, { state: 'failed', error: jobError })) onFinished(id)
+    return undefined
+  }
+
+  #methodOptions({ contract }: Lane['service'], method: string) {
+    return contract.description?.methods[method]?.options ?? METHOD_DEFAULTS
+  }
+
+  /** Those that have waited past their `ttlMs` expire. */
+  expire(): void {
+    const now = Date.now()
+    for (const { queued, attempt } of this.#inFlight.values()) {
+      if (attempt.expiresAt === null || now < attempt.expiresAt || queued.begun) continue
+      queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
+    }
+  }
+
+  /** What waits in a thread behind methods that take their time waits on disk instead, with no attempt counted. */
+  giveBack(): void {
+    const since = performance.now() - GIVE_BACK_AFTER_MS
+    for (const { lane, queued, handedAt } of this.#inFlight.values()) {
+      if (queued.settled || queued.begun || queued.isNext || handedAt > since) continue
+      lane.narrow()
+      queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')
+    }
+  }
+}
+
+/**
+ * Did the attempt before this one end with its thread? Then this one is to harm nobody, and nobody it. The end of the
+ * server tells nothing of a job: one at a time, what ran then would hold up all the others after every restart.
+ */
+function isSuspect({ lastError }: OpenAttempt): boolean {
+  return lastError?.code === 'THREAD_DIED' && lastError.message !== SERVER_ENDED.message
+}
