@@ -29,8 +29,8 @@ export interface Column<Sample> {
   under?: string
 }
 
-/** Rounds before the first that counts: compilers warm up, files grow to their size. */
-const WARM_UPS = 1
+/** Rounds before the first that counts: it takes seconds of load until all that is hot is compiled, the more the more there is. */
+const WARM_UPS = 4
 
 export async function takeTurns<Sample>(
   contestants: readonly Contestant<Sample>[],
