@@ -1,11 +1,13 @@
 /** Call: the response is the result. */
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
+import { bytesOf, readBytes, sendBytes } from './byte-body.ts'
 import { durableCall } from './durable-call.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './headers.ts'
 import { accepted, IdempotencyHeader, Payload, payloadOf, REFUSALS, TraceHeader } from './schemas/invocation.ts'
@@ -28,7 +30,19 @@ const CallHeaders = Type.Object({
   ...TraceHeader,
 })
 
+type CallRequest = FastifyRequest<{ Params: { service: string; method: string } }>
+
 export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (app, { registry, dispatcher }) => {
+  // What is no JSON is bytes, if the method takes them; of a service not described yet that is seen later.
+  app.removeContentTypeParser('*')
+  app.addContentTypeParser('*', async (request: FastifyRequest, body: IncomingMessage) => {
+    if (request.headers['content-length'] === '0') return undefined
+    const { service, method } = (request as CallRequest).params
+    const { contract } = registry.get(service)
+    if (contract.description !== undefined) contract.checkMediaType(method, request.headers['content-type'])
+    return readBytes(request, body)
+  })
+
   app.post('/services/:service/call/:method', {
     schema: {
       operationId: 'call',
@@ -38,7 +52,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
       headers: CallHeaders,
       body: Payload,
       response: {
-        200: Type.Unknown({ description: 'What the method returned' }),
+        200: Type.Unknown({ description: 'What the method returned: JSON, or its bytes' }),
         202: accepted('With `Prefer: respond-async`: the job, which goes on'),
         ...problems(
           ...REFUSALS,
@@ -67,7 +81,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
 
   function call(
     service: SupervisedService,
-    request: FastifyRequest<{ Params: { method: string } }>,
+    request: CallRequest,
     reply: FastifyReply,
     timeoutMs: number | undefined,
   ): void {
@@ -83,15 +97,18 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
         return
       }
     }
-    const queued = service.call(request.params.method, {
-      payload: payloadOf(request),
+    const { method } = request.params
+    const { inputBytes, outputBytes } = service.contract.method(method)
+    const queued = service.call(method, {
+      payload: inputBytes === undefined ? payloadOf(request) : bytesOf(request),
       text: request.bodyText,
       timeoutMs,
       traceparent: traceparent(headers),
     })
-    queued.whenSettled((error, json) => {
-      if (error === undefined) reply.type('application/json; charset=utf-8').send(json)
-      else reply.send(error)
+    queued.whenSettled((error, result) => {
+      if (error !== undefined) reply.send(error)
+      else if (result instanceof Uint8Array) sendBytes(reply, result, outputBytes)
+      else reply.type('application/json; charset=utf-8').send(result)
     })
     reply.raw.on('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
   }

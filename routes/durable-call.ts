@@ -8,6 +8,7 @@ import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Job } from '../src/jobs/job.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
+import { sendBytes } from './byte-body.ts'
 import { type Preference, traceparent } from './headers.ts'
 import { acceptedJob, idempotencyOf } from './idempotency.ts'
 import { payloadOf } from './schemas/invocation.ts'
@@ -23,7 +24,11 @@ export async function durableCall(
   reply: FastifyReply,
 ): Promise<void> {
   const { method } = request.params
-  const timeoutMs = requestTimeoutMs ?? service.contract.method(method).options.timeoutMs
+  const {
+    options: { timeoutMs: ofMethod },
+    outputBytes,
+  } = service.contract.method(method)
+  const timeoutMs = requestTimeoutMs ?? ofMethod
   const payload = payloadOf(request)
   service.contract.validate(method, payload)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
@@ -39,7 +44,10 @@ export async function durableCall(
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
   const job = await dispatcher.wait(id, respondAsync ? (waitSeconds ?? 0) * 1_000 : timeoutMs, gone.signal)
-  if (job.state === 'succeeded') reply.type('application/json; charset=utf-8').serializer(String).send(job.result)
+  if (job.state === 'succeeded' && outputBytes !== undefined) {
+    sendBytes(reply, Buffer.from(JSON.parse(job.result as string) as string, 'base64'), outputBytes)
+  } else if (job.state === 'succeeded')
+    reply.type('application/json; charset=utf-8').serializer(String).send(job.result)
   else if (job.error !== null) throw jobFailure(job)
   else if (respondAsync) reply.code(202).header('location', `/v1/jobs/${id}`).send(jobView(job))
   else throw new ThreadplaneError('DEADLINE_EXCEEDED', `no result within ${timeoutMs} ms; the job goes on`, about(job))

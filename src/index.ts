@@ -22,6 +22,7 @@ export {
 export { ServiceWorker, type ServiceWorkerOptions } from './service/service-worker.ts'
 export { WorkerProcess } from './service/worker-process.ts'
 export { WorkerThread } from './service/worker-thread.ts'
+export { type BytesOptions, bytes } from './thread/bytes.ts'
 export {
   defineService,
   type MethodContext,

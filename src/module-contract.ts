@@ -3,6 +3,7 @@
  * data folder, from a short-lived thread, or from each thread that starts (P1).
  */
 import { isDeepStrictEqual } from 'node:util'
+import { BytePayload, takesType } from './byte-payload.ts'
 import { ThreadplaneError } from './errors.ts'
 import type { ResolvedServiceOptions } from './options.ts'
 import { PayloadValidator } from './payload-validator.ts'
@@ -23,6 +24,7 @@ export interface ModuleContractSettings {
 
 /** How soon a client may try again at a module that nobody is about to ask what it is. */
 const RETRY_AFTER_SECONDS = 5
+const JSON_ONLY = "send application/json (with curl: -H 'content-type: application/json')"
 
 export class ModuleContract {
   description: ServiceDescription | undefined
@@ -123,12 +125,41 @@ export class ModuleContract {
     throw new ThreadplaneError('METHOD_NOT_FOUND', detail, { service })
   }
 
-  /** With the widened schema: what only the thread can refuse passes. @throws VALIDATION_FAILED */
+  /**
+   * With the widened schema: what only the thread can refuse passes.
+   * @throws VALIDATION_FAILED; UNSUPPORTED_MEDIA_TYPE if the method takes bytes
+   */
   validate(method: string, payload: unknown): void {
+    const { name: service } = this.#settings
+    if (payload instanceof BytePayload) this.checkMediaType(method, payload.contentType)
+    const types = this.description?.methods[method]?.inputBytes?.types
+    if (types !== undefined) {
+      const detail = `${service}.${method} takes bytes (${types.join(', ')}) as the body of a call; no JSON, and no job`
+      throw new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', detail, { service, method })
+    }
     const errors = this.#validators.get(method)?.validate(payload)
     if (errors === undefined) return
-    const { name: service } = this.#settings
     const detail = `the payload of ${service}.${method} was refused`
     throw new ThreadplaneError('VALIDATION_FAILED', detail, { service, method, errors })
+  }
+
+  /** Does a method take bytes of this type? Asked before they are read. @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE */
+  checkMediaType(method: string, contentType: string | undefined): void {
+    const { inputBytes } = this.method(method)
+    if (inputBytes !== undefined && takesType(inputBytes, contentType)) return
+    const { name: service } = this.#settings
+    const takes = inputBytes === undefined ? JSON_ONLY : `${service}.${method} takes ${inputBytes.types.join(', ')}`
+    const detail = `the content type is ${contentType ?? 'none'}: ${takes}`
+    throw new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', detail, { service, method })
+  }
+
+  /** @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE */
+  checkBytes(method: string, { contentType, size }: BytePayload): void {
+    this.checkMediaType(method, contentType)
+    const { maxBytes = size } = this.method(method).inputBytes ?? {}
+    if (size <= maxBytes) return
+    const { name: service } = this.#settings
+    const detail = `${service}.${method} takes at most ${maxBytes} bytes; these are ${size}`
+    throw new ThreadplaneError('PAYLOAD_TOO_LARGE', detail, { service, method })
   }
 }

@@ -25,11 +25,25 @@ export interface MethodDescription {
   widenedInput?: JsonSchema
   /** JSON Schema of the result; absent where any JSON may come. */
   output?: JsonSchema
+  /** It takes bytes, and no JSON. */
+  inputBytes?: BytesDescription
+  /** It returns bytes, and no JSON. */
+  outputBytes?: BytesDescription
   options: ResolvedMethodOptions
 }
 
-/** How a payload goes and a result comes back: JSON text for HTTP, a structured clone for callers in the process. */
-export type ResultFormat = 'json' | 'clone'
+export interface BytesDescription {
+  /** Media types that are taken, or the one that is sent. */
+  types: string[]
+  maxBytes?: number
+}
+
+/**
+ * How a payload goes and a result comes back: JSON text for a job; the same, or bytes where the method says so, for the
+ * body of an HTTP answer; a structured clone for callers in the process. Bytes are transferred, but for a job, which
+ * keeps them as Base64.
+ */
+export type ResultFormat = 'json' | 'body' | 'clone'
 
 /** What a handler is told about its job. A call has an id of its own too. */
 export interface JobContext {
@@ -63,10 +77,14 @@ export interface RunMessage {
   slot: number
   sequence: number
   method: string
-  /** JSON text where the format is `json`. */
+  /** JSON text unless the format is `clone`; or bytes, in a buffer of their own. */
   payload: unknown
   format: ResultFormat
   job: JobContext
+  /** Of bytes, if a client has said it. */
+  contentType?: string | undefined
+  /** The buffer of the payload, which goes with it. */
+  transfer?: ArrayBuffer | undefined
 }
 export interface AbortMessage {
   type: 'abort'
@@ -102,6 +120,8 @@ export interface ResultMessage {
   slot: number
   sequence: number
   value: unknown
+  /** The buffer of the value, which goes with it. */
+  transfer?: ArrayBuffer | undefined
 }
 export interface FailureMessage {
   type: 'failure'

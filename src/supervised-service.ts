@@ -2,6 +2,7 @@
  * A registered service: its module, its desired state, and its threads over one method queue.
  * Everything a client does to a service goes through here.
  */
+import { BytePayload } from './byte-payload.ts'
 import { ThreadplaneError } from './errors.ts'
 import type { CrashKind } from './protocol.ts'
 import { QueuedMethod } from './service/queued-method.ts'
@@ -13,8 +14,9 @@ import { uuidv7 } from './uuidv7.ts'
 import { within } from './within.ts'
 
 export interface CallRequest {
+  /** A `BytePayload`, or what the JSON says. */
   payload: unknown
-  /** The same as JSON text, which is what goes to the thread. */
+  /** The JSON, which is what goes to the thread. */
   text: string
   /** Milliseconds from now. Default: the method's `timeoutMs`. */
   timeoutMs?: number | undefined
@@ -102,21 +104,23 @@ export class SupervisedService extends ReplaceableService {
   }
 
   /**
-   * Queues a call. It settles with the result as JSON text.
-   * @throws METHOD_NOT_FOUND, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
+   * Queues a call. It settles with the result: JSON text, or bytes.
+   * @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
    */
   call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): QueuedMethod {
     const { options } = this.contract.method(method)
     if (!this.#mayRun()) throw this.#notRunning(method)
-    this.contract.validate(method, payload)
+    const isBytes = payload instanceof BytePayload
+    if (isBytes) this.contract.checkBytes(method, payload)
+    else this.contract.validate(method, payload)
     const queued = new QueuedMethod({
       service: this.name,
       method,
-      payload: text,
+      payload: isBytes ? payload : text,
       kind: 'call',
-      format: 'json',
+      format: 'body',
       job: { id: uuidv7(), attempt: 1, ...(traceparent !== undefined && { traceparent }) },
-      bytes: text.length,
+      bytes: isBytes ? payload.size : text.length,
       priority: options.priority,
       timeoutMs: options.timeoutMs,
     })

@@ -13,6 +13,7 @@ type RunTuple = [
   jobId: string,
   attempt: number,
   traceparent: string | undefined,
+  contentType: string | undefined,
 ]
 type ResultTuple = [slot: number, sequence: number, value: unknown]
 
@@ -21,17 +22,18 @@ export type ThreadWire = ResultTuple | Exclude<ThreadMessage, { type: 'result' }
 
 export function packControl(message: ControlMessage): ControlWire {
   if (message.type !== 'run') return message
-  const { slot, sequence, method, payload, format, job } = message
-  return [slot, sequence, method, payload, format, job.id, job.attempt, job.traceparent]
+  const { slot, sequence, method, payload, format, job, contentType } = message
+  return [slot, sequence, method, payload, format, job.id, job.attempt, job.traceparent, contentType]
 }
 
 export function unpackControl(wire: ControlWire): ControlMessage {
   return Array.isArray(wire) ? toRunMessage(wire) : wire
 }
 
-function toRunMessage([slot, sequence, method, payload, format, id, attempt, traceparent]: RunTuple): RunMessage {
+function toRunMessage(wire: RunTuple): RunMessage {
+  const [slot, sequence, method, payload, format, id, attempt, traceparent, contentType] = wire
   const job: JobContext = traceparent === undefined ? { id, attempt } : { id, attempt, traceparent }
-  return { type: 'run', slot, sequence, method, payload, format, job }
+  return { type: 'run', slot, sequence, method, payload, format, job, contentType }
 }
 
 export function packThread(message: ThreadMessage): ThreadWire {
@@ -43,3 +45,38 @@ export function unpackThread(wire: ThreadWire): ThreadMessage {
   const [slot, sequence, value] = wire
   return { type: 'result', slot, sequence, value }
 }
+
+/** The buffers that go with messages, and are gone on this side. */
+export function transfersOf(messages: readonly (ControlMessage | ThreadMessage)[]): ArrayBuffer[] {
+  const buffers: ArrayBuffer[] = []
+  for (const message of messages) {
+    if ((message.type === 'run' || message.type === 'result') && message.transfer !== undefined) {
+      buffers.push(message.transfer)
+    }
+  }
+  return buffers
+}
+
+/** Bytes in a buffer of their own, which may be transferred: the same, unless they are a part of something larger. */
+export function inOwnBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) return bytes as Uint8Array<ArrayBuffer>
+  const own = Buffer.allocUnsafeSlow(byteLength)
+  own.set(bytes)
+  return own
+}
+
+/** What a channel between processes has read: bytes are parts of all it has read, of which a thread is sent no more. */
+export function withOwnBytes(wires: readonly ControlWire[]): { wires: ControlWire[]; transfers: ArrayBuffer[] } {
+  const transfers: ArrayBuffer[] = []
+  const own = wires.map((wire) => {
+    if (!Array.isArray(wire) || !(wire[PAYLOAD] instanceof Uint8Array)) return wire
+    const payload = inOwnBuffer(wire[PAYLOAD])
+    transfers.push(payload.buffer)
+    return wire.with(PAYLOAD, payload) as RunTuple
+  })
+  return { wires: own, transfers }
+}
+
+/** Where it is in a RunTuple. */
+const PAYLOAD = 3

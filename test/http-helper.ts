@@ -40,6 +40,7 @@ export interface RequestOptions {
 export interface Answer {
   status: number
   headers: IncomingHttpHeaders
+  bytes: Buffer
   text: string
   // biome-ignore lint/suspicious/noExplicitAny: what is answered is looked at by the test
   json: any
@@ -185,7 +186,8 @@ export function request(port: number, method: string, path: string, options: Req
   const body = json === undefined ? options.body : JSON.stringify(json)
   const headers = {
     ...(json !== undefined && { 'content-type': 'application/json' }),
-    ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
+    ...(body !== undefined &&
+      options.headers?.['transfer-encoding'] === undefined && { 'content-length': Buffer.byteLength(body) }),
     ...options.headers,
   }
   const answered = new Promise<Answer>((resolve, reject) => {
@@ -193,16 +195,15 @@ export function request(port: number, method: string, path: string, options: Req
     const sent = httpRequest({ host: '127.0.0.1', port, method, path, headers, agent, ...(signal && { signal }) })
     sent.on('error', reject)
     sent.on('response', (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk) => {
-        text += chunk
-      })
+      const pieces: Buffer[] = []
+      response.on('data', (piece) => pieces.push(piece))
       response.on('error', reject)
       response.on('end', () => {
+        const bytes = Buffer.concat(pieces)
+        const text = bytes.toString()
         const isJson = /json/.test(response.headers['content-type'] ?? '')
         const { statusCode: status = 0, headers: got } = response
-        resolve({ status, headers: got, text, json: isJson && text !== '' ? JSON.parse(text) : undefined })
+        resolve({ status, headers: got, bytes, text, json: isJson && text !== '' ? JSON.parse(text) : undefined })
       })
     })
     sent.end(body)

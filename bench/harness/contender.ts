@@ -26,6 +26,8 @@ export interface ContenderOptions {
 
 export interface Question {
   body: string
+  /** Default: JSON. */
+  contentType?: string
   isAnswer: (text: string) => boolean
 }
 
@@ -80,9 +82,9 @@ export class Contender {
 
   /** Asks it a question whose answer is known; what is wrong with the answer, if anything is. */
   async ask(): Promise<string | undefined> {
-    const { body, isAnswer } = this.#question()
+    const { body, contentType = 'application/json', isAnswer } = this.#question()
     try {
-      const headers = { 'content-type': 'application/json' }
+      const headers = { 'content-type': contentType }
       const signal = AbortSignal.timeout(ANSWER_WITHIN_MS)
       const response = await fetch(this.url, { method: 'POST', headers, body, signal })
       const text = await response.text()

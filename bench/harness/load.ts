@@ -30,13 +30,15 @@ export class Load {
   readonly #folder = mkdtempSync(join(tmpdir(), 'threadplane-load-'))
   readonly #body = join(this.#folder, 'body')
   readonly #prefix: readonly string[]
+  readonly #contentType: string
 
   /** Requests answered with success so far, by URL. */
   readonly answered = new Map<string, number>()
 
   /** @param prefix of its command line, such as `taskset -c 1` */
-  constructor(prefix: readonly string[], body = '{"a":2,"b":3}') {
+  constructor(prefix: readonly string[], body = '{"a":2,"b":3}', contentType = 'application/json') {
     this.#prefix = prefix
+    this.#contentType = contentType
     writeFileSync(this.#body, body)
     if (WRK !== undefined) return
     installPeers()
@@ -56,14 +58,15 @@ export class Load {
   async #withWrk(url: string, seconds: number): Promise<Measured> {
     const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '-s', `${BENCH}harness/post.lua`]
     const [command, ...args] = [...this.#prefix, 'wrk', ...options, url]
-    const { stdout } = await run(command, args, { env: { ...process.env, BENCH_BODY: this.#body } })
+    const asked = { BENCH_BODY: this.#body, BENCH_TYPE: this.#contentType }
+    const { stdout } = await run(command, args, { env: { ...process.env, ...asked } })
     const told = JSON.parse(stdout.trim().split('\n').at(-1) as string) as Record<string, number>
     const { answers = 0, refused = 0, broken = 0, seconds: took = 0, p99Ms = 0 } = told
     return { requests: answers - refused, failed: refused + broken, seconds: took, p99Ms }
   }
 
   async #autocannon(url: string, seconds: number): Promise<Measured> {
-    const request = ['-m', 'POST', '-H', 'content-type=application/json', '-i', this.#body]
+    const request = ['-m', 'POST', '-H', `content-type=${this.#contentType}`, '-i', this.#body]
     const options = ['--json', '--no-progress', '-c', String(CONNECTIONS), '-d', String(seconds)]
     const program = [process.execPath, `${PEERS}node_modules/autocannon/autocannon.js`]
     const [command, ...args] = [...this.#prefix, ...program, ...options, ...request, url]

@@ -2,7 +2,7 @@
 local file = io.open(os.getenv('BENCH_BODY'), 'rb')
 wrk.method = 'POST'
 wrk.body = file:read('*a')
-wrk.headers['Content-Type'] = 'application/json'
+wrk.headers['Content-Type'] = os.getenv('BENCH_TYPE')
 file:close()
 
 function done(summary, latency)

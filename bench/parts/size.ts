@@ -1,4 +1,4 @@
-/** What a call costs by the size of its payload, a tenth of which comes back, against the same inline. */
+/** What a call costs by the size of its payload, a tenth of which comes back, against the same inline: as JSON, and as bytes. */
 import { join } from 'node:path'
 import type { Question } from '../harness/contender.ts'
 import { describeLoad, Load } from '../harness/load.ts'
@@ -8,42 +8,66 @@ import type { Settings } from '../harness/settings.ts'
 import { inFolder, threadplane, WORKERS } from '../harness/threadplane.ts'
 import { columns, loadInTurns, startAll, stopAll } from '../harness/under-load.ts'
 
-const SIZES = [100, 1_000, 10_000, 100_000, 1_000_000] as const
 const INLINE = 'fastify inline'
-const EMPTY = JSON.stringify({ text: '' })
+
+/** What is sent: the same method twice, once of JSON and once of bytes. */
+interface Kind {
+  section: string
+  method: string
+  sizes: readonly number[]
+  questionOf: (bytes: number) => Question
+}
+
+const KINDS: readonly Kind[] = [
+  { section: 'call of', method: 'tenth', sizes: [100, 1_000, 10_000, 100_000, 1_000_000], questionOf: jsonOf },
+  { section: 'binary call of', method: 'tenthOfBytes', sizes: [10_000, 1_000_000], questionOf: bytesOf },
+]
 
 export async function size(settings: Settings): Promise<void> {
-  await inFolder(async (folder) => {
-    const pinned = pins('both cores')
-    const report = new Report('size', settings, [], { load: describeLoad() })
-    let asked = questionOf(SIZES[0])
-    const common = { prefix: pinned.servers, question: () => asked }
-    const workers = `${WORKERS}sized`
-    const started = await startAll(
-      [
-        { ...common, name: INLINE, program: 'inline-cut.js', path: '/tenth' },
-        threadplane({ ...common, path: '/v1/services/cut/call/tenth', data: join(folder, 'data'), workers }),
-      ],
-      [INLINE, 'threadplane'],
-    )
-    try {
-      for (const bytes of SIZES) {
-        asked = questionOf(bytes)
-        const load = new Load(pinned.load, asked.body)
-        const turns = await loadInTurns(started.contenders, load, settings)
-        load.close()
-        report.add(`call of ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
-      }
-      report.write()
-    } finally {
-      await stopAll(started.contenders)
+  const report = new Report('size', settings, [], { load: describeLoad() })
+  for (const kind of KINDS) await inFolder((folder) => measure(kind, folder, settings, report))
+  report.write()
+}
+
+async function measure(kind: Kind, folder: string, settings: Settings, report: Report): Promise<void> {
+  const { section, method, sizes, questionOf } = kind
+  const pinned = pins('both cores')
+  let asked = questionOf(sizes[0] as number)
+  const common = { prefix: pinned.servers, question: () => asked }
+  const workers = `${WORKERS}sized`
+  const started = await startAll(
+    [
+      { ...common, name: INLINE, program: 'inline-cut.js', path: `/${method}` },
+      threadplane({ ...common, path: `/v1/services/cut/call/${method}`, data: join(folder, 'data'), workers }),
+    ],
+    [INLINE, 'threadplane'],
+  )
+  try {
+    for (const bytes of sizes) {
+      asked = questionOf(bytes)
+      const load = new Load(pinned.load, asked.body, asked.contentType)
+      const turns = await loadInTurns(started.contenders, load, settings)
+      load.close()
+      report.add(`${section} ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
     }
-  })
+  } finally {
+    await stopAll(started.contenders)
+  }
 }
 
 /** A body of exactly so many bytes. */
-function questionOf(bytes: number): Question {
-  const text = 'threadplane '.repeat(bytes / 10).slice(0, bytes - EMPTY.length)
+function jsonOf(bytes: number): Question {
+  const text = textOf(bytes - JSON.stringify({ text: '' }).length)
   const answer = JSON.stringify({ text: text.slice(0, text.length / 10) })
   return { body: JSON.stringify({ text }), isAnswer: (given) => given === answer }
+}
+
+function bytesOf(bytes: number): Question {
+  const body = textOf(bytes)
+  const answer = body.slice(0, bytes / 10)
+  return { body, contentType: 'application/octet-stream', isAnswer: (given) => given === answer }
+}
+
+function textOf(length: number): string {
+  return 'threadplane '.repeat(length / 10).slice(0, length)
 }

@@ -102,6 +102,8 @@ const MethodView = Type.Object({
   description: Type.Optional(Type.String()),
   input: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
   output: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
+  takes: Type.Optional(Type.Array(Type.String(), { description: 'Media types of its input; absent: JSON' })),
+  returns: Type.Optional(Type.String({ description: 'Media type of its output; absent: JSON' })),
   timeoutMs: Type.Integer(),
   maxAttempts: Type.Integer(),
   backoffMs: Type.Integer(),
@@ -194,6 +196,8 @@ export function methodList(service: SupervisedService): Static<typeof MethodList
       ...(method.description !== undefined && { description: method.description }),
       input: method.input ?? null,
       output: method.output ?? null,
+      ...(method.inputBytes !== undefined && { takes: method.inputBytes.types }),
+      ...(method.outputBytes !== undefined && { returns: method.outputBytes.types[0] as string }),
       ...method.options,
     })),
   }

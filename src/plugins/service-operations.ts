@@ -1,5 +1,5 @@
 /** The operations of one service in the OpenAPI document: `call…` and `cast…` for each of its methods. */
-import type { JsonSchema, MethodDescription, ServiceDescription } from '../protocol.ts'
+import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../protocol.ts'
 
 interface Operation {
   operationId: string
@@ -29,9 +29,12 @@ export function addServiceOperations(
   })
   for (const [method, methodDescription] of Object.entries(description.methods)) {
     const name = pascalCase(service) + pascalCase(method)
-    const input = addSchema(document, `${name}Input`, methodDescription.input)
-    const output = addSchema(document, `${name}Output`, methodDescription.output)
-    for (const kind of ['call', 'cast'] as const) {
+    const { input, output, inputBytes, outputBytes } = methodDescription
+    const takes = contentOf(inputBytes, inputBytes ? input : addSchema(document, `${name}Input`, input))
+    const returns = contentOf(outputBytes, outputBytes ? output : addSchema(document, `${name}Output`, output))
+    // Bytes are no job.
+    const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
+    for (const kind of kinds) {
       const generic = document.paths[GENERIC[kind]]?.post as Operation
       const parameters = (generic.parameters as { in: string }[] | undefined)?.filter((one) => one.in !== 'path') ?? []
       document.paths[`/v1/services/${service}/${kind}/${method}`] = {
@@ -40,17 +43,20 @@ export function addServiceOperations(
           tags: [tag],
           summary: summary(kind, service, method, methodDescription),
           ...(parameters.length > 0 && { parameters }),
-          requestBody: { required: true, content: { 'application/json': { schema: input } } },
+          requestBody: { required: true, content: takes },
           responses: {
             ...generic.responses,
-            ...(kind === 'call' && {
-              200: { description: 'The result', content: { 'application/json': { schema: output } } },
-            }),
+            ...(kind === 'call' && { 200: { description: 'The result', content: returns } }),
           },
         },
       }
     }
   }
+}
+
+function contentOf(bytes: BytesDescription | undefined, schema = {}): Record<string, { schema: object }> {
+  const { types = ['application/json'] } = bytes ?? {}
+  return Object.fromEntries(types.map((type) => [type, { schema }]))
 }
 
 function summary(kind: 'call' | 'cast', service: string, method: string, { description }: MethodDescription): string {

@@ -10,7 +10,7 @@ import type { FromProcess, LaunchMessage, ToProcess } from '../process-protocol.
 import type { StartMessage, ThreadData } from '../protocol.ts'
 import { Heartbeat } from '../shared-memory.ts'
 import { readStack } from '../stack/thread-stack.ts'
-import type { ControlWire, ThreadWire } from '../wire.ts'
+import { type ThreadWire, withOwnBytes } from '../wire.ts'
 import { watchMemory } from './watch-memory.ts'
 
 /** How often the control thread is told what it would otherwise see in shared memory, in milliseconds. */
@@ -73,7 +73,8 @@ function launch({ service, module, limits }: LaunchMessage): void {
         // It may be told to beat more often, so that a hang is noticed sooner.
         reporting = setInterval(report, Math.min(REPORT_EVERY_MS, start.beatEveryMs))
       }
-      thread.postMessage(message satisfies ControlWire[])
+      const { wires, transfers } = withOwnBytes(message)
+      thread.postMessage(wires, transfers)
     } else if (message.type === 'stack') void readStack(thread.threadId).then((stack) => tell({ type: 'stack', stack }))
     else void thread.terminate()
   }

@@ -4,6 +4,7 @@
  */
 import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
+import { BytePayload } from '../byte-payload.ts'
 import type { ControlMessage, FailureMessage, MethodFailure, ProgressMessage, ResultMessage } from '../protocol.ts'
 import { nextSequence, type Slots } from '../slots.ts'
 import type { Consumer, MethodQueue } from './method-queue.ts'
@@ -75,8 +76,7 @@ export class Handoff implements Consumer, Place {
     method.place = this
     if (method.alone) this.#alone = method
     this.#options.slots.hand(slot, sequence)
-    const { payload, format, job } = method
-    this.#outbox.push({ type: 'run', slot, sequence, method: method.method, payload, format, job })
+    this.#outbox.push(runMessage(method))
     this.#sweeper ??= setInterval(this.#sweep, SWEEP_EVERY_MS)
   }
 
@@ -208,6 +208,23 @@ export class Handoff implements Consumer, Place {
   /** When a method that still runs becomes its thread's fault. */
   #blamedAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {
     return Math.min(begunAt + timeoutMs, cancelledAt) + this.#options.cancelGraceMs()
+  }
+}
+
+function runMessage({ slot, sequence, method, payload, format, job }: QueuedMethod): ControlMessage {
+  if (!(payload instanceof BytePayload)) return { type: 'run', slot, sequence, method, payload, format, job }
+  const { contentType } = payload
+  const joined = payload.join()
+  return {
+    type: 'run',
+    slot,
+    sequence,
+    method,
+    payload: joined,
+    format,
+    job,
+    contentType,
+    transfer: joined.buffer,
   }
 }
 

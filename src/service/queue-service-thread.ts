@@ -3,6 +3,7 @@
  * Source: mode/threads.py QueueServiceThread
  */
 import type { z } from 'zod'
+import { BytePayload } from '../byte-payload.ts'
 import { hasCode } from '../errors.ts'
 import { METHOD_DEFAULTS } from '../options.ts'
 import type { ThreadMessage } from '../protocol.ts'
@@ -99,7 +100,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     const queued = new QueuedMethod({
       service: this.name,
       method,
-      payload,
+      // Not transferred: they stay the caller's.
+      payload: payload instanceof Uint8Array ? new BytePayload(undefined, [payload]) : payload,
       kind,
       format: 'clone',
       job: { id: uuidv7(), attempt: 1 },

@@ -2,6 +2,7 @@
  * One method to be run by a thread, from the moment it is queued until its promise settles, once.
  * Source: mode/threads.py QueuedMethod
  */
+import { BytePayload } from '../byte-payload.ts'
 import { type ErrorCode, type ErrorFacts, ThreadplaneError } from '../errors.ts'
 import type { JobContext, ResultFormat } from '../protocol.ts'
 
@@ -18,7 +19,7 @@ export interface Place {
 export interface QueuedMethodOptions {
   service: string
   method: string
-  /** JSON text where the format is `json`. */
+  /** JSON text unless the format is `clone`; or a `BytePayload`. */
   payload: unknown
   kind: 'call' | 'cast'
   format: ResultFormat
@@ -105,14 +106,15 @@ export class QueuedMethod {
   }
 
   get #parsed(): unknown {
-    return this.format === 'json' ? JSON.parse(this.payload as string) : this.payload
+    if (this.payload instanceof BytePayload) return [this.payload.join()]
+    return this.format === 'clone' ? this.payload : JSON.parse(this.payload as string)
   }
 
   get settled(): boolean {
     return this.#outcome !== undefined
   }
 
-  /** Resolves to JSON text or a structured clone, by `format`; rejects with a {@link ThreadplaneError}. */
+  /** Resolves to JSON text, bytes or a structured clone, by `format`; rejects with a {@link ThreadplaneError}. */
   get promise(): Promise<unknown> {
     this.#promise ??= new Promise((resolve, reject) => {
       this.whenSettled((error, value) => (error === undefined ? resolve(value) : reject(error)))

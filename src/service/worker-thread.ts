@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { ControlMessage, ThreadData } from '../protocol.ts'
 import { Heartbeat, SlotTable } from '../shared-memory.ts'
 import type { Slots } from '../slots.ts'
-import { packControl, type ThreadWire, unpackThread } from '../wire.ts'
+import { packControl, type ThreadWire, transfersOf, unpackThread } from '../wire.ts'
 import { readStack, type ThreadStack } from '../stack/thread-stack.ts'
 import { ServiceWorker } from './service-worker.ts'
 
@@ -44,7 +44,7 @@ export class WorkerThread extends ServiceWorker {
   }
 
   override post(messages: ControlMessage[]): void {
-    this.#worker?.postMessage(messages.map(packControl))
+    this.#worker?.postMessage(messages.map(packControl), transfersOf(messages))
   }
 
   protected override kill(): void {

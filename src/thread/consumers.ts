@@ -6,13 +6,14 @@ import type { z } from 'zod'
 import { type PayloadIssue, toWireError, type WireError } from '../errors.ts'
 import type { Outbox } from '../outbox.ts'
 import { payloadIssues } from '../payload-issues.ts'
-import type { MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol.ts'
+import type { MethodFailure, ResultFormat, RunMessage, StartMessage, ThreadMessage } from '../protocol.ts'
 import { SlotTable } from '../shared-memory.ts'
 import { ThreadSlotLog } from '../slot-log.ts'
 import type { ThreadSlots } from '../slots.ts'
+import { bytesOf } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
 import { RunningMethod } from './running-method.ts'
-import { serializeResult } from './serialize-result.ts'
+import { type Serialized, serializeBytes, serializeResult } from './serialize-result.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
 /** After this long without a return to the event loop, results are posted and timers get their turn. */
@@ -114,7 +115,7 @@ export class Consumers {
       this.#fail(message, { kind: 'threw', error: toWireError(error), retryable: isRetryable(error) })
     const finish = (output: Parsed) =>
       output.ok
-        ? this.#finish(message, options, output.value)
+        ? this.#finish(message, serialize(method, message.format, output.value, options.maxResultBytes))
         : this.#fail(message, { kind: 'resultRefused', issues: output.issues })
     const checkOutput = (result: unknown) => after(parse(method.output, result), finish)
     const handle = (input: Parsed) =>
@@ -122,23 +123,18 @@ export class Consumers {
         ? after(method.handler(input.value, running), checkOutput)
         : this.#fail(message, { kind: 'refused', issues: input.issues })
     try {
-      const { format, payload } = message
-      const done = after(parse(method.input, format === 'json' ? JSON.parse(payload as string) : payload), handle)
+      const done = after(parse(method.input, payloadOf(message)), handle)
       if (isThenable(done)) done.then(undefined, threw)
     } catch (error) {
       threw(error)
     }
   }
 
-  #finish(message: RunMessage, options: StartMessage, result: unknown): void {
-    const { slot, sequence, format } = message
-    let value = result
-    if (format === 'json') {
-      const serialized = serializeResult(result, options.maxResultBytes)
-      if (!serialized.ok) return this.#fail(message, serialized.failure)
-      value = serialized.json
-    }
-    this.#end(sequence, { type: 'result', slot, sequence, value })
+  #finish(message: RunMessage, serialized: Serialized): void {
+    if (!serialized.ok) return this.#fail(message, serialized.failure)
+    const { slot, sequence } = message
+    const { value, transfer } = serialized
+    this.#end(sequence, { type: 'result', slot, sequence, value, transfer })
   }
 
   #fail({ slot, sequence }: RunMessage, failure: MethodFailure): void {
@@ -162,6 +158,15 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** `next(value)`, at once where the value is there; a thenable of somebody else's making is adopted first. */
 function after<T>(value: T | PromiseLike<T>, next: (value: T) => unknown): unknown {
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(next) : next(value)
+}
+
+function payloadOf({ format, payload }: RunMessage): unknown {
+  return format === 'clone' || payload instanceof Uint8Array ? payload : JSON.parse(payload as string)
+}
+
+function serialize({ output }: MethodDefinition, format: ResultFormat, value: unknown, maxBytes: number): Serialized {
+  if (bytesOf(output, 'output') !== undefined) return serializeBytes(value as Uint8Array, format, maxBytes)
+  return format === 'clone' ? { ok: true, value } : serializeResult(value, maxBytes)
 }
 
 function parse(schema: z.ZodType | undefined, value: unknown): Parsed | Promise<Parsed> {

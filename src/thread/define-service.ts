@@ -41,6 +41,8 @@ export interface MethodContext<State = unknown> {
   /** Publishes how far the job is: 0 to 1, with a short note if you like. */
   progress: (fraction: number, note?: string) => void
   job: JobContext
+  /** Of bytes that came over HTTP, if the client has said it. */
+  contentType?: string | undefined
   /** What `onThreadStarted` returned. */
   state: State
 }

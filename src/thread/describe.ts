@@ -6,7 +6,8 @@ import { z } from 'zod'
 import { ThreadplaneError } from '../errors.ts'
 import { METHOD_DEFAULTS, methodOptionsSchema, NAME_PATTERN, serviceOptionsSchema } from '../options.ts'
 import { payloadIssues } from '../payload-issues.ts'
-import type { JsonSchema, MethodDescription, ServiceDescription } from '../protocol.ts'
+import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../protocol.ts'
+import { bytesOf, complaintAbout } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
 import { widen } from './widen.ts'
 
@@ -46,7 +47,10 @@ export function describeService(definition: ServiceDefinition): ServiceDescripti
   check('the service', definitionSchema, definition)
   const methods = Object.entries(definition.methods)
   if (methods.length === 0) refuse('the service: methods: expected at least one method')
-  for (const [name, method] of methods) check(nameOf('method', name), methodSchema, method)
+  for (const [name, method] of methods) {
+    check(nameOf('method', name), methodSchema, method)
+    for (const io of ['input', 'output'] as const) checkBytes(`method "${name}": ${io}`, method[io], io)
+  }
   for (const [name, task] of Object.entries(definition.tasks ?? {})) check(nameOf('task', name), aFunction, task)
   for (const [name, timer] of Object.entries(definition.timers ?? {})) check(nameOf('timer', name), timerSchema, timer)
   const description = JSON.stringify({
@@ -60,13 +64,28 @@ export function describeService(definition: ServiceDefinition): ServiceDescripti
 
 function describeMethod(method: MethodDefinition): MethodDescription {
   const { description, input, output } = method
+  const inputBytes = bytesOf(input, 'input')
+  const outputBytes = bytesOf(output, 'output')
   return plain({
     description,
-    input: input && jsonSchema(input, 'input'),
-    widenedInput: input && widenedOrAny(input),
-    output: output && jsonSchema(output, 'output'),
+    input: inputBytes ? binary(inputBytes) : input && jsonSchema(input, 'input'),
+    widenedInput: inputBytes ? undefined : input && widenedOrAny(input),
+    output: outputBytes ? binary(outputBytes) : output && jsonSchema(output, 'output'),
+    inputBytes,
+    outputBytes,
     options: { ...METHOD_DEFAULTS, ...given(methodOptionsSchema, method) },
   })
+}
+
+function checkBytes(subject: string, schema: z.ZodType | undefined, io: 'input' | 'output'): void {
+  const bytes = bytesOf(schema, io)
+  const complaint = bytes && complaintAbout(bytes, io)
+  if (complaint !== undefined) refuse(`${subject}: ${complaint}`)
+}
+
+/** As OpenAPI writes it. */
+function binary({ maxBytes }: BytesDescription): JsonSchema {
+  return { type: 'string', format: 'binary', ...(maxBytes !== undefined && { maxLength: maxBytes }) }
 }
 
 /** Metadata without the ids that tie a schema to a name: two schemas of one name have no common JSON Schema. */

@@ -9,7 +9,7 @@ import { toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import type { ControlMessage, CrashMessage, StartMessage, ThreadData, ThreadMessage } from '../protocol.ts'
 import { HEARTBEAT_EVERY_MS, Heartbeat } from '../shared-memory.ts'
-import { type ControlWire, packThread, unpackControl } from '../wire.ts'
+import { type ControlWire, packThread, transfersOf, unpackControl } from '../wire.ts'
 import { Background } from './background.ts'
 import { Consumers } from './consumers.ts'
 import type { ServiceContext } from './define-service.ts'
@@ -26,7 +26,7 @@ const post = port.postMessage.bind(port)
 const NICE = 5
 
 const outbox = new Outbox<ThreadMessage>(
-  (messages) => post(messages.map(packThread)),
+  (messages) => post(messages.map(packThread), transfersOf(messages)),
   (message, error) => {
     if (message.type !== 'result') return crash(error)
     const { slot, sequence } = message

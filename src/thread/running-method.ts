@@ -10,6 +10,7 @@ const PROGRESS_EVERY_MS = 50
 
 export class RunningMethod implements MethodContext {
   readonly job: JobContext
+  readonly contentType: string | undefined
   readonly state: unknown
   readonly #message: RunMessage
   readonly #outbox: Outbox<ThreadMessage>
@@ -26,6 +27,7 @@ export class RunningMethod implements MethodContext {
     this.#outbox = outbox
     this.#threadLogger = logger
     this.job = message.job
+    this.contentType = message.contentType
     this.state = state
   }
 

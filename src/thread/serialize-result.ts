@@ -1,13 +1,13 @@
 /** The thread serialises results itself: the control thread sends the bytes on unparsed. */
 import { isTooDeep } from '../json-depth.ts'
-import type { MethodFailure } from '../protocol.ts'
+import type { MethodFailure, ResultFormat } from '../protocol.ts'
+import { inOwnBuffer } from '../wire.ts'
 
-type Serialized = { ok: true; json: string } | { ok: false; failure: MethodFailure }
+export type Serialized = { ok: true; value: unknown; transfer?: ArrayBuffer } | { ok: false; failure: MethodFailure }
 
 /** `undefined` is `null`; what JSON cannot carry, or is longer than `maxBytes`, is a failure. */
 export function serializeResult(value: unknown, maxBytes: number): Serialized {
-  const refuse = (detail: string): Serialized => ({ ok: false, failure: { kind: 'notSerializable', detail } })
-  if (value === undefined) return { ok: true, json: 'null' }
+  if (value === undefined) return { ok: true, value: 'null' }
   let json: string | undefined
   try {
     json = JSON.stringify(value)
@@ -18,10 +18,33 @@ export function serializeResult(value: unknown, maxBytes: number): Serialized {
   // The stack of this thread may be larger than that of whoever has to show the result of a job.
   if (isTooDeep(json)) return refuse('the result is nested too deeply')
   // A UTF-16 unit is at most three bytes of UTF-8: most results need no counting.
-  if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) {
-    return refuse(`the result is larger than the ${maxBytes} bytes of maxResultBytes`)
+  if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) return tooLarge(maxBytes)
+  return { ok: true, value: json }
+}
+
+/** Their buffer is given away to the control thread, unless they are only a part of it: then a copy is. */
+export function serializeBytes(bytes: Uint8Array, format: ResultFormat, maxBytes: number): Serialized {
+  if (bytes.byteLength > maxBytes) return tooLarge(maxBytes)
+  if (format === 'json') {
+    const { buffer, byteOffset, byteLength } = bytes
+    return { ok: true, value: JSON.stringify(Buffer.from(buffer, byteOffset, byteLength).toString('base64')) }
   }
-  return { ok: true, json }
+  const own = inOwnBuffer(bytes)
+  try {
+    // Now, and not with the messages of this turn: there it would fail them all if it has no buffer any more.
+    const value = structuredClone(own, { transfer: [own.buffer] })
+    return { ok: true, value, transfer: value.buffer }
+  } catch {
+    return refuse('its buffer was given away with a result before: return a copy of what you keep')
+  }
+}
+
+function tooLarge(maxBytes: number): Serialized {
+  return refuse(`the result is larger than the ${maxBytes} bytes of maxResultBytes`)
+}
+
+function refuse(detail: string): Serialized {
+  return { ok: false, failure: { kind: 'notSerializable', detail } }
 }
 
 function describe(error: unknown): string {

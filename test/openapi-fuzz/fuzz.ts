@@ -165,15 +165,16 @@ function send(port: number, agent: Agent, { method, url, headers, body }: FuzzRe
       // A stream of events has no end: its head is the answer.
       if (got['content-type']?.startsWith('text/event-stream')) {
         response.destroy()
-        return resolve({ status, headers: got, text: '', json: undefined })
+        return resolve({ status, headers: got, bytes: Buffer.alloc(0), text: '', json: undefined })
       }
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)
       response.on('end', () => {
-        const text = Buffer.concat(chunks).toString()
+        const bytes = Buffer.concat(chunks)
+        const text = bytes.toString()
         const isJson = /json/.test(got['content-type'] ?? '') && text !== ''
-        resolve({ status, headers: got, text, json: isJson ? JSON.parse(text) : undefined })
+        resolve({ status, headers: got, bytes, text, json: isJson ? JSON.parse(text) : undefined })
       })
     })
     sent.end(body)

@@ -1,5 +1,5 @@
 /** Takes much, returns a tenth of it: what is measured is what payloads cost on their way. */
-import { defineService, method } from 'threadplane'
+import { bytes, defineService, method } from 'threadplane'
 import { z } from 'zod'
 
 export default defineService({
@@ -8,6 +8,11 @@ export default defineService({
       input: z.object({ text: z.string() }),
       output: z.object({ text: z.string() }),
       handler: ({ text }) => ({ text: text.slice(0, text.length / 10) }),
+    }),
+    tenthOfBytes: method({
+      input: bytes(),
+      output: bytes(),
+      handler: (input) => input.subarray(0, input.byteLength / 10),
     }),
   },
 })

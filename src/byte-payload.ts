@@ -1,0 +1,48 @@
+/**
+ * Bytes that a method is called with, as they came. A thread is given a copy in one piece, in a buffer of its own that
+ * is transferred. The pieces stay here, for no other copy than the one that joins them: what a thread was handed and
+ * has not begun when it dies goes to another one whole.
+ */
+import type { BytesDescription } from './protocol.ts'
+
+export class BytePayload {
+  readonly contentType: string | undefined
+  readonly size: number
+  readonly #pieces: readonly Uint8Array[]
+
+  constructor(contentType: string | undefined, pieces: readonly Uint8Array[]) {
+    this.contentType = contentType
+    this.#pieces = pieces
+    this.size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  }
+
+  /** Anew each time, in a buffer that nobody else has a part of. */
+  join(): Uint8Array<ArrayBuffer> {
+    // Not of Node's pool, and not filled with zeros before it is filled.
+    const joined = Buffer.allocUnsafeSlow(this.size)
+    let at = 0
+    for (const piece of this.#pieces) {
+      joined.set(piece, at)
+      at += piece.byteLength
+    }
+    return joined
+  }
+}
+
+/** Is it among the media types that a method takes? Without a content type it is only where any will do. */
+export function takesType({ types }: BytesDescription, contentType: string | undefined): boolean {
+  if (types.includes(ANY)) return true
+  if (contentType === undefined) return false
+  const essence = essenceOf(contentType)
+  return types.map(essenceOf).some((type) => type === essence || isRangeOf(type, essence))
+}
+
+const ANY = '*/*'
+
+function isRangeOf(range: string, essence: string): boolean {
+  return range.endsWith('/*') && essence.startsWith(range.slice(0, -1))
+}
+
+function essenceOf(contentType: string): string {
+  return (contentType.split(';')[0] as string).trim().toLowerCase()
+}

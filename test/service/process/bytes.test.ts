@@ -1,0 +1,3 @@
+/** Bytes are no other matter with `isolation: 'process'`: the very same tests. */
+process.env.TEST_ISOLATION = 'process'
+await import('../bytes.test.ts')
