@@ -24,6 +24,8 @@ export interface AttemptsSettings {
   onFinished: (id: string) => void
   /** A job waits again. */
   onWaiting: (service: string) => void
+  /** Cancels a job, whatever it is doing by now. */
+  cancel: (id: string) => Promise<void>
 }
 
 interface InFlight {
@@ -103,20 +105,19 @@ export class Attempts {
   async #ended(inFlight: InFlight, error: ThreadplaneError | undefined, result: string): Promise<void> {
     const { lane, attempt } = inFlight
     const { id } = attempt
-    const { store, log, onFinished } = this.#settings
+    const { store, log, onFinished, onWaiting } = this.#settings
     // A handler that throws has ended as well; a thread that dies, or a time that passes, is another matter.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED'
     if (hasRun && performance.now() - inFlight.handedAt < SOON_MS) lane.widen()
+    let waits = false
     try {
       if (error === undefined) {
         lane.service.counts.succeeded += 1
         if (await store.finish(id, attempt.number, { state: 'succeeded', result })) onFinished(id)
       } else {
         const attempts = await this.#recordFailure(inFlight, error)
-        // Cancelled while it was written that it waits again. From here it has landed in the same turn, or is cancelled.
-        if (attempts !== undefined && inFlight.cancelled) {
-          if (await store.finish(id, attempts, { state: 'cancelled', error: CANCELLED })) onFinished(id)
-        }
+        waits = attempts !== undefined
+        if (attempts !== undefined && inFlight.cancelled) await this.#cancelWaiting(id, attempts)
       }
     } catch (error) {
       log.error({ err: error, jobId: id }, 'the outcome of a job could not be kept')
@@ -124,8 +125,17 @@ export class Attempts {
       if (this.#inFlight.get(id) === inFlight) this.#inFlight.delete(id)
       lane.inFlight -= 1
       lane.bytes -= attempt.payload.length
+      if (waits) onWaiting(lane.service.name)
       lane.pump()
     }
+  }
+
+  /** It was cancelled while it was written that it waits again. */
+  async #cancelWaiting(id: string, attempts: number): Promise<void> {
+    const { store, onFinished, cancel } = this.#settings
+    if (await store.finish(id, attempts, { state: 'cancelled', error: CANCELLED })) onFinished(id)
+    // Its next attempt has begun meanwhile, and is in the map as soon as the store answers anything else.
+    else await cancel(id)
   }
 
   /** Keeps how an attempt has ended. If the job waits again: the attempts it has had. */
@@ -133,20 +143,22 @@ export class Attempts {
     { lane: { service }, attempt, queued }: InFlight,
     error: ThreadplaneError,
   ): Promise<number | undefined> {
-    const { store, log, onFinished, onWaiting } = this.#settings
+    const { store, log, onFinished } = this.#settings
     const { id, number, maxAttempts, method } = attempt
     // It never began: the service stopped, or its queue was full.
     if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) {
       await store.release(id, number)
-      onWaiting(service.name)
       return number - 1
     }
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
       const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
       const { started = false } = error.facts
-      if (!started) await store.release(id, number)
-      if (await store.finish(id, started ? number : number - 1, { state, error: jobError })) onFinished(id)
+      // Told together, they are written together: nobody takes it in between.
+      const released = started || store.release(id, number)
+      const finished = store.finish(id, started ? number : number - 1, { state, error: jobError })
+      await Promise.all([released, finished])
+      onFinished(id)
       return undefined
     }
     // Of several that ran in a thread that died, each may be innocent: none is failed for it before it has run alone.
@@ -156,7 +168,6 @@ export class Attempts {
       const delayMs = Math.min(backoffMs * 2 ** (number - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
       service.counts.retried += 1
       await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
-      onWaiting(service.name)
       return number
     }
     service.counts.failed += 1

@@ -62,6 +62,7 @@ export class Dispatcher {
       log,
       onFinished: (id) => this.#waiters.finished(id),
       onWaiting: (service) => this.#waiting(service),
+      cancel: (id) => this.#cancelUnlessFinished(id),
     })
     this.#looker = setInterval(() => this.#lookAround(), LOOK_EVERY_MS).unref()
   }
