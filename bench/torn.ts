@@ -18,6 +18,7 @@ import { JournalFile } from '../src/jobs/journal-file.ts'
 import { JournalLists } from '../src/jobs/journal-lists.ts'
 import { toAcceptRow } from '../src/jobs/journal-protocol.ts'
 import { uuidv7 } from '../src/uuidv7.ts'
+import { request } from '../test/jobs/jobs.ts'
 
 const JOBS = 20
 
@@ -121,23 +122,9 @@ function look(file: string, ids: string[], acknowledged: number, report: TornRep
 
 function accept({ file, acceptance }: Opened): string {
   const id = uuidv7()
-  const row = toAcceptRow({
-    id,
-    service: 'mail',
-    method: 'send',
-    payload: JSON.stringify({ id, text: 'x'.repeat(1_000) }),
-    maxAttempts: 3,
-    priority: 5,
-    createdAt: Date.now(),
-    notBefore: null,
-    expiresAt: null,
-    traceparent: null,
-    begin: false,
-    idempotency: undefined,
-    tick: undefined,
-  })
+  const payload = JSON.stringify({ id, text: 'x'.repeat(1_000) })
   file.begin()
-  acceptance.accept([row])
+  acceptance.accept([toAcceptRow(request({ id, payload }))])
   file.commit()
   return id
 }

@@ -3,6 +3,7 @@ import { errorCodes, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
 import { BytePayload } from '../src/byte-payload.ts'
 import { ThreadplaneError } from '../src/errors.ts'
+import { OCTETS } from '../src/media-types.ts'
 import type { BytesDescription } from '../src/protocol.ts'
 
 /**
@@ -32,5 +33,5 @@ export function bytesOf({ body, headers }: FastifyRequest): unknown {
 
 export function sendBytes(reply: FastifyReply, bytes: Uint8Array, described: BytesDescription | undefined): void {
   const { buffer, byteOffset, byteLength } = bytes
-  reply.type(described?.types[0] ?? 'application/octet-stream').send(Buffer.from(buffer, byteOffset, byteLength))
+  reply.type(described?.types[0] ?? OCTETS).send(Buffer.from(buffer, byteOffset, byteLength))
 }

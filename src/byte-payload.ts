@@ -3,8 +3,6 @@
  * is transferred. The pieces stay here, for no other copy than the one that joins them: what a thread was handed and
  * has not begun when it dies goes to another one whole.
  */
-import type { BytesDescription } from './protocol.ts'
-
 export class BytePayload {
   readonly contentType: string | undefined
   readonly size: number
@@ -27,22 +25,4 @@ export class BytePayload {
     }
     return joined
   }
-}
-
-/** Is it among the media types that a method takes? Without a content type it is only where any will do. */
-export function takesType({ types }: BytesDescription, contentType: string | undefined): boolean {
-  if (types.includes(ANY)) return true
-  if (contentType === undefined) return false
-  const essence = essenceOf(contentType)
-  return types.map(essenceOf).some((type) => type === essence || isRangeOf(type, essence))
-}
-
-const ANY = '*/*'
-
-function isRangeOf(range: string, essence: string): boolean {
-  return range.endsWith('/*') && essence.startsWith(range.slice(0, -1))
-}
-
-function essenceOf(contentType: string): string {
-  return (contentType.split(';')[0] as string).trim().toLowerCase()
 }

@@ -3,8 +3,9 @@
  * data folder, from a short-lived thread, or from each thread that starts (P1).
  */
 import { isDeepStrictEqual } from 'node:util'
-import { BytePayload, takesType } from './byte-payload.ts'
+import { BytePayload } from './byte-payload.ts'
 import { ThreadplaneError } from './errors.ts'
+import { SEND_JSON, takesType } from './media-types.ts'
 import type { ResolvedServiceOptions } from './options.ts'
 import { PayloadValidator } from './payload-validator.ts'
 import type { MethodDescription, ServiceDescription } from './protocol.ts'
@@ -24,7 +25,6 @@ export interface ModuleContractSettings {
 
 /** How soon a client may try again at a module that nobody is about to ask what it is. */
 const RETRY_AFTER_SECONDS = 5
-const JSON_ONLY = "send application/json (with curl: -H 'content-type: application/json')"
 
 export class ModuleContract {
   description: ServiceDescription | undefined
@@ -148,7 +148,7 @@ export class ModuleContract {
     const { inputBytes } = this.method(method)
     if (inputBytes !== undefined && takesType(inputBytes, contentType)) return
     const { name: service } = this.#settings
-    const takes = inputBytes === undefined ? JSON_ONLY : `${service}.${method} takes ${inputBytes.types.join(', ')}`
+    const takes = inputBytes === undefined ? SEND_JSON : `${service}.${method} takes ${inputBytes.types.join(', ')}`
     const detail = `the content type is ${contentType ?? 'none'}: ${takes}`
     throw new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', detail, { service, method })
   }

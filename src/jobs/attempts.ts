@@ -6,7 +6,7 @@ import { hasCode, ThreadplaneError } from '../errors.ts'
 import { METHOD_DEFAULTS } from '../options.ts'
 import { QueuedMethod } from '../service/queued-method.ts'
 import type { ServiceLog } from '../service/service.ts'
-import { type Job, type JobError, SERVER_ENDED, toJobError } from './job.ts'
+import { CANCELLED, type Job, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { Lane } from './lane.ts'
 
@@ -14,8 +14,6 @@ import type { Lane } from './lane.ts'
 const SOON_MS = 100
 /** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
 const GIVE_BACK_AFTER_MS = 1_000
-
-export const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
 
 export interface AttemptsSettings {
   store: JobStore

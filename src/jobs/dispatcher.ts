@@ -6,8 +6,8 @@ import { hasCode, ThreadplaneError } from '../errors.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
 import { uuidv7 } from '../uuidv7.ts'
-import { Attempts, CANCELLED } from './attempts.ts'
-import { isFinished, type Job, type JobState } from './job.ts'
+import { Attempts } from './attempts.ts'
+import { CANCELLED, isFinished, type Job, type JobState } from './job.ts'
 import type {
   Accepted,
   AcceptRequest,

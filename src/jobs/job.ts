@@ -109,6 +109,8 @@ export function timestampOrNull(at: number | null): string | null {
 /** Of an attempt that was under way when the process ended: that is the fault of no job in particular. */
 export const SERVER_ENDED: JobError = { code: 'THREAD_DIED', message: 'the server ended during the attempt' }
 
+export const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
+
 export function isFinished(job: Job): boolean {
   return OUTCOMES.has(job.state)
 }

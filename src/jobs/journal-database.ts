@@ -3,7 +3,7 @@
  * its group; nothing here commits.
  */
 import { ThreadplaneError } from '../errors.ts'
-import { type Job, type JobError, SERVER_ENDED, timestamp } from './job.ts'
+import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from './job.ts'
 import type { JobOutcome } from './job-store.ts'
 import type { JournalFile } from './journal-file.ts'
 import type { JournalLists } from './journal-lists.ts'
@@ -165,7 +165,6 @@ export class JournalDatabase {
   }
 
   cancelWaiting(service: string, limit: number): string[] {
-    const error: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
     const ids: string[] = []
     for (const { method } of this.#lists.kinds(service)) {
       for (const state of ['scheduled', 'queued']) {
@@ -174,7 +173,7 @@ export class JournalDatabase {
             FROM jobs INDEXED BY jobsByState WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?)
             RETURNING id`,
           Date.now(),
-          JSON.stringify(error),
+          JSON.stringify(CANCELLED),
           service,
           method,
           state,

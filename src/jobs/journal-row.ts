@@ -1,12 +1,11 @@
 /** A job as the journal's table has it, and as everybody else does. */
 import { type Attempt, type Job, type JobError, type JobState, timestamp, timestampOrNull } from './job.ts'
 
-export const COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
+export const COLUMNS = `id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
   begunAt, notBefore, expiresAt, history, result, error, traceparent`
 
 /** Times are milliseconds since the epoch. */
 export interface Row {
-  seq: number
   id: string
   service: string
   method: string

@@ -113,8 +113,7 @@ export class Lane {
     const { room } = this
     // The end of a cast goes on with the backlog; where calls fill the queue, there is none to wait for.
     if (room <= 0) return this.inFlight > 0 ? undefined : this.#pumpIn(LOOK_AGAIN_MS)
-    const bytes = MAX_BYTES - this.bytes
-    const taken = await store.take(name, room, bytes)
+    const taken = await store.take(name, room, MAX_BYTES - this.bytes)
     for (const attempt of taken) hand(this, attempt)
     if (taken.length === room || this.bytes >= MAX_BYTES) return
     const dueAt = await store.nextDueAt(name)

@@ -6,6 +6,7 @@ import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../errors.ts'
 import { isTooDeep, MAX_JSON_DEPTH } from '../json-depth.ts'
+import { JSON_TYPE } from '../media-types.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -42,23 +43,19 @@ export const jsonBody = fp(async (app) => {
     return parsed
   }
   app.decorate('parseJson', parseJson)
-  app.addContentTypeParser(
-    /^application\/([\w.+-]+\+)?json(?=$|\s*;)/i,
-    { parseAs: 'string' },
-    (request: FastifyRequest, body: string, done) => {
-      if (body.length === 0) return done(null, undefined)
-      // What goes on is read by a plain parser.
-      const text = body.startsWith('\ufeff') ? body.slice(1) : body
-      let value: unknown
-      try {
-        value = parseJson(text)
-      } catch (error) {
-        return done(error as Error)
-      }
-      request.bodyText = text
-      done(null, value)
-    },
-  )
+  app.addContentTypeParser(JSON_TYPE, { parseAs: 'string' }, (request: FastifyRequest, body: string, done) => {
+    if (body.length === 0) return done(null, undefined)
+    // What goes on is read by a plain parser.
+    const text = body.startsWith('\ufeff') ? body.slice(1) : body
+    let value: unknown
+    try {
+      value = parseJson(text)
+    } catch (error) {
+      return done(error as Error)
+    }
+    request.bodyText = text
+    done(null, value)
+  })
   app.addContentTypeParser('*', (request, _body, done) => {
     if (request.headers['content-length'] === '0') done(null, undefined)
     else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type']))

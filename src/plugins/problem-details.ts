@@ -6,6 +6,7 @@ import createRouter, { type HTTPMethod } from 'find-my-way'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { PROBLEM_TYPE, toProblem, withBodyProblems } from '../problem.ts'
 import { type ErrorCode, type PayloadIssue, ThreadplaneError } from '../errors.ts'
+import { SEND_JSON } from '../media-types.ts'
 import type { ServiceLog } from '../service/service.ts'
 
 /** Seconds, where the error does not know better. */
@@ -76,8 +77,7 @@ function toThreadplaneError(error: FastifyError, request: FastifyRequest): Threa
   const code = OF_FASTIFY[error.code]
   if (code === 'UNSUPPORTED_MEDIA_TYPE') {
     const got = request.headers['content-type'] ?? 'none'
-    const how = "send application/json (with curl: -H 'content-type: application/json')"
-    return new ThreadplaneError(code, `the content type is ${got}: ${how}`)
+    return new ThreadplaneError(code, `the content type is ${got}: ${SEND_JSON}`)
   }
   if (code === 'PAYLOAD_TOO_LARGE') {
     return new ThreadplaneError(

@@ -1,13 +1,10 @@
 /** Bytes as the input or output of a method: the body of a request or of its answer, and no JSON. */
 import { z } from 'zod'
+import { ANY_TYPE, JSON_TYPE, OCTETS } from '../media-types.ts'
 import type { BytesDescription } from '../protocol.ts'
 
 const BYTES = Symbol.for('threadplane.bytes')
-const ANY = '*/*'
-/** What is sent where an output does not say what its bytes are. */
-const OCTETS = 'application/octet-stream'
 const TYPE = /^([\w!#$&^.+-]+\/[\w!#$&^.+-]+|([\w!#$&^.+-]+|\*)\/\*)(\s*;.*)?$/
-const JSON_TYPE = /^application\/([\w.+-]+\+)?json(?=$|\s*;)/i
 
 export interface BytesOptions {
   /**
@@ -41,7 +38,7 @@ export function bytesOf(schema: z.ZodType | undefined, io: 'input' | 'output'): 
   while (end?.type === 'pipe') end = end[io === 'input' ? 'in' : 'out']._zod.def as z.core.$ZodPipeDef
   const options = (end as { [BYTES]?: BytesOptions } | undefined)?.[BYTES]
   if (options === undefined) return undefined
-  const { types = [io === 'input' ? ANY : OCTETS], maxBytes } = options
+  const { types = [io === 'input' ? ANY_TYPE : OCTETS], maxBytes } = options
   return { types: [...types], ...(maxBytes !== undefined && { maxBytes }) }
 }
 

@@ -143,6 +143,25 @@ t.test('a cancellation in the instant in which a retry is written has the last w
   t.equal(job.history.length, 1)
 })
 
+t.test('a cast that is cancelled before it has begun is taken by nobody while that is written', async (t) => {
+  const { json: running } = await server.cast('single', 'bystander', { token: 'runs' })
+  await begun('runs')
+  const { json: waiting } = await server.cast('single', 'nap')
+  const release = Object.getOwnPropertyDescriptor(Journal.prototype, 'release')?.value as Journal['release']
+  t.teardown(() => {
+    Journal.prototype.release = release
+  })
+  const taken: { id: string }[] = []
+  Journal.prototype.release = async function (...args) {
+    await release.apply(this, args)
+    taken.push(...(await this.take('single', 9, 1_000_000)))
+  }
+  t.match((await server.post(`/v1/jobs/${waiting.id}/cancel`)).json, { state: 'cancelled', attempts: 0 })
+  t.same(taken, [])
+  openGate('runs')
+  t.match(await server.finished(running.id), { state: 'succeeded', attempts: 1 })
+})
+
 t.test('GET …/stack tells what each thread does, also of one that hangs', async (t) => {
   await server.put('pair', {
     module: 'hangs.js',
