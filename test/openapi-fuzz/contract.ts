@@ -61,14 +61,23 @@ export class Contract {
     if (!Object.hasOwn(response.content, type)) return `the content type ${type} is not documented`
     if (method === 'HEAD') return text === '' ? undefined : 'an answer to HEAD has a body'
     if (json === undefined) return undefined
-    const validate = this.#validator(['paths', path, name, 'responses', `${status}`, 'content', type, 'schema'])
+    const $ref = response.content[type]?.schema.$ref
+    // Of most answers it is the same one.
+    const validate = this.#validator(
+      typeof $ref === 'string'
+        ? $ref
+        : pointer(['paths', path, name, 'responses', `${status}`, 'content', type, 'schema']),
+    )
     return validate(json) ? undefined : `the body is not as documented: ${this.#ajv.errorsText(validate.errors)}`
   }
 
-  #validator(path: string[]): ValidateFunction {
-    const pointer = path.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')
-    const validate = this.#validators.get(pointer) ?? this.#ajv.compile({ $ref: `document#/${pointer}` })
+  #validator(pointer: string): ValidateFunction {
+    const validate = this.#validators.get(pointer) ?? this.#ajv.compile({ $ref: `document${pointer}` })
     this.#validators.set(pointer, validate)
     return validate
   }
+}
+
+function pointer(path: string[]): string {
+  return `#/${path.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')}`
 }

@@ -1,6 +1,7 @@
 /**
  * Whatever a client sends, the answer is one that the OpenAPI document tells of, and never a failure of ours. Every
- * operation of the document of a real server, so that a new route is tried without a word here.
+ * operation of the document of a real server, so that a new route is tried without a word here. The server is a process
+ * of its own: it has a core for itself, and nothing of it is known here but what it answers.
  *
  * The same requests each time, so that a failure is of what was changed. `FUZZ_RUNS=10000` for more of them, `FUZZ_SEED`
  * for others, or for what a failure has printed; `FUZZ_ONLY` is a part of an operation's id.
@@ -8,13 +9,13 @@
 import { Agent, request as httpRequest } from 'node:http'
 import fc from 'fast-check'
 import type { Test } from 'tap'
-import { hasCode } from '../../src/errors.ts'
-import { type Answer, type TestServer, serve, within } from '../http-helper.ts'
+import { type Answer, request, type RequestOptions, within } from '../http-helper.ts'
+import { run } from '../process-helper.ts'
 import { Contract, type OpenApiDocument } from './contract.ts'
 import { type FuzzRequest, requestsOf, shorten } from './requests.ts'
 import { Values, type Words } from './values.ts'
 
-const { FUZZ_RUNS: RUNS = '500', FUZZ_SEED: SEED = '1', FUZZ_ONLY: ONLY = '' } = process.env
+const { FUZZ_RUNS: RUNS = '2000', FUZZ_SEED: SEED = '1', FUZZ_ONLY: ONLY = '' } = process.env
 /** Operations tried at once. */
 const LANES = 8
 /** So often the world is put in order again. */
@@ -60,18 +61,17 @@ const words: Words = {
 }
 
 /** What the fuzz has stopped or deleted is there again: most requests are to meet something. */
-async function tend(server: TestServer): Promise<void> {
-  const { registry } = server.server
+async function tend(client: Client): Promise<void> {
   for (const name of VICTIMS) {
-    const service = registry.services.find((one) => one.name === name)
-    if (service === undefined || service.module.startsWith('_')) {
-      await registry.put(name, 'victim.js', {}).catch((error: unknown) => {
-        // Another request of the fuzz has stopped it meanwhile.
-        if (!hasCode(error, 'CONFLICT')) throw error
-      })
-    } else if (service.state === 'paused') service.resume()
-    else if (service.state === 'stopped' || service.state === 'failed') await service.start().catch(() => {})
-    await server.put(`${name}/schedules/nightly`, { cron: '0 3 * * *', method: 'run' })
+    const service = `/v1/services/${name}`
+    const { status, json } = await client.request('GET', service)
+    if (status === 404 || json.module.startsWith('_')) {
+      const put = await client.request('PUT', service, { json: { module: 'victim.js' } })
+      // Another request of the fuzz has stopped or deleted it meanwhile.
+      if (put.status >= 300 && put.json.code !== 'CONFLICT') throw new Error(`${service} is not back: ${put.text}`)
+    } else if (json.state === 'paused') await client.request('POST', `${service}/resume`)
+    else if (json.state === 'stopped' || json.state === 'failed') await client.request('POST', `${service}/start`)
+    await client.request('PUT', `${service}/schedules/nightly`, { json: { cron: '0 3 * * *', method: 'run' } })
   }
 }
 
@@ -82,23 +82,25 @@ export async function fuzz(t: Test, covers: (path: string) => boolean): Promise<
   t.setTimeout(180_000 + Number(RUNS) * 300)
   t.jobs = LANES
 
-  const server = await serve(t, {
-    services: {
+  // Two of its modules are no services.
+  const server = run(
+    t,
+    ['serve', 'workers', '--no-supervise'],
+    { THREADPLANE_MAX_BODY: '200000B' },
+    {
       rich: 'rich',
       ...Object.fromEntries(VICTIMS.map((name) => [name, 'victim'])),
-      // Modules, and no services.
       _broken: 'throws-at-import',
       _failing: 'fails-to-start',
     },
-    maxBodyBytes: 200_000,
-  })
-  const contract = new Contract((await server.get('/openapi.json')).json as OpenApiDocument)
+  )
+  await server.prints(/services: /)
+  const client = new Client((await server.listens()).port)
+  t.teardown(() => client.close())
+  const contract = new Contract((await client.request('GET', '/openapi.json')).json as OpenApiDocument)
 
-  await tend(server)
+  await tend(client)
   const values = new Values(contract.document.components.schemas, words)
-
-  const agent = new Agent({ keepAlive: true, maxSockets: LANES })
-  t.teardown(() => agent.destroy())
 
   let requests = 0
   for (const [path, operations] of Object.entries(contract.document.paths)) {
@@ -111,8 +113,8 @@ export async function fuzz(t: Test, covers: (path: string) => boolean): Promise<
           requestsOf(verb.toUpperCase(), path, operation, values, costly(path)),
           async (request) => {
             requests += 1
-            if (requests % TEND_EVERY === 0) await tend(server)
-            const answer = await send(server.port, agent, request)
+            if (requests % TEND_EVERY === 0) await tend(client)
+            const answer = await client.send(request)
             statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
             if (answer.status === 202) {
               jobs.push(answer.json.id ?? answer.json.jobId)
@@ -135,49 +137,74 @@ export async function fuzz(t: Test, covers: (path: string) => boolean): Promise<
     }
   }
 
-  t.test('afterwards the server is as sound as before', async (t) => {
-    const { registry } = server.server
-    for (const { name } of registry.services) if (name !== 'rich') await registry.remove(name, { cancelJobs: true })
-    t.equal((await server.get('/livez')).status, 200)
-    t.equal((await server.get('/readyz')).status, 200)
-    t.match(await server.call('rich', 'tree', { name: 'root' }), { status: 200, json: { name: 'root' } })
-    const { json } = await server.cast('rich', 'tree', { name: 'root' })
-    t.match(await server.finished(json.id), { state: 'succeeded' })
-    t.notOk(server.logs.has('internal error'))
-    t.equal((await server.get('/openapi.json')).status, 200)
+  // One that is buffered, as all are here if not told otherwise, would run beside the others.
+  t.test('afterwards the server is as sound as before', { buffered: false }, async (t) => {
+    const { items } = (await client.request('GET', '/v1/services')).json
+    for (const { name } of items as { name: string }[]) {
+      if (name === 'rich') continue
+      t.equal((await client.request('DELETE', `/v1/services/${name}?cancelJobs=true`)).status, 204)
+    }
+    t.equal((await client.request('GET', '/livez')).status, 200)
+    t.equal((await client.request('GET', '/readyz')).status, 200)
+    const root = { json: { name: 'root' } }
+    t.match(await client.request('POST', '/v1/services/rich/call/tree', root), { status: 200, json: { name: 'root' } })
+    const { json } = await client.request('POST', '/v1/services/rich/cast/tree', root)
+    const finished = await client.request('GET', `/v1/jobs/${json.id}`, { headers: { prefer: 'wait=20' } })
+    t.match(finished.json, { state: 'succeeded' })
+    t.equal((await client.request('GET', '/openapi.json')).status, 200)
+    server.child.kill('SIGTERM')
+    t.same(await server.ended(), { code: 0, signal: null })
+    t.notMatch(server.output, /internal error/)
   })
 }
 
-function send(port: number, agent: Agent, { method, url, headers, body }: FuzzRequest): Promise<Answer> {
-  const answered = new Promise<Answer>((resolve, reject) => {
-    const length = body !== undefined && { 'content-length': Buffer.byteLength(body) }
-    const sent = httpRequest({
-      host: '127.0.0.1',
-      port,
-      agent,
-      method,
-      path: url,
-      headers: { ...headers, ...length },
-    })
-    sent.on('error', reject)
-    sent.on('response', (response) => {
-      const { statusCode: status = 0, headers: got } = response
-      // A stream of events has no end: its head is the answer.
-      if (got['content-type']?.startsWith('text/event-stream')) {
-        response.destroy()
-        return resolve({ status, headers: got, bytes: Buffer.alloc(0), text: '', json: undefined })
-      }
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () => {
-        const bytes = Buffer.concat(chunks)
-        const text = bytes.toString()
-        const isJson = /json/.test(got['content-type'] ?? '') && text !== ''
-        resolve({ status, headers: got, bytes, text, json: isJson ? JSON.parse(text) : undefined })
+class Client {
+  readonly #port: number
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: LANES })
+
+  constructor(port: number) {
+    this.#port = port
+  }
+
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer> {
+    return request(this.#port, method, path, options)
+  }
+
+  send({ method, url, headers, body }: FuzzRequest): Promise<Answer> {
+    const answered = new Promise<Answer>((resolve, reject) => {
+      const length = body !== undefined && { 'content-length': Buffer.byteLength(body) }
+      const sent = httpRequest({
+        host: '127.0.0.1',
+        port: this.#port,
+        agent: this.#agent,
+        method,
+        path: url,
+        headers: { ...headers, ...length },
       })
+      sent.on('error', reject)
+      sent.on('response', (response) => {
+        const { statusCode: status = 0, headers: got } = response
+        // A stream of events has no end: its head is the answer.
+        if (got['content-type']?.startsWith('text/event-stream')) {
+          response.destroy()
+          return resolve({ status, headers: got, bytes: Buffer.alloc(0), text: '', json: undefined })
+        }
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          const bytes = Buffer.concat(chunks)
+          const text = bytes.toString()
+          const isJson = /json/.test(got['content-type'] ?? '') && text !== ''
+          resolve({ status, headers: got, bytes, text, json: isJson ? JSON.parse(text) : undefined })
+        })
+      })
+      sent.end(body)
     })
-    sent.end(body)
-  })
-  return within(answered, `an answer to ${method} ${shorten(url)}`, 40_000)
+    return within(answered, `an answer to ${method} ${shorten(url)}`, 40_000)
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
 }
