@@ -79,9 +79,10 @@ export abstract class ServiceWorker {
     if (!this.isStopped) await this.#end.promise
   }
 
-  /** Ends the thread now. False if it does not end, because it is in native code. */
+  /** Ends the thread now. False if it does not end, because it is in native code: that is waited for once. */
   async terminate(): Promise<boolean> {
     if (this.isStopped) return true
+    if (this.isStuck) return false
     this.kill()
     if (await within(this.#end.promise, TERMINATE_TIMEOUT_MS)) return true
     if (this.#life === 'alive') {

@@ -55,6 +55,8 @@ t.test('stop() does not wait for a thread in native code', async (t) => {
   t.equal(thread.state, 'stopped')
   t.match(await blocked, { code: 'THREAD_DIED' })
   t.equal(workers[0]?.isStuck, true)
+  const turn = new Promise((resolve) => setImmediate(resolve))
+  t.equal(await Promise.race([workers[0]?.terminate(), turn]), false, 'it is not waited for a second time')
   cut()
   await within(workers[0]?.stop() as Promise<void>, 'the end of the thread')
 })
