@@ -35,6 +35,8 @@ import { Registrations } from './registrations.ts'
 import { Registry } from './registry.ts'
 import { schemaCompilers } from './schema-compilers.ts'
 import type { ServiceLog } from './service/service.ts'
+import { ServiceWorker } from './service/service-worker.ts'
+import { endReading } from './stack/thread-stack.ts'
 import { WorkersFolder } from './workers-folder.ts'
 
 export interface ServerOptions {
@@ -166,5 +168,8 @@ async function assemble(
     await registry.close()
   })
   app.addHook('onClose', () => journal.close())
+  app.addHook('onClose', async () => {
+    if (ServiceWorker.alive.size === 0) endReading()
+  })
   return { app, registry, dispatcher }
 }

@@ -79,7 +79,6 @@ export async function serve(t: Test, options: ServeOptions): Promise<TestServer>
   const close = async () => {
     await within(server.app.close(), 'the server to close')
     open -= 1
-    // The reader of stacks is kept for a while.
     if (open === 0) await within(allEnded(), `the end of ${threads.size} threads that are left`)
   }
   t.teardown(async () => {

@@ -87,6 +87,11 @@ function startReader(): Worker {
   return worker
 }
 
+/** For when no thread is left to look at. */
+export function endReading(): void {
+  if (reader !== undefined) endReader(reader)
+}
+
 function endReader(worker: Worker): void {
   if (reader === worker) reader = undefined
   void worker.terminate()
