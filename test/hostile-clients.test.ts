@@ -58,6 +58,14 @@ const SLOW = { bodyMs: 400, answerMs: 400, everyMs: 50 }
 
 const server = await serve(t, { services: { echo: 'echo' }, slowClients: SLOW })
 
+/** They are cut after seconds, while the other tests run. */
+const real = await serve(t, { services: { echo: 'echo' } })
+const slow = [
+  new Client(real.port),
+  new Client(real.port).write('GET /livez HTTP/1.1\r\nX: ').drip('y', 200),
+  new Client(real.port).write(`${post(ECHO, 'Content-Length: 100')}{`),
+]
+
 t.test('a body that stops, or trickles in, is cut with 408, also where the client keeps its half open', async (t) => {
   const stops = new Client(server.port).write(`${post(ECHO, 'Content-Length: 100')}{`)
   const trickles = new Client(server.port).write(post(ECHO, 'Content-Length: 10000')).drip(' ', 50)
@@ -108,17 +116,6 @@ t.test('what comes after a 408 is no request any more', async (t) => {
   client.drip(' ', 50)
   await within(client.gone, 'the connection to be closed')
   t.equal((await server.status('echo')).state, 'running')
-})
-
-t.test('at its real figures: headers are cut within 6 s, a body that stops after 5', async (t) => {
-  const real = await serve(t, { services: { echo: 'echo' } })
-  const silent = new Client(real.port)
-  const headers = new Client(real.port).write('GET /livez HTTP/1.1\r\nX: ').drip('y', 200)
-  const body = new Client(real.port).write(`${post(ECHO, 'Content-Length: 100')}{`)
-  for (const client of [silent, headers, body]) {
-    isRawProblem(t, await within(client.ended, 'an answer'), 'REQUEST_TIMEOUT')
-    client.destroy()
-  }
 })
 
 t.test('an answer that nobody reads is given up', async (t) => {
@@ -253,4 +250,11 @@ t.test('a page of jobs ends before it is too large, and the next begins there', 
     cursor = `&cursor=${json.nextCursor}`
   }
   t.strictSame(sizes, [2, 1, 2])
+})
+
+t.test('at its real figures: headers are cut within 6 s, a body that stops after 5', async (t) => {
+  for (const client of slow) {
+    isRawProblem(t, await within(client.ended, 'an answer'), 'REQUEST_TIMEOUT')
+    client.destroy()
+  }
 })

@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { serve } from '../process-helper.ts'
 
+// They wait for clocks most of the time.
+t.jobs = 2
+
 /** A server that cannot start again. */
 const crashLoop = async (t: Test) => {
   const { server } = await serve(t)
@@ -13,7 +16,7 @@ const crashLoop = async (t: Test) => {
   return server
 }
 
-t.test('a server that does not come up again is given up after five restarts', async (t) => {
+t.test('a server that does not come up again is given up after five restarts', { buffered: true }, async (t) => {
   const server = await crashLoop(t)
   t.same(await server.ended(), { code: 1, signal: null })
   const given = await server.logs(/given up/)
@@ -23,7 +26,7 @@ t.test('a server that does not come up again is given up after five restarts', a
   await t.rejects(server.logs(/the server died/, 7))
 })
 
-t.test('a signal between two starts ends the wait', async (t) => {
+t.test('a signal between two starts ends the wait', { buffered: true }, async (t) => {
   const server = await crashLoop(t)
   await server.logs(/restarting/, 4)
   server.child.kill('SIGTERM')

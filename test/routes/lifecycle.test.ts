@@ -15,6 +15,10 @@ const server = await serve(t, {
 })
 const act = (service: string, action: string, json?: unknown) => server.post(`/v1/services/${service}/${action}`, json)
 
+/** It is known to hang after seconds, while the other tests run. */
+await server.put('hangs', { module: 'echo.js', shutdownTimeoutMs: 50 })
+const hung = await act('hangs', 'crash', { kind: 'hang' })
+
 t.test('start, pause, resume, stop: each says whether it changed anything', async (t) => {
   t.match(await act('echo', 'start'), {
     status: 200,
@@ -170,16 +174,6 @@ t.test('crashes of every kind are seen, and healed by the supervisor', async (t)
   })
 })
 
-t.test('a thread that hangs is seen as not responding, and everything else answers', async (t) => {
-  await server.put('hangs', { module: 'echo.js', shutdownTimeoutMs: 50 })
-  t.match((await act('hangs', 'crash', { kind: 'hang' })).json, { state: 'running', changed: true })
-  await server.logs.line('Thread keepalive is not responding', { service: 'hangs' })
-  t.match(await server.status('hangs'), { state: 'running', threads: [{ responsive: false }] })
-  t.match(await server.call('crashes', 'any', 1), { json: 1 })
-  t.equal((await server.get('/livez')).status, 200)
-  t.match((await act('hangs', 'restart')).json, { state: 'running', threads: [{ responsive: true }] })
-})
-
 t.test('more crashes than the budget allows, and the service has failed; a start has a fresh budget', async (t) => {
   await server.put('frail', { module: 'echo.js', restart: { maxRestarts: 2, backoffMs: 1, backoffMaxMs: 1 } })
   for (const remaining of [1, 0]) {
@@ -203,6 +197,15 @@ t.test('what waits in the queue of a service that crashes runs after its restart
   await act('survives', 'crash')
   isProblem(t, await held, 'THREAD_DIED', { started: true })
   t.match(await queued, { status: 200, json: 'rested' })
+})
+
+t.test('a thread that hangs is seen as not responding, and everything else answers', async (t) => {
+  t.match(hung.json, { state: 'running', changed: true })
+  await server.logs.line('Thread keepalive is not responding', { service: 'hangs' })
+  t.match(await server.status('hangs'), { state: 'running', threads: [{ responsive: false }] })
+  t.match(await server.call('crashes', 'any', 1), { json: 1 })
+  t.equal((await server.get('/livez')).status, 200)
+  t.match((await act('hangs', 'restart')).json, { state: 'running', threads: [{ responsive: true }] })
 })
 
 t.test('strategies: oneForAll restarts all threads, forfeits give up', async (t) => {

@@ -14,6 +14,23 @@ import {
   watched,
 } from '../helper.ts'
 
+/** A thread that hangs, until that is known: it takes seconds, while the other tests run. */
+async function hang() {
+  const { thread, log } = await startedThread(t, 'hooks')
+  thread.crashThread('hang', 'on purpose')
+  const line = await log.line('Thread keepalive is not responding')
+  const { responsive } = thread
+  const silentMs = performance.timeOrigin + performance.now() - thread.lastWakeupAt
+  // Two more looks at it.
+  const since = performance.now()
+  while (performance.now() - since < 2_400) await new Promise((resolve) => setTimeout(resolve, 100))
+  const { state } = thread
+  thread.crash(new Error('enough'))
+  return { line, responsive, silentMs, state, times: log.count('Thread keepalive is not responding') }
+}
+const hung = hang()
+hung.catch(() => {})
+
 /** The hooks of a module, in the order its thread ran them. */
 const hooks = (log: RecordingLog) => log.messages.filter((message) => message.startsWith('on'))
 
@@ -248,33 +265,6 @@ t.test('crash(reason) of a child thread without supervisor reaches parents and r
   await workers[0]?.stop()
 })
 
-t.test('lastWakeupAt moves without a message', async (t) => {
-  const { thread } = serviceThread(t, 'hooks')
-  t.equal(thread.lastWakeupAt, 0, 'there is no thread yet')
-  await thread.start()
-  const { lastWakeupAt } = thread
-  t.ok(lastWakeupAt > 0)
-  // Looked at every 1.1 s, on a timer that keeps no process alive.
-  while (thread.lastWakeupAt === lastWakeupAt) await new Promise((resolve) => setTimeout(resolve, 50))
-  t.ok(thread.lastWakeupAt > lastWakeupAt)
-  t.equal(thread.responsive, true)
-})
-
-t.test('lastWakeupAt more than 3.0 s old: "Thread keepalive is not responding", said once', async (t) => {
-  const { thread, log } = await startedThread(t, 'hooks')
-  thread.crashThread('hang', 'on purpose')
-  const line = await log.line('Thread keepalive is not responding')
-  t.match(line, { level: 'error', fields: { service: 'hooks' } })
-  t.equal(thread.responsive, false)
-  t.ok(performance.timeOrigin + performance.now() - thread.lastWakeupAt > 3_000)
-  // Two more looks at it.
-  const since = performance.now()
-  while (performance.now() - since < 2_400) await new Promise((resolve) => setTimeout(resolve, 100))
-  t.equal(log.count('Thread keepalive is not responding'), 1)
-  t.equal(thread.state, 'running', 'it is told, and left alone')
-  thread.crash(new Error('enough'))
-})
-
 t.test('restart() is stop, reset, onRestart, start: in the thread too', async (t) => {
   const { thread, log } = serviceThread(t, 'hooks')
   await thread.start()
@@ -405,4 +395,25 @@ t.test('crashThread: each kind crashes the service with its reason', async (t) =
     await reached(thread, 'crashed')
     t.match(thread.crashReason, { message: reason }, kind)
   }
+})
+
+t.test('lastWakeupAt moves without a message', async (t) => {
+  const { thread } = serviceThread(t, 'hooks')
+  t.equal(thread.lastWakeupAt, 0, 'there is no thread yet')
+  await thread.start()
+  const { lastWakeupAt } = thread
+  t.ok(lastWakeupAt > 0)
+  // Looked at every 1.1 s, on a timer that keeps no process alive.
+  while (thread.lastWakeupAt === lastWakeupAt) await new Promise((resolve) => setTimeout(resolve, 50))
+  t.ok(thread.lastWakeupAt > lastWakeupAt)
+  t.equal(thread.responsive, true)
+})
+
+t.test('lastWakeupAt more than 3.0 s old: "Thread keepalive is not responding", said once', async (t) => {
+  const { line, responsive, silentMs, state, times } = await hung
+  t.match(line, { level: 'error', fields: { service: 'hooks' } })
+  t.equal(responsive, false)
+  t.ok(silentMs > 3_000)
+  t.equal(times, 1)
+  t.equal(state, 'running', 'it is told, and left alone')
 })

@@ -4,8 +4,10 @@ import t from 'tap'
 import { serveGates } from '../gates.ts'
 import { OneForOneSupervisor } from '../../src/service/supervisor.ts'
 import { errorOf, queueThread, serviceThread, startedThread, until, within } from '../helper.ts'
+import { serveLinks } from '../links.ts'
 
 serveGates(t)
+const { cut } = serveLinks(t)
 
 const policy = { maxRestarts: 50, periodMs: 60_000, backoffMs: 5, backoffMaxMs: 10 }
 
@@ -38,6 +40,7 @@ t.test('a thread in native code is told as that, and not guessed', async (t) => 
   let [stack] = await thread.stacks()
   while (stack?.state !== 'blocked-native') [stack] = await thread.stacks()
   t.match(stack, { id: thread.threadId, frames: [] })
+  cut()
 })
 
 t.test('a thread whose event loop waits is idle, and goes on undisturbed', async (t) => {
