@@ -72,8 +72,8 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
           errors: [{ pointer: '', message: `the name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}` }],
         })
       }
-      const isNew = await registry.put(name, module, options)
-      return reply.code(isNew ? 201 : 200).send(serviceStatus(registry.get(name)))
+      const { service, isNew } = await registry.put(name, module, options)
+      return reply.code(isNew ? 201 : 200).send(serviceStatus(service))
     },
   })
 

@@ -127,10 +127,13 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   /**
    * Registers a service, or replaces one live. The start of a new one, or of one that was stopped, is waited for; if
    * it fails, the registration is kept. Where what is to replace a running one does not start, that one goes on.
-   * True if it is new.
    * @throws MODULE_REFUSED, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
    */
-  async put(name: string, module: string, options: ServiceOptions): Promise<boolean> {
+  async put(
+    name: string,
+    module: string,
+    options: ServiceOptions,
+  ): Promise<{ service: SupervisedService; isNew: boolean }> {
     const isNew = await this.#oneByOne(name, async () => {
       const { registrations } = this.#options
       const registration = await this.#registration(module, options)
@@ -145,8 +148,12 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       if (!live) await this.#bringUp(service)
       return false
     })
-    await this.#services.get(name)?.settled()
-    return isNew
+    const service = this.#services.get(name)
+    await service?.settled()
+    if (service === undefined || service !== this.#services.get(name)) {
+      throw new ThreadplaneError('CONFLICT', `${name} was deleted while it was registered`, { service: name })
+    }
+    return { service, isNew }
   }
 
   async #register(name: string, registration: ServiceRegistration): Promise<void> {

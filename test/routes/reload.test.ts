@@ -226,6 +226,23 @@ t.test('a PUT over a start that hangs takes over from it, and a call that waited
   t.match(await first, { status: 201, json: { state: 'running' } })
 })
 
+t.test('a PUT over a service that is deleted before the old thread has finished is a conflict', async (t) => {
+  await server.put('deleted', { module: 'gate.js' })
+  const held = server.call('deleted', 'hold', { token: 'deleted' })
+  await server.logs.line('begun', { token: 'deleted' })
+  const put = server.put('deleted', { module: 'gate.js', numWorkers: 3 })
+  await within(
+    until(() => server.service('deleted').options.numWorkers === 3),
+    'the new thread to take over',
+  )
+  const deleted = server.delete('/v1/services/deleted')
+  while ((await server.get('/v1/services/deleted')).status !== 404) await server.get('/livez')
+  openGate('deleted')
+  t.match(await held, { status: 200, json: 'deleted' })
+  isProblem(t, await put, 'CONFLICT', { service: 'deleted', detail: /was deleted while it was registered/ })
+  t.match(await deleted, { status: 204 })
+})
+
 t.test('a stop gives up what is being replaced', async (t) => {
   await server.put('interrupted', { module: 'echo.js' })
   const source = `
