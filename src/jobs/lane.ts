@@ -8,7 +8,7 @@ import type { SupervisedService } from '../supervised-service.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 
 /** Most casts that are handed on beyond what a service's threads run at once; and how large, together with those. */
-const MAX_AHEAD = 512
+const MAX_AHEAD = 1_024
 const MAX_BYTES = 16 * 1024 * 1024
 const MAX_TIMER_MS = 60_000
 /** How soon a queue full of calls, or a journal that cannot be written, is looked at again. */

@@ -113,8 +113,8 @@ t.test('a method that goes on after its deadline: the log tells where', async (t
 
 t.test('a start that takes too long: its error tells where', async (t) => {
   const { thread: other } = await startedThread(t, 'gates')
-  const { thread } = serviceThread(t, 'spins-at-start', { options: { startTimeoutMs: 500 } })
-  const message = 'the start of spins-at-start took longer than the 500 ms of startTimeoutMs'
+  const { thread } = serviceThread(t, 'spins-at-start', { options: { startTimeoutMs: 3_000 } })
+  const message = 'the start of spins-at-start took longer than the 3000 ms of startTimeoutMs'
   const error = await told(at('spinsAtStart'), async () => {
     await other.stacks()
     const failed = await errorOf(thread.start())
