@@ -17,6 +17,11 @@ export class Outbox<Message> {
     this.#refused = refused
   }
 
+  /** Messages that wait for the end of the turn. */
+  get size(): number {
+    return this.#messages.length
+  }
+
   push(message: Message): void {
     this.#messages.push(message)
     if (this.#scheduled) return

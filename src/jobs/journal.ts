@@ -48,6 +48,11 @@ export interface JournalOptions {
 }
 
 const MAX_FINISHED_JOBS = 1_000_000
+/**
+ * So many operations wait for the end of the turn, where they are casts: all clients that were answered together come
+ * again together, and without a head start this thread and the journal's would wait for each other in turns.
+ */
+const HEAD_START = 8
 /** Operations that may wait for the journal's thread. */
 const MAX_PENDING = 100_000
 /** How long closing may take; the process is ended by force after it. */
@@ -152,7 +157,9 @@ export class Journal implements JobStore {
   }
 
   async accept(requests: AcceptRequest[]): Promise<Accepted[]> {
-    const accepted = await this.#request('accept', requests.map(toAcceptRow))
+    const reply = this.#request('accept', requests.map(toAcceptRow))
+    if (this.#outbox.size >= HEAD_START) this.#outbox.flush()
+    const accepted = await reply
     return accepted.map((answer, index) => {
       if (!Array.isArray(answer)) return answer
       const [state, begunAt, keyExpiresAt] = answer
