@@ -12,11 +12,15 @@ import type { Place, QueuedMethod } from './queued-method.ts'
 
 /** How often methods that run are looked at for their own deadline, in milliseconds. */
 const SWEEP_EVERY_MS = 50
+/** Payloads handed ahead are in memory twice, here and there: beyond so many bytes the next waits in the queue (P5). */
+const AHEAD_BYTES = 4 * 1024 * 1024
 
 export interface HandoffOptions {
   queue: MethodQueue
   /** As many slots as methods are handed at a time: `numWorkers + prefetch`. */
   slots: Slots
+  /** Handed out whatever their size: the thread runs so many at once. */
+  numWorkers: number
   /** Asked anew each time: it may be changed while methods run. */
   cancelGraceMs: () => number
   post: (messages: ControlMessage[]) => void
@@ -30,6 +34,8 @@ export class Handoff implements Consumer, Place {
   readonly #free: number[]
   readonly #outbox: Outbox<ControlMessage>
   #sequence = 0
+  /** Of the payloads of all it was handed. */
+  #bytes = 0
   #sweeper: NodeJS.Timeout | undefined
   #closed = false
   /** The method that is to run alone, until it has ended. */
@@ -44,7 +50,8 @@ export class Handoff implements Consumer, Place {
   }
 
   get room(): number {
-    return this.#closed || this.runsAlone ? 0 : this.#free.length
+    if (this.#closed || this.runsAlone) return 0
+    return this.#bytes < AHEAD_BYTES || this.load < this.#options.numWorkers ? this.#free.length : 0
   }
 
   get runsAlone(): boolean {
@@ -71,6 +78,7 @@ export class Handoff implements Consumer, Place {
     this.#sequence = nextSequence(this.#sequence)
     const sequence = this.#sequence
     this.#slots[slot] = method
+    this.#bytes += method.bytes
     method.slot = slot
     method.sequence = sequence
     method.place = this
@@ -165,6 +173,7 @@ export class Handoff implements Consumer, Place {
   #vacate(slot: number): void {
     const method = this.#slots[slot] as QueuedMethod
     method.place = undefined
+    this.#bytes -= method.bytes
     if (method === this.#alone) this.#alone = undefined
     this.#slots[slot] = undefined
     this.#free.push(slot)

@@ -171,6 +171,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     const handoff = new Handoff({
       queue: this.methodQueue,
       slots: session.slots,
+      numWorkers: this.options.numWorkers,
       cancelGraceMs: () => this.options.cancelGraceMs,
       post: (messages) => session.worker.post(messages),
       onOverdue: (method) => this.#onOverdue(session, method),

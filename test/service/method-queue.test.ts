@@ -180,12 +180,19 @@ t.test('a closed queue fails what waits and what comes, until it is opened', asy
 
 // What a thread has in hand.
 
+function newQueueOf(count: number, bytes: number): MethodQueue {
+  const queue = newQueue({ maxBytes: count * bytes })
+  for (let n = 0; n < count; n += 1) queue.enqueue(method({ bytes }))
+  return queue
+}
+
 function handoff(queue: MethodQueue, length: number) {
   const slots = new SlotTable(length)
   const posted: ControlMessage[] = []
   const consumer = new Handoff({
     queue,
     slots,
+    numWorkers: 2,
     cancelGraceMs: () => 1_000,
     post: (messages) => posted.push(...messages),
     onOverdue: () => {},
@@ -222,6 +229,23 @@ t.test('a method that has begun is not taken back; one that has not goes to the 
   t.equal(taker.taken.length, 4)
   consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
 })
+
+t.test(
+  'of large payloads no more are handed ahead than 4 MiB, but for as many as the thread runs at once',
+  async (t) => {
+    const queue = newQueueOf(8, 1_000_000)
+    const { consumer, thread } = handoff(queue, 10)
+    t.equal(consumer.load, 5)
+    const [first] = (await thread()).runs
+    consumer.receive({ type: 'result', slot: first?.slot as number, sequence: first?.sequence as number, value: null })
+    t.equal(consumer.load, 5)
+    consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
+    t.equal(queue.size, 7)
+    const { consumer: other } = handoff(newQueueOf(6, 10_000_000), 10)
+    t.equal(other.load, 2)
+    other.abandon((one) => one.error('THREAD_DIED', 'test'))
+  },
+)
 
 t.test('the late result of an abandoned attempt finds another number in its slot', async (t) => {
   const queue = newQueue()
