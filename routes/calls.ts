@@ -8,6 +8,7 @@ import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
 import { bytesOf, readBytes, sendBytes } from './byte-body.ts'
+import { sendItems } from './item-stream.ts'
 import { durableCall } from './durable-call.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './headers.ts'
 import { accepted, IdempotencyHeader, Payload, payloadOf, REFUSALS, TraceHeader } from './schemas/invocation.ts'
@@ -52,7 +53,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
       headers: CallHeaders,
       body: Payload,
       response: {
-        200: Type.Unknown({ description: 'What the method returned: JSON, or its bytes' }),
+        200: Type.Unknown({ description: 'What the method returned: JSON, its bytes, or a stream of items' }),
         202: accepted('With `Prefer: respond-async`: the job, which goes on'),
         ...problems(
           ...REFUSALS,
@@ -98,18 +99,19 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
       }
     }
     const { method } = request.params
-    const { inputBytes, outputBytes } = service.contract.method(method)
+    const { inputBytes, outputBytes, streams } = service.contract.method(method)
     const queued = service.call(method, {
       payload: inputBytes === undefined ? payloadOf(request) : bytesOf(request),
       text: request.bodyText,
       timeoutMs,
       traceparent: traceparent(headers),
     })
+    reply.raw.on('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
+    if (streams) return sendItems(queued, request, reply)
     queued.whenSettled((error, result) => {
       if (error !== undefined) reply.send(error)
       else if (result instanceof Uint8Array) sendBytes(reply, result, outputBytes)
       else reply.type('application/json; charset=utf-8').send(result)
     })
-    reply.raw.on('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
   }
 }

@@ -23,6 +23,7 @@ export { ServiceWorker, type ServiceWorkerOptions } from './service/service-work
 export { WorkerProcess } from './service/worker-process.ts'
 export { WorkerThread } from './service/worker-thread.ts'
 export { type BytesOptions, bytes } from './thread/bytes.ts'
+export { stream } from './thread/stream.ts'
 export {
   defineService,
   type MethodContext,

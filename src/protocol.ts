@@ -23,8 +23,10 @@ export interface MethodDescription {
   input?: JsonSchema
   /** The same, accepting at least all that the original accepts: what the control thread validates with. */
   widenedInput?: JsonSchema
-  /** JSON Schema of the result; absent where any JSON may come. */
+  /** JSON Schema of the result, or of an item of it; absent where any JSON may come. */
   output?: JsonSchema
+  /** It returns a stream of items. */
+  streams?: true
   /** It takes bytes, and no JSON. */
   inputBytes?: BytesDescription
   /** It returns bytes, and no JSON. */
@@ -91,6 +93,12 @@ export interface AbortMessage {
   sequence: number
   reason: WireError
 }
+/** Items of a stream were taken: as much more may be sent. */
+export interface CreditMessage {
+  type: 'credit'
+  sequence: number
+  cost: number
+}
 export interface StopMessage {
   type: 'stop'
 }
@@ -103,7 +111,7 @@ export interface CrashMessage {
 export const CRASH_KINDS = ['exception', 'exit', 'hang', 'oom'] as const
 export type CrashKind = (typeof CRASH_KINDS)[number]
 
-export type ControlMessage = StartMessage | RunMessage | AbortMessage | StopMessage | CrashMessage
+export type ControlMessage = StartMessage | RunMessage | AbortMessage | CreditMessage | StopMessage | CrashMessage
 
 // Sent by the service's thread.
 
@@ -122,6 +130,15 @@ export interface ResultMessage {
   value: unknown
   /** The buffer of the value, which goes with it. */
   transfer?: ArrayBuffer | undefined
+}
+/** An item of a stream. Its result comes when it has ended. */
+export interface ItemMessage {
+  type: 'item'
+  slot: number
+  sequence: number
+  value: unknown
+  /** What is to be given back as credit once it is taken. */
+  cost: number
 }
 export interface FailureMessage {
   type: 'failure'
@@ -159,6 +176,7 @@ export type ThreadMessage =
   | DescribedMessage
   | StartedMessage
   | ResultMessage
+  | ItemMessage
   | FailureMessage
   | ProgressMessage
   | LogMessage

@@ -16,9 +16,10 @@ type RunTuple = [
   contentType: string | undefined,
 ]
 type ResultTuple = [slot: number, sequence: number, value: unknown]
+type ItemTuple = [slot: number, sequence: number, value: unknown, cost: number]
 
 export type ControlWire = RunTuple | Exclude<ControlMessage, { type: 'run' }>
-export type ThreadWire = ResultTuple | Exclude<ThreadMessage, { type: 'result' }>
+export type ThreadWire = ResultTuple | ItemTuple | Exclude<ThreadMessage, { type: 'result' | 'item' }>
 
 export function packControl(message: ControlMessage): ControlWire {
   if (message.type !== 'run') return message
@@ -37,12 +38,20 @@ function toRunMessage(wire: RunTuple): RunMessage {
 }
 
 export function packThread(message: ThreadMessage): ThreadWire {
-  return message.type === 'result' ? [message.slot, message.sequence, message.value] : message
+  switch (message.type) {
+    case 'result':
+      return [message.slot, message.sequence, message.value]
+    case 'item':
+      return [message.slot, message.sequence, message.value, message.cost]
+    default:
+      return message
+  }
 }
 
 export function unpackThread(wire: ThreadWire): ThreadMessage {
   if (!Array.isArray(wire)) return wire
-  const [slot, sequence, value] = wire
+  const [slot, sequence, value, cost] = wire
+  if (cost !== undefined) return { type: 'item', slot, sequence, value, cost }
   return { type: 'result', slot, sequence, value }
 }
 

@@ -200,7 +200,7 @@ export function request(port: number, method: string, path: string, options: Req
       response.on('end', () => {
         const bytes = Buffer.concat(pieces)
         const text = bytes.toString()
-        const isJson = /json/.test(response.headers['content-type'] ?? '')
+        const isJson = /[/+]json(;|$)/.test(response.headers['content-type'] ?? '')
         const { statusCode: status = 0, headers: got } = response
         resolve({ status, headers: got, bytes, text, json: isJson && text !== '' ? JSON.parse(text) : undefined })
       })

@@ -29,9 +29,10 @@ export function addServiceOperations(
   })
   for (const [method, methodDescription] of Object.entries(description.methods)) {
     const name = pascalCase(service) + pascalCase(method)
-    const { input, output, inputBytes, outputBytes } = methodDescription
+    const { input, output, inputBytes, outputBytes, streams } = methodDescription
     const takes = contentOf(inputBytes, inputBytes ? input : addSchema(document, `${name}Input`, input))
-    const returns = contentOf(outputBytes, outputBytes ? output : addSchema(document, `${name}Output`, output))
+    const result = outputBytes ? output : addSchema(document, `${name}Output`, output)
+    const returns = streams ? streamOf(result) : contentOf(outputBytes, result)
     // Bytes are no job.
     const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
     for (const kind of kinds) {
@@ -46,11 +47,21 @@ export function addServiceOperations(
           requestBody: { required: true, content: takes },
           responses: {
             ...generic.responses,
-            ...(kind === 'call' && { 200: { description: 'The result', content: returns } }),
+            ...(kind === 'call' && { 200: { description: streams ? STREAM : 'The result', content: returns } }),
           },
         },
       }
     }
+  }
+}
+
+const STREAM = 'A stream: one item a line, or an event; the schema is that of an item. Kept as a job: an array of them'
+
+function streamOf(schema = {}): Record<string, { schema: object }> {
+  return {
+    'application/x-ndjson': { schema },
+    'text/event-stream': { schema },
+    'application/json': { schema: { type: 'array', items: schema } },
   }
 }
 

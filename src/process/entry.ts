@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { toWireError } from '../errors.ts'
 import { killGroup } from '../process-group.ts'
 import type { FromProcess, LaunchMessage, ToProcess } from '../process-protocol.ts'
-import type { StartMessage, ThreadData } from '../protocol.ts'
+import type { AbortMessage, StartMessage, ThreadData } from '../protocol.ts'
 import { Heartbeat } from '../shared-memory.ts'
 import { readStack } from '../stack/thread-stack.ts'
 import { type ThreadWire, withOwnBytes } from '../wire.ts'
@@ -17,6 +17,7 @@ import { watchMemory } from './watch-memory.ts'
 const REPORT_EVERY_MS = 500
 /** How long a last message is waited for. */
 const FLUSH_WITHIN_MS = 500
+const NOT_PASSED = 'what it sent does not cross processes'
 
 /** At once, with whatever the service has started: nobody is left to want it. */
 function die(): void {
@@ -54,7 +55,13 @@ function launch({ service, module, limits }: LaunchMessage): void {
   // What JavaScript writes comes as log messages; unread, the rest would pile up.
   thread.stdout.resume()
   thread.stderr.resume()
-  thread.on('message', passOn)
+  thread.on('message', (messages: ThreadWire[]) => {
+    for (const sequence of passOn(messages)) {
+      thread.postMessage([
+        { type: 'abort', sequence, reason: toWireError(new Error(NOT_PASSED)) } satisfies AbortMessage,
+      ])
+    }
+  })
   const fail = (error: unknown) => tell({ type: 'error', error: toWireError(error) })
   thread.on('error', fail)
   thread.on('messageerror', fail)
@@ -82,16 +89,20 @@ function launch({ service, module, limits }: LaunchMessage): void {
   watchMemory(service, limits, (error) => dieAfter({ type: 'error', error }))
 }
 
-/** What crosses threads may not cross processes: that is the failure of its method, and of no other. */
-function passOn(messages: ThreadWire[]): void {
+/**
+ * What crosses threads may not cross processes: that is the failure of its method, and of no other. Returns those that
+ * failed so: of a stream, no more is taken.
+ */
+function passOn(messages: ThreadWire[]): number[] {
   try {
     tell(messages)
+    return []
   } catch (error) {
-    if (messages.length > 1) for (const message of messages) passOn([message])
-    else if (Array.isArray(messages[0])) {
-      const [slot, sequence] = messages[0]
-      const { message: detail } = toWireError(error)
-      tell([{ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } }])
-    }
+    if (messages.length > 1) return messages.flatMap((message) => passOn([message]))
+    if (!Array.isArray(messages[0])) return []
+    const [slot, sequence] = messages[0]
+    const { message: detail } = toWireError(error)
+    tell([{ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } }])
+    return [sequence]
   }
 }

@@ -5,7 +5,14 @@
 import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
 import { BytePayload } from '../byte-payload.ts'
-import type { ControlMessage, FailureMessage, MethodFailure, ProgressMessage, ResultMessage } from '../protocol.ts'
+import type {
+  ControlMessage,
+  FailureMessage,
+  ItemMessage,
+  MethodFailure,
+  ProgressMessage,
+  ResultMessage,
+} from '../protocol.ts'
 import { nextSequence, type Slots } from '../slots.ts'
 import type { Consumer, MethodQueue } from './method-queue.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
@@ -107,7 +114,11 @@ export class Handoff implements Consumer, Place {
     return this.#options.slots.hasBegun(method.slot, method.sequence)
   }
 
-  receive(message: ResultMessage | FailureMessage | ProgressMessage): void {
+  credit({ sequence }: QueuedMethod, cost: number): void {
+    this.#outbox.push({ type: 'credit', sequence, cost })
+  }
+
+  receive(message: ResultMessage | ItemMessage | FailureMessage | ProgressMessage): void {
     const method = this.#slots[message.slot]
     // P3: the late result of an abandoned attempt finds another number in its slot.
     if (method?.sequence !== message.sequence) return
@@ -115,6 +126,9 @@ export class Handoff implements Consumer, Place {
       case 'progress':
         // An abandoned attempt may go on, and tells nobody.
         if (!method.settled) method.onProgress?.(message.fraction, message.note)
+        return
+      case 'item':
+        method.receive(message.value, message.cost)
         return
       case 'result':
         method.succeed(message.value)

@@ -4,13 +4,13 @@
  */
 import type { z } from 'zod'
 import { BytePayload } from '../byte-payload.ts'
-import { hasCode } from '../errors.ts'
 import { METHOD_DEFAULTS } from '../options.ts'
 import type { ThreadMessage } from '../protocol.ts'
 import type { MethodDefinition, ServiceDefinition } from '../thread/define-service.ts'
 import { uuidv7 } from '../uuidv7.ts'
 import { within } from '../within.ts'
 import { Handoff } from './handoff.ts'
+import { asThrown, ItemStream } from './item-stream.ts'
 import { MethodQueue } from './method-queue.ts'
 import { QueuedMethod } from './queued-method.ts'
 import type { Blame } from './service.ts'
@@ -58,7 +58,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   }
 
   /**
-   * Runs a method in the thread and returns its result, as a structured clone. Before `start()` it waits for that.
+   * Runs a method in the thread and returns its result, as a structured clone. Before `start()` it waits for that. A
+   * stream is returned with its first item, as an async iterable; whoever leaves it early ends its generator.
    * @throws what the method threw, with its name, message, code and cause; QUEUE_FULL, VALIDATION_FAILED,
    * DEADLINE_EXCEEDED, JOB_CANCELLED, THREAD_DIED, RESULT_INVALID, RESULT_NOT_SERIALIZABLE
    */
@@ -72,13 +73,21 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     const abort = () => queued.abort('JOB_CANCELLED', `the call of ${queued.service}.${method} was aborted`)
     signal?.addEventListener('abort', abort, { once: true })
     if (signal?.aborted) abort()
+    if (signal !== undefined) queued.whenSettled(() => signal.removeEventListener('abort', abort))
     try {
-      return (await queued.promise) as ResultOf<MethodsOf<Module>[Name]>
+      return (await this.#resultOf(queued)) as ResultOf<MethodsOf<Module>[Name]>
     } catch (error) {
-      throw hasCode(error, 'METHOD_FAILED') ? error.cause : error
-    } finally {
-      signal?.removeEventListener('abort', abort)
+      throw asThrown(error)
     }
+  }
+
+  async #resultOf(queued: QueuedMethod): Promise<unknown> {
+    const streams = () => this.description?.methods[queued.method]?.streams
+    // What it returns is not known before it has described itself.
+    if (this.description !== undefined && !streams()) return queued.promise
+    const items = new ItemStream(queued)
+    await items.begun()
+    return streams() && !queued.failedAtOnce ? items : queued.promise
   }
 
   /** Queues a method and returns at once. Its error never reaches the caller; it is logged. @throws QUEUE_FULL */
@@ -184,6 +193,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   protected override onThreadMessage(session: ThreadSession, message: ThreadMessage): void {
     switch (message.type) {
       case 'result':
+      case 'item':
       case 'failure':
       case 'progress':
         this.#handoffs.get(session)?.receive(message)

@@ -14,6 +14,8 @@ export interface Place {
   /** Takes the method out, or tells the thread to abort it. True if it had begun. */
   withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean
   hasBegun(method: QueuedMethod): boolean
+  /** Tells the thread that it may send as much more of a stream. */
+  credit?(method: QueuedMethod, cost: number): void
 }
 
 export interface QueuedMethodOptions {
@@ -55,8 +57,11 @@ export class QueuedMethod {
   readonly alone: boolean
   readonly onProgress: QueuedMethodOptions['onProgress']
   #outcome: Outcome | undefined
+  #streamed = false
   #onSettled: SettledListener | undefined
   #promise: Promise<unknown> | undefined
+  /** Set by whoever wants the items of a stream; `credit` asks for as much more. */
+  onItem: ((item: unknown, cost: number) => void) | undefined
   /** Set by whoever holds it. */
   place: Place | undefined
   /**
@@ -114,6 +119,11 @@ export class QueuedMethod {
     return this.#outcome !== undefined
   }
 
+  /** Has it settled with an error, and no item before that? */
+  get failedAtOnce(): boolean {
+    return this.#outcome?.error !== undefined && !this.#streamed
+  }
+
   /** Resolves to JSON text, bytes or a structured clone, by `format`; rejects with a {@link ThreadplaneError}. */
   get promise(): Promise<unknown> {
     this.#promise ??= new Promise((resolve, reject) => {
@@ -160,6 +170,18 @@ export class QueuedMethod {
   cancel(): void {
     this.cancelledAt = performance.now()
     this.abort('JOB_CANCELLED', 'the job was cancelled')
+  }
+
+  /** An item of a stream. An abandoned attempt may go on, and tells nobody; where nobody asks, all of it is taken. */
+  receive(item: unknown, cost: number): void {
+    if (this.settled) return
+    this.#streamed = true
+    if (this.onItem === undefined) this.credit(cost)
+    else this.onItem(item, cost)
+  }
+
+  credit(cost: number): void {
+    if (!this.settled) this.place?.credit?.(this, cost)
   }
 
   succeed(value: unknown): void {

@@ -2,24 +2,23 @@
  * Runs the methods handed to this thread: at most `numWorkers` overlap, in the order they came.
  * Source: mode/threads.py MethodQueueWorker, MethodQueue._process_enqueued
  */
-import type { z } from 'zod'
-import { type PayloadIssue, toWireError, type WireError } from '../errors.ts'
+import { toWireError, type WireError } from '../errors.ts'
 import type { Outbox } from '../outbox.ts'
-import { payloadIssues } from '../payload-issues.ts'
-import type { MethodFailure, ResultFormat, RunMessage, StartMessage, ThreadMessage } from '../protocol.ts'
+import type { MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol.ts'
 import { SlotTable } from '../shared-memory.ts'
 import { ThreadSlotLog } from '../slot-log.ts'
 import type { ThreadSlots } from '../slots.ts'
 import { bytesOf } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
+import { CollectedItems, SentItems, takeItems } from './items.ts'
+import { type Parsed, parse } from './parse.ts'
 import { RunningMethod } from './running-method.ts'
 import { type Serialized, serializeBytes, serializeResult } from './serialize-result.ts'
+import { itemOf } from './stream.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
 /** After this long without a return to the event loop, results are posted and timers get their turn. */
 const TURN_MS = 1
-
-type Parsed = { ok: true; value: unknown } | { ok: false; issues: PayloadIssue[] }
 
 export class Consumers {
   readonly #methods: Map<string, MethodDefinition>
@@ -68,6 +67,11 @@ export class Consumers {
     this.#running.get(sequence)?.abort(reason)
   }
 
+  /** Items of a stream were taken. */
+  credit(sequence: number, cost: number): void {
+    this.#running.get(sequence)?.credits.give(cost)
+  }
+
   /** A new turn of the event loop: its budget begins. */
   turn(): void {
     this.#turnEndsAt = performance.now() + TURN_MS
@@ -85,7 +89,7 @@ export class Consumers {
     while (this.#overlapping < options.numWorkers && this.#next < this.#waiting.length) {
       if (performance.now() >= this.#turnEndsAt) return this.#yield()
       const message = this.#waiting[this.#next++] as RunMessage
-      if (this.#slots.begin(message.slot, message.sequence)) this.#run(message, options)
+      if (this.#slots.begin(message.slot, message.sequence)) this.#run(message)
     }
     if (this.#next === this.#waiting.length && this.#next > 0) {
       this.#waiting = []
@@ -104,7 +108,7 @@ export class Consumers {
   }
 
   /** Without an await where nothing is asynchronous: a promise a hop is what such a loop spends most on. */
-  #run(message: RunMessage, options: StartMessage): void {
+  #run(message: RunMessage): void {
     const method = this.#methods.get(message.method)
     this.#overlapping += 1
     if (method === undefined) return this.#fail(message, { kind: 'noSuchMethod' })
@@ -115,7 +119,7 @@ export class Consumers {
       this.#fail(message, { kind: 'threw', error: toWireError(error), retryable: isRetryable(error) })
     const finish = (output: Parsed) =>
       output.ok
-        ? this.#finish(message, serialize(method, message.format, output.value, options.maxResultBytes))
+        ? after(this.#result(method, message, running, output.value), (result) => this.#finish(message, result))
         : this.#fail(message, { kind: 'resultRefused', issues: output.issues })
     const checkOutput = (result: unknown) => after(parse(method.output, result), finish)
     const handle = (input: Parsed) =>
@@ -128,6 +132,27 @@ export class Consumers {
     } catch (error) {
       threw(error)
     }
+  }
+
+  /** What is sent of a result; of a stream, that it has ended. */
+  #result(
+    { output }: MethodDefinition,
+    { slot, sequence, format }: RunMessage,
+    running: RunningMethod,
+    value: unknown,
+  ): Serialized | Promise<Serialized> {
+    const { maxResultBytes } = this.#options as StartMessage
+    const item = itemOf(output)
+    if (item !== undefined) {
+      const send = (one: unknown, cost: number) => this.#outbox.push({ type: 'item', slot, sequence, value: one, cost })
+      const sink =
+        format === 'json'
+          ? new CollectedItems(maxResultBytes)
+          : new SentItems(running.credits, format === 'body', maxResultBytes, send)
+      return takeItems(value as AsyncIterable<unknown>, item, running.signal, sink)
+    }
+    if (bytesOf(output, 'output') !== undefined) return serializeBytes(value as Uint8Array, format, maxResultBytes)
+    return format === 'clone' ? { ok: true, value } : serializeResult(value, maxResultBytes)
   }
 
   #finish(message: RunMessage, serialized: Serialized): void {
@@ -162,29 +187,6 @@ function after<T>(value: T | PromiseLike<T>, next: (value: T) => unknown): unkno
 
 function payloadOf({ format, payload }: RunMessage): unknown {
   return format === 'clone' || payload instanceof Uint8Array ? payload : JSON.parse(payload as string)
-}
-
-function serialize({ output }: MethodDefinition, format: ResultFormat, value: unknown, maxBytes: number): Serialized {
-  if (bytesOf(output, 'output') !== undefined) return serializeBytes(value as Uint8Array, format, maxBytes)
-  return format === 'clone' ? { ok: true, value } : serializeResult(value, maxBytes)
-}
-
-function parse(schema: z.ZodType | undefined, value: unknown): Parsed | Promise<Parsed> {
-  if (schema === undefined) return { ok: true, value }
-  try {
-    return toParsed(schema.safeParse(value))
-  } catch (error) {
-    if (error instanceof RangeError) return { ok: false, issues: [{ pointer: '', message: 'It is nested too deeply' }] }
-    // A schema with asynchronous refinements says so by throwing; by name, as a module may bring its own zod.
-    if (error instanceof Error && error.constructor.name === '$ZodAsyncError') {
-      return schema.safeParseAsync(value).then(toParsed)
-    }
-    throw error
-  }
-}
-
-function toParsed(result: z.ZodSafeParseResult<unknown>): Parsed {
-  return result.success ? { ok: true, value: result.data } : { ok: false, issues: payloadIssues(result.error) }
 }
 
 function isRetryable(error: unknown): boolean {

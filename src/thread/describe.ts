@@ -9,6 +9,7 @@ import { payloadIssues } from '../payload-issues.ts'
 import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../protocol.ts'
 import { bytesOf, complaintAbout } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
+import { itemOf } from './stream.ts'
 import { widen } from './widen.ts'
 
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -50,6 +51,7 @@ export function describeService(definition: ServiceDefinition): ServiceDescripti
   for (const [name, method] of methods) {
     check(nameOf('method', name), methodSchema, method)
     for (const io of ['input', 'output'] as const) checkBytes(`method "${name}": ${io}`, method[io], io)
+    checkStream(`method "${name}"`, method)
   }
   for (const [name, task] of Object.entries(definition.tasks ?? {})) check(nameOf('task', name), aFunction, task)
   for (const [name, timer] of Object.entries(definition.timers ?? {})) check(nameOf('timer', name), timerSchema, timer)
@@ -66,11 +68,13 @@ function describeMethod(method: MethodDefinition): MethodDescription {
   const { description, input, output } = method
   const inputBytes = bytesOf(input, 'input')
   const outputBytes = bytesOf(output, 'output')
+  const item = itemOf(output)
   return plain({
     description,
     input: inputBytes ? binary(inputBytes) : input && jsonSchema(input, 'input'),
     widenedInput: inputBytes ? undefined : input && widenedOrAny(input),
-    output: outputBytes ? binary(outputBytes) : output && jsonSchema(output, 'output'),
+    output: outputBytes ? binary(outputBytes) : output && jsonSchema(item ?? output, 'output'),
+    streams: item && true,
     inputBytes,
     outputBytes,
     options: { ...METHOD_DEFAULTS, ...given(methodOptionsSchema, method) },
@@ -81,6 +85,13 @@ function checkBytes(subject: string, schema: z.ZodType | undefined, io: 'input' 
   const bytes = bytesOf(schema, io)
   const complaint = bytes && complaintAbout(bytes, io)
   if (complaint !== undefined) refuse(`${subject}: ${complaint}`)
+}
+
+function checkStream(subject: string, { input, output }: MethodDefinition): void {
+  if (itemOf(input) !== undefined) refuse(`${subject}: input: a stream is an output`)
+  const item = itemOf(output)
+  if (item !== undefined && !isZod4(item)) refuse(`${subject}: output: expected a stream of a schema of zod 4`)
+  if (bytesOf(item, 'output') ?? itemOf(item)) refuse(`${subject}: output: the items of a stream are JSON`)
 }
 
 /** As OpenAPI writes it. */

@@ -98,6 +98,9 @@ try {
       case 'abort':
         consumers.abort(message.sequence, message.reason)
         break
+      case 'credit':
+        consumers.credit(message.sequence, message.cost)
+        break
       case 'stop':
         stop().catch(crash)
         break

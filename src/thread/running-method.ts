@@ -3,6 +3,7 @@ import { fromWireError, type WireError } from '../errors.ts'
 import type { Outbox } from '../outbox.ts'
 import type { JobContext, ProgressMessage, RunMessage, ThreadMessage } from '../protocol.ts'
 import type { MethodContext, ServiceLogger } from './define-service.ts'
+import { Credits } from './items.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
 /** Least time between two messages about the progress of a method (P5), in milliseconds. */
@@ -17,6 +18,7 @@ export class RunningMethod implements MethodContext {
   readonly #threadLogger: ThreadLogger
   #controller: AbortController | undefined
   #logger: ServiceLogger | undefined
+  #credits: Credits | undefined
   /** What was told last, and waits to be sent. */
   #progress: ProgressMessage | undefined
   #progressTimer: NodeJS.Timeout | undefined
@@ -39,6 +41,12 @@ export class RunningMethod implements MethodContext {
   get logger(): ServiceLogger {
     this.#logger ??= this.#threadLogger.for(this.job.id)
     return this.#logger
+  }
+
+  /** Of a stream: how much more of it is taken. */
+  get credits(): Credits {
+    this.#credits ??= new Credits()
+    return this.#credits
   }
 
   /** Bound, because handlers take it apart: `({ progress }) => …`. Of what follows soon, only the last is sent. */
@@ -70,5 +78,7 @@ export class RunningMethod implements MethodContext {
   abort(reason: WireError): void {
     this.#controller ??= new AbortController()
     this.#controller.abort(fromWireError(reason))
+    // It waits for nobody any more.
+    this.#credits?.give(Number.POSITIVE_INFINITY)
   }
 }

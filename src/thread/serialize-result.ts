@@ -39,7 +39,7 @@ export function serializeBytes(bytes: Uint8Array, format: ResultFormat, maxBytes
   }
 }
 
-function tooLarge(maxBytes: number): Serialized {
+export function tooLarge(maxBytes: number): Serialized {
   return refuse(`the result is larger than the ${maxBytes} bytes of maxResultBytes`)
 }
 

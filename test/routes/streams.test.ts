@@ -1,0 +1,193 @@
+/** Streams: an answer an item at a time, at the pace of whoever reads it. */
+import { type IncomingMessage, request } from 'node:http'
+import t from 'tap'
+import { isProblem, serve, within } from '../http-helper.ts'
+
+const server = await serve(t, { services: { streams: 'streams', apart: 'streams' }, start: false })
+await server.post('/v1/services/streams/start')
+await server.put('apart', { module: 'apart.js', isolation: 'process' })
+
+interface Read {
+  status: number | undefined
+  type: string | undefined
+  text: string
+  /** Has it come to its end? */
+  complete: boolean
+}
+
+function open(method: string, payload: unknown, headers = {}, service = 'streams'): Promise<IncomingMessage> {
+  const { port } = server
+  const path = `/v1/services/${service}/call/${method}`
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    const sent = request({
+      port,
+      host: '127.0.0.1',
+      method: 'POST',
+      path,
+      agent: false,
+      headers: { ...JSON_TYPE, ...headers },
+    })
+    sent.on('response', resolve)
+    sent.on('error', reject)
+    sent.end(JSON.stringify(payload))
+  })
+  return within(answered, `the head of an answer of ${method}`)
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+const AS_EVENTS = { accept: 'text/event-stream' }
+
+function read(response: IncomingMessage): Promise<Read> {
+  const done = new Promise<Read>((resolve) => {
+    let text = ''
+    response.setEncoding('utf8')
+    response.on('data', (chunk: string) => {
+      text += chunk
+    })
+    response.on('error', () => {})
+    response.on('close', () => {
+      const { statusCode: status, headers, complete } = response
+      resolve({ status, type: headers['content-type'], text, complete })
+    })
+  })
+  return within(done, 'the end of an answer')
+}
+
+const stream = async (method: string, payload: unknown, headers = {}, service = 'streams') =>
+  read(await open(method, payload, headers, service))
+
+const lines = (text: string) =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line))
+
+for (const service of ['streams', 'apart']) {
+  t.test(`a stream is NDJSON, an item a line: ${service}`, async (t) => {
+    const { status, type, text, complete } = await stream('count', { to: 3 }, {}, service)
+    t.strictSame({ status, type, complete }, { status: 200, type: 'application/x-ndjson', complete: true })
+    t.equal(text, '{"n":1}\n{"n":2}\n{"n":3}\n')
+    t.strictSame(await stream('count', { to: 0 }, {}, service), { status, type, text: '', complete })
+  })
+}
+
+t.test('or events, if the client accepts those', async (t) => {
+  const { type, text, complete } = await stream('count', { to: 2 }, AS_EVENTS)
+  t.equal(type, 'text/event-stream; charset=utf-8')
+  t.equal(text, 'data: {"n":1}\n\ndata: {"n":2}\n\nevent: end\ndata: null\n\n')
+  t.ok(complete)
+})
+
+t.test('nobody on the way is to keep an answer, or to wait for more of it', async (t) => {
+  const response = await open('count', { to: 1 })
+  t.match(response.headers, { 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+  await read(response)
+})
+
+t.test('a client that does not read stops the generator; nothing is lost', async (t) => {
+  const response = await open('large', null)
+  const produced = async () => (await server.call('streams', 'produced')).json as number
+  let now = await produced()
+  for (let same = 0; same < 20; ) {
+    const before = now
+    now = await produced()
+    same = now === before ? same + 1 : 0
+  }
+  t.ok(now < 4_000, `${now} items of 5000 were made`)
+  const { text, complete } = await read(response)
+  t.ok(complete)
+  t.equal(text.length, 5_000 * 20_003)
+  t.equal(await produced(), 5_000)
+})
+
+t.test('many small items are no flood', async (t) => {
+  const { text, complete } = await stream('count', { to: 100_000 })
+  t.ok(complete)
+  t.equal(lines(text).length, 100_000)
+  t.match(await server.status('streams'), { state: 'running', restartCount: 0 })
+})
+
+t.test('what is wrong before the first item has its own status', async (t) => {
+  isProblem(t, await server.call('streams', 'count', { to: 'many' }), 'VALIDATION_FAILED')
+  isProblem(t, await server.call('streams', 'count', { to: 0, last: 'throw' }), 'METHOD_FAILED', {
+    error: { name: 'RangeError' },
+  })
+  isProblem(t, await server.call('streams', 'count', { to: 0, last: 'lie' }), 'RESULT_INVALID')
+  isProblem(t, await server.call('streams', 'count', { to: 0, last: 'exit' }), 'THREAD_DIED')
+  const headers = { 'request-timeout': '30ms' }
+  isProblem(t, await server.call('streams', 'count', { to: 0, last: 'hold' }, { headers }), 'DEADLINE_EXCEEDED')
+})
+
+const failures = {
+  throw: { code: 'METHOD_FAILED', error: { name: 'RangeError', message: 'no more' } },
+  lie: { code: 'RESULT_INVALID', errors: [{ pointer: '/n' }] },
+  exit: { code: 'THREAD_DIED', started: true },
+  hold: { code: 'DEADLINE_EXCEEDED', started: true },
+}
+
+for (const [last, problem] of Object.entries(failures)) {
+  t.test(`an error in the middle is the last line, and the answer has no end: ${last}`, async (t) => {
+    const headers = last === 'hold' ? { 'request-timeout': '200ms' } : {}
+    const { status, text, complete } = await stream('count', { to: 2, last }, headers)
+    t.equal(status, 200)
+    t.notOk(complete)
+    const [first, second, third] = lines(text)
+    t.strictSame([first, second], [{ n: 1 }, { n: 2 }])
+    t.match(third, { type: /^urn:threadplane:problem:/, status: Number, instance: /call\/count$/, ...problem })
+    await server.reaches('streams', 'running')
+  })
+
+  t.test(`of events it is the last event: ${last}`, async (t) => {
+    const headers = last === 'hold' ? { 'request-timeout': '200ms' } : {}
+    const { text, complete } = await stream('count', { to: 1, last }, { ...AS_EVENTS, ...headers })
+    t.ok(complete)
+    const [, name, data] = /^data: {"n":1}\n\nevent: (\w+)\ndata: (.*)\n\n$/.exec(text) ?? []
+    t.equal(name, 'error')
+    t.match(JSON.parse(data as string), problem)
+    await server.reaches('streams', 'running')
+  })
+}
+
+t.test('one item may be as large as maxResultBytes', async (t) => {
+  const { text, complete } = await stream('tooLarge', null)
+  t.notOk(complete)
+  t.match(lines(text), ['x', { code: 'RESULT_NOT_SERIALIZABLE', detail: /maxResultBytes/ }])
+})
+
+t.test('a client that hangs up ends the generator, and its place is free', async (t) => {
+  const before = server.logs.records.filter(({ msg }) => msg === 'returned').length
+  for (let client = 0; client < 6; client += 1) {
+    const response = await open('count', { to: 1, last: 'hold' })
+    response.destroy()
+  }
+  t.equal((await server.call('streams', 'produced')).status, 200)
+  const returned = () => server.logs.records.filter(({ msg }) => msg === 'returned').length
+  while (returned() < before + 6) await server.get('/livez')
+  t.match(await server.status('streams'), { queue: { running: 0, size: 0 } })
+})
+
+t.test('of a job all items are the result, in an array', async (t) => {
+  const { json } = await server.cast('streams', 'count', { to: 2 })
+  t.match(await server.finished(json.id), { state: 'succeeded', result: [{ n: 1 }, { n: 2 }] })
+  const headers = { prefer: 'respond-async, wait=10' }
+  const answer = await server.call('streams', 'count', { to: 2 }, { headers })
+  t.match(answer, { status: 200, json: [{ n: 1 }, { n: 2 }] })
+  const { json: large } = await server.cast('streams', 'count', { to: 100_000 })
+  t.match(await server.finished(large.id), { state: 'failed', error: { code: 'RESULT_NOT_SERIALIZABLE' } })
+})
+
+t.test('OpenAPI and the list of methods tell of them', async (t) => {
+  const { paths } = (await server.get('/openapi.json')).json
+  const schema = { $ref: '#/components/schemas/StreamsCountOutput' }
+  t.strictSame(paths['/v1/services/streams/call/count'].post.responses[200].content, {
+    'application/x-ndjson': { schema },
+    'text/event-stream': { schema },
+    'application/json': { schema: { type: 'array', items: schema } },
+  })
+  const { items } = (await server.get('/v1/services/streams/methods')).json
+  t.match(items, [
+    { name: 'count', streams: true, output: { type: 'object' } },
+    {},
+    { name: 'produced', streams: false },
+  ])
+})
