@@ -26,6 +26,11 @@ const VICTIMS = ['victim', 'other.victim']
 /** Jobs seen last. */
 const jobs: string[] = []
 
+function remember(id: string): void {
+  jobs.push(id)
+  if (jobs.length > 32) jobs.shift()
+}
+
 const words: Words = {
   service: fc.constantFrom(...VICTIMS, ...VICTIMS, '__proto__'),
   method: fc.constantFrom('run', 'run', 'run', 'nothing'),
@@ -72,6 +77,11 @@ async function tend(client: Client): Promise<void> {
     } else if (json.state === 'paused') await client.request('POST', `${service}/resume`)
     else if (json.state === 'stopped' || json.state === 'failed') await client.request('POST', `${service}/start`)
     await client.request('PUT', `${service}/schedules/nightly`, { json: { cron: '0 3 * * *', method: 'run' } })
+    // One that may be retried.
+    const cast = await client.request('POST', `${service}/cast/run?delayMs=3600000`, { json: {} })
+    if (cast.status !== 202) continue
+    remember(cast.json.id)
+    await client.request('POST', `/v1/jobs/${cast.json.id}/cancel`)
   }
 }
 
@@ -116,10 +126,7 @@ export async function fuzz(t: Test, covers: (path: string) => boolean): Promise<
             if (requests % TEND_EVERY === 0) await tend(client)
             const answer = await client.send(request)
             statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
-            if (answer.status === 202) {
-              jobs.push(answer.json.id ?? answer.json.jobId)
-              if (jobs.length > 32) jobs.shift()
-            }
+            if (answer.status === 202) remember(answer.json.id ?? answer.json.jobId)
             const complaint = contract.complaint(request.method, path, answer)
             if (complaint !== undefined) throw new Error(`${complaint}\n${answer.status} ${shorten(answer.text)}`)
           },
