@@ -19,6 +19,8 @@ import type { Place, QueuedMethod } from './queued-method.ts'
 
 /** How often methods that run are looked at for their own deadline, in milliseconds. */
 const SWEEP_EVERY_MS = 50
+/** Methods that go to the thread without waiting for the end of the turn: it runs the first while the others come. */
+const HEAD_START = 16
 /** Payloads handed ahead are in memory twice, here and there: beyond so many bytes the next waits in the queue (P5). */
 const AHEAD_BYTES = 4 * 1024 * 1024
 
@@ -93,6 +95,7 @@ export class Handoff implements Consumer, Place {
     this.#options.slots.hand(slot, sequence)
     this.#outbox.push(runMessage(method))
     this.#sweeper ??= setInterval(this.#sweep, SWEEP_EVERY_MS)
+    if (this.#outbox.size >= HEAD_START) this.#outbox.flush()
   }
 
   /** Posts anything else in the order of the methods. */

@@ -206,7 +206,7 @@ function handoff(queue: MethodQueue, length: number) {
       slots: new SlotTable(slots.shared),
     }
   }
-  return { consumer, thread }
+  return { consumer, posted, thread }
 }
 
 t.test('a method that has begun is not taken back; one that has not goes to the front of the queue', async (t) => {
@@ -246,6 +246,14 @@ t.test(
     other.abandon((one) => one.error('THREAD_DIED', 'test'))
   },
 )
+
+t.test('sixteen methods of a turn go to the thread before it has ended, the rest with its end', async (t) => {
+  const { consumer, posted } = handoff(newQueueOf(40, 1), 64)
+  t.equal(posted.length, 32)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(posted.length, 40)
+  consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
+})
 
 t.test('the late result of an abandoned attempt finds another number in its slot', async (t) => {
   const queue = newQueue()
