@@ -39,16 +39,20 @@ export class ItemStream implements AsyncIterableIterator<unknown> {
 
   /** What came before an error is taken before it. @throws as `callThread` */
   async next(): Promise<IteratorResult<unknown, undefined>> {
-    await this.begun()
-    const next = this.#items.shift()
-    if (next !== undefined) {
-      this.#queued.credit(next.cost)
-      return { done: false, value: next.item }
+    for (;;) {
+      await this.begun()
+      const next = this.#items.shift()
+      if (next !== undefined) {
+        this.#queued.credit(next.cost)
+        return { done: false, value: next.item }
+      }
+      // Another that asked at the same time has had the item.
+      if (this.#end === undefined) continue
+      const { error } = this.#end
+      this.#end = { error: undefined }
+      if (error !== undefined) throw asThrown(error)
+      return { done: true, value: undefined }
     }
-    const { error } = this.#end as End
-    this.#end = { error: undefined }
-    if (error !== undefined) throw asThrown(error)
-    return { done: true, value: undefined }
   }
 
   /** Nothing more is wanted of it. */

@@ -50,6 +50,17 @@ t.test('no more items are made than are taken, but for a few; who leaves ends th
   await within(thread.idle(), 'the slot of the stream')
 })
 
+t.test('many may be asked for at once: each is told of one, in their order, and of the end', async (t) => {
+  const { thread } = await startedThread<Fixture>(t, 'streams')
+  const items = (await thread.callThread('count', { to: 40 }))[Symbol.asyncIterator]()
+  const told = await Promise.all(Array.from({ length: 42 }, () => items.next()))
+  t.strictSame(
+    told.slice(0, 40).map(({ value }) => value),
+    Array.from({ length: 40 }, (_, n) => ({ n: n + 1 })),
+  )
+  t.match(told.slice(40), [{ done: true }, { done: true }])
+})
+
 t.test('an error comes after the items before it, as it was thrown', async (t) => {
   const { thread } = await startedThread<Fixture>(t, 'streams')
   t.match(await all(await thread.callThread('fails', null)), {
