@@ -26,12 +26,11 @@ export class Outbox<Message> {
     this.#messages.push(message)
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(this.flush)
+    setImmediate(this.#endTurn)
   }
 
   /** Posts now, without waiting for the end of the turn. */
   readonly flush = (): void => {
-    this.#scheduled = false
     if (this.#messages.length === 0) return
     const messages = this.#messages
     this.#messages = []
@@ -40,6 +39,12 @@ export class Outbox<Message> {
     } catch {
       this.#postOneByOne(messages)
     }
+  }
+
+  /** One a turn, however often it is flushed before. */
+  readonly #endTurn = (): void => {
+    this.#scheduled = false
+    this.flush()
   }
 
   /** One message that cannot be cloned must not take the others of its turn with it. */
