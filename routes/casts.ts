@@ -1,11 +1,11 @@
 /** Cast: 202, and a job to look at. With `application/x-ndjson`, one a line, all in one transaction. */
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
+import { errorCodes, type FastifyRequest } from 'fastify'
 import { ThreadplaneError } from '../src/errors.ts'
 import type { CastRequest, Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
-import { problems, toProblem } from '../src/problem.ts'
+import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
 import { requestTimeoutMs, traceparent } from './headers.ts'
@@ -65,6 +65,14 @@ interface CastRoutesOptions {
 }
 
 export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (app, { registry, dispatcher }) => {
+  // Bytes are no job, whatever they say they are: of a service not described yet, that is seen later.
+  app.removeContentTypeParser('*')
+  app.addContentTypeParser('*', async (request: FastifyRequest) => {
+    if (request.headers['content-length'] === '0') return undefined
+    const { service, method } = request.params as typeof MethodParams.static
+    registry.get(service).contract.checkTakesJson(method)
+    throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'])
+  })
   app.addContentTypeParser('application/x-ndjson', { parseAs: 'string' }, (_request, body, done) => {
     done(null, new Lines(body as string))
   })
@@ -122,7 +130,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     for (const line of read) if ('payload' in line) requests.push({ method, payload: line.payload, options })
     const answers = requests.length === 0 ? [] : await dispatcher.cast(service, requests)
     return read.map((line) => {
-      if ('error' in line) return { status: line.error.status, problem: toProblem(line.error, request.url, false) }
+      if ('error' in line) return { status: line.error.status, problem: app.problemOf(line.error, request) }
       return { status: 202, job: jobView((answers.shift() as Accepted & { kind: 'new' }).job) }
     })
   }

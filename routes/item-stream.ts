@@ -4,7 +4,6 @@
  * before that has its own status.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { toProblem } from '../src/problem.ts'
 import type { QueuedMethod } from '../src/service/queued-method.ts'
 
 const NDJSON = 'application/x-ndjson'
@@ -55,7 +54,7 @@ export function sendItems(queued: QueuedMethod, request: FastifyRequest, reply: 
     begin()
     if (error === undefined) raw.end(format.end)
     else {
-      raw.write(format.error(JSON.stringify(toProblem(error, request.url, false))), () => {
+      raw.write(format.error(JSON.stringify(reply.server.problemOf(error, request))), () => {
         if (format.cuts) raw.destroy()
         else raw.end()
       })

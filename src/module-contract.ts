@@ -132,15 +132,20 @@ export class ModuleContract {
   validate(method: string, payload: unknown): void {
     const { name: service } = this.#settings
     if (payload instanceof BytePayload) this.checkMediaType(method, payload.contentType)
-    const types = this.description?.methods[method]?.inputBytes?.types
-    if (types !== undefined) {
-      const detail = `${service}.${method} takes bytes (${types.join(', ')}) as the body of a call; no JSON, and no job`
-      throw new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', detail, { service, method })
-    }
+    this.checkTakesJson(method)
     const errors = this.#validators.get(method)?.validate(payload)
     if (errors === undefined) return
     const detail = `the payload of ${service}.${method} was refused`
     throw new ThreadplaneError('VALIDATION_FAILED', detail, { service, method, errors })
+  }
+
+  /** @throws UNSUPPORTED_MEDIA_TYPE if the method is known to take bytes */
+  checkTakesJson(method: string): void {
+    const types = this.description?.methods[method]?.inputBytes?.types
+    if (types === undefined) return
+    const { name: service } = this.#settings
+    const detail = `${service}.${method} takes bytes (${types.join(', ')}) as the body of a call; no JSON, and no job`
+    throw new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', detail, { service, method })
   }
 
   /** Does a method take bytes of this type? Asked before they are read. @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE */

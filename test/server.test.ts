@@ -184,8 +184,11 @@ t.test('500: the method threw, with the name, message and code of the error, and
 })
 
 t.test('500: with its stack where the operator wants it shown', async (t) => {
-  const open = await serve(t, { services: { fails: 'fails' }, showStacks: true })
+  const open = await serve(t, { services: { fails: 'fails', streams: 'streams' }, showStacks: true })
   isProblem(t, await open.call('fails', 'throws'), 'METHOD_FAILED', { error: { stack: /fails\.js/ } })
+  const headers = { accept: 'text/event-stream' }
+  const { text } = await open.call('streams', 'count', { to: 1, last: 'throw' }, { headers })
+  t.match(text, /"stack":"[^"]+streams\.js/, 'also where the answer had begun')
 })
 
 t.test('500: a result that cannot be sent or that its schema refuses', async (t) => {

@@ -4,10 +4,17 @@ import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import createRouter, { type HTTPMethod } from 'find-my-way'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { PROBLEM_TYPE, toProblem, withBodyProblems } from '../problem.ts'
+import { PROBLEM_TYPE, type Problem, toProblem, withBodyProblems } from '../problem.ts'
 import { type ErrorCode, type PayloadIssue, ThreadplaneError } from '../errors.ts'
 import { SEND_JSON } from '../media-types.ts'
 import type { ServiceLog } from '../service/service.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The problem document of an error that is a part of an answer: of a stream, or of a batch. */
+    problemOf: (error: ThreadplaneError, request: FastifyRequest) => Problem
+  }
+}
 
 /** Seconds, where the error does not know better. */
 const RETRY_AFTER_SECONDS = 1
@@ -19,8 +26,11 @@ export interface ProblemDetailsOptions {
 }
 
 export const problemDetails = fp<ProblemDetailsOptions>(async (app, { log, showStacks }) => {
+  const problemOf = (error: ThreadplaneError, { url }: FastifyRequest) => toProblem(error, url, showStacks)
+  app.decorate('problemOf', problemOf)
+
   const send = (request: FastifyRequest, reply: FastifyReply, error: ThreadplaneError) => {
-    const problem = toProblem(error, request.url, showStacks)
+    const problem = problemOf(error, request)
     if (problem.status === 429 || problem.status === 503) {
       reply.header('retry-after', error.facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
     }

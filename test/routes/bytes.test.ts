@@ -83,8 +83,11 @@ t.test('a result that is no bytes is RESULT_INVALID, one that is too large RESUL
 
 t.test('bytes are no job', async (t) => {
   const image = typed('image/png', 'x')
-  isProblem(t, await server.post('/v1/services/bytes/cast/same', undefined, image), 'UNSUPPORTED_MEDIA_TYPE')
-  isProblem(t, await server.cast('bytes', 'same', {}), 'UNSUPPORTED_MEDIA_TYPE', { detail: /no job/ })
+  const detail = /no job/
+  const post = (method: string) => server.post(`/v1/services/bytes/cast/${method}`, undefined, image)
+  isProblem(t, await post('same'), 'UNSUPPORTED_MEDIA_TYPE', { detail })
+  isProblem(t, await server.cast('bytes', 'same', {}), 'UNSUPPORTED_MEDIA_TYPE', { detail })
+  isProblem(t, await post('json'), 'UNSUPPORTED_MEDIA_TYPE', { detail: /send application.json/ })
   for (const header of [{ prefer: 'respond-async' }, { 'idempotency-key': 'a' }]) {
     const headers = { ...image.headers, ...header }
     const answer = await server.call('bytes', 'same', undefined, { ...image, headers })
