@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Contender, type ContenderOptions } from './contender.ts'
 import type { Load, Measured } from './load.ts'
 import type { Skipped } from './report.ts'
-import { type Column, takeTurns, type Turns } from './rounds.ts'
+import { type Column, takeTurns, type Turns, WARM_UPS } from './rounds.ts'
 import type { Settings } from './settings.ts'
 
 const ASK_EVERY_MS = 100
@@ -72,6 +72,7 @@ export async function loadInTurns(
   contenders: readonly Contender[],
   load: Load,
   { rounds, seconds }: Pick<Settings, 'rounds' | 'seconds'>,
+  warmUps = WARM_UPS,
 ): Promise<Turns<Sample>> {
   const used = () => contenders.reduce((sum, { process }) => sum + process.cpuMs, 0)
   const turns = await takeTurns(
@@ -84,6 +85,7 @@ export async function loadInTurns(
       },
     })),
     rounds,
+    warmUps,
   )
   for (const [name, samples] of turns) tellOfFailures(name, samples)
   return turns

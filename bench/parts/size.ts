@@ -5,6 +5,7 @@ import { describeLoad, Load } from '../harness/load.ts'
 import { pins } from '../harness/machine.ts'
 import { Report } from '../harness/report.ts'
 import type { Settings } from '../harness/settings.ts'
+import { WARM_UPS } from '../harness/rounds.ts'
 import { inFolder, threadplane, WORKERS } from '../harness/threadplane.ts'
 import { columns, loadInTurns, startAll, stopAll } from '../harness/under-load.ts'
 
@@ -43,10 +44,11 @@ async function measure(kind: Kind, folder: string, settings: Settings, report: R
     [INLINE, 'threadplane'],
   )
   try {
-    for (const bytes of sizes) {
+    for (const [before, bytes] of sizes.entries()) {
       asked = questionOf(bytes)
       const load = new Load(pinned.load, asked.body, asked.contentType)
-      const turns = await loadInTurns(started.contenders, load, settings)
+      // What is hot is so from the size before.
+      const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? WARM_UPS : 1)
       load.close()
       report.add(`${section} ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
     }
