@@ -11,7 +11,7 @@ import { bytesOf, readBytes, sendBytes } from './byte-body.ts'
 import { sendItems } from './item-stream.ts'
 import { durableCall } from './durable-call.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './headers.ts'
-import { accepted, IdempotencyHeader, Payload, payloadOf, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import { accepted, IdempotencyHeader, Payload, takePayload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
 import { MethodParams } from './schemas/service.ts'
 
 interface CallRoutesOptions {
@@ -101,7 +101,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
     const { method } = request.params
     const { inputBytes, outputBytes, streams } = service.contract.method(method)
     const queued = service.call(method, {
-      payload: inputBytes === undefined ? payloadOf(request) : bytesOf(request),
+      payload: inputBytes === undefined ? takePayload(request) : bytesOf(request),
       text: request.bodyText,
       timeoutMs,
       traceparent: traceparent(headers),

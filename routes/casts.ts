@@ -10,7 +10,7 @@ import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
 import { requestTimeoutMs, traceparent } from './headers.ts'
 import { acceptedJob, idempotencyOf } from './idempotency.ts'
-import { accepted, IdempotencyHeader, Payload, payloadOf, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import { accepted, IdempotencyHeader, Payload, takePayload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
 import { MethodParams } from './schemas/service.ts'
 
@@ -104,7 +104,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
         }
         return reply.code(207).send({ items: await castBatch(service, request, request.body) })
       }
-      const payload = payloadOf(request)
+      const payload = takePayload(request)
       service.contract.validate(method, payload)
       const idempotency = idempotencyOf(request, name, method, [payload, request.query])
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }

@@ -11,7 +11,7 @@ import type { SupervisedService } from '../src/supervised-service.ts'
 import { sendBytes } from './byte-body.ts'
 import { type Preference, traceparent } from './headers.ts'
 import { acceptedJob, idempotencyOf } from './idempotency.ts'
-import { payloadOf } from './schemas/invocation.ts'
+import { takePayload } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
 
 /** @throws what the job failed with; DEADLINE_EXCEEDED, VALIDATION_FAILED, IDEMPOTENCY_MISMATCH */
@@ -29,7 +29,7 @@ export async function durableCall(
     outputBytes,
   } = service.contract.method(method)
   const timeoutMs = requestTimeoutMs ?? ofMethod
-  const payload = payloadOf(request)
+  const payload = takePayload(request)
   service.contract.validate(method, payload)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
   const options = { traceparent: traceparent(request.headers), idempotency }

@@ -4,9 +4,15 @@ import type { ErrorCode } from '../../src/errors.ts'
 
 export const Payload = Type.Unknown({ description: 'An object passes by name, an array by position' })
 
-/** Without a body there are no arguments; `null` is one. */
-export function payloadOf({ body }: { body: unknown }): unknown {
-  return body === undefined ? {} : body
+/**
+ * What the body says, for the look at it before the queue; what goes on is its text. The request keeps it no longer: it
+ * lives until the answer, and the garbage collector would copy both meanwhile. Without a body there are no arguments;
+ * `null` is one.
+ */
+export function takePayload(request: { body: unknown }): unknown {
+  const { body = {} } = request
+  request.body = undefined
+  return body
 }
 
 export const IdempotencyHeader = {
