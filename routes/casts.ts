@@ -106,7 +106,9 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       }
       const payload = takePayload(request)
       service.contract.validate(method, payload)
-      const idempotency = idempotencyOf(request, name, method, [payload, request.query])
+      // Without options it is the job that a call with the same key stands for.
+      const said = Object.keys(request.query).length === 0 ? [payload] : [payload, request.query]
+      const idempotency = idempotencyOf(request, name, method, said)
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }
       const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
       const job = acceptedJob(answer as Accepted, reply)

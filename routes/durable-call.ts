@@ -33,6 +33,8 @@ export async function durableCall(
   service.contract.validate(method, payload)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
   const options = { traceparent: traceparent(request.headers), idempotency }
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort())
   const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
   const { id } = acceptedJob(answer as Accepted, reply)
   const applied = [
@@ -41,8 +43,6 @@ export async function durableCall(
   ]
   if (applied.length > 0) reply.header('preference-applied', applied.join(', '))
 
-  const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
   const job = await dispatcher.wait(id, respondAsync ? (waitSeconds ?? 0) * 1_000 : timeoutMs, gone.signal)
   if (job.state === 'succeeded' && outputBytes !== undefined) {
     sendBytes(reply, Buffer.from(JSON.parse(job.result as string) as string, 'base64'), outputBytes)
@@ -58,11 +58,12 @@ function about({ service, method, id, attempts }: Job) {
 }
 
 function jobFailure(job: Job): ThreadplaneError {
-  const { code, message, cause, errors } = job.error ?? { code: 'INTERNAL', message: '' }
+  const { code, message, cause, errors, retryable } = job.error ?? { code: 'INTERNAL', message: '' }
   const known = Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL'
   const thrown = cause && Object.assign(new Error(cause.message), { name: cause.name, code: cause.code })
   return new ThreadplaneError(known, message, {
     ...about(job),
+    ...(retryable !== undefined && { retryable }),
     ...(errors !== undefined && { errors }),
     ...(thrown !== undefined && { cause: thrown }),
   })

@@ -27,7 +27,9 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
           method: Type.Optional(Type.String()),
           state: Type.Optional(JobStateSchema),
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: 100 })),
-          cursor: Type.Optional(Type.String({ description: '`nextCursor` of the page before' })),
+          cursor: Type.Optional(
+            Type.String({ pattern: '^\\d{1,15}$', description: '`nextCursor` of the page before' }),
+          ),
         },
         { additionalProperties: false },
       ),
@@ -80,9 +82,16 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       tags: ['Jobs'],
       summary: 'Queue a job anew that failed, expired or was cancelled',
       params: JobParams,
-      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE') },
+      response: {
+        200: job,
+        ...problems('JOB_NOT_FOUND', 'SERVICE_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
+      },
     },
-    handler: async ({ params }) => jobView(await dispatcher.retry(params.id)),
+    handler: async ({ params }) => {
+      // Of a service that was deleted it would wait for ever.
+      registry.get((await dispatcher.get(params.id)).service)
+      return jobView(await dispatcher.retry(params.id))
+    },
   })
 
   app.post('/services/:service/retry-failed', {

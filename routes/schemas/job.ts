@@ -10,6 +10,7 @@ export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...
 const JobErrorView = Type.Object({
   code: Type.String(),
   message: Type.String(),
+  retryable: Type.Optional(Type.Boolean({ description: 'False where the method said so' })),
   cause: Type.Optional(
     Type.Object(
       { name: Type.String(), message: Type.String(), code: Type.Optional(Type.String()) },

@@ -14,6 +14,8 @@ import type { Lane } from './lane.ts'
 const SOON_MS = 100
 /** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
 const GIVE_BACK_AFTER_MS = 1_000
+/** Of a backoff: far beyond any `backoffMaxMs`, and far from infinity. */
+const MAX_DOUBLINGS = 40
 
 export interface AttemptsSettings {
   store: JobStore
@@ -59,6 +61,7 @@ export class Attempts {
     try {
       lane.service.methodQueue.enqueue(queued)
     } catch (error) {
+      if (hasCode(error, 'QUEUE_FULL')) lane.hold()
       queued.fail(error as ThreadplaneError)
     }
   }
@@ -144,7 +147,7 @@ export class Attempts {
     const { store, log, onFinished } = this.#settings
     const { id, number, maxAttempts, method } = attempt
     // It never began: the service stopped, or its queue was full.
-    if (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL')) {
+    if (!error.facts.started && (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL'))) {
       await store.release(id, number)
       return number - 1
     }
@@ -163,7 +166,8 @@ export class Attempts {
     if (error.retryable && (number < maxAttempts || queued.diedInCompany)) {
       const { backoffMs, backoffMaxMs } = this.#methodOptions(service, method)
       // Half of it is jitter, so that what failed together does not come back together.
-      const delayMs = Math.min(backoffMs * 2 ** (number - 1), backoffMaxMs) * (0.5 + Math.random() / 2)
+      const delayMs =
+        Math.min(backoffMs * 2 ** Math.min(number - 1, MAX_DOUBLINGS), backoffMaxMs) * (0.5 + Math.random() / 2)
       service.counts.retried += 1
       await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
       return number
@@ -182,18 +186,22 @@ export class Attempts {
   expire(): void {
     const now = Date.now()
     for (const { queued, attempt } of this.#inFlight.values()) {
-      if (attempt.expiresAt === null || now < attempt.expiresAt || queued.begun) continue
-      queued.abort('JOB_EXPIRED', 'its ttlMs passed before it could run')
+      if (attempt.expiresAt !== null && now >= attempt.expiresAt)
+        queued.abortUnlessBegun('JOB_EXPIRED', 'its ttlMs passed before it could run')
     }
   }
 
   /** What waits in a thread behind methods that take their time waits on disk instead, with no attempt counted. */
   giveBack(): void {
     const since = performance.now() - GIVE_BACK_AFTER_MS
+    const seen = new Map<Lane, number>()
     for (const { lane, queued, handedAt } of this.#inFlight.values()) {
-      if (queued.settled || queued.begun || queued.isNext || handedAt > since) continue
+      const before = seen.get(lane) ?? 0
+      seen.set(lane, before + 1)
+      // The oldest keep their place, or they would never have their turn behind a line of calls.
+      if (before < lane.service.concurrency || queued.isNext || handedAt > since || queued.begun) continue
       lane.narrow()
-      queued.abort('SERVICE_NOT_RUNNING', 'its turn has not come')
+      queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'its turn has not come')
     }
   }
 }

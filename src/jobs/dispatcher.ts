@@ -97,19 +97,29 @@ export class Dispatcher {
     let accepted: Accepted[]
     try {
       accepted = await this.#store.accept(accepts)
-    } finally {
-      if (lane !== undefined) lane.inFlight -= beginning
+    } catch (error) {
+      this.#giveBackRoom(lane, beginning)
+      throw error
     }
+    if (lane !== undefined) lane.inFlight -= beginning
     for (const [index, request] of accepts.entries()) {
       if (accepted[index]?.kind !== 'new') continue
       service.counts.casts += 1
       if (request.begin) this.#attempts.hand(lane as Lane, firstAttempt(request))
     }
     if (beginning < accepts.length) this.#waiting(service.name)
+    // What fell due meanwhile may have found no room, and of what was accepted nothing may have begun.
+    else lane?.pump()
     return accepted.map((answer) => {
       if (answer.kind !== 'mismatch') answer.job = this.#attempts.view(answer.job)
       return answer
     })
+  }
+
+  #giveBackRoom(lane: Lane | undefined, beginning: number): void {
+    if (lane === undefined) return
+    lane.inFlight -= beginning
+    lane.pump()
   }
 
   /** @throws JOB_NOT_FOUND */
@@ -161,7 +171,11 @@ export class Dispatcher {
   async retry(id: string): Promise<Job> {
     const job = await this.get(id)
     if (!isFinished(job) || job.state === 'succeeded') {
-      throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: only one that failed is retried`, { jobId: id })
+      throw new ThreadplaneError(
+        'CONFLICT',
+        `the job is ${job.state}: only one that failed, expired or was cancelled is retried`,
+        { jobId: id },
+      )
     }
     const queued = await this.#store.requeue(id)
     this.#waiting(job.service)
@@ -200,13 +214,13 @@ export class Dispatcher {
       for (const id of ids) this.#waiters.finished(id)
       if (ids.length < STEP) break
     }
-    for (let before = Number.POSITIVE_INFINITY; ; ) {
+    for (let before = new Set<string>(); ; ) {
       const ids = await this.#store.unfinished(service, STEP)
       if (ids.length === 0) return
-      if (ids.length >= before) {
+      if (ids.every((id) => before.has(id))) {
         throw new ThreadplaneError('CONFLICT', `${ids.length} jobs could not be cancelled yet`, { service })
       }
-      before = ids.length
+      before = new Set(ids)
       await Promise.all(ids.map((id) => this.#cancelUnlessFinished(id)))
     }
   }

@@ -23,6 +23,8 @@ export interface JobProgress {
 export interface JobError {
   code: string
   message: string
+  /** Only where the method said so. */
+  retryable?: false
   /** What the method threw, if it did. */
   cause?: Pick<WireError, 'name' | 'message' | 'code'>
   /** What the thread's schema refused. */
@@ -120,6 +122,7 @@ export function toJobError(error: ThreadplaneError): JobError {
   return {
     code: error.code,
     message: error.message,
+    ...(error.facts.retryable === false && { retryable: false }),
     ...(cause instanceof Error && {
       cause: {
         name: cause.name,

@@ -23,7 +23,7 @@ export class JournalLists {
 
   /** Newest first. The ranges are merged. */
   list({ service, method, states, limit, cursor }: JobFilter): JobPage {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : this.#seqOf(cursor)
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
     const rows: Size[] = []
     if (service === undefined && method === undefined && states === undefined) {
       const sql = `SELECT ${SIZE} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
@@ -40,12 +40,11 @@ export class JournalLists {
       rows.sort((a, b) => b.seq - a.seq)
     }
     const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq = ?`
-    const items = rows.slice(0, fitting(rows, limit)).map(({ seq }) => toJob(this.#file.get<Row>(sql, seq) as Row))
-    return { items, nextCursor: rows.length > items.length ? (items.at(-1)?.id ?? null) : null }
-  }
-
-  #seqOf(id: string): number {
-    return this.#file.get<{ seq: number }>('SELECT seq FROM jobs WHERE id = ?', id)?.seq ?? 0
+    const shown = rows.slice(0, fitting(rows, limit))
+    const last = rows.length > shown.length ? shown.at(-1) : undefined
+    // Its number, as the job itself may be gone by the time of the next page.
+    const nextCursor = last === undefined ? null : String(last.seq)
+    return { items: shown.map(({ seq }) => toJob(this.#file.get<Row>(sql, seq) as Row)), nextCursor }
   }
 
   /** The services and methods that have jobs, by jumps in the index. */

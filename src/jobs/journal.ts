@@ -70,6 +70,8 @@ export class Journal implements JobStore {
   readonly #ended = new Deferred<void>()
   #lastId = 0
   #gone: Error | undefined
+  #serves = false
+  #closing = false
 
   private constructor({ folder, log, keepJobsMs, maxFinishedJobs = MAX_FINISHED_JOBS }: JournalOptions) {
     this.#folder = folder
@@ -105,6 +107,7 @@ export class Journal implements JobStore {
 
   #changed(status: JournalStatus): void {
     this.#opened.resolve(status)
+    this.#serves = status.kind !== 'refused'
     if (status.kind === 'unavailable') {
       this.#log.error(`the journal cannot be written: ${status.why}; casts are refused until it can`)
     } else if (status.kind === 'open') {
@@ -154,6 +157,11 @@ export class Journal implements JobStore {
     }
     this.#pending.clear()
     this.#ended.resolve()
+    if (!this.#serves || this.#closing) return
+    // Nothing could be kept any more: this ends the process, and whoever restarts it has all that was.
+    setImmediate(() => {
+      throw new Error('the thread of the journal has died', { cause: error })
+    })
   }
 
   async accept(requests: AcceptRequest[]): Promise<Accepted[]> {
@@ -251,6 +259,7 @@ export class Journal implements JobStore {
   /** Writes what is under way and closes the file. The thread is never terminated in the middle of a write. */
   async close(): Promise<void> {
     if (this.#gone === undefined) {
+      this.#closing = true
       this.#outbox.flush()
       this.#worker.postMessage('close')
       if (await within(this.#ended.promise, CLOSE_WITHIN_MS)) return

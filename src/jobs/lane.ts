@@ -42,6 +42,8 @@ export class Lane {
   /** How many may be in flight beyond what its threads run at once: more while they end soon. */
   #ahead = 0
   #filling: Round | undefined
+  /** Nothing is taken before: the queue would not have it. */
+  #heldUntil = 0
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -74,6 +76,13 @@ export class Lane {
     this.#ahead = 0
   }
 
+  /** The queue is full of calls: what it refused waits for room in the store. */
+  hold(): void {
+    this.#heldUntil = performance.now() + LOOK_AGAIN_MS
+    this.caughtUp = false
+    this.#pumpIn(LOOK_AGAIN_MS)
+  }
+
   /** A job waits in the store that was not there, or not due. */
   waiting(): void {
     this.caughtUp = false
@@ -90,7 +99,7 @@ export class Lane {
     }
     // The common case: all casts so far began in the transaction that accepted them. And a window is refilled when
     // half of it has run, so that a backlog costs a few transactions a window.
-    if (this.caughtUp || this.inFlight > this.#window / 2) return
+    if (this.caughtUp || this.inFlight > this.#window / 2 || performance.now() < this.#heldUntil) return
     const round = { again: false, stale: false }
     this.#filling = round
     this.#fill(round)

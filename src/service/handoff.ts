@@ -104,13 +104,15 @@ export class Handoff implements Consumer, Place {
   }
 
   withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean {
-    const { slot, sequence } = method
-    if (this.#options.slots.revoke(slot, sequence)) {
-      this.#release(slot)
-      return false
-    }
-    this.#outbox.push({ type: 'abort', sequence, reason: toWireError(reason) })
+    if (this.reclaim(method)) return false
+    this.#outbox.push({ type: 'abort', sequence: method.sequence, reason: toWireError(reason) })
     return true
+  }
+
+  reclaim({ slot, sequence }: QueuedMethod): boolean {
+    const isRevoked = this.#options.slots.revoke(slot, sequence)
+    if (isRevoked) this.#release(slot)
+    return isRevoked
   }
 
   hasBegun(method: QueuedMethod): boolean {

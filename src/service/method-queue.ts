@@ -78,7 +78,8 @@ export class MethodQueue implements Place {
   enqueue(method: QueuedMethod): void {
     if (this.#closed !== undefined) throw this.#closed(method)
     const { service, capacity, maxBytes } = this.#options
-    if (this.size >= capacity || this.#bytes + method.bytes > maxBytes) {
+    // One that is larger than that alone has nothing to wait for.
+    if (this.size >= capacity || (this.size > 0 && this.#bytes + method.bytes > maxBytes)) {
       const limit = this.size >= capacity ? `${this.size} methods` : `${this.#bytes} bytes of payloads`
       throw new ThreadplaneError('QUEUE_FULL', `${limit} are waiting for ${service} already`, {
         service,
@@ -107,6 +108,11 @@ export class MethodQueue implements Place {
     // The thread that was kept for it has room for others.
     if (method.alone) this.pump()
     return false
+  }
+
+  reclaim(method: QueuedMethod): boolean {
+    this.withdraw(method)
+    return true
   }
 
   hasBegun(): boolean {

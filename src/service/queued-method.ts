@@ -13,6 +13,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export interface Place {
   /** Takes the method out, or tells the thread to abort it. True if it had begun. */
   withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean
+  /** Takes the method out, unless it has begun: then nothing happens, and it is false. */
+  reclaim(method: QueuedMethod): boolean
   hasBegun(method: QueuedMethod): boolean
   /** Tells the thread that it may send as much more of a stream. */
   credit?(method: QueuedMethod, cost: number): void
@@ -164,6 +166,11 @@ export class QueuedMethod {
     if (this.settled) return
     const error = this.error(code, detail)
     this.fail(this.place?.withdraw(this, error) ? this.error(code, detail, { started: true }) : error)
+  }
+
+  /** As {@link abort}, but of nothing that has begun. */
+  abortUnlessBegun(code: ErrorCode, detail: string): void {
+    if (!this.settled && this.place?.reclaim(this)) this.fail(this.error(code, detail))
   }
 
   /** As {@link abort}, for a cancellation: if the handler goes on all the same, its thread is retired. */

@@ -61,6 +61,6 @@ export default defineService({
         await gate(token).promise
       },
     }),
-    nap: method({ handler: async () => sleep(1, 'rested') }),
+    nap: method({ handler: async (payload) => sleep((payload as { ms?: number } | null)?.ms ?? 1, 'rested') }),
   },
 })

@@ -35,7 +35,7 @@ const words: Words = {
   service: fc.constantFrom(...VICTIMS, ...VICTIMS, '__proto__'),
   method: fc.constantFrom('run', 'run', 'run', 'nothing'),
   id: fc.nat(31).map((n) => jobs[n % Math.max(jobs.length, 1)] ?? 'none'),
-  cursor: fc.nat(31).map((n) => jobs[n % Math.max(jobs.length, 1)] ?? 'none'),
+  cursor: fc.nat(31).map(String),
   limit: fc.constantFrom(1, 3, 20),
   name: fc.constantFrom('nightly', 'hourly'),
   module: fc.constantFrom(

@@ -55,3 +55,36 @@ t.test('all failed jobs of a service are queued anew, and have as many attempts 
   await eventually(async () => (await countOf(server, 'failed')) > MANY)
   t.match((await server.get(`/v1/jobs/${json.id}`)).json, { state: 'failed', attempts: 6, maxAttempts: 6 })
 })
+
+t.test('a job of a service that was deleted is not queued anew: nobody would run it', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  const { json } = await server.cast('gate', 'nap', {}, '?delayMs=3600000')
+  t.equal((await server.delete('/v1/services/gate?cancelJobs=true')).status, 204)
+  isProblem(t, await server.post(`/v1/jobs/${json.id}/retry`), 'SERVICE_NOT_FOUND')
+  t.match((await server.get(`/v1/jobs/${json.id}`)).json, { state: 'cancelled' })
+})
+
+t.test(
+  'a page goes on where the one before ended, though its last job is gone; a cursor of nobody is refused',
+  async (t) => {
+    const server = await serve(t, { services: { gate: 'gate' } })
+    await server.post('/v1/services/gate/pause')
+    const ids: string[] = []
+    for (let n = 0; n < 4; n += 1) ids.unshift((await server.cast('gate', 'nap', {})).json.id)
+    const page = (await server.get('/v1/jobs?limit=2')).json
+    t.same(
+      page.items.map(({ id }: { id: string }) => id),
+      ids.slice(0, 2),
+    )
+    await server.post(`/v1/jobs/${ids[1]}/cancel`)
+    t.equal((await server.delete(`/v1/jobs/${ids[1]}`)).status, 204)
+    const next = (await server.get(`/v1/jobs?limit=2&cursor=${page.nextCursor}`)).json
+    t.same(
+      next.items.map(({ id }: { id: string }) => id),
+      ids.slice(2),
+    )
+    for (const cursor of ['garbage', '', '-1']) {
+      isProblem(t, await server.get(`/v1/jobs?cursor=${cursor}`), 'MALFORMED_QUERY', { detail: /cursor/ })
+    }
+  },
+)

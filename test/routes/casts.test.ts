@@ -364,3 +364,28 @@ t.test('a queued job whose method no longer exists fails', async (t) => {
   await server.put('changes', { module: 'gate.js' })
   t.match(await server.finished(json.id), { state: 'failed', error: { code: 'METHOD_NOT_FOUND' } })
 })
+
+t.test('a cast that is larger than queueBytes runs all the same: alone it has nothing to wait for', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo' } })
+  t.equal((await server.put('narrow', { module: 'echo.js', queueBytes: 1_024 })).status, 201)
+  const { json } = await server.cast('narrow', 'any', 'x'.repeat(5_000))
+  t.match(await server.finished(json.id), { state: 'succeeded', attempts: 1 })
+  t.equal((await server.call('narrow', 'any', 'x'.repeat(5_000))).status, 200)
+})
+
+t.test('a cast has its turn behind a line of calls that never ends', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  t.equal((await server.put('busy', { module: 'gate.js', numWorkers: 1 })).status, 201)
+  let cast = false
+  // 64 of them wait in the thread: longer than a cast is left there.
+  const clients = Array.from({ length: 80 }, async () => {
+    while (!cast) await server.call('busy', 'nap', { ms: 50 })
+  })
+  await server.call('busy', 'nap', { ms: 1 })
+  const { json } = await server.cast('busy', 'nap', { ms: 1 })
+  const finished = await server.finished(json.id).finally(() => {
+    cast = true
+  })
+  t.match(finished, { state: 'succeeded', attempts: 1 })
+  await Promise.all(clients)
+})

@@ -52,3 +52,21 @@ t.test('a call with a key runs once, and is answered with the same result after 
   const { items } = (await server.get('/v1/jobs')).json
   isProblem(t, await server.delete(`/v1/jobs/${items[0].id}`), 'CONFLICT')
 })
+
+t.test('a call and a cast without options are the same job under the same key', async (t) => {
+  const server = await serve(t, { services })
+  const called = await server.post('/v1/services/echo/call/any', { n: 1 }, keyed('both'))
+  t.match(called, { status: 200, json: { n: 1 } })
+  const cast = await server.post('/v1/services/echo/cast/any', { n: 1 }, keyed('both'))
+  t.match(cast, { status: 202, json: { state: 'succeeded' } })
+  t.equal((await server.get('/v1/jobs')).json.items.length, 1)
+})
+
+t.test('that an error is final is said of a call that is kept, too', async (t) => {
+  const server = await serve(t, { services: { fails: 'fails' } })
+  const path = '/v1/services/fails/call/notRetryable'
+  t.match((await server.post(path, {})).json, { code: 'METHOD_FAILED', retryable: false })
+  const kept = await server.post(path, {}, keyed('final'))
+  t.match(kept.json, { code: 'METHOD_FAILED', retryable: false })
+  t.match((await server.get(`/v1/jobs/${kept.json.jobId}`)).json, { attempts: 1, error: { retryable: false } })
+})
