@@ -39,12 +39,14 @@ t.test('a service that was crashed on purpose is running again, whatever the kin
   isProblem(t, await server.request('POST', '/v1/services/echo/call/any', soon), 'DEADLINE_EXCEEDED', {
     started: false,
   })
-  t.match(await server.request('POST', '/v1/services/echo/restart'), { status: 200, json: { state: 'running' } })
+  t.match(await act(server, { kind: 'exit', reason: 'on purpose' }), { status: 200, json: { changed: true } })
+  const message = 'on purpose; it did not end by itself, and was terminated'
+  t.match((await server.logs(/echo crashed/, 3)).err, { message }, 'also of a thread that does not listen')
   await runsAgain(t, server)
 
   // The thread alone, or its process, which is brought back: that is V8's choice.
   await act(server, { kind: 'oom' })
-  await server.logs(/echo crashed|the server died/, 3)
+  await server.logs(/echo crashed|the server died/, 4)
   await runsAgain(t, server)
   server.child.kill('SIGTERM')
   t.same(await server.ended(), { code: 0, signal: null })

@@ -22,6 +22,10 @@ const UNRESPONSIVE_AFTER_MS = 3_000
 const HANG_LOOKS = 8
 /** What the look at a thread may delay its end. */
 const LOOK_WITHIN_MS = 250
+/** A thread that was told to crash has done so by then, or does not listen. A heap takes its time to be filled. */
+const CRASH_WITHIN_MS = { exception: 1_000, exit: 1_000, oom: 10_000 }
+/** The exit code of Node where nothing is left to do, and a module still awaits. */
+const UNSETTLED_AWAIT = 13
 
 const WORKERS = { thread: WorkerThread, process: WorkerProcess } as const satisfies Record<
   Isolation,
@@ -99,6 +103,8 @@ export class ThreadSession {
   /** Runs the hooks of the start in the thread; resolves once it takes methods. */
   async start(options: ResolvedServiceOptions, restarted: boolean): Promise<void> {
     const { numWorkers, prefetch, maxResultBytes, hangTimeoutMs } = options
+    // Since it described itself.
+    if (this.#death !== undefined) throw this.#death
     this.slots = this.worker.slots(numWorkers + prefetch)
     const beatEveryMs = Math.min(HEARTBEAT_EVERY_MS, hangTimeoutMs / HANG_LOOKS)
     this.send({ type: 'start', numWorkers, maxResultBytes, slots: this.slots.shared, beatEveryMs, restarted })
@@ -111,10 +117,16 @@ export class ThreadSession {
     this.#hangTimeoutMs = hangTimeoutMs
   }
 
-  /** From inside. That is nobody's fault. */
+  /** From inside; from outside where it does not listen. That is nobody's fault. */
   crash(kind: CrashKind, reason: string): void {
     this.#crashedOnPurpose = true
     this.send({ type: 'crash', kind, reason })
+    if (kind !== 'hang') void this.#endUnlessCrashed(kind, reason)
+  }
+
+  async #endUnlessCrashed(kind: Exclude<CrashKind, 'hang'>, reason: string): Promise<void> {
+    if (await within(this.worker.stop(), CRASH_WITHIN_MS[kind])) return
+    if (!this.#expected) this.#options.onDeath(new Error(`${reason}; it did not end by itself, and was terminated`))
   }
 
   get crashedOnPurpose(): boolean {
@@ -186,7 +198,8 @@ export class ThreadSession {
   #ended(exitCode: number): void {
     clearInterval(this.#keepalive)
     const { service } = this.#options
-    const reason = this.#lastWords ?? new Error(`the thread of ${service} exited with code ${exitCode}`)
+    const why = exitCode === UNSETTLED_AWAIT ? ': an await at the top of its module never ended' : ''
+    const reason = this.#lastWords ?? new Error(`the thread of ${service} exited with code ${exitCode}${why}`)
     this.#death = reason
     this.#describe.reject(reason)
     this.#start.reject(reason)

@@ -140,6 +140,8 @@ export class WorkerProcess extends ServiceWorker {
     killGroup(this.pid)
     const end = () => {
       clearTimeout(late)
+      // Which is what the next two lines bring about.
+      child.off('close', end)
       // Somebody else may hold the other ends.
       child.stdout?.destroy()
       child.stderr?.destroy()
@@ -169,5 +171,7 @@ export class WorkerProcess extends ServiceWorker {
   #closeLog(): void {
     if (this.#slots !== undefined) this.#slots.close()
     else for (const fd of this.#fds ?? []) closeSync(fd)
+    // The numbers are somebody else's from now on.
+    this.#fds = undefined
   }
 }
