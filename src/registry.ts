@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events'
 import { hasCode, ThreadplaneError } from './errors.ts'
 import type { Dispatcher } from './jobs/dispatcher.ts'
 import { Dependencies, dependentsFirst } from './dependencies.ts'
-import { type OptionsPatch, patchOptions, type ServiceOptions } from './options.ts'
+import { type OptionsPatch, patchOptions, type ResolvedServiceOptions, type ServiceOptions } from './options.ts'
 import type { Registration, Registrations } from './registrations.ts'
 import { RestartGroups } from './restart-groups.ts'
 import type { ServiceLog } from './service/service.ts'
@@ -108,13 +108,28 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       log,
       groups: this.#groups,
       checkDependencies: (dependsOn) => this.#dependencies.check(name, dependsOn),
-      startDependencies: (options) => this.#dependencies.start(name, options),
+      startDependencies: (options) => this.#startDependencies(name, options),
       onDescribed: (moduleUrl, description) => {
         registrations.keepDescription(moduleUrl, description).catch((error: unknown) => {
           log.warn({ err: error, service: name }, 'the description of a module could not be kept')
         })
       },
     })
+  }
+
+  /** Those that were stopped are wanted from now on, as if a client had started them. */
+  async #startDependencies(name: string, options: ResolvedServiceOptions): Promise<void> {
+    const stopped = options.dependsOn.flatMap((other) => {
+      const service = this.#services.get(other)
+      return service?.desiredState === 'stopped' ? [service] : []
+    })
+    try {
+      await this.#dependencies.start(name, options)
+    } finally {
+      await Promise.all(stopped.map((service) => this.#rememberDesiredState(service))).catch((error: unknown) => {
+        this.#options.log.warn({ err: error, service: name }, 'that what it depends on was started could not be kept')
+      })
+    }
   }
 
   #add(service: SupervisedService): void {

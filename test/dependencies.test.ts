@@ -225,3 +225,18 @@ t.test('a circle among the modules of the folder is logged, and those in it do n
   t.match((await server.post('/v1/services/one/start')).json, { state: 'running' })
   t.same(order(server, 'starts'), ['alone', 'two', 'one'])
 })
+
+t.test('what was started for another stays started, also after a restart of the server', async (t) => {
+  const first = await serve(t, { services: {}, start: false })
+  writeService(first, 'a')
+  writeService(first, 'b', "dependsOn: ['a'],")
+  await first.close()
+  const second = await serve(t, { services: {}, folder: first.folder })
+  t.equal((await second.post('/v1/services/a/stop')).status, 200, 'and b with it')
+  t.match(await second.post('/v1/services/b/start'), { status: 200, json: { state: 'running' } })
+  t.match(await second.status('a'), { state: 'running', desiredState: 'running' })
+  t.equal((await second.request('PATCH', '/v1/services/b', { json: { dependsOn: [] } })).status, 200)
+  await second.close()
+  const third = await serve(t, { services: {}, folder: first.folder })
+  t.match(await third.status('a'), { state: 'running' })
+})
