@@ -246,9 +246,11 @@ t.test('503: not running, or full, each with Retry-After', async (t) => {
   const holding = server.call('heavy', 'hold', { token: 'heavy' })
   await server.logs.line('begun', { token: 'heavy', service: 'heavy' })
   const facts = { detail: /bytes/, started: false }
-  isProblem(t, await server.call('heavy', 'nap', 'x'.repeat(2_000)), 'QUEUE_FULL', facts)
+  const both = ['a', 'b'].map((letter) => server.call('heavy', 'nap', letter.repeat(600)))
+  isProblem(t, await Promise.race(both), 'QUEUE_FULL', facts)
   await server.post('/v1/services/heavy/crash')
   await holding
+  await Promise.all(both)
 })
 
 t.test('504: the deadline passed, begun or not', async (t) => {
@@ -413,4 +415,25 @@ t.test('a server that cannot be built leaves nothing open: its data folder is fr
 
 t.test('408: headers that do not come to an end', async (t) => {
   isRawProblem(t, await slowHeaders, 'REQUEST_TIMEOUT')
+})
+
+t.test('415: a body that is compressed, or text in another charset', async (t) => {
+  const post = (headers: Record<string, string>) =>
+    server.call('echo', 'any', undefined, { body: '1', headers: { 'content-type': 'application/json', ...headers } })
+  isProblem(t, await post({ 'content-encoding': 'gzip' }), 'UNSUPPORTED_MEDIA_TYPE', {
+    detail: /Content-Encoding is gzip/,
+  })
+  t.equal((await post({ 'content-encoding': 'identity' })).status, 200)
+  const of = (charset: string) => post({ 'content-type': `application/json; charset=${charset}` })
+  isProblem(t, await of('iso-8859-1'), 'UNSUPPORTED_MEDIA_TYPE', { detail: /UTF-8/ })
+  for (const charset of ['utf-8', 'UTF8', '"utf-8"']) t.equal((await of(charset)).status, 200, charset)
+})
+
+t.test('400: what is wrong with a body is told, and where', async (t) => {
+  const post = (body: string) =>
+    server.call('echo', 'any', undefined, { body, headers: { 'content-type': 'application/json' } })
+  isProblem(t, await post('{"a":}'), 'MALFORMED_BODY', { detail: /not well-formed JSON: Unexpected token/ })
+  isProblem(t, await post('{"__proto__":{}}'), 'MALFORMED_BODY', {
+    detail: /^the JSON has a key that would reach a prototype/,
+  })
 })

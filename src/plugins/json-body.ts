@@ -19,7 +19,18 @@ declare module 'fastify' {
   }
 }
 
-const NOT_JSON = 'this is not well-formed JSON, or has a key that would reach a prototype, such as __proto__'
+const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-?8"?\s*(?:;|$))/i
+
+/** Why it could not be parsed: the parser of Fastify does not say. */
+function refusal(text: string): ThreadplaneError {
+  let why = 'the JSON has a key that would reach a prototype, such as __proto__'
+  try {
+    JSON.parse(text)
+  } catch (error) {
+    why = `this is not well-formed JSON: ${(error as Error).message}`
+  }
+  return new ThreadplaneError('MALFORMED_BODY', why)
+}
 
 export const jsonBody = fp(async (app) => {
   app.decorateRequest('bodyText', '{}')
@@ -39,12 +50,15 @@ export const jsonBody = fp(async (app) => {
       refused = error !== null
       parsed = value
     })
-    if (refused) throw new ThreadplaneError('MALFORMED_BODY', NOT_JSON)
+    if (refused) throw refusal(text)
     return parsed
   }
   app.decorate('parseJson', parseJson)
   app.addContentTypeParser(JSON_TYPE, { parseAs: 'string' }, (request: FastifyRequest, body: string, done) => {
     if (body.length === 0) return done(null, undefined)
+    if (OTHER_CHARSET.test(request.headers['content-type'] ?? '')) {
+      return done(new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', 'JSON is taken in UTF-8, in no other charset'))
+    }
     // What goes on is read by a plain parser.
     const text = body.startsWith('\ufeff') ? body.slice(1) : body
     let value: unknown
@@ -55,6 +69,12 @@ export const jsonBody = fp(async (app) => {
     }
     request.bodyText = text
     done(null, value)
+  })
+  app.addHook('onRequest', ({ method, headers }, _reply, done) => {
+    const encoding = headers['content-encoding']
+    if (encoding === undefined || encoding === 'identity' || method === 'GET' || method === 'HEAD') done()
+    else
+      done(new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', `Content-Encoding is ${encoding}: a body is taken as it is`))
   })
   app.addContentTypeParser('*', (request, _body, done) => {
     if (request.headers['content-length'] === '0') done(null, undefined)

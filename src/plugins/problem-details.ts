@@ -108,7 +108,7 @@ function validationError({ validation = [], validationContext, message }: Fastif
     const { additionalProperty, missingProperty, allowedValues } = params as Record<string, string | undefined>
     const name = additionalProperty ?? missingProperty
     const pointer = name === undefined ? instancePath : `${instancePath}/${escapePointer(name)}`
-    const values = Array.isArray(allowedValues) ? `: ${allowedValues.join(', ')}` : ''
+    const values = Array.isArray(allowedValues) ? `: ${allowedValues.map(String).join(', ')}` : ''
     return { pointer, message: `${why}${values}` }
   })
   if (validationContext === 'body') return new ThreadplaneError('VALIDATION_FAILED', message, { errors })
