@@ -99,7 +99,8 @@ export class Lane {
     }
     // The common case: all casts so far began in the transaction that accepted them. And a window is refilled when
     // half of it has run, so that a backlog costs a few transactions a window.
-    if (this.caughtUp || this.inFlight > this.#window / 2 || performance.now() < this.#heldUntil) return
+    if (this.caughtUp || this.inFlight > this.#window / 2) return
+    if (performance.now() < this.#heldUntil) return this.#pumpIn(LOOK_AGAIN_MS)
     const round = { again: false, stale: false }
     this.#filling = round
     this.#fill(round)
