@@ -70,9 +70,9 @@ export const jsonBody = fp(async (app) => {
     request.bodyText = text
     done(null, value)
   })
-  app.addHook('onRequest', ({ method, headers }, _reply, done) => {
+  app.addHook('onRequest', ({ method, headers, is404 }, _reply, done) => {
     const encoding = headers['content-encoding']
-    if (encoding === undefined || encoding === 'identity' || method === 'GET' || method === 'HEAD') done()
+    if (encoding === undefined || encoding === 'identity' || method === 'GET' || method === 'HEAD' || is404) done()
     else
       done(new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', `Content-Encoding is ${encoding}: a body is taken as it is`))
   })
