@@ -87,11 +87,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('JOB_NOT_FOUND', 'SERVICE_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params }) => {
-      // Of a service that was deleted it would wait for ever.
-      registry.get((await dispatcher.get(params.id)).service)
-      return jobView(await dispatcher.retry(params.id))
-    },
+    handler: async ({ params }) => jobView(await dispatcher.retry(params.id)),
   })
 
   app.post('/services/:service/retry-failed', {

@@ -167,9 +167,17 @@ export class Dispatcher {
     return this.get(id)
   }
 
-  /** Queues a job anew that has failed, expired or been cancelled. @throws JOB_NOT_FOUND, CONFLICT */
+  /** Queues a job anew that has failed, expired or been cancelled. @throws JOB_NOT_FOUND, SERVICE_NOT_FOUND, CONFLICT */
   async retry(id: string): Promise<Job> {
     const job = await this.get(id)
+    const { service } = job
+    // Of one that was deleted it would wait for ever.
+    if (!this.#lanes.has(service)) {
+      throw new ThreadplaneError('SERVICE_NOT_FOUND', `the service ${service} of the job is not there any more`, {
+        service,
+        jobId: id,
+      })
+    }
     if (!isFinished(job) || job.state === 'succeeded') {
       throw new ThreadplaneError(
         'CONFLICT',
@@ -178,7 +186,7 @@ export class Dispatcher {
       )
     }
     const queued = await this.#store.requeue(id)
-    this.#waiting(job.service)
+    this.#waiting(service)
     return queued
   }
 

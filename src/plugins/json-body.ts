@@ -19,6 +19,7 @@ declare module 'fastify' {
   }
 }
 
+/** Of a content type. */
 const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-?8"?\s*(?:;|$))/i
 
 /** Why it could not be parsed: the parser of Fastify does not say. */

@@ -126,7 +126,7 @@ export class ThreadSession {
 
   async #endUnlessCrashed(kind: Exclude<CrashKind, 'hang'>, reason: string): Promise<void> {
     if (await within(this.worker.stop(), CRASH_WITHIN_MS[kind])) return
-    if (!this.#expected) this.#options.onDeath(new Error(`${reason}; it did not end by itself, and was terminated`))
+    await this.#giveUp(new Error(`${reason}; it did not end by itself, and was terminated`))
   }
 
   get crashedOnPurpose(): boolean {
@@ -228,16 +228,16 @@ export class ThreadSession {
       this.responsive = false
       log?.error({ service }, 'Thread keepalive is not responding')
     }
-    if (this.#silentMs >= this.#hangTimeoutMs) void this.#giveUp()
-  }
-
-  /** It hangs. */
-  async #giveUp(): Promise<void> {
-    const { service, onDeath } = this.#options
+    if (this.#silentMs < this.#hangTimeoutMs) return
     const silent = `its event loop has not turned for the ${this.#hangTimeoutMs} ms of hangTimeoutMs`
     this.#hangTimeoutMs = Number.POSITIVE_INFINITY
-    const reason = await this.withItsStack(new Error(`the thread of ${service} hangs: ${silent}`))
-    if (!this.#expected && !this.worker.isStopped) onDeath(reason)
+    void this.#giveUp(new Error(`the thread of ${service} hangs: ${silent}`))
+  }
+
+  /** It does not listen any more: its death is told with where it is. */
+  async #giveUp(error: Error): Promise<void> {
+    const reason = await this.withItsStack(error)
+    if (!this.#expected && !this.worker.isStopped) this.#options.onDeath(reason)
   }
 
   get heapUsedBytes(): number {
