@@ -1,4 +1,4 @@
-/** Bodies of methods that take or return bytes. */
+/** Bodies of calls in the pieces in which they come, and those of answers that are bytes. */
 import { errorCodes, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
 import { BytePayload } from '../src/byte-payload.ts'
@@ -6,24 +6,28 @@ import { ThreadplaneError } from '../src/errors.ts'
 import { OCTETS } from '../src/media-types.ts'
 import type { BytesDescription } from '../src/protocol.ts'
 
-/**
- * In the pieces in which they come, which become one when a thread is handed the method. As far as `bodyLimit` of the route.
- * @throws PAYLOAD_TOO_LARGE, MALFORMED_BODY
- */
-export async function readBytes({ headers, routeOptions }: FastifyRequest, body: Readable): Promise<BytePayload> {
-  const { bodyLimit } = routeOptions
-  if (Number(headers['content-length']) > bodyLimit) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()
+/** The pieces become one when a thread is handed the method. As far as `bodyLimit` of the route. */
+export function readBody(
+  { headers, routeOptions: { bodyLimit } }: FastifyRequest,
+  body: Readable,
+  done: (error: Error | null, payload?: BytePayload) => void,
+): void {
+  if (Number(headers['content-length']) > bodyLimit) return done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
   const pieces: Buffer[] = []
   let size = 0
-  return new Promise((resolve, reject) => {
-    body.on('data', (piece: Buffer) => {
-      size += piece.byteLength
-      if (size > bodyLimit) reject(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
-      else pieces.push(piece)
-    })
-    body.once('end', () => resolve(new BytePayload(headers['content-type'], pieces)))
-    body.once('error', (cause) => reject(new ThreadplaneError('MALFORMED_BODY', 'the body has no end', { cause })))
-  })
+  const read = (piece: Buffer) => {
+    size += piece.byteLength
+    if (size <= bodyLimit) pieces.push(piece)
+    else end(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
+  }
+  const end = (error: Error | null) => {
+    body.off('data', read).off('end', ended).off('error', failed)
+    if (error === null) done(null, new BytePayload(headers['content-type'], pieces))
+    else done(error)
+  }
+  const ended = () => end(null)
+  const failed = (cause: Error) => end(new ThreadplaneError('MALFORMED_BODY', 'the body has no end', { cause }))
+  body.on('data', read).on('end', ended).on('error', failed)
 }
 
 /** Without a body there are no bytes. */

@@ -2,12 +2,15 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import type { BytePayload } from '../src/byte-payload.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import { JSON_TYPE } from '../src/media-types.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
+import { checkCharset, takeJson } from '../src/plugins/json-body.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
-import { bytesOf, readBytes, sendBytes } from './byte-body.ts'
+import { bytesOf, readBody, sendBytes } from './byte-body.ts'
 import { sendItems } from './item-stream.ts'
 import { durableCall } from './durable-call.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './headers.ts'
@@ -33,15 +36,45 @@ const CallHeaders = Type.Object({
 
 type CallRequest = FastifyRequest<{ Params: { service: string; method: string } }>
 
+/** From so many bytes on, JSON is parsed and validated in its thread only: the event loop would be held up by it. */
+const LARGE_BYTES = 64 * 1024
+
+/** What the body says; or the body, of which its thread is to say that. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
+function takeJsonOf(request: FastifyRequest, body: BytePayload): unknown {
+  const { headers } = request
+  // What is kept is known to be right before anybody says so.
+  const isKept = headers.prefer !== undefined || headers['idempotency-key'] !== undefined
+  if (body.size < LARGE_BYTES || isKept) return takeJson(request, body.text)
+  checkCharset(request)
+  return body
+}
+
 export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (app, { registry, dispatcher }) => {
+  app.removeContentTypeParser(JSON_TYPE)
+  app.addContentTypeParser(JSON_TYPE, (request: FastifyRequest, body: IncomingMessage, done) => {
+    readBody(request, body, (error, payload) => {
+      if (payload === undefined) return done(error)
+      let value: unknown
+      try {
+        value = takeJsonOf(request, payload)
+      } catch (error) {
+        return done(error as Error)
+      }
+      done(null, value)
+    })
+  })
   // What is no JSON is bytes, if the method takes them; of a service not described yet that is seen later.
   app.removeContentTypeParser('*')
-  app.addContentTypeParser('*', async (request: FastifyRequest, body: IncomingMessage) => {
-    if (request.headers['content-length'] === '0') return undefined
-    const { service, method } = (request as CallRequest).params
-    const { contract } = registry.get(service)
-    if (contract.description !== undefined) contract.checkMediaType(method, request.headers['content-type'])
-    return readBytes(request, body)
+  app.addContentTypeParser('*', (request: FastifyRequest, body: IncomingMessage, done) => {
+    if (request.headers['content-length'] === '0') return done(null, undefined)
+    try {
+      const { service, method } = (request as CallRequest).params
+      const { contract } = registry.get(service)
+      if (contract.description !== undefined) contract.checkMediaType(method, request.headers['content-type'])
+    } catch (error) {
+      return done(error as Error)
+    }
+    readBody(request, body, done)
   })
 
   app.post('/services/:service/call/:method', {

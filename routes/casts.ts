@@ -5,6 +5,7 @@ import { ThreadplaneError } from '../src/errors.ts'
 import type { CastRequest, Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
+import { parseJson } from '../src/parse-json.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
@@ -127,7 +128,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     }
     const { method } = request.params
     const options = { ...request.query, traceparent: traceparent(request.headers) }
-    const read = lines.map((line) => readLine(service, method, line, app.parseJson))
+    const read = lines.map((line) => readLine(service, method, line))
     const requests: CastRequest[] = []
     for (const line of read) if ('payload' in line) requests.push({ method, payload: line.payload, options })
     const answers = requests.length === 0 ? [] : await dispatcher.cast(service, requests)
@@ -142,7 +143,6 @@ function readLine(
   service: SupervisedService,
   method: string,
   line: string,
-  parseJson: (text: string) => unknown,
 ): { payload: string } | { error: ThreadplaneError } {
   try {
     service.contract.validate(method, parseJson(line))

@@ -1,8 +1,10 @@
 /**
- * Bytes that a method is called with, as they came. A thread is given a copy in one piece, in a buffer of its own that
+ * The body of a call, as it came: bytes, or JSON so large that only the thread parses it. A thread is given a copy in one piece, in a buffer of its own that
  * is transferred. The pieces stay here, for no other copy than the one that joins them: what a thread was handed and
  * has not begun when it dies goes to another one whole.
  */
+import { JSON_TYPE } from './media-types.ts'
+
 export class BytePayload {
   readonly contentType: string | undefined
   readonly size: number
@@ -12,6 +14,18 @@ export class BytePayload {
     this.contentType = contentType
     this.#pieces = pieces
     this.size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  }
+
+  /** No method takes JSON as bytes: so it is to be parsed. */
+  get isJson(): boolean {
+    return this.contentType !== undefined && JSON_TYPE.test(this.contentType)
+  }
+
+  /** In UTF-8. */
+  get text(): string {
+    const [first, ...others] = this.#pieces
+    const { buffer, byteOffset, byteLength } = others.length === 0 && first !== undefined ? first : this.join()
+    return Buffer.from(buffer, byteOffset, byteLength).toString()
   }
 
   /** Anew each time, in a buffer that nobody else has a part of. */

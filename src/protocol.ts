@@ -79,14 +79,18 @@ export interface RunMessage {
   slot: number
   sequence: number
   method: string
-  /** JSON text unless the format is `clone`; or bytes, in a buffer of their own. */
+  /** JSON text unless the format is `clone`, as a {@link JsonBytes} if it is large; or bytes. */
   payload: unknown
   format: ResultFormat
   job: JobContext
   /** Of bytes, if a client has said it. */
   contentType?: string | undefined
-  /** The buffer of the payload, which goes with it. */
+  /** The buffer of the payload, which is its own and goes with it. */
   transfer?: ArrayBuffer | undefined
+}
+/** JSON text that nobody has parsed before the thread does. */
+export interface JsonBytes {
+  json: Uint8Array
 }
 export interface AbortMessage {
   type: 'abort'
@@ -190,6 +194,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export type MethodFailure =
   | { kind: 'threw'; error: WireError; retryable: boolean }
   | { kind: 'noSuchMethod' }
+  | { kind: 'malformed'; detail: string }
   | { kind: 'refused'; issues: PayloadIssue[] }
   | { kind: 'resultRefused'; issues: PayloadIssue[] }
   | { kind: 'notSerializable'; detail: string }

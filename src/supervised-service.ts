@@ -16,7 +16,7 @@ import { within } from './within.ts'
 export interface CallRequest {
   /** A `BytePayload`, or what the JSON says. */
   payload: unknown
-  /** The JSON, which is what goes to the thread. */
+  /** That JSON, which is what goes to the thread. */
   text: string
   /** Milliseconds from now. Default: the method's `timeoutMs`. */
   timeoutMs?: number | undefined
@@ -110,17 +110,18 @@ export class SupervisedService extends ReplaceableService {
   call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): QueuedMethod {
     const { options } = this.contract.method(method)
     if (!this.#mayRun()) throw this.#notRunning(method)
-    const isBytes = payload instanceof BytePayload
-    if (isBytes) this.contract.checkBytes(method, payload)
-    else this.contract.validate(method, payload)
+    const inBytes = payload instanceof BytePayload
+    if (!inBytes) this.contract.validate(method, payload)
+    else if (payload.isJson) this.contract.checkTakesJson(method)
+    else this.contract.checkBytes(method, payload)
     const queued = new QueuedMethod({
       service: this.name,
       method,
-      payload: isBytes ? payload : text,
+      payload: inBytes ? payload : text,
       kind: 'call',
       format: 'body',
       job: { id: uuidv7(), attempt: 1, ...(traceparent !== undefined && { traceparent }) },
-      bytes: isBytes ? payload.size : text.length,
+      bytes: inBytes ? payload.size : text.length,
       priority: options.priority,
       timeoutMs: options.timeoutMs,
     })

@@ -2,7 +2,7 @@
  * How messages cross the thread boundary: those of every call as tuples, all others as they are. Structured clone
  * carries the keys of an object with it, and making the object anew costs three times what a tuple does. Pure.
  */
-import type { ControlMessage, JobContext, ResultFormat, RunMessage, ThreadMessage } from './protocol.ts'
+import type { ControlMessage, JobContext, JsonBytes, ResultFormat, RunMessage, ThreadMessage } from './protocol.ts'
 
 type RunTuple = [
   slot: number,
@@ -79,10 +79,14 @@ export function inOwnBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export function withOwnBytes(wires: readonly ControlWire[]): { wires: ControlWire[]; transfers: ArrayBuffer[] } {
   const transfers: ArrayBuffer[] = []
   const own = wires.map((wire) => {
-    if (!Array.isArray(wire) || !(wire[PAYLOAD] instanceof Uint8Array)) return wire
-    const payload = inOwnBuffer(wire[PAYLOAD])
-    transfers.push(payload.buffer)
-    return wire.with(PAYLOAD, payload) as RunTuple
+    if (!Array.isArray(wire)) return wire
+    const [, , , payload, format] = wire
+    const json = format === 'clone' ? undefined : (payload as Partial<JsonBytes>).json
+    const given = json ?? payload
+    if (!(given instanceof Uint8Array)) return wire
+    const bytes = inOwnBuffer(given)
+    transfers.push(bytes.buffer)
+    return wire.with(PAYLOAD, json === undefined ? bytes : ({ json: bytes } satisfies JsonBytes)) as RunTuple
   })
   return { wires: own, transfers }
 }

@@ -9,6 +9,7 @@ import type {
   ControlMessage,
   FailureMessage,
   ItemMessage,
+  JsonBytes,
   MethodFailure,
   ProgressMessage,
   ResultMessage,
@@ -241,19 +242,13 @@ export class Handoff implements Consumer, Place {
 
 function runMessage({ slot, sequence, method, payload, format, job }: QueuedMethod): ControlMessage {
   if (!(payload instanceof BytePayload)) return { type: 'run', slot, sequence, method, payload, format, job }
-  const { contentType } = payload
   const joined = payload.join()
-  return {
-    type: 'run',
-    slot,
-    sequence,
-    method,
-    payload: joined,
-    format,
-    job,
-    contentType,
-    transfer: joined.buffer,
+  const transfer = joined.buffer
+  if (payload.isJson) {
+    return { type: 'run', slot, sequence, method, payload: { json: joined } satisfies JsonBytes, format, job, transfer }
   }
+  const { contentType } = payload
+  return { type: 'run', slot, sequence, method, payload: joined, format, job, contentType, transfer }
 }
 
 function failureError(method: QueuedMethod, failure: MethodFailure): ThreadplaneError {
@@ -276,6 +271,8 @@ function failureError(method: QueuedMethod, failure: MethodFailure): Threadplane
       })
     case 'notSerializable':
       return method.error('RESULT_NOT_SERIALIZABLE', `the result of ${name}: ${failure.detail}`, { started: true })
+    case 'malformed':
+      return method.error('MALFORMED_BODY', failure.detail)
     case 'noSuchMethod':
       return method.error('METHOD_NOT_FOUND', `${method.service} has no method ${method.method}`)
   }

@@ -4,6 +4,7 @@
  */
 import { BytePayload } from '../byte-payload.ts'
 import { type ErrorCode, type ErrorFacts, ThreadplaneError } from '../errors.ts'
+import { parseJsonBytes } from '../parse-json.ts'
 import type { JobContext, ResultFormat } from '../protocol.ts'
 
 /** A timer takes no more, and fires at once then. */
@@ -113,8 +114,9 @@ export class QueuedMethod {
   }
 
   get #parsed(): unknown {
-    if (this.payload instanceof BytePayload) return [this.payload.join()]
-    return this.format === 'clone' ? this.payload : JSON.parse(this.payload as string)
+    const { payload } = this
+    if (payload instanceof BytePayload) return payload.isJson ? parseJsonBytes(payload.join()) : [payload.join()]
+    return this.format === 'clone' ? payload : JSON.parse(payload as string)
   }
 
   get settled(): boolean {

@@ -4,12 +4,20 @@
  */
 import { toWireError, type WireError } from '../errors.ts'
 import type { Outbox } from '../outbox.ts'
-import type { MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol.ts'
+import type {
+  JsonBytes,
+  MethodFailure,
+  RunMessage,
+  ServiceDescription,
+  StartMessage,
+  ThreadMessage,
+} from '../protocol.ts'
 import { SlotTable } from '../shared-memory.ts'
 import { ThreadSlotLog } from '../slot-log.ts'
 import type { ThreadSlots } from '../slots.ts'
 import { bytesOf } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
+import { LargeJson } from './large-json.ts'
 import { CollectedItems, SentItems, takeItems } from './items.ts'
 import { type Parsed, parse } from './parse.ts'
 import { RunningMethod } from './running-method.ts'
@@ -22,6 +30,7 @@ const TURN_MS = 1
 
 export class Consumers {
   readonly #methods: Map<string, MethodDefinition>
+  readonly #largeJson: LargeJson
   readonly #outbox: Outbox<ThreadMessage>
   readonly #logger: ThreadLogger
   readonly #running = new Map<number, RunningMethod>()
@@ -35,8 +44,14 @@ export class Consumers {
   #slots: ThreadSlots = new SlotTable(0)
   #state: unknown
 
-  constructor(definition: ServiceDefinition, outbox: Outbox<ThreadMessage>, logger: ThreadLogger) {
+  constructor(
+    definition: ServiceDefinition,
+    description: ServiceDescription,
+    outbox: Outbox<ThreadMessage>,
+    logger: ThreadLogger,
+  ) {
     this.#methods = new Map(Object.entries(definition.methods))
+    this.#largeJson = new LargeJson(description)
     this.#outbox = outbox
     this.#logger = logger
   }
@@ -112,6 +127,12 @@ export class Consumers {
     const method = this.#methods.get(message.method)
     this.#overlapping += 1
     if (method === undefined) return this.#fail(message, { kind: 'noSuchMethod' })
+    let { payload } = message
+    if (isLargeJson(message)) {
+      const read = this.#largeJson.read(message.method, message.payload)
+      if (!read.ok) return this.#fail(message, read.failure)
+      payload = read.payload
+    } else if (message.format !== 'clone' && typeof payload === 'string') payload = JSON.parse(payload)
     const running = new RunningMethod(message, this.#outbox, this.#logger, this.#state)
     this.#running.set(message.sequence, running)
 
@@ -127,7 +148,7 @@ export class Consumers {
         ? after(method.handler(input.value, running), checkOutput)
         : this.#fail(message, { kind: 'refused', issues: input.issues })
     try {
-      const done = after(parse(method.input, payloadOf(message)), handle)
+      const done = after(parse(method.input, payload), handle)
       if (isThenable(done)) done.then(undefined, threw)
     } catch (error) {
       threw(error)
@@ -185,8 +206,9 @@ function after<T>(value: T | PromiseLike<T>, next: (value: T) => unknown): unkno
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(next) : next(value)
 }
 
-function payloadOf({ format, payload }: RunMessage): unknown {
-  return format === 'clone' || payload instanceof Uint8Array ? payload : JSON.parse(payload as string)
+function isLargeJson(message: RunMessage): message is RunMessage & { payload: JsonBytes } {
+  const { format, payload } = message
+  return format !== 'clone' && typeof payload === 'object' && !(payload instanceof Uint8Array)
 }
 
 function isRetryable(error: unknown): boolean {

@@ -59,7 +59,7 @@ const context: ServiceContext = {
 try {
   const definition = await loadModule(data.module)
   const description = describeService(definition)
-  const consumers = new Consumers(definition, outbox, logger)
+  const consumers = new Consumers(definition, description, outbox, logger)
 
   const start = async (options: StartMessage) => {
     clearInterval(heart)

@@ -1,0 +1,37 @@
+/** JSON that a client sent: no prototype is reached with it, and it is not nested without end. Pure. */
+import { parse } from 'secure-json-parse'
+import { ThreadplaneError } from './errors.ts'
+import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts'
+
+/** @throws MALFORMED_BODY, with the place */
+export function parseJson(text: string): unknown {
+  if (isTooDeep(text)) {
+    throw new ThreadplaneError('MALFORMED_BODY', `JSON is taken up to ${MAX_JSON_DEPTH} levels deep`)
+  }
+  try {
+    return parse(text, { protoAction: 'error', constructorAction: 'error' })
+  } catch {
+    throw refusal(text)
+  }
+}
+
+/** @throws MALFORMED_BODY, with the place */
+export function parseJsonBytes({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
+  return parseJson(withoutMark(Buffer.from(buffer, byteOffset, byteLength).toString()))
+}
+
+/** The text of a body, which may begin with a byte order mark: a plain parser takes none. */
+export function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text
+}
+
+/** What that parser throws does not say why. */
+function refusal(text: string): ThreadplaneError {
+  let why = 'the JSON has a key that would reach a prototype, such as __proto__'
+  try {
+    JSON.parse(text)
+  } catch (error) {
+    why = `this is not well-formed JSON: ${(error as Error).message}`
+  }
+  return new ThreadplaneError('MALFORMED_BODY', why)
+}
