@@ -14,7 +14,16 @@ import { bytesOf, readBody, sendBytes } from './byte-body.ts'
 import { sendItems } from './item-stream.ts'
 import { durableCall } from './durable-call.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './headers.ts'
-import { accepted, IdempotencyHeader, Payload, takePayload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import {
+  accepted,
+  IdempotencyHeader,
+  KEY_EXPIRES,
+  Payload,
+  PREFERENCE_APPLIED,
+  takePayload,
+  REFUSALS,
+  TraceHeader,
+} from './schemas/invocation.ts'
 import { MethodParams } from './schemas/service.ts'
 
 interface CallRoutesOptions {
@@ -44,7 +53,7 @@ function takeJsonOf(request: FastifyRequest, body: BytePayload): unknown {
   const { headers } = request
   // What is kept is known to be right before anybody says so.
   const isKept = headers.prefer !== undefined || headers['idempotency-key'] !== undefined
-  if (body.size < LARGE_BYTES || isKept) return takeJson(request, body.text)
+  if (body.size < LARGE_BYTES || isKept) return takeJson(request, body.whole)
   checkCharset(request)
   return body
 }
@@ -86,8 +95,12 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
       headers: CallHeaders,
       body: Payload,
       response: {
-        200: Type.Unknown({ description: 'What the method returned: JSON, its bytes, or a stream of items' }),
-        202: accepted('With `Prefer: respond-async`: the job, which goes on'),
+        200: {
+          description: 'What the method returned: JSON, its bytes, or a stream of items',
+          headers: { ...PREFERENCE_APPLIED, ...KEY_EXPIRES },
+          content: { 'application/json': { schema: Type.Unknown() } },
+        },
+        202: accepted('With `Prefer: respond-async`: the job, which goes on', PREFERENCE_APPLIED),
         ...problems(
           ...REFUSALS,
           'METHOD_FAILED',

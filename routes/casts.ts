@@ -5,7 +5,7 @@ import { ThreadplaneError } from '../src/errors.ts'
 import type { CastRequest, Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
-import { parseJson } from '../src/parse-json.ts'
+import { parseJson, textOf } from '../src/parse-json.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
@@ -74,8 +74,14 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     registry.get(service).contract.checkTakesJson(method)
     throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'])
   })
-  app.addContentTypeParser('application/x-ndjson', { parseAs: 'string' }, (_request, body, done) => {
-    done(null, new Lines(body as string))
+  app.addContentTypeParser('application/x-ndjson', { parseAs: 'buffer' }, (_request, body, done) => {
+    let lines: Lines
+    try {
+      lines = new Lines(textOf(body as Buffer))
+    } catch (error) {
+      return done(error as Error)
+    }
+    done(null, lines)
   })
 
   app.post('/services/:service/cast/:method', {
@@ -86,6 +92,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       params: MethodParams,
       headers: CastHeaders,
       querystring: CastQuery,
+      consumes: ['application/json', 'application/x-ndjson'],
       body: Payload,
       response: {
         202: accepted('The job is on disk'),

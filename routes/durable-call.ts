@@ -31,19 +31,22 @@ export async function durableCall(
   const timeoutMs = requestTimeoutMs ?? ofMethod
   const payload = takePayload(request)
   service.contract.validate(method, payload)
+  // Whoever does not wait has a job that does.
+  if (!respondAsync) service.checkTakesCalls(method)
   const idempotency = idempotencyOf(request, service.name, method, [payload])
   const options = { traceparent: traceparent(request.headers), idempotency }
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
   const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
-  const { id } = acceptedJob(answer as Accepted, reply)
-  const applied = [
-    ...(respondAsync ? ['respond-async'] : []),
-    ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`]),
-  ]
-  if (applied.length > 0) reply.header('preference-applied', applied.join(', '))
+  const kept = acceptedJob(answer as Accepted, reply)
+  const { id } = kept
+  const waits = waitSeconds === undefined ? '' : `, wait=${waitSeconds}`
+  if (respondAsync) reply.header('preference-applied', `respond-async${waits}`)
 
-  const job = await dispatcher.wait(id, respondAsync ? (waitSeconds ?? 0) * 1_000 : timeoutMs, gone.signal)
+  // Of one that begins now, nothing can be there yet: the answer is the same, however fast it is.
+  const waitMs = Math.min((waitSeconds ?? 0) * 1_000, requestTimeoutMs ?? Number.POSITIVE_INFINITY)
+  const answersNow = respondAsync && waitMs === 0 && answer?.kind === 'new'
+  const job = answersNow ? kept : await dispatcher.wait(id, respondAsync ? waitMs : timeoutMs, gone.signal)
   if (job.state === 'succeeded' && outputBytes !== undefined) {
     sendBytes(reply, Buffer.from(JSON.parse(job.result as string) as string, 'base64'), outputBytes)
   } else if (job.state === 'succeeded')
@@ -53,8 +56,8 @@ export async function durableCall(
   else throw new ThreadplaneError('DEADLINE_EXCEEDED', `no result within ${timeoutMs} ms; the job goes on`, about(job))
 }
 
-function about({ service, method, id, attempts }: Job) {
-  return { service, method, jobId: id, started: attempts > 0 }
+function about({ service, method, id, attempts, error }: Job) {
+  return { service, method, jobId: id, started: attempts > 0 && error?.code !== 'VALIDATION_FAILED' }
 }
 
 function jobFailure(job: Job): ThreadplaneError {

@@ -26,32 +26,34 @@ export interface Preference {
   waitSeconds: number | undefined
 }
 
-/** @throws MALFORMED_HEADER */
+/** One preference of the list: a token, its value or a quoted one, parameters. Source: RFC 7240, section 2 */
+const PREFERENCE =
+  /[\s,]*([^\s=;,"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?((?:"(?:[^"\\]|\\.)*"|[^,"])*)(?:,|$)/gy
+
+/** Of a preference that comes more than once, the first counts. @throws MALFORMED_HEADER */
 export function readPreference(header: string | string[] | undefined): Preference {
   const preference: Preference = { respondAsync: false, waitSeconds: undefined }
   if (header === undefined) return preference
-  for (const part of String(header).split(',')) {
-    const [name = '', value = ''] =
-      part
-        .split(';')[0]
-        ?.split('=')
-        .map((text) => text.trim()) ?? []
-    if (name.toLowerCase() === 'respond-async') preference.respondAsync = true
+  for (const [, name = '', quoted, bare] of String(header).matchAll(PREFERENCE)) {
+    const value = quoted ?? bare ?? ''
+    if (name.toLowerCase() === 'respond-async' && value === '') preference.respondAsync = true
     if (name.toLowerCase() === 'wait') preference.waitSeconds ??= waitSeconds(value)
   }
   return preference
 }
 
 function waitSeconds(value: string): number {
-  const seconds = value.replace(/^"(.*)"$/, '$1')
-  if (/^\d{1,9}$/.test(seconds)) return Math.min(Number(seconds), MAX_WAIT_SECONDS)
+  if (/^\d{1,9}$/.test(value)) return Math.min(Number(value), MAX_WAIT_SECONDS)
   throw new ThreadplaneError(
     'MALFORMED_HEADER',
     `Prefer: wait is ${JSON.stringify(value)}: it takes a number of seconds`,
   )
 }
 
-/** W3C trace context, handed to the method as it came. */
+/** Source: W3C Trace Context, section 3.2; later versions may have more behind it. */
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(-|$)/
+
+/** Handed to the method as it came; what is none is ignored. */
 export function traceparent({ traceparent: value }: IncomingHttpHeaders): string | undefined {
-  return typeof value === 'string' && value.length <= 256 ? value : undefined
+  return typeof value === 'string' && value.length <= 256 && TRACEPARENT.test(value) ? value : undefined
 }

@@ -4,6 +4,7 @@
  * before that has its own status.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
 import type { QueuedMethod } from '../src/service/queued-method.ts'
 
 const NDJSON = 'application/x-ndjson'
@@ -34,7 +35,7 @@ const FORMATS: Record<'lines' | 'events', Format> = {
 }
 
 export function sendItems(queued: QueuedMethod, request: FastifyRequest, reply: FastifyReply): void {
-  const format = request.headers.accept?.includes(EVENTS) ? FORMATS.events : FORMATS.lines
+  const format = new Negotiator(request.raw).mediaType([NDJSON, EVENTS]) === EVENTS ? FORMATS.events : FORMATS.lines
   const { raw } = reply
   const begin = () => {
     if (raw.headersSent) return

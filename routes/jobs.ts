@@ -4,6 +4,7 @@ import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import { readPreference } from './headers.ts'
+import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
 import { JobStateSchema, jobView } from './schemas/job.ts'
 import { ServiceParams } from './schemas/service.ts'
 
@@ -53,7 +54,14 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       headers: Type.Object({
         prefer: Type.Optional(Type.String({ description: 'wait=N: seconds, at most 60' })),
       }),
-      response: { 200: job, ...problems('JOB_NOT_FOUND', 'JOURNAL_UNAVAILABLE') },
+      response: {
+        200: {
+          description: 'The job',
+          headers: PREFERENCE_APPLIED,
+          content: { 'application/json': { schema: Type.Ref('Job') } },
+        },
+        ...problems('JOB_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
+      },
     },
     handler: async ({ params, headers }, reply) => {
       const { waitSeconds } = readPreference(headers.prefer)

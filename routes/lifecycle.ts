@@ -51,9 +51,10 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         'MALFORMED_QUERY',
         'JOURNAL_UNAVAILABLE',
       ),
-      querystring: Type.Object({
-        drain: Type.Optional(Type.Boolean({ description: 'false: reject what is queued', default: true })),
-      }),
+      querystring: Type.Object(
+        { drain: Type.Optional(Type.Boolean({ description: 'false: reject what is queued', default: true })) },
+        { additionalProperties: false },
+      ),
     },
     handler: async ({ params, query }) => {
       const service = registry.get(params.service)
@@ -122,7 +123,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     },
     // A schema of a body wants one.
     preValidation: async (request) => {
-      request.body ??= {}
+      if (request.body === undefined) request.body = {}
     },
     handler: async ({ params, body }) => {
       const service = registry.get(params.service)

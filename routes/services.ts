@@ -111,9 +111,10 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
       tags: ['Services'],
       summary: 'Stop a service and forget it',
       params: ServiceParams,
-      querystring: Type.Object({
-        cancelJobs: Type.Optional(Type.Boolean({ description: 'Cancel its unfinished jobs', default: false })),
-      }),
+      querystring: Type.Object(
+        { cancelJobs: Type.Optional(Type.Boolean({ description: 'Cancel its unfinished jobs', default: false })) },
+        { additionalProperties: false },
+      ),
       response: {
         204: Type.Null({ description: 'It is gone' }),
         ...problems('SERVICE_NOT_FOUND', 'CONFLICT', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),

@@ -21,11 +21,10 @@ export class BytePayload {
     return this.contentType !== undefined && JSON_TYPE.test(this.contentType)
   }
 
-  /** In UTF-8. */
-  get text(): string {
+  /** As a whole, not copied where it came so. */
+  get whole(): Uint8Array {
     const [first, ...others] = this.#pieces
-    const { buffer, byteOffset, byteLength } = others.length === 0 && first !== undefined ? first : this.join()
-    return Buffer.from(buffer, byteOffset, byteLength).toString()
+    return first !== undefined && others.length === 0 ? first : this.join()
   }
 
   /** Anew each time, in a buffer that nobody else has a part of. */

@@ -5,15 +5,13 @@ import { z } from 'zod'
 import { LOG_LEVELS } from './protocol.ts'
 
 const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
+const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'
 const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
 const A_COUNT = 'a number from 1 to 1000000'
 const A_PORT = 'a port from 0 to 65535'
 
-const duration = z
-  .string()
-  .regex(/^\d+(\.\d+)?(ms|s|m|h)$/, A_DURATION)
-  .transform((text) => ms(text as ms.StringValue))
-  .pipe(z.number().min(1, A_DURATION).max(86_400_000, A_DURATION))
+const duration = durationTo('24h', A_DURATION)
+const retention = durationTo('365d', A_RETENTION)
 const size = z
   .string()
   .regex(/^\d+(\.\d+)?([KMG]i?B|B)$/, A_SIZE)
@@ -81,13 +79,21 @@ export const SETTINGS = {
     takes: flag,
     meaning: 'let clients crash a service on purpose',
   },
-  THREADPLANE_KEEP_JOBS: { default: '24h', takes: duration, meaning: 'how long finished jobs are kept' },
+  THREADPLANE_KEEP_JOBS: { default: '24h', takes: retention, meaning: 'how long finished jobs are kept' },
   THREADPLANE_SHOW_STACKS: {
     default: 'false',
     takes: flag,
     meaning: 'show clients the stack of an error that a method threw',
   },
 } as const
+
+function durationTo(most: ms.StringValue, expected: string) {
+  return z
+    .string()
+    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, expected)
+    .transform((text) => ms(text as ms.StringValue))
+    .pipe(z.number().min(1, expected).max(ms(most), expected))
+}
 
 export interface Config {
   host: string
@@ -105,7 +111,7 @@ export interface Config {
   showStacks: boolean
 }
 
-const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
 
 /** @throws Error that names each wrong setting, what it got and what it takes */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {

@@ -1,4 +1,5 @@
 /** JSON that a client sent: no prototype is reached with it, and it is not nested without end. Pure. */
+import { isUtf8 } from 'node:buffer'
 import { parse } from 'secure-json-parse'
 import { ThreadplaneError } from './errors.ts'
 import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts'
@@ -15,13 +16,11 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** @throws MALFORMED_BODY, with the place */
-export function parseJsonBytes({ buffer, byteOffset, byteLength }: Uint8Array): unknown {
-  return parseJson(withoutMark(Buffer.from(buffer, byteOffset, byteLength).toString()))
-}
-
-/** The text of a body, which may begin with a byte order mark: a plain parser takes none. */
-export function withoutMark(text: string): string {
+/** The text of a body; it may begin with a byte order mark, which a plain parser does not take. @throws MALFORMED_BODY */
+export function textOf(body: Uint8Array): string {
+  if (!isUtf8(body)) throw new ThreadplaneError('MALFORMED_BODY', 'the body is not well-formed UTF-8')
+  const { buffer, byteOffset, byteLength } = body
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString()
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 

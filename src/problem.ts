@@ -41,8 +41,13 @@ export const Problem = Type.Object(
 )
 export type Problem = Static<typeof Problem>
 
-/** The problem document of an error. The stack of what a method threw is shown only when told to. */
-export function toProblem(error: ThreadplaneError, instance: string, showStack: boolean): Problem {
+type About = Pick<Problem, 'service' | 'method' | 'jobId'>
+
+/**
+ * The problem document of an error. The stack of what a method threw is shown only when told to.
+ * @param about what its request was about, where the error itself does not say
+ */
+export function toProblem(error: ThreadplaneError, instance: string, showStack: boolean, about: About = {}): Problem {
   const { retryAfterSeconds: _header, retryable: _retryable, ...facts } = error.facts
   const { cause } = error as { cause?: Error & { code?: unknown } }
   const showsCause = cause instanceof Error && (error.code === 'METHOD_FAILED' || error.code === 'START_FAILED')
@@ -54,6 +59,7 @@ export function toProblem(error: ThreadplaneError, instance: string, showStack: 
     instance,
     code: error.code,
     retryable: error.retryable,
+    ...about,
     ...facts,
     ...(showsCause && {
       error: {

@@ -13,8 +13,8 @@ import { buildServer, type Server } from './server.ts'
 import { ServiceWorker } from './service/service-worker.ts'
 import { within } from './within.ts'
 
-/** How long the termination of threads is waited for. */
-const END_WITHIN_MS = 1_000
+/** How long the termination of threads is waited for, out of the time of a shutdown: at most a quarter of it. */
+const END_WITHIN_MS = 500
 /** The supervisor process hears of its services no more often. */
 const TELL_EVERY_MS = 100
 /** Services that are named to it, and in the log; of more, only the number. */
@@ -96,14 +96,12 @@ function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Log
         log.info(`${signal}: closing`)
       }
       const closed = app.close()
-      if (await within(closed, Math.max(shutdownTimeoutMs - END_WITHIN_MS, shutdownTimeoutMs / 2))) log.info('closed')
-      else {
-        log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
-        await within(
-          endThreads().then(() => closed),
-          END_WITHIN_MS,
-        )
-      }
+      const endMs = Math.min(END_WITHIN_MS, shutdownTimeoutMs / 4)
+      const inTime = await within(closed, shutdownTimeoutMs - endMs)
+      if (inTime) log.info('closed')
+      else log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
+      // Retired ones may be left all the same: what they still run has no claim on anybody's time.
+      await within(Promise.all([endThreads(), closed]), endMs)
       // `process.exit` waits for threads, and one in native code never ends: then only a signal ends the process.
       if (ServiceWorker.alive.size > 0) process.kill(process.pid, 'SIGKILL')
     },

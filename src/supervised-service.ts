@@ -109,11 +109,11 @@ export class SupervisedService extends ReplaceableService {
    */
   call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): QueuedMethod {
     const { options } = this.contract.method(method)
-    if (!this.#mayRun()) throw this.#notRunning(method)
     const inBytes = payload instanceof BytePayload
     if (!inBytes) this.contract.validate(method, payload)
     else if (payload.isJson) this.contract.checkTakesJson(method)
     else this.contract.checkBytes(method, payload)
+    this.checkTakesCalls(method)
     const queued = new QueuedMethod({
       service: this.name,
       method,
@@ -143,6 +143,11 @@ export class SupervisedService extends ReplaceableService {
   #mayRun(): boolean {
     const { state } = this
     return state === 'running' || state === 'starting' || state === 'backoff'
+  }
+
+  /** @throws SERVICE_NOT_RUNNING */
+  checkTakesCalls(method: string): void {
+    if (!this.#mayRun()) throw this.#notRunning(method)
   }
 
   /** May casts be given to its queue now? */

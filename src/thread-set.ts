@@ -91,6 +91,8 @@ export class ThreadSet {
 
   countRestart(): void {
     for (const thread of this.current) thread.restartCount += 1
+    // Replaced while it was stopped, it has none yet.
+    if (this.current.length === 0) this.#restartsOfGone += 1
   }
 
   get crashReason(): Error | undefined {

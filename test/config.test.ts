@@ -44,11 +44,12 @@ t.test('durations, sizes, ports and flags are read', async (t) => {
   ] as const) {
     t.equal(config('THREADPLANE_MAX_BODY', value).maxBodyBytes, bytes)
   }
+  t.equal(config('THREADPLANE_KEEP_JOBS', '7d').keepJobsMs, 7 * 86_400_000)
   t.equal(config('THREADPLANE_PORT', '0').port, 0)
   t.equal(config('THREADPLANE_PORT', '65535').port, 65_535)
   t.equal(config('THREADPLANE_SHOW_STACKS', 'true').showStacks, true)
   t.equal(config('THREADPLANE_LOG_LEVEL', 'silent').logLevel, 'silent')
-  for (const host of ['localhost', '127.0.0.1', '127.8.8.8', '::1'])
+  for (const host of ['localhost', 'LocalHost', '127.0.0.1', '127.8.8.8', '::1'])
     t.equal(config('THREADPLANE_HOST', host).host, host)
 })
 
@@ -67,6 +68,7 @@ t.test('a wrong value is named, with what it is and what it takes', async (t) =>
     ['THREADPLANE_SHUTDOWN_TIMEOUT', '0s', /a duration from 1ms to 24h/],
     ['THREADPLANE_SHUTDOWN_TIMEOUT', '30d', /a duration from 1ms to 24h/],
     ['THREADPLANE_SHUTDOWN_TIMEOUT', '-1s', /a duration/],
+    ['THREADPLANE_KEEP_JOBS', '366d', /a duration from 1ms to 365d/],
     ['THREADPLANE_MAX_BODY', '10', /a size from 1B to 256MiB, such as/],
     ['THREADPLANE_MAX_BODY', '0B', /a size from 1B to 256MiB/],
     ['THREADPLANE_MAX_BODY', '1TiB', /a size/],

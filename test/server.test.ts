@@ -42,12 +42,43 @@ t.test('400: a body that is not JSON', async (t) => {
   }
 })
 
+t.test('400: a body that is not UTF-8', async (t) => {
+  const body = Buffer.from([0x22, 0xff, 0xfe, 0x22])
+  for (const [path, type] of [
+    ['call/any', 'application/json'],
+    ['cast/any', 'application/json'],
+    ['cast/any', 'application/x-ndjson'],
+  ] as const) {
+    const answer = await server.post(`/v1/services/echo/${path}`, undefined, {
+      body,
+      headers: { 'content-type': type },
+    })
+    isProblem(t, answer, 'MALFORMED_BODY', { detail: /not well-formed UTF-8/ })
+  }
+})
+
+t.test('a problem says what its request was about, whoever has refused it', async (t) => {
+  const call = (path: string, type: string, body: string) =>
+    server.post(path, undefined, { body, headers: { 'content-type': type } })
+  const about = { service: 'echo', method: 'any' }
+  isProblem(t, await call('/v1/services/echo/call/any', 'application/json', '{'), 'MALFORMED_BODY', about)
+  const latin = 'application/json; charset=latin1'
+  isProblem(t, await call('/v1/services/echo/call/any', latin, '1'), 'UNSUPPORTED_MEDIA_TYPE', about)
+  isProblem(t, await server.get('/v1/services/nobody'), 'SERVICE_NOT_FOUND', { service: 'nobody' })
+  isProblem(t, await server.call('echo', 'nonsense'), 'METHOD_NOT_FOUND', { service: 'echo', method: 'nonsense' })
+  isProblem(t, await server.get('/v1/jobs/none'), 'JOB_NOT_FOUND', { jobId: 'none' })
+})
+
 t.test('400: a header or a query string that is not well-formed', async (t) => {
   const headers = { 'request-timeout': 'soon' }
   isProblem(t, await server.call('echo', 'any', 1, { headers }), 'MALFORMED_HEADER', {
     detail: /Request-Timeout.*soon/,
   })
   isProblem(t, await server.get('/v1/jobs?limit=many'), 'MALFORMED_QUERY')
+  for (const path of ['/v1/services/echo/stop?Drain=false', '/v1/services/echo/stop?drain=no']) {
+    isProblem(t, await server.post(path), 'MALFORMED_QUERY')
+  }
+  isProblem(t, await server.delete('/v1/services/echo?canceljobs=true'), 'MALFORMED_QUERY')
   isProblem(t, await server.get('/v1/jobs?nonsense=1'), 'MALFORMED_QUERY')
 })
 
@@ -107,6 +138,22 @@ t.test('409: a change that the present state does not allow', async (t) => {
   isProblem(t, await server.post('/v1/services/idle/pause'), 'CONFLICT', { service: 'idle', detail: /stopped/ })
   isProblem(t, await server.post('/v1/services/idle/resume'), 'CONFLICT', { service: 'idle' })
   isProblem(t, await server.post('/v1/services/idle/crash'), 'CONFLICT', { service: 'idle' })
+})
+
+t.test('a client that sends on while it is refused has its answer all the same', async (t) => {
+  const length = 3_000_000
+  for (const [path, type, status] of [
+    ['echo/call/any', 'application/json', 413],
+    ['echo/cast/any', 'application/json', 413],
+    ['echo/call/any', 'image/png', 415],
+    ['nobody/call/any', 'image/png', 404],
+  ]) {
+    const head = `POST /v1/services/${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\n`
+    const next = 'GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+    const sent = `${head}Content-Length: ${length}\r\n\r\n${'x'.repeat(length)}${next}`
+    const answers = (await server.raw(sent)).match(/HTTP\/1.1 \d+/g)
+    t.strictSame(answers, [`HTTP/1.1 ${status}`, 'HTTP/1.1 200'], `${path} ${type}`)
+  }
 })
 
 t.test('413: a body that is too large, told or streamed', async (t) => {
@@ -334,6 +381,17 @@ t.test('without tokens only loopback is served, and no page of another origin (P
   for (const probe of ['/livez', '/readyz', '/startupz']) {
     t.equal((await get({ host: '10.1.2.3:8080', origin: 'http://example.com' }, probe)).status, 200, probe)
   }
+})
+
+t.test('one Host counts, and before it that of the target', async (t) => {
+  const get = (target: string, ...hosts: string[]) =>
+    server.raw(
+      `GET ${target} HTTP/1.1\r\n${hosts.map((host) => `Host: ${host}\r\n`).join('')}Connection: close\r\n\r\n`,
+    )
+  isRawProblem(t, await get('/v1/services', 'localhost', 'evil.com'), 'MALFORMED_HEADER')
+  isRawProblem(t, await get('/v1/services', 'localhost', 'localhost'), 'MALFORMED_HEADER')
+  isRawProblem(t, await get('http://evil.com/v1/services', 'localhost'), 'FORBIDDEN')
+  t.match(await get('http://localhost/v1/services', 'localhost'), /^HTTP\/1.1 200/)
 })
 
 t.test('where the operator allows any host, pages of other origins are refused all the same', async (t) => {

@@ -38,13 +38,21 @@ export const REFUSALS: ErrorCode[] = [
   'DEADLINE_EXCEEDED',
 ]
 
+export const PREFERENCE_APPLIED = {
+  'Preference-Applied': { type: 'string', description: 'What was heeded of `Prefer`' },
+}
+export const KEY_EXPIRES = {
+  'Idempotency-Expires': { type: 'string', description: 'When the key of the request is forgotten' },
+}
+
 /** The response schema of a job that was accepted. */
-export function accepted(description: string) {
+export function accepted(description: string, headers: object = {}) {
   return {
     description,
     headers: {
       Location: { type: 'string', description: 'Where the job is' },
-      'Idempotency-Expires': { type: 'string', description: 'When the key of the request is forgotten' },
+      ...KEY_EXPIRES,
+      ...headers,
     },
     content: { 'application/json': { schema: Type.Ref('Job') } },
   }

@@ -160,7 +160,7 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     isolation: options.isolation,
     draining: service.draining,
     options: inForce(options),
-    threads: service.threads.map((thread) => ({
+    threads: service.threads.filter(exists).map((thread) => ({
       id: thread.threadId,
       state: thread.state,
       draining: thread.draining,
@@ -178,6 +178,11 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     crashReason: crashReason === undefined ? null : shortError(crashReason),
     methods: Object.keys(description?.methods ?? {}),
   }
+}
+
+/** Of one that has stopped nothing is left; one that has crashed tells what of. */
+function exists({ state }: SupervisedService['threads'][number]): boolean {
+  return state !== 'stopped'
 }
 
 /** JSON has no infinity: a limit there is not, is not shown. */

@@ -4,6 +4,7 @@
  */
 import { Cron } from 'croner'
 import { hasCode, ThreadplaneError } from '../errors.ts'
+import { METHOD_DEFAULTS } from '../options.ts'
 import type { ServiceLog } from '../service/service.ts'
 import type { SupervisedService } from '../supervised-service.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -76,11 +77,12 @@ export class Schedules {
     })
   }
 
-  /** True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, CONFLICT, JOURNAL_UNAVAILABLE */
+  /** True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, SERVICE_NOT_RUNNING, CONFLICT, JOURNAL_UNAVAILABLE */
   async put(service: SupervisedService, schedule: Omit<Schedule, 'createdAt' | 'lastTickAt'>): Promise<boolean> {
+    await service.whenDescribed('cast', METHOD_DEFAULTS.timeoutMs)
     service.contract.method(schedule.method)
-    service.contract.validate(schedule.method, schedule.payload)
     refuseBadCron(schedule)
+    refuseBadPayload(service, schedule)
     const isNew = !this.#all.has(keyOf(schedule))
     if (isNew && this.of(service.name).length >= MAX_SCHEDULES) {
       throw new ThreadplaneError('CONFLICT', `${service.name} has ${MAX_SCHEDULES} schedules already`)
@@ -196,10 +198,29 @@ function refuseBadCron({ cron, timezone }: Pick<Schedule, 'cron' | 'timezone'>):
   } catch {
     throw refuse('/timezone', `${JSON.stringify(timezone)} is no time zone of the IANA database`)
   }
+  const fields = cron.trim().split(/\s+/).length
+  if (!cron.startsWith('@') && fields !== 5 && fields !== 6)
+    throw refuse('/cron', `it has ${fields} fields, not 5 or 6`)
+  let next: Date | null
   try {
-    new Cron(cron, { timezone, paused: true }).nextRun()
+    next = new Cron(cron, { timezone, paused: true }).nextRun()
   } catch (error) {
     throw refuse('/cron', (error as Error).message)
+  }
+  if (next === null) throw refuse('/cron', 'it never comes')
+}
+
+/** As a part of the schedule. */
+function refuseBadPayload(
+  { contract }: SupervisedService,
+  { method, payload }: Pick<Schedule, 'method' | 'payload'>,
+): void {
+  try {
+    contract.validate(method, payload)
+  } catch (error) {
+    if (!hasCode(error, 'VALIDATION_FAILED')) throw error
+    const errors = error.facts.errors?.map(({ pointer, message }) => ({ pointer: `/payload${pointer}`, message }))
+    throw new ThreadplaneError('VALIDATION_FAILED', error.message, { ...error.facts, errors: errors ?? [] })
   }
 }
 

@@ -6,7 +6,7 @@ import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../errors.ts'
 import { JSON_TYPE } from '../media-types.ts'
-import { parseJson, withoutMark } from '../parse-json.ts'
+import { parseJson, textOf } from '../parse-json.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -26,10 +26,10 @@ export function checkCharset({ headers }: FastifyRequest): void {
 }
 
 /** What the body says, of which the text is kept. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
-export function takeJson(request: FastifyRequest, body: string): unknown {
-  if (body.length === 0) return undefined
+export function takeJson(request: FastifyRequest, body: Uint8Array): unknown {
+  if (body.byteLength === 0) return undefined
   checkCharset(request)
-  const text = withoutMark(body)
+  const text = textOf(body)
   const value = parseJson(text)
   request.bodyText = text
   return value
@@ -38,7 +38,7 @@ export function takeJson(request: FastifyRequest, body: string): unknown {
 export const jsonBody = fp(async (app) => {
   app.decorateRequest('bodyText', '{}')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(JSON_TYPE, { parseAs: 'string' }, (request: FastifyRequest, body: string, done) => {
+  app.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
     let value: unknown
     try {
       value = takeJson(request, body)
@@ -49,12 +49,27 @@ export const jsonBody = fp(async (app) => {
   })
   app.addHook('onRequest', ({ method, headers, is404 }, _reply, done) => {
     const encoding = headers['content-encoding']
-    if (encoding === undefined || encoding === 'identity' || method === 'GET' || method === 'HEAD' || is404) done()
+    if (
+      encoding === undefined ||
+      encoding.toLowerCase() === 'identity' ||
+      method === 'GET' ||
+      method === 'HEAD' ||
+      is404
+    )
+      done()
     else
       done(new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', `Content-Encoding is ${encoding}: a body is taken as it is`))
   })
-  app.addContentTypeParser('*', (request, _body, done) => {
-    if (request.headers['content-length'] === '0') done(null, undefined)
-    else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type']))
+  app.addContentTypeParser('*', (request, body, done) => {
+    const { headers } = request
+    const accept = () => done(null, undefined)
+    const refuse = () => {
+      body.off('end', accept)
+      done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']))
+    }
+    if (headers['content-length'] === '0') accept()
+    else if (headers['transfer-encoding'] === undefined) refuse()
+    // Only its end tells whether there is one.
+    else body.once('data', refuse).once('end', accept)
   })
 })

@@ -19,16 +19,29 @@ export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { anyHost }) =
 })
 
 function refusalOf({ headers, raw, routeOptions }: FastifyRequest, anyHost: boolean): ThreadplaneError | undefined {
-  const { host = '', origin } = headers
-  if (host === '' && headers.host === undefined && raw.httpVersion === '1.1') {
+  const { origin } = headers
+  if (headers.host === undefined && raw.httpVersion === '1.1') {
     return new ThreadplaneError('MALFORMED_HEADER', 'a request of HTTP/1.1 has a Host')
   }
+  // Node has the first of several.
+  if (raw.rawHeaders.filter(isHost).length > 1)
+    return new ThreadplaneError('MALFORMED_HEADER', 'a request has one Host')
+  const host = authorityOf(raw.url) ?? headers.host ?? ''
   const foreignHost = !anyHost && !LOOPBACK.test(host)
   const foreignPage = headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)
   if (!(foreignHost || foreignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
   return foreignHost
     ? new ThreadplaneError('FORBIDDEN', `Host is ${JSON.stringify(host)}: without tokens only loopback is served`)
     : new ThreadplaneError('FORBIDDEN', 'requests from pages of other origins are refused')
+}
+
+function isHost(header: string, index: number): boolean {
+  return index % 2 === 0 && header.length === 4 && header.toLowerCase() === 'host'
+}
+
+/** Of a target such as a proxy is given, which counts then. Source: RFC 9112, section 3.2.2 */
+function authorityOf(target = ''): string | undefined {
+  return target.startsWith('/') ? undefined : hostOf(target)
 }
 
 function hostOf(origin: string): string | undefined {

@@ -9,7 +9,10 @@ import fp from 'fastify-plugin'
 import { stringify } from 'yaml'
 import type { ServiceDescription } from '../protocol.ts'
 import type { Registry } from '../registry.ts'
-import { addServiceOperations, type OpenApiDocument } from './service-operations.ts'
+import { addServiceOperations, GENERIC, type OpenApiDocument } from './service-operations.ts'
+
+/** A payload may be left out, as may what a crash is like; of any body, swagger says that it may not. */
+const BODY_OPTIONAL = [GENERIC.call, GENERIC.cast, '/v1/services/{service}/crash']
 
 export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
   await app.register(swagger, {
@@ -45,6 +48,8 @@ export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
     if (document === undefined || !same) {
       known = now
       document = structuredClone(app.swagger()) as unknown as OpenApiDocument
+      for (const path of BODY_OPTIONAL)
+        Object.assign(document.paths[path]?.post?.requestBody as object, { required: false })
       for (const [name, description] of now) if (description) addServiceOperations(document, name, description)
     }
     return document

@@ -26,11 +26,19 @@ export interface ProblemDetailsOptions {
 }
 
 export const problemDetails = fp<ProblemDetailsOptions>(async (app, { log, showStacks }) => {
-  const problemOf = (error: ThreadplaneError, { url }: FastifyRequest) => toProblem(error, url, showStacks)
+  const problemOf = (error: ThreadplaneError, { url, params }: FastifyRequest) => {
+    // What the request is about, whoever has refused it.
+    const { service, method, id: jobId } = (params ?? {}) as Record<string, string | undefined>
+    const about = { ...(service !== undefined && { service }), ...(method !== undefined && { method }) }
+    return toProblem(error, url, showStacks, { ...about, ...(jobId !== undefined && { jobId }) })
+  }
   app.decorate('problemOf', problemOf)
 
   const send = (request: FastifyRequest, reply: FastifyReply, error: ThreadplaneError) => {
     const problem = problemOf(error, request)
+    // Fastify would close the connection of a client that still sends, which then may not see why. The rest of the
+    // body is read and dropped, as long as slow-clients allows.
+    if (!request.raw.complete) reply.removeHeader('connection')
     if (problem.status === 429 || problem.status === 503) {
       reply.header('retry-after', error.facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS)
     }
@@ -55,7 +63,8 @@ export const problemDetails = fp<ProblemDetailsOptions>(async (app, { log, showS
   const answerNotFound = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?')[0] as string
     const methods = (['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((one) => routes.find(one, path))
-    if (methods.length === 0) {
+    // A route may answer so itself, of a file that is not there.
+    if (methods.length === 0 || methods.some((one) => one === request.method)) {
       return send(request, reply, new ThreadplaneError('ROUTE_NOT_FOUND', `there is no route ${path}; see /docs`))
     }
     const allowed = methods.join(', ')

@@ -3,7 +3,7 @@ import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescriptio
 
 interface Operation {
   operationId: string
-  responses: Record<string, unknown>
+  responses: Record<string, object>
   [key: string]: unknown
 }
 
@@ -15,7 +15,10 @@ export interface OpenApiDocument {
 }
 
 /** The generic operations, of which those of a method are special cases. */
-const GENERIC = { call: '/v1/services/{service}/call/{method}', cast: '/v1/services/{service}/cast/{method}' } as const
+export const GENERIC = {
+  call: '/v1/services/{service}/call/{method}',
+  cast: '/v1/services/{service}/cast/{method}',
+} as const
 
 export function addServiceOperations(
   document: OpenApiDocument,
@@ -44,15 +47,23 @@ export function addServiceOperations(
           tags: [tag],
           summary: summary(kind, service, method, methodDescription),
           ...(parameters.length > 0 && { parameters }),
-          requestBody: { required: true, content: takes },
+          requestBody: { required: isNeeded(methodDescription), content: takes },
           responses: {
             ...generic.responses,
-            ...(kind === 'call' && { 200: { description: streams ? STREAM : 'The result', content: returns } }),
+            ...(kind === 'call' && {
+              200: { ...generic.responses[200], description: streams ? STREAM : 'The result', content: returns },
+            }),
           },
         },
       }
     }
   }
+}
+
+/** Without a body the payload is `{}`. */
+function isNeeded({ input = {}, inputBytes }: MethodDescription): boolean {
+  const { type = 'object', required = [], $ref } = input as { type?: unknown; required?: unknown[]; $ref?: string }
+  return inputBytes === undefined && (type !== 'object' || required.length > 0 || $ref !== undefined)
 }
 
 const STREAM = 'A stream: one item a line, or an event; the schema is that of an item. Kept as a job: an array of them'

@@ -4,7 +4,7 @@
  */
 import { BytePayload } from '../byte-payload.ts'
 import { type ErrorCode, type ErrorFacts, ThreadplaneError } from '../errors.ts'
-import { parseJsonBytes } from '../parse-json.ts'
+import { parseJson, textOf } from '../parse-json.ts'
 import type { JobContext, ResultFormat } from '../protocol.ts'
 
 /** A timer takes no more, and fires at once then. */
@@ -115,7 +115,7 @@ export class QueuedMethod {
 
   get #parsed(): unknown {
     const { payload } = this
-    if (payload instanceof BytePayload) return payload.isJson ? parseJsonBytes(payload.join()) : [payload.join()]
+    if (payload instanceof BytePayload) return payload.isJson ? parseJson(textOf(payload.whole)) : [payload.join()]
     return this.format === 'clone' ? payload : JSON.parse(payload as string)
   }
 

@@ -3,7 +3,7 @@
  * same look, which ends at the first thing that is wrong: zod would collect an issue for each of millions.
  */
 import { toWireError } from '../errors.ts'
-import { parseJsonBytes } from '../parse-json.ts'
+import { parseJson, textOf } from '../parse-json.ts'
 import { PayloadValidator } from '../payload-validator.ts'
 import type { JsonBytes, MethodFailure, ServiceDescription } from '../protocol.ts'
 
@@ -20,7 +20,7 @@ export class LargeJson {
   read(method: string, { json }: JsonBytes): Read {
     let payload: unknown
     try {
-      payload = parseJsonBytes(json)
+      payload = parseJson(textOf(json))
     } catch (error) {
       return { ok: false, failure: { kind: 'malformed', detail: toWireError(error).message } }
     }

@@ -27,6 +27,7 @@ const MISSED: Schedule = { ...HOURLY, createdAt: Date.now() - 24 * HOUR_MS }
 /** A service that is there, and takes any payload. */
 const mail = {
   name: 'mail',
+  whenDescribed: async () => {},
   contract: { description: {}, method: () => ({}), validate: () => {} },
 } as unknown as SupervisedService
 

@@ -11,7 +11,7 @@ t.test('all probes say yes, and list their checks when asked', async (t) => {
   ] as const) {
     t.match(await server.get(path), { status: 200, text: '{"status":"ok"}', headers: { 'cache-control': 'no-store' } })
     const checks = [{ name, ok: true }]
-    for (const query of ['?verbose', '?verbose=', '?verbose=true']) {
+    for (const query of ['?verbose', '?verbose=', '?verbose=true', '?verbose=1', '?verbose=yes', '?verbose&verbose']) {
       t.same((await server.get(path + query)).json, { status: 'ok', checks }, path + query)
     }
     t.same((await server.get(`${path}?verbose=false`)).json, { status: 'ok' })

@@ -263,7 +263,7 @@ t.test('a stop gives up what is being replaced', async (t) => {
   await server.logs.line('the new one waits')
   t.match(await server.call('interrupted', 'any', 1), { json: 1 }, 'the old one serves')
   t.match(await server.status('interrupted'), { state: 'running', threads: [{}, { state: 'starting' }] })
-  t.match((await server.post('/v1/services/interrupted/stop')).json, { state: 'stopped', threads: [{ id: 0 }] })
+  t.match((await server.post('/v1/services/interrupted/stop')).json, { state: 'stopped', threads: { length: 0 } })
   isProblem(t, await put, 'CONFLICT', { detail: /was stopped while it was replaced/ })
   t.match((await server.post('/v1/services/interrupted/start')).json, { state: 'running', module: 'echo.js' })
   t.match(await server.call('interrupted', 'any', 1), { json: 1 })

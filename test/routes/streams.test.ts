@@ -78,6 +78,19 @@ t.test('or events, if the client accepts those', async (t) => {
   t.ok(complete)
 })
 
+t.test('what a client accepts is read as HTTP has it', async (t) => {
+  const typeFor = async (accept: string) => {
+    const { headers } = await server.call('streams', 'count', { to: 1 }, { headers: { accept } })
+    return String(headers['content-type']).split(';')[0]
+  }
+  for (const accept of ['TEXT/Event-Stream', 'text/event-stream, */*;q=0.1', 'application/x-ndjson;q=0.5, text/*']) {
+    t.equal(await typeFor(accept), 'text/event-stream', accept)
+  }
+  for (const accept of ['*/*', 'text/event-stream;q=0, */*', 'text/html', 'application/json, text/event-stream;q=0']) {
+    t.equal(await typeFor(accept), 'application/x-ndjson', accept)
+  }
+})
+
 t.test('nobody on the way is to keep an answer, or to wait for more of it', async (t) => {
   const response = await open('count', { to: 1 })
   t.match(response.headers, { 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
