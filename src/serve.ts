@@ -15,6 +15,8 @@ import { within } from './within.ts'
 
 /** How long the termination of threads is waited for, out of the time of a shutdown: at most a quarter of it. */
 const END_WITHIN_MS = 500
+/** Of a shutdown because of an error. */
+const END_AFTER_ERROR_MS = 1_000
 /** The supervisor process hears of its services no more often. */
 const TELL_EVERY_MS = 100
 /** Services that are named to it, and in the log; of more, only the number. */
@@ -81,7 +83,7 @@ async function tellOfServices(registry: Registry, tell: Tell): Promise<void> {
 }
 
 /** Readiness fails at once, what runs is finished, threads are stopped. A second signal ends the process now. */
-function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Logger, tell?: Tell): void {
+function closeOnSignals({ app, registry }: Server, config: Config, log: Logger, tell?: Tell): void {
   closeWithGrace(
     {
       delay: false,
@@ -95,12 +97,15 @@ function closeOnSignals({ app }: Server, { shutdownTimeoutMs }: Config, log: Log
         void tell?.({ type: 'closing' })
         log.info(`${signal}: closing`)
       }
+      // After an error of its own nothing it does is to be relied on: who restarts it is not to wait.
+      const shutdownTimeoutMs = Math.min(config.shutdownTimeoutMs, err ? END_AFTER_ERROR_MS : Number.POSITIVE_INFINITY)
       const closed = app.close()
       const endMs = Math.min(END_WITHIN_MS, shutdownTimeoutMs / 4)
       const inTime = await within(closed, shutdownTimeoutMs - endMs)
       if (inTime) log.info('closed')
       else log.error('what still runs is ended: the shutdown took longer than THREADPLANE_SHUTDOWN_TIMEOUT')
-      // Retired ones may be left all the same: what they still run has no claim on anybody's time.
+      // Retired threads may be left all the same: what they still run has no claim on anybody's time.
+      for (const service of registry.services) service.abandon()
       await within(Promise.all([endThreads(), closed]), endMs)
       // `process.exit` waits for threads, and one in native code never ends: then only a signal ends the process.
       if (ServiceWorker.alive.size > 0) process.kill(process.pid, 'SIGKILL')

@@ -163,6 +163,12 @@ export class SupervisedService extends ReplaceableService {
     })
   }
 
+  /** The process ends now: whoever waits is told, also by threads that do not end. */
+  abandon(): void {
+    this.methodQueue.close((method) => method.error('SERVICE_NOT_RUNNING', `${this.name} was stopped`))
+    for (const thread of this.threads) thread.abandon(new Error('the server ends'))
+  }
+
   /** The service is forgotten. */
   dispose(): void {
     this.threadSet.unsupervise()

@@ -48,11 +48,19 @@ export function packThread(message: ThreadMessage): ThreadWire {
   }
 }
 
-export function unpackThread(wire: ThreadWire): ThreadMessage {
+function unpackThread(wire: ThreadWire): ThreadMessage {
   if (!Array.isArray(wire)) return wire
   const [slot, sequence, value, cost] = wire
   if (cost !== undefined) return { type: 'item', slot, sequence, value, cost }
   return { type: 'result', slot, sequence, value }
+}
+
+/** What a thread has posted, which its module may have done. @throws if it is no list of messages */
+export function unpackMessages(wires: unknown): ThreadMessage[] {
+  if (!Array.isArray(wires) || wires.some((wire) => typeof wire !== 'object' || wire === null)) {
+    throw new TypeError('it has posted what is no message')
+  }
+  return wires.map(unpackThread)
 }
 
 /** The buffers that go with messages, and are gone on this side. */

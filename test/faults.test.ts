@@ -30,7 +30,12 @@ const FAULTS: Fault[] = [
   { method: 'backtracks', fate: 'is retired', code: 'DEADLINE_EXCEEDED' },
   { method: 'returnsFunction', fate: 'lives', code: 'RESULT_NOT_SERIALIZABLE', detail: /function/ },
   { method: 'returnsProxy', fate: 'lives' },
-  { method: 'returnsHostileProxy', fate: 'lives', code: 'METHOD_FAILED', detail: /no trap lets anything through/ },
+  {
+    method: 'returnsHostileProxy',
+    fate: 'lives',
+    code: 'RESULT_NOT_SERIALIZABLE',
+    detail: /no trap lets anything through/,
+  },
   { method: 'returnsGetter', fate: 'lives', code: 'RESULT_NOT_SERIALIZABLE' },
   { method: 'returnsCycle', fate: 'lives', code: 'RESULT_NOT_SERIALIZABLE', detail: /circular/ },
   { method: 'returnsDeep', fate: 'lives', code: 'RESULT_NOT_SERIALIZABLE', detail: /too deeply/ },

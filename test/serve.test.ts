@@ -54,7 +54,10 @@ for (const [when, environment] of [
     const fifo = join(server.folder, 'fifo')
     execFileSync('mkfifo', [fifo])
     await holds('block', { fifo })
+    const waiting = holds('hold')
+    while ((await server.request('GET', '/v1/services/holds')).json.queue.size === 0) continue
     server.child.kill('SIGTERM')
+    isProblem(t, await waiting, 'SERVICE_NOT_RUNNING')
     t.same(await server.ended(), { code: 0, signal: null })
   })
 }

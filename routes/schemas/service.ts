@@ -162,7 +162,8 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     options: inForce(options),
     threads: service.threads.filter(exists).map((thread) => ({
       id: thread.threadId,
-      state: thread.state,
+      // Between two, while a thread that goes on for too long is replaced.
+      state: thread.state === 'running' && thread.threadId === 0 ? 'starting' : thread.state,
       draining: thread.draining,
       lastWakeupAt: iso(thread.lastWakeupAt),
       responsive: thread.responsive,

@@ -2,7 +2,7 @@
 import type { ServiceDescription } from '../protocol.ts'
 import { ThreadSession, type ThreadSessionOptions, withinStartTimeout } from './thread-session.ts'
 
-type DescribeOptions = Omit<ThreadSessionOptions, 'onMessage' | 'onDeath'> & {
+type DescribeOptions = Omit<ThreadSessionOptions, 'onMessage' | 'onDeath' | 'onResponsive'> & {
   startTimeoutMs: number
   /** Ends it early. */
   signal: AbortSignal
@@ -14,7 +14,7 @@ export async function describeModule({
   signal,
   ...options
 }: DescribeOptions): Promise<ServiceDescription> {
-  const session = new ThreadSession({ ...options, onMessage: () => {}, onDeath: () => {} })
+  const session = new ThreadSession({ ...options, onMessage: () => {}, onDeath: () => {}, onResponsive: () => {} })
   const end = () => void session.terminate()
   signal.addEventListener('abort', end, { once: true })
   try {

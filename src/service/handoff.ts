@@ -48,6 +48,7 @@ export class Handoff implements Consumer, Place {
   #bytes = 0
   #sweeper: NodeJS.Timeout | undefined
   #closed = false
+  suspended = false
   /** The method that is to run alone, until it has ended. */
   #alone: QueuedMethod | undefined
   readonly #idle: (() => void)[] = []
@@ -60,7 +61,7 @@ export class Handoff implements Consumer, Place {
   }
 
   get room(): number {
-    if (this.#closed || this.runsAlone) return 0
+    if (this.#closed || this.suspended || this.runsAlone) return 0
     return this.#bytes < AHEAD_BYTES || this.load < this.#options.numWorkers ? this.#free.length : 0
   }
 
@@ -167,6 +168,38 @@ export class Handoff implements Consumer, Place {
     this.#options.queue.putBack(notBegun.sort((a, b) => a.sequence - b.sequence))
   }
 
+  /** The thread does not answer: what it has not begun goes to others, or waits, until it does again. */
+  suspend(): void {
+    this.suspended = true
+    this.recall(['call', 'cast'])
+    this.#options.queue.pump()
+  }
+
+  resume(): void {
+    this.suspended = false
+    this.#options.queue.pump()
+  }
+
+  get heldUp(): number {
+    const { load } = this
+    if (load < 2 || this.runsAlone) return 0
+    const running = this.running.length
+    // What it is about to begin is not held up.
+    return running === 0 ? 0 : load - running
+  }
+
+  giveBack(count: number): void {
+    const handed = this.#slots.filter((method) => method !== undefined).sort((a, b) => a.sequence - b.sequence)
+    const given: QueuedMethod[] = []
+    for (const method of handed) {
+      if (given.length === count) break
+      if (!this.#options.slots.revoke(method.slot, method.sequence)) continue
+      given.push(method)
+      this.#vacate(method.slot)
+    }
+    this.#options.queue.putBack(given)
+  }
+
   /** The thread is gone: what had begun fails, at once. */
   abandon(reason: (method: QueuedMethod) => ThreadplaneError): void {
     this.close()
@@ -187,7 +220,9 @@ export class Handoff implements Consumer, Place {
 
   #release(slot: number): void {
     this.#vacate(slot)
-    if (!this.#closed) this.#options.queue.pump()
+    if (this.#closed) return
+    this.#options.queue.pump()
+    if (this.load < this.#options.numWorkers) this.#options.queue.share(this)
   }
 
   #vacate(slot: number): void {

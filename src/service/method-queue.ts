@@ -14,6 +14,12 @@ export interface Consumer {
   readonly load: number
   /** Is it running a method that runs alone? */
   readonly runsAlone: boolean
+  /** It does not answer: nothing is handed to it. */
+  readonly suspended: boolean
+  /** Methods it was handed and has not begun, while others there go on. */
+  readonly heldUp: number
+  /** Gives so many of those back to the front of the queue, the oldest first. */
+  giveBack(count: number): void
   hand(method: QueuedMethod): void
 }
 
@@ -151,6 +157,24 @@ export class MethodQueue implements Place {
     if (this.#kept?.consumer === consumer) this.#release(this.#kept.for)
   }
 
+  /**
+   * A thread has nothing left to begin. Where nothing waits here either, it is given half of what another was handed
+   * and has not come to, behind a method that takes its time.
+   */
+  share(idle: Consumer): void {
+    if (this.#consumers.size < 2 || this.#paused || this.size > 0 || idle === this.#kept?.consumer) return
+    let most = 0
+    let busiest: Consumer | undefined
+    for (const consumer of this.#consumers) {
+      const { heldUp } = consumer
+      if (consumer === idle || heldUp <= most) continue
+      most = heldUp
+      busiest = consumer
+    }
+    busiest?.giveBack(Math.ceil(most / 2))
+    this.pump()
+  }
+
   /** Resolves as soon as nothing waits. */
   async drained(): Promise<void> {
     if (this.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve))
@@ -183,7 +207,9 @@ export class MethodQueue implements Place {
   }
 
   #keep(): { consumer: Consumer; for: QueuedMethod } | undefined {
-    const [consumer] = [...this.#consumers].filter(({ runsAlone }) => !runsAlone).sort((a, b) => a.load - b.load)
+    const [consumer] = [...this.#consumers]
+      .filter(({ runsAlone, suspended }) => !runsAlone && !suspended)
+      .sort((a, b) => a.load - b.load)
     const method = this.#alone.first()
     if (consumer === undefined || method === undefined) return undefined
     method.isNext = true

@@ -96,7 +96,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     const queued = this.#enqueue('cast', method, payload, options)
     queued.whenSettled((error) => {
       if (error === undefined) return
-      this.log?.error({ err: error, service: this.name, method, jobId: queued.job.id }, 'a cast failed')
+      this.log.error({ err: error, service: this.name, method, jobId: queued.job.id }, 'a cast failed')
     })
   }
 
@@ -162,6 +162,11 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     await this.stop()
   }
 
+  /** Ends its threads, and waits for nothing: what they have begun fails at once. */
+  abandon(reason: Error): void {
+    for (const session of this.#handoffs.keys()) void this.#end(session, reason)
+  }
+
   /** Does it only finish what it has begun, before it stops? */
   get draining(): boolean {
     return this.#retiring && this.state === 'running'
@@ -197,8 +202,14 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
         this.#handoffs.get(session)?.receive(message)
         break
       default:
-        this.log?.warn({ service: this.name }, 'a message of an unknown kind from the thread was ignored')
+        this.log.warn({ service: this.name }, 'a message of an unknown kind from the thread was ignored')
     }
+  }
+
+  protected override onResponsive(session: ThreadSession, responsive: boolean): void {
+    const handoff = this.#handoffs.get(session)
+    if (responsive) handoff?.resume()
+    else handoff?.suspend()
   }
 
   /**
@@ -253,8 +264,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
 
   /**
    * A method went on after its own deadline and the grace. Its thread is retired: a new one takes new work, and the
-   * old one is ended as soon as its other methods have ended, or have gone on for too long themselves. That is no
-   * crash and costs no restart.
+   * old one is ended as soon as its other methods have ended, or have gone on for too long themselves; or where its
+   * event loop does not turn, so that they cannot end. That is no crash and costs no restart.
    */
   #onOverdue(session: ThreadSession, method: QueuedMethod): void {
     const handoff = this.#handoffs.get(session)
@@ -266,13 +277,14 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
       void handoff.idle().then(() => this.#end(session))
       void this.#replace()
     }
-    if (handoff.allOverdue) void this.#end(session, new Error(`${method.method} went on after its deadline`))
+    if (handoff.allOverdue || !session.responsive)
+      void this.#end(session, new Error(`${method.method} went on after its deadline`))
   }
 
   async #reportOverdue(session: ThreadSession, { method, job }: QueuedMethod): Promise<void> {
     const err = await session.withItsStack(new Error(`${this.name}.${method} goes on after its deadline`))
     const about = { service: this.name, method, jobId: job.id, err }
-    this.log?.warn(about, 'the thread is retired: a method goes on after its deadline')
+    this.log.warn(about, 'the thread is retired: a method goes on after its deadline')
   }
 
   async #replace(): Promise<void> {

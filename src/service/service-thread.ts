@@ -148,6 +148,9 @@ export class ServiceThread extends Service {
     this.#ended = Promise.all([this.#ended, ended, ...launching])
   }
 
+  /** The event loop of a thread has stopped turning, or turns again. */
+  protected onResponsive(_session: ThreadSession, _responsive: boolean): void {}
+
   /** Ends a thread at once. */
   protected endSession(session: ThreadSession, _reason: Error): Promise<void> {
     return session.terminate()
@@ -209,6 +212,7 @@ export class ServiceThread extends Service {
       Worker: this.#settings.Worker,
       onMessage: (message) => this.onThreadMessage(session, message),
       onDeath: (reason) => this.onThreadDeath(session, reason),
+      onResponsive: (responsive) => this.onResponsive(session, responsive),
     })
     this.#alive.add(session)
     void session.worker.stop().then(() => this.#alive.delete(session))

@@ -10,6 +10,8 @@ import type { ControlMessage, ThreadMessage } from '../protocol.ts'
 import type { Pulse } from '../shared-memory.ts'
 import type { Slots } from '../slots.ts'
 import type { ThreadStack } from '../stack/thread-stack.ts'
+import { toWireError } from '../errors.ts'
+import { unpackMessages } from '../wire.ts'
 import { within } from '../within.ts'
 import { Deferred } from './deferred.ts'
 
@@ -90,6 +92,16 @@ export abstract class ServiceWorker {
       this.options.onStuck()
     }
     return false
+  }
+
+  /** What a module has posted past its logger and its results ends its thread, and nothing else (P4). */
+  protected receive(wires: unknown): void {
+    try {
+      this.options.onMessages(unpackMessages(wires))
+    } catch (error) {
+      this.options.onError(new Error(`the thread of ${this.options.service} is ended: ${toWireError(error).message}`))
+      this.kill()
+    }
   }
 
   protected ended(exitCode: number): void {

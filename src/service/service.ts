@@ -4,8 +4,9 @@
  */
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
-import { ThreadplaneError } from '../errors.ts'
+import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
 import { Deferred } from './deferred.ts'
+import { stderrLog } from './stderr-log.ts'
 import type { Supervisor } from './supervisor.ts'
 
 type Lifecycle =
@@ -25,12 +26,13 @@ export type ServiceLog = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'err
 
 export interface ServiceOptionsBase {
   name: string
+  /** Default: crashes, errors and warnings, on stderr. */
   log?: ServiceLog
 }
 
 export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   readonly name: string
-  readonly log: ServiceLog | undefined
+  readonly log: ServiceLog
   readonly children: Service[] = []
   parent: Service | undefined
   /** Set by `Supervisor.add`. Without one, a crash reaches parents and root. */
@@ -40,7 +42,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   crashReason: Error | undefined
   #lifecycle: Lifecycle = { kind: 'stopped' }
 
-  constructor({ name, log }: ServiceOptionsBase) {
+  constructor({ name, log = stderrLog }: ServiceOptionsBase) {
     super()
     this.name = name
     this.log = log
@@ -87,8 +89,8 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   /** Reports a crash where a person looks. Source: mode/threads.py ServiceThread.on_crash */
   protected onCrash(message: string, error: Error): void {
     // What fails again as before, with no good start between, is told again, but not with all its stack.
-    if (this.crashReason?.message !== error.message) this.log?.fatal({ err: error, service: this.name }, message)
-    else this.log?.error({ service: this.name }, `${message} again: ${error.message}`)
+    if (this.crashReason?.message !== error.message) this.log.fatal({ err: error, service: this.name }, message)
+    else this.log.error({ service: this.name }, `${message} again: ${error.message}`)
   }
 
   /**
@@ -105,6 +107,8 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   protected async begin(): Promise<{ done: Promise<void> }> {
     if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
     if (this.started) throw new ThreadplaneError('ALREADY_STARTED', `${this.name} is started already`)
+    // Given up, it is started by somebody's hand.
+    if (this.supervisor?.recoveryOf(this) === 'failed') this.supervisor.budget.reset()
     this.supervisor?.forget(this)
     const { promise: done, resolve, reject } = new Deferred<void>()
     const starting: Lifecycle = { kind: 'starting', done }
@@ -121,8 +125,9 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
       for (const child of this.children) if (!superseded()) await child.maybeStart()
       if (!superseded()) await this.onStarted()
     } catch (error) {
-      if (!superseded()) this.crash(error as Error)
-      if (this.crashed) throw error
+      const reason = error instanceof Error ? error : fromWireError(toWireError(error))
+      if (!superseded()) this.crash(reason)
+      if (this.crashed) throw reason
     }
     if (this.crashed) throw this.crashReason as Error
     if (superseded()) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
@@ -174,7 +179,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     try {
       await child.stop()
     } catch (error) {
-      this.log?.error({ err: error, service: child.name }, 'error while stopping a child')
+      this.log.error({ err: error, service: child.name }, 'error while stopping a child')
     }
   }
 

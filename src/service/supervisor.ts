@@ -2,13 +2,15 @@
  * Decides what happens after a crash. The strategies are Erlang's, by way of mode; backoff and a budget that heals
  * are added. Source: mode/supervisors.py
  */
+import { resolveServiceOptions } from '../options.ts'
 import { RestartBudget, type RestartPolicy } from './restart-budget.ts'
 import { Service, type ServiceOptionsBase } from './service.ts'
 
 type Recovery = { kind: 'backoff'; timer: NodeJS.Timeout } | { kind: 'failed' }
 
 export interface SupervisorOptions extends ServiceOptionsBase {
-  policy: RestartPolicy
+  /** Default, key by key: that of a service. */
+  policy?: Partial<RestartPolicy>
 }
 
 /** Starts its members, restarts those that crash, and stops them. */
@@ -21,7 +23,7 @@ export abstract class Supervisor extends Service {
 
   constructor({ policy, ...options }: SupervisorOptions) {
     super(options)
-    this.budget = new RestartBudget(policy)
+    this.budget = new RestartBudget(resolveServiceOptions({ restart: { ...policy } }).restart)
   }
 
   add(...members: Service[]): void {
@@ -102,7 +104,7 @@ export abstract class Supervisor extends Service {
     }, delayMs)
     const recovery: Recovery = { kind: 'backoff', timer }
     for (const member of members) {
-      this.log?.warn({ service: member.name, delayMs: Math.round(delayMs), left: this.budget.remaining }, 'restarting')
+      this.log.warn({ service: member.name, delayMs: Math.round(delayMs), left: this.budget.remaining }, 'restarting')
       this.#recover(member, recovery)
     }
   }
@@ -110,7 +112,7 @@ export abstract class Supervisor extends Service {
   /** Members stay down until somebody starts them. */
   protected giveUp(members: Service[], why: string): void {
     for (const member of members) {
-      this.log?.error({ service: member.name, err: member.crashReason }, `given up: ${why}`)
+      this.log.error({ service: member.name, err: member.crashReason }, `given up: ${why}`)
       if (member.crashed) this.#recover(member, { kind: 'failed' })
       else void this.#stopForGood(member, new Error(`given up with others: ${why}`))
     }
@@ -152,7 +154,7 @@ export abstract class Supervisor extends Service {
     try {
       await member.stop()
     } catch (error) {
-      this.log?.error({ service: member.name, err: error }, 'error while stopping')
+      this.log.error({ service: member.name, err: error }, 'error while stopping')
     }
   }
 }

@@ -22,8 +22,14 @@ const UNRESPONSIVE_AFTER_MS = 3_000
 const HANG_LOOKS = 8
 /** What the look at a thread may delay its end. */
 const LOOK_WITHIN_MS = 250
-/** A thread that was told to crash has done so by then, or does not listen. A heap takes its time to be filled. */
-const CRASH_WITHIN_MS = { exception: 1_000, exit: 1_000, oom: 10_000 }
+/**
+ * A thread that was told to crash has done so by then, or does not listen. A heap takes its time to be filled; and a
+ * hang is there to be seen, but not for ever.
+ */
+const CRASH_WITHIN_MS = { exception: 1_000, exit: 1_000, oom: 10_000, hang: 10_000 } as const satisfies Record<
+  CrashKind,
+  number
+>
 /** The exit code of Node where nothing is left to do, and a module still awaits. */
 const UNSETTLED_AWAIT = 13
 
@@ -43,11 +49,13 @@ export interface ThreadSessionOptions {
   limits: ResolvedServiceOptions['limits']
   /** Another class than that of the isolation. */
   Worker?: ServiceWorkerClass | undefined
-  log: ServiceLog | undefined
+  log: ServiceLog
   /** What the thread says once it has started, but for logs. */
   onMessage: (message: ThreadMessage) => void
   /** The thread has ended without being told to, or hangs and is to be ended. */
   onDeath: (reason: Error) => void
+  /** Its event loop has not turned for 3 s; or does again. */
+  onResponsive: (responsive: boolean) => void
 }
 
 let lastId = 0
@@ -121,10 +129,10 @@ export class ThreadSession {
   crash(kind: CrashKind, reason: string): void {
     this.#crashedOnPurpose = true
     this.send({ type: 'crash', kind, reason })
-    if (kind !== 'hang') void this.#endUnlessCrashed(kind, reason)
+    void this.#endUnlessCrashed(kind, reason)
   }
 
-  async #endUnlessCrashed(kind: Exclude<CrashKind, 'hang'>, reason: string): Promise<void> {
+  async #endUnlessCrashed(kind: CrashKind, reason: string): Promise<void> {
     if (await within(this.worker.stop(), CRASH_WITHIN_MS[kind])) return
     await this.#giveUp(new Error(`${reason}; it did not end by itself, and was terminated`))
   }
@@ -144,7 +152,7 @@ export class ThreadSession {
     if (await within(this.worker.stop(), timeoutMs)) return
     const { service, log } = this.#options
     const err = await this.withItsStack(new Error(`the thread of ${service} did not stop`))
-    log?.warn({ service, err }, `terminated: it did not stop within ${Math.round(timeoutMs)} ms`)
+    log.warn({ service, err }, `terminated: it did not stop within ${Math.round(timeoutMs)} ms`)
     await this.terminate()
   }
 
@@ -168,8 +176,8 @@ export class ThreadSession {
 
   #stuck(): void {
     const { service, log } = this.#options
-    log?.error({ service }, 'stuck: the thread is in native code and does not end')
-    void this.worker.stop().then(() => log?.info({ service }, 'the stuck thread has ended'))
+    log.error({ service }, 'stuck: the thread is in native code and does not end')
+    void this.worker.stop().then(() => log.info({ service }, 'the stuck thread has ended'))
   }
 
   #receive(message: ThreadMessage): void {
@@ -182,13 +190,13 @@ export class ThreadSession {
       case 'log': {
         const fields = message.fields === undefined ? {} : (JSON.parse(message.fields) as object)
         const job = message.jobId === undefined ? {} : { jobId: message.jobId }
-        return log?.[message.level]({ ...fields, service, ...job }, message.message)
+        return log[message.level]({ ...fields, service, ...job }, message.message)
       }
       case 'crashed':
         this.#lastWords = fromWireError(message.error)
         return
       case 'stopped':
-        if (message.error) log?.error({ service, err: fromWireError(message.error) }, 'error in onThreadStop')
+        if (message.error) log.error({ service, err: fromWireError(message.error) }, 'error in onThreadStop')
         return
       default:
         this.#options.onMessage(message)
@@ -222,11 +230,15 @@ export class ThreadSession {
       this.#beats = beats
       this.#silentMs = 0
       this.lastWakeupAt = now()
-      if (!this.responsive) log?.info({ service }, 'Thread keepalive is responding again')
-      this.responsive = true
+      if (!this.responsive) {
+        this.responsive = true
+        log.info({ service }, 'Thread keepalive is responding again')
+        this.#options.onResponsive(true)
+      }
     } else if (this.responsive && now() - this.lastWakeupAt > UNRESPONSIVE_AFTER_MS) {
       this.responsive = false
-      log?.error({ service }, 'Thread keepalive is not responding')
+      log.error({ service }, 'Thread keepalive is not responding')
+      this.#options.onResponsive(false)
     }
     if (this.#silentMs < this.#hangTimeoutMs) return
     const silent = `its event loop has not turned for the ${this.#hangTimeoutMs} ms of hangTimeoutMs`

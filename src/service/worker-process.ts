@@ -19,7 +19,7 @@ import type { Pulse } from '../shared-memory.ts'
 import { openLogFiles, SlotLog } from '../slot-log.ts'
 import type { LogPair, Slots } from '../slots.ts'
 import type { ThreadStack } from '../stack/thread-stack.ts'
-import { packControl, unpackThread } from '../wire.ts'
+import { packControl } from '../wire.ts'
 import { NativeOutput } from './native-output.ts'
 import { childFlags, childNodeOptions } from './node-flags.ts'
 import { ServiceWorker } from './service-worker.ts'
@@ -69,7 +69,7 @@ export class WorkerProcess extends ServiceWorker {
     this.#output = new NativeOutput([child.stdout as Readable, child.stderr as Readable], (message) =>
       onMessages([{ type: 'log', level: 'warn', message }]),
     )
-    child.on('message', (message: FromProcess) => this.#receive(message))
+    child.on('message', (message: FromProcess) => this.#onMessage(message))
     child.once('exit', (code, signal) => this.#onExit(child, code, signal))
     this.#send({ type: 'launch', service, module, limits })
   }
@@ -118,8 +118,8 @@ export class WorkerProcess extends ServiceWorker {
     if (this.#child?.connected) this.#child.send(message, undefined, {}, () => {})
   }
 
-  #receive(message: FromProcess): void {
-    if (Array.isArray(message)) return this.options.onMessages(message.map(unpackThread))
+  #onMessage(message: FromProcess): void {
+    if (Array.isArray(message)) return this.receive(message)
     switch (message.type) {
       case 'report':
         this.#report = message

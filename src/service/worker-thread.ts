@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { ControlMessage, ThreadData } from '../protocol.ts'
 import { Heartbeat, SlotTable } from '../shared-memory.ts'
 import type { Slots } from '../slots.ts'
-import { packControl, type ThreadWire, transfersOf, unpackThread } from '../wire.ts'
+import { packControl, transfersOf } from '../wire.ts'
 import { readStack, type ThreadStack } from '../stack/thread-stack.ts'
 import { ServiceWorker } from './service-worker.ts'
 
@@ -13,7 +13,7 @@ export class WorkerThread extends ServiceWorker {
   #worker: Worker | undefined
 
   protected override launch(): void {
-    const { service, module, limits, onMessages, onError } = this.options
+    const { service, module, limits, onError } = this.options
     const data: ThreadData = { service, module, heartbeat: this.pulse.buffer }
     const worker = new Worker(new URL('../thread/entry.js', import.meta.url), {
       workerData: data,
@@ -26,7 +26,7 @@ export class WorkerThread extends ServiceWorker {
     // What JavaScript writes comes as log messages; unread, the rest would pile up.
     worker.stdout.resume()
     worker.stderr.resume()
-    worker.on('message', (messages: ThreadWire[]) => onMessages(messages.map(unpackThread)))
+    worker.on('message', (wires: unknown) => this.receive(wires))
     worker.on('error', onError)
     worker.on('messageerror', onError)
     worker.on('exit', (exitCode) => {

@@ -143,10 +143,18 @@ export class Consumers {
         ? after(this.#result(method, message, running, output.value), (result) => this.#finish(message, result))
         : this.#fail(message, { kind: 'resultRefused', issues: output.issues })
     const checkOutput = (result: unknown) => after(parse(method.output, result), finish)
-    const handle = (input: Parsed) =>
-      input.ok
-        ? after(method.handler(input.value, running), checkOutput)
-        : this.#fail(message, { kind: 'refused', issues: input.issues })
+    const handle = (input: Parsed) => {
+      if (!input.ok) return this.#fail(message, { kind: 'refused', issues: input.issues })
+      const returned: unknown = method.handler(input.value, running)
+      let isPromise: boolean
+      try {
+        isPromise = isThenable(returned)
+      } catch (error) {
+        // A proxy, or a getter, that throws.
+        return this.#fail(message, { kind: 'notSerializable', detail: toWireError(error).message })
+      }
+      return isPromise ? Promise.resolve(returned).then(checkOutput) : checkOutput(returned)
+    }
     try {
       const done = after(parse(method.input, payload), handle)
       if (isThenable(done)) done.then(undefined, threw)

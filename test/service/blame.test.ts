@@ -82,7 +82,11 @@ t.test('a restart that costs nothing is delayed all the same, by a second at mos
 
 class FakeThread implements Consumer {
   readonly handed: QueuedMethod[] = []
+  readonly suspended = false
+  readonly heldUp = 0
   room = 3
+
+  giveBack(): void {}
 
   get load(): number {
     return this.handed.length

@@ -34,6 +34,8 @@ const newQueue = ({ capacity = 10_000, maxBytes = 1_000_000 } = {}) =>
 /** Takes all it is given. */
 class Taker implements Consumer {
   readonly runsAlone = false
+  readonly suspended = false
+  readonly heldUp = 0
   readonly taken: QueuedMethod[] = []
   readonly load: number
   room: number
@@ -42,6 +44,8 @@ class Taker implements Consumer {
     this.room = room
     this.load = load
   }
+
+  giveBack() {}
 
   hand(queued: QueuedMethod) {
     this.room -= 1

@@ -220,7 +220,12 @@ t.test('a crash while it stops does not undo the stop, and wakes nobody', async 
   }
   const service = new Dying('a')
   const budget = { started: () => {} }
-  service.supervisor = { wakeup: () => woken.push('woken'), forget: () => {}, budget } as never
+  service.supervisor = {
+    wakeup: () => woken.push('woken'),
+    forget: () => {},
+    recoveryOf: () => undefined,
+    budget,
+  } as never
   await service.start()
   await service.stop()
   t.equal(service.state, 'stopped')

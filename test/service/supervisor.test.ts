@@ -39,6 +39,26 @@ const restarted = (member: Service, times = 1) =>
 const givenUp = (supervisor: Supervisor, member: Service) =>
   until(`${member.name} to be given up`, member as never, 'state', () => supervisor.recoveryOf(member) === 'failed')
 
+t.test(
+  'without a policy it has that of a service, key by key; started by hand, what was given up has a fresh budget',
+  async (t) => {
+    const defaults = { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 30_000 }
+    t.match(new OneForOneSupervisor({ name: 'a' }).budget.policy, defaults)
+    const supervisor = new OneForOneSupervisor({ name: 'b', policy: { maxRestarts: 0 } })
+    t.match(supervisor.budget.policy, { ...defaults, maxRestarts: 0 })
+    const member = new Service({ name: 'member' })
+    supervisor.add(member)
+    await supervisor.start()
+    supervisor.budget.policy = { ...defaults, maxRestarts: 1, backoffMs: 1 }
+    supervisor.budget.take()
+    member.crash(new Error('broken'))
+    t.equal(supervisor.recoveryOf(member), 'failed')
+    await member.start()
+    t.equal(supervisor.budget.remaining, 1)
+    await supervisor.stop()
+  },
+)
+
 t.test('a crash with a supervisor wakes it, and reaches no parent', async (t) => {
   const [member, parent] = [service('member'), service('parent')]
   parent.addDependency(member)

@@ -1,0 +1,18 @@
+/** The log of whoever gives none: what a person has to see. Source: mode/threads.py ServiceThread.on_crash */
+import type { ServiceLog } from './service.ts'
+
+function write(fields: { err?: unknown }, message?: string): void {
+  const { err, ...others } = fields
+  console.error(...[message, others, err].filter((part) => part !== undefined))
+}
+
+const ignore = () => {}
+
+export const stderrLog = {
+  trace: ignore,
+  debug: ignore,
+  info: ignore,
+  warn: write,
+  error: write,
+  fatal: write,
+} as ServiceLog
