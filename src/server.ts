@@ -127,6 +127,8 @@ async function assemble(
     // A name of any length is one that does not exist, or cannot be registered.
     routerOptions: { maxParamLength: maxHeaderSize },
     forceCloseConnections: 'idle',
+    // A close takes as long as what runs, within THREADPLANE_SHUTDOWN_TIMEOUT; Fastify would give it up after 10 s.
+    pluginTimeout: 0,
     // The registry answers for a server that closes, with a problem document.
     return503OnClosing: false,
     clientErrorHandler: answerMalformedRequest,
