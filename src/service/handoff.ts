@@ -222,7 +222,7 @@ export class Handoff implements Consumer, Place {
     this.#vacate(slot)
     if (this.#closed) return
     this.#options.queue.pump()
-    if (this.load < this.#options.numWorkers) this.#options.queue.share(this)
+    if (this.#options.queue.isShared && this.load < this.#options.numWorkers) this.#options.queue.share(this)
   }
 
   #vacate(slot: number): void {

@@ -40,6 +40,8 @@ export interface MethodQueueOptions {
 export class MethodQueue implements Place {
   #options: MethodQueueOptions
   readonly #consumers = new Set<Consumer>()
+  /** By several threads. A field, as every method that ends asks for it. */
+  isShared = false
   readonly #calls = new PriorityList()
   readonly #casts = new PriorityList()
   /** Casts that are to run alone. */
@@ -149,11 +151,13 @@ export class MethodQueue implements Place {
 
   attach(consumer: Consumer): void {
     this.#consumers.add(consumer)
+    this.isShared = this.#consumers.size > 1
     this.pump()
   }
 
   detach(consumer: Consumer): void {
     this.#consumers.delete(consumer)
+    this.isShared = this.#consumers.size > 1
     if (this.#kept?.consumer === consumer) this.#release(this.#kept.for)
   }
 
@@ -162,7 +166,7 @@ export class MethodQueue implements Place {
    * and has not come to, behind a method that takes its time.
    */
   share(idle: Consumer): void {
-    if (this.#consumers.size < 2 || this.#paused || this.size > 0 || idle === this.#kept?.consumer) return
+    if (this.#paused || this.size > 0 || idle === this.#kept?.consumer) return
     let most = 0
     let busiest: Consumer | undefined
     for (const consumer of this.#consumers) {
