@@ -56,10 +56,13 @@ export class Load {
   }
 
   async #withWrk(url: string, seconds: number): Promise<Measured> {
-    const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', `${seconds}s`, '-s', `${BENCH}harness/post.lua`]
+    const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', '1h', '-s', `${BENCH}harness/post.lua`]
     const [command, ...args] = [...this.#prefix, 'wrk', ...options, url]
     const asked = { BENCH_BODY: this.#body, BENCH_TYPE: this.#contentType }
-    const { stdout } = await run(command, args, { env: { ...process.env, ...asked } })
+    const wrk = run(command, args, { env: { ...process.env, ...asked } })
+    // It counts whole seconds; interrupted, it tells of the time that it had.
+    const interrupt = setTimeout(() => wrk.child.kill('SIGINT'), seconds * 1_000)
+    const { stdout } = await wrk.finally(() => clearTimeout(interrupt))
     const told = JSON.parse(stdout.trim().split('\n').at(-1) as string) as Record<string, number>
     const { answers = 0, refused = 0, broken = 0, seconds: took = 0, p99Ms = 0 } = told
     return { requests: answers - refused, failed: refused + broken, seconds: took, p99Ms }

@@ -29,8 +29,8 @@ export interface Column<Sample> {
   under?: string
 }
 
-/** Rounds before the first that counts: it takes seconds of load until all that is hot is compiled, the more the more there is. */
-export const WARM_UPS = 3
+/** Rounds before the first that counts, until what is hot is compiled. */
+const WARM_UPS = 3
 
 export async function takeTurns<Sample>(
   contestants: readonly Contestant<Sample>[],

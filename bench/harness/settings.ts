@@ -19,11 +19,12 @@ export interface Settings {
 export class UsageError extends Error {}
 
 const ROUNDS = 7
+const SECONDS = 0.5
 const JOBS = 100_000
 
 const OPTIONS = {
   rounds: { type: 'string', default: String(ROUNDS) },
-  seconds: { type: 'string', default: '1' },
+  seconds: { type: 'string', default: String(SECONDS) },
   'one-core': { type: 'boolean', default: false },
   only: { type: 'string' },
   jobs: { type: 'string', default: String(JOBS) },
@@ -35,7 +36,7 @@ export function readSettings(args: readonly string[]): Settings {
   const values = parse(args)
   return {
     rounds: count('rounds', values.rounds),
-    seconds: count('seconds', values.seconds),
+    seconds: duration(values.seconds),
     cores: values['one-core'] ? 'one core' : 'both cores',
     only: values.only?.split(','),
     jobs: count('jobs', values.jobs),
@@ -49,6 +50,12 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message)
   }
+}
+
+function duration(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 60)) throw new UsageError(`--seconds takes a number up to 60, not ${text}`)
+  return value
 }
 
 function count(name: string, text: string): number {

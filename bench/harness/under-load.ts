@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Contender, type ContenderOptions } from './contender.ts'
 import type { Load, Measured } from './load.ts'
 import type { Skipped } from './report.ts'
-import { type Column, takeTurns, type Turns, WARM_UPS } from './rounds.ts'
+import { type Column, takeTurns, type Turns } from './rounds.ts'
 import type { Settings } from './settings.ts'
 
 const ASK_EVERY_MS = 100
@@ -68,12 +68,17 @@ export async function stopAll(contenders: readonly Contender[]): Promise<void> {
   await Promise.all(contenders.map((contender) => contender.stop()))
 }
 
+/** It takes seconds of load until all that is hot is compiled, the more the more there is. */
+const WARM_UP_SECONDS = 3
+
+/** @param warmUp seconds of load for each, before the first round */
 export async function loadInTurns(
   contenders: readonly Contender[],
   load: Load,
   { rounds, seconds }: Pick<Settings, 'rounds' | 'seconds'>,
-  warmUps = WARM_UPS,
+  warmUp = WARM_UP_SECONDS,
 ): Promise<Turns<Sample>> {
+  for (const { url } of contenders) await load.post(url, warmUp)
   const used = () => contenders.reduce((sum, { process }) => sum + process.cpuMs, 0)
   const turns = await takeTurns(
     contenders.map((contender) => ({
@@ -85,7 +90,7 @@ export async function loadInTurns(
       },
     })),
     rounds,
-    warmUps,
+    0,
   )
   for (const [name, samples] of turns) tellOfFailures(name, samples)
   return turns

@@ -12,8 +12,10 @@ import { POOLS } from '../pools/pools.ts'
 
 export const INLINE: ContenderOptions = { name: 'fastify + ajv', program: 'inline-ajv.js', path: '/add' }
 
-/** Ten times slower than the others at least: their ratios vary less than they differ. */
-const SLOW = { every: 2 }
+/** Ten times slower than the others at least, or not what the goals are about: their ratios vary less than they differ. */
+const SELDOM = { every: 2 }
+/** Where the servers share one core, who is not even close is left out. */
+const ON_ONE_CORE = ['piscina', 'piscina 64 at once']
 
 const ALWAYS = [INLINE.name, 'threadplane']
 
@@ -24,7 +26,7 @@ export async function call(settings: Settings): Promise<void> {
   await inFolder(async (folder) => {
     const pinned = pins(settings.cores)
     const load = new Load(pinned.load)
-    const peers = peersIn(folder)
+    const peers = peersIn(folder).filter(({ name }) => settings.cores === 'both cores' || ON_ONE_CORE.includes(name))
     const packages = [...new Set(peers.flatMap(({ needs }) => needs.packages))]
     const part = settings.cores === 'one core' ? 'call-one-core' : 'call'
     const report = new Report(part, settings, packages, { load: describeLoad(), 'redis-server': redisVersion() })
@@ -72,6 +74,7 @@ function peersIn(folder: string): Peer[] {
   const path = '/add'
   return [
     ...Object.entries(POOLS).map(([name, { peer }]) => ({
+      ...(peer !== 'piscina' && SELDOM),
       name,
       program: 'pool.js',
       args: [name],
@@ -79,7 +82,7 @@ function peersIn(folder: string): Peer[] {
       needs: { packages: [peer] },
     })),
     {
-      ...SLOW,
+      ...SELDOM,
       name: 'watt',
       program: `${PEERS}node_modules/wattpm/bin/wattpm.js`,
       args: ['start', `${PEERS}watt`],
@@ -87,7 +90,7 @@ function peersIn(folder: string): Peer[] {
       needs: { packages: ['wattpm', '@platformatic/node', 'undici'] },
     },
     {
-      ...SLOW,
+      ...SELDOM,
       name: 'bullmq',
       program: 'bullmq-call.js',
       path,
@@ -95,7 +98,7 @@ function peersIn(folder: string): Peer[] {
       needs: { packages: ['bullmq'], programs: ['redis-server'] },
     },
     {
-      ...SLOW,
+      ...SELDOM,
       name: 'restate',
       program: 'restate.js',
       path: '/adder/add',

@@ -27,9 +27,8 @@ export async function cast(settings: Settings): Promise<void> {
     load: describeLoad(),
     'redis-server': redisVersion(),
   })
-  await accepted(report, settings, 'both cores', SMALL, skipped)
-  await accepted(report, settings, 'one core', SMALL, skipped)
-  await accepted(report, settings, 'one core', KIBIBYTE, skipped)
+  await accepted(report, settings, 'both cores', [SMALL], skipped)
+  await accepted(report, settings, 'one core', [SMALL, KIBIBYTE], skipped)
   await drain(report, settings, skipped)
   report.write()
 }
@@ -38,13 +37,12 @@ async function accepted(
   report: Report,
   settings: Settings,
   cores: Cores,
-  body: string,
+  bodies: readonly string[],
   skipped: readonly Skipped[],
 ): Promise<void> {
   await inFolder(async (folder) => {
     const pinned = pins(cores)
-    const load = new Load(pinned.load, body)
-    const common = { ...accepting(body), prefix: pinned.servers }
+    const common = { ...accepting(), prefix: pinned.servers }
     const data = join(folder, 'kept')
     const options: ContenderOptions[] = [
       { ...common, name: UNKEPT, program: 'unkept.js', args: [WORKERS, join(folder, 'unkept')] },
@@ -55,21 +53,27 @@ async function accepted(
     const started = await startAll(options, [UNKEPT, 'threadplane'])
     try {
       await Promise.all(started.contenders.filter(({ name }) => name !== BULLMQ).map(pause))
-      const turns = await loadInTurns(started.contenders, load, settings)
-      const title = `casts accepted, ${cores}, ${body.length} bytes`
-      report.add(title, turns, columns('casts', UNKEPT, 'threadplane'), [...skipped, ...started.skipped])
-      await checkKept(started.contenders, load, data)
+      const loads: Load[] = []
+      for (const [before, body] of bodies.entries()) {
+        const load = new Load(pinned.load, body)
+        // What is hot is so from the body before.
+        const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? undefined : settings.seconds)
+        const title = `casts accepted, ${cores}, ${body.length} bytes`
+        report.add(title, turns, columns('casts', UNKEPT, 'threadplane'), [...skipped, ...started.skipped])
+        load.close()
+        loads.push(load)
+      }
+      await checkKept(started.contenders, loads, data)
     } finally {
       await stopAll(started.contenders)
-      load.close()
     }
   })
 }
 
 /** How threadplane is asked to accept a cast. Any job will do for an answer, as long as it has an id. */
-export function accepting(body = SMALL): { path: string; question: () => Question } {
+export function accepting(): { path: string; question: () => Question } {
   const isAnswer = (text: string) => typeof (JSON.parse(text) as { id: unknown }).id === 'string'
-  return { path: '/v1/services/adder/cast/add', question: () => ({ body, isAnswer }) }
+  return { path: '/v1/services/adder/cast/add', question: () => ({ body: SMALL, isAnswer }) }
 }
 
 /** Accepting is what is measured: nobody runs what was accepted. Only what has started can be paused. */
@@ -81,10 +85,10 @@ export async function pause({ url, name }: Contender): Promise<void> {
 }
 
 /** Whoever has answered has the job. */
-async function checkKept(contenders: readonly Contender[], load: Load, data: string): Promise<void> {
+async function checkKept(contenders: readonly Contender[], loads: readonly Load[], data: string): Promise<void> {
   for (const contender of contenders) {
     if (contender.name === UNKEPT) continue
-    const acknowledged = load.answered.get(contender.url) ?? 0
+    const acknowledged = loads.reduce((sum, { answered }) => sum + (answered.get(contender.url) ?? 0), 0)
     const kept = contender.name === BULLMQ ? await waitingIn(contender) : await keptBy(contender, data)
     console.log(`${contender.name}: ${acknowledged} acknowledged, ${kept} there`)
     if (kept >= acknowledged) continue

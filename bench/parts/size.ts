@@ -5,7 +5,6 @@ import { describeLoad, Load } from '../harness/load.ts'
 import { pins } from '../harness/machine.ts'
 import { Report } from '../harness/report.ts'
 import type { Settings } from '../harness/settings.ts'
-import { WARM_UPS } from '../harness/rounds.ts'
 import { inFolder, threadplane, WORKERS } from '../harness/threadplane.ts'
 import { columns, loadInTurns, startAll, stopAll } from '../harness/under-load.ts'
 
@@ -20,7 +19,7 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  { section: 'call of', method: 'tenth', sizes: [100, 1_000, 10_000, 100_000, 1_000_000], questionOf: jsonOf },
+  { section: 'call of', method: 'tenth', sizes: [100, 10_000, 100_000, 1_000_000], questionOf: jsonOf },
   { section: 'binary call of', method: 'tenthOfBytes', sizes: [10_000, 1_000_000], questionOf: bytesOf },
 ]
 
@@ -48,7 +47,7 @@ async function measure(kind: Kind, folder: string, settings: Settings, report: R
       asked = questionOf(bytes)
       const load = new Load(pinned.load, asked.body, asked.contentType)
       // What is hot is so from the size before.
-      const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? WARM_UPS : 1)
+      const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? undefined : settings.seconds)
       load.close()
       report.add(`${section} ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
     }

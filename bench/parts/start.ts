@@ -13,7 +13,7 @@ import { STARTS, type ThreadStartsOrder } from '../in-process/thread-starts.ts'
 
 const RAW = 'raw Worker, same module and zod'
 const BARE = 'fastify + ajv'
-const HELD_THREADS = 10
+const HELD_THREADS = 6
 const STARTS_A_TURN = 3
 const POLL_MS = 2
 const READY_WITHIN_MS = 60_000

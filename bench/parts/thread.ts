@@ -9,8 +9,8 @@ import { type Column, takeTurns } from '../harness/rounds.ts'
 import { type Settings, wanted } from '../harness/settings.ts'
 
 const IN_FLIGHT = [1, 64, 1_000]
-/** Of a second, which a turn over HTTP takes: there is no connection to warm up. */
-const SHARE_OF_TURN = 0.3
+/** Of the time that a turn over HTTP takes: there is no connection to warm up. */
+const SHARE_OF_TURN = 0.4
 const RAW = 'raw postMessage'
 
 type Sample = RoundTrips & { cpuMs: number }
@@ -46,10 +46,10 @@ export async function thread(settings: Settings): Promise<void> {
       if (why === undefined) callers.set(name, await start(name))
       else skipped.push({ name, why })
     }
-    for (const inFlight of IN_FLIGHT) {
+    for (const [before, inFlight] of IN_FLIGHT.entries()) {
       const order = { inFlight, ms: settings.seconds * 1_000 * SHARE_OF_TURN }
       const contestants = [...callers].map(([name, caller]) => ({ name, measure: () => measure(caller, order) }))
-      const turns = await takeTurns(contestants, settings.rounds)
+      const turns = await takeTurns(contestants, settings.rounds, before === 0 ? undefined : 1)
       report.add(`round trips in one process, ${inFlight} in flight`, turns, columnsFor(inFlight), skipped)
     }
     report.write()
