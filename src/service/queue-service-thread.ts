@@ -34,6 +34,8 @@ export interface CallOptions {
 }
 
 const PRIORITIES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+/** A thread in which one method is overdue, and which has not turned for so long, lets no other end. */
+const SILENT_TOO_LONG_MS = 5_000
 /** What `onThreadStop` gets when draining the queue took all of `shutdownTimeoutMs`. */
 const STOP_AT_LEAST_MS = 100
 
@@ -277,7 +279,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
       void handoff.idle().then(() => this.#end(session))
       void this.#replace()
     }
-    if (handoff.allOverdue || !session.responsive)
+    if (handoff.allOverdue || session.silentMs > SILENT_TOO_LONG_MS)
       void this.#end(session, new Error(`${method.method} went on after its deadline`))
   }
 

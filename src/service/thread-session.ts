@@ -182,6 +182,7 @@ export class ThreadSession {
 
   #receive(message: ThreadMessage): void {
     const { service, log } = this.#options
+    this.#answers()
     switch (message.type) {
       case 'described':
         return this.#describe.resolve(message.description)
@@ -230,11 +231,7 @@ export class ThreadSession {
       this.#beats = beats
       this.#silentMs = 0
       this.lastWakeupAt = now()
-      if (!this.responsive) {
-        this.responsive = true
-        log.info({ service }, 'Thread keepalive is responding again')
-        this.#options.onResponsive(true)
-      }
+      this.#answers()
     } else if (this.responsive && now() - this.lastWakeupAt > UNRESPONSIVE_AFTER_MS) {
       this.responsive = false
       log.error({ service }, 'Thread keepalive is not responding')
@@ -244,6 +241,21 @@ export class ThreadSession {
     const silent = `its event loop has not turned for the ${this.#hangTimeoutMs} ms of hangTimeoutMs`
     this.#hangTimeoutMs = Number.POSITIVE_INFINITY
     void this.#giveUp(new Error(`the thread of ${service} hangs: ${silent}`))
+  }
+
+  /** It is heard of, by its heartbeat or by what it says. */
+  #answers(): void {
+    if (this.responsive) return
+    const { service, log } = this.#options
+    this.responsive = true
+    this.lastWakeupAt = now()
+    log.info({ service }, 'Thread keepalive is responding again')
+    this.#options.onResponsive(true)
+  }
+
+  /** For how long its event loop has not turned, in milliseconds. */
+  get silentMs(): number {
+    return this.#silentMs
   }
 
   /** It does not listen any more: its death is told with where it is. */

@@ -128,11 +128,12 @@ export class Consumers {
     this.#overlapping += 1
     if (method === undefined) return this.#fail(message, { kind: 'noSuchMethod' })
     let { payload } = message
+    const isText = message.format !== 'clone' && typeof payload === 'string'
     if (isLargeJson(message)) {
       const read = this.#largeJson.read(message.method, message.payload)
       if (!read.ok) return this.#fail(message, read.failure)
       payload = read.payload
-    } else if (message.format !== 'clone' && typeof payload === 'string') payload = JSON.parse(payload)
+    }
     const running = new RunningMethod(message, this.#outbox, this.#logger, this.#state)
     this.#running.set(message.sequence, running)
 
@@ -156,6 +157,7 @@ export class Consumers {
       return isPromise ? Promise.resolve(returned).then(checkOutput) : checkOutput(returned)
     }
     try {
+      if (isText) payload = JSON.parse(payload as string)
       const done = after(parse(method.input, payload), handle)
       if (isThenable(done)) done.then(undefined, threw)
     } catch (error) {
