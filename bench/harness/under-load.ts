@@ -68,17 +68,19 @@ export async function stopAll(contenders: readonly Contender[]): Promise<void> {
   await Promise.all(contenders.map((contender) => contender.stop()))
 }
 
-/** It takes seconds of load until all that is hot is compiled, the more the more there is. */
-const WARM_UP_SECONDS = 3
+/** It takes seconds of load until all that is hot is compiled, the more the more there is; of what is seldom measured less will do. */
+const WARM_UP_SECONDS = { always: 7, seldom: 3 }
 
-/** @param warmUp seconds of load for each, before the first round */
+/** @param warmUp seconds of load for each, before the first round; default: as long as it takes */
 export async function loadInTurns(
   contenders: readonly Contender[],
   load: Load,
   { rounds, seconds }: Pick<Settings, 'rounds' | 'seconds'>,
-  warmUp = WARM_UP_SECONDS,
+  warmUp?: number,
 ): Promise<Turns<Sample>> {
-  for (const { url } of contenders) await load.post(url, warmUp)
+  for (const { url, every } of contenders) {
+    await load.post(url, warmUp ?? WARM_UP_SECONDS[every === 1 ? 'always' : 'seldom'])
+  }
   const used = () => contenders.reduce((sum, { process }) => sum + process.cpuMs, 0)
   const turns = await takeTurns(
     contenders.map((contender) => ({

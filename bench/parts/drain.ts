@@ -11,7 +11,7 @@ import type { Settings } from '../harness/settings.ts'
 import { inFolder, threadplane } from '../harness/threadplane.ts'
 
 /** A round takes most of a minute, and each has processes of its own. */
-const MAX_ROUNDS = 3
+const MAX_ROUNDS = 2
 const LINES = 1_000
 const POLL_MS = 20
 /** What makes the best of BullMQ; and what a service runs at once by default, which takes so long that once, and a part, is enough. */

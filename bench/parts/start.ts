@@ -14,6 +14,8 @@ import { STARTS, type ThreadStartsOrder } from '../in-process/thread-starts.ts'
 const RAW = 'raw Worker, same module and zod'
 const BARE = 'fastify + ajv'
 const HELD_THREADS = 6
+/** It varies little, and each takes processes of its own. */
+const MEMORY_ROUNDS = 3
 const STARTS_A_TURN = 3
 const POLL_MS = 2
 const READY_WITHIN_MS = 60_000
@@ -64,7 +66,7 @@ async function threadMemory(report: Report, { rounds }: Settings): Promise<void>
     },
   }))
   // Each has a process of its own in every round: there is nothing to warm up.
-  const turns = await takeTurns(contestants, rounds, 0)
+  const turns = await takeTurns(contestants, Math.min(rounds, MEMORY_ROUNDS), 0)
   const of = ({ bytesEach }: { bytesEach: number }) => bytesEach / 2 ** 20
   report.add(`idle memory of a thread, over ${HELD_THREADS}`, turns, [
     { title: 'MiB', of },
