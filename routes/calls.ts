@@ -6,7 +6,7 @@ import type { BytePayload } from '../src/byte-payload.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { JSON_TYPE } from '../src/media-types.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
-import { checkCharset, takeJson } from '../src/plugins/json-body.ts'
+import { checkCharset, settle, takeJson } from '../src/plugins/json-body.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
@@ -62,14 +62,8 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
   app.removeContentTypeParser(JSON_TYPE)
   app.addContentTypeParser(JSON_TYPE, (request: FastifyRequest, body: IncomingMessage, done) => {
     readBody(request, body, (error, payload) => {
-      if (payload === undefined) return done(error)
-      let value: unknown
-      try {
-        value = takeJsonOf(request, payload)
-      } catch (error) {
-        return done(error as Error)
-      }
-      done(null, value)
+      if (payload === undefined) done(error)
+      else settle(done, () => takeJsonOf(request, payload))
     })
   })
   // What is no JSON is bytes, if the method takes them; of a service not described yet that is seen later.

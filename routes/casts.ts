@@ -6,6 +6,7 @@ import type { CastRequest, Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
 import { parseJson, textOf } from '../src/parse-json.ts'
+import { settle } from '../src/plugins/json-body.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import type { SupervisedService } from '../src/supervised-service.ts'
@@ -74,15 +75,9 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     registry.get(service).contract.checkTakesJson(method)
     throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'])
   })
-  app.addContentTypeParser('application/x-ndjson', { parseAs: 'buffer' }, (_request, body, done) => {
-    let lines: Lines
-    try {
-      lines = new Lines(textOf(body as Buffer))
-    } catch (error) {
-      return done(error as Error)
-    }
-    done(null, lines)
-  })
+  app.addContentTypeParser('application/x-ndjson', { parseAs: 'buffer' }, (_request, body, done) =>
+    settle(done, () => new Lines(textOf(body as Buffer))),
+  )
 
   app.post('/services/:service/cast/:method', {
     schema: {

@@ -35,18 +35,23 @@ export function takeJson(request: FastifyRequest, body: Uint8Array): unknown {
   return value
 }
 
+/** Calls back with what a body comes to, or with why it comes to nothing. */
+export function settle(done: (error: Error | null, value?: unknown) => void, take: () => unknown): void {
+  let value: unknown
+  try {
+    value = take()
+  } catch (error) {
+    return done(error as Error)
+  }
+  done(null, value)
+}
+
 export const jsonBody = fp(async (app) => {
   app.decorateRequest('bodyText', '{}')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
-    let value: unknown
-    try {
-      value = takeJson(request, body)
-    } catch (error) {
-      return done(error as Error)
-    }
-    done(null, value)
-  })
+  app.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) =>
+    settle(done, () => takeJson(request, body)),
+  )
   app.addHook('onRequest', ({ method, headers, is404 }, _reply, done) => {
     const encoding = headers['content-encoding']
     if (
