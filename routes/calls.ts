@@ -149,6 +149,8 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
     reply.raw.on('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
     if (streams) return sendItems(queued, request, reply)
     queued.whenSettled((error, result) => {
+      // Nobody reads it; and an answer to nobody has another shape, for which what is hot would be compiled anew.
+      if (reply.raw.destroyed) return
       if (error !== undefined) reply.send(error)
       else if (result instanceof Uint8Array) sendBytes(reply, result, outputBytes)
       else reply.type('application/json; charset=utf-8').send(result)
