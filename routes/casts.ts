@@ -1,5 +1,6 @@
 /** Cast: 202, and a job to look at. With `application/x-ndjson`, one a line, all in one transaction. */
-import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { errorCodes, type FastifyRequest } from 'fastify'
 import { ThreadplaneError } from '../src/errors.ts'
 import type { CastRequest, Dispatcher } from '../src/jobs/dispatcher.ts'

@@ -1,5 +1,6 @@
 /** The jobs: records of casts. */
-import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'

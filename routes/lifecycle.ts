@@ -1,5 +1,6 @@
 /** Starting, stopping, reloading, crashing and pausing a service. */
-import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import type { ErrorCode } from '../src/errors.ts'
 import { CRASH_KINDS, type CrashKind } from '../src/protocol.ts'
 import type { Registry } from '../src/registry.ts'

@@ -1,5 +1,6 @@
 /** Health probes, as the Kubernetes API server has them. `?verbose` lists the checks. */
-import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 

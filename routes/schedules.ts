@@ -1,5 +1,6 @@
 /** The schedules of a service: casts by the clock. */
-import { type FastifyPluginAsyncTypebox, type Static, Type } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/errors.ts'
 import type { Schedule } from '../src/jobs/job-store.ts'
 import { nextTickAt, type Schedules } from '../src/jobs/schedules.ts'

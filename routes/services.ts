@@ -1,5 +1,6 @@
 /** The services: what there is, and registering, replacing and forgetting them. */
-import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/errors.ts'
 import { NAME_PATTERN } from '../src/options.ts'
 import type { Registry } from '../src/registry.ts'

@@ -1,5 +1,6 @@
 /** What the threads of a service are doing at this moment, also one that hangs. */
-import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { problems } from '../src/problem.ts'
 import type { Registry } from '../src/registry.ts'
 import { STACK_STATES } from '../src/stack/thread-stack.ts'

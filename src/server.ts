@@ -1,43 +1,11 @@
-/** Builds the server: Fastify with its plugins and routes, the registry and the jobs. It never listens. */
-import { maxHeaderSize } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyInstance } from 'fastify'
-import { callRoutes } from '../routes/calls.ts'
-import { castRoutes } from '../routes/casts.ts'
-import { jobRoutes } from '../routes/jobs.ts'
-import { lifecycleRoutes } from '../routes/lifecycle.ts'
-import { probeRoutes } from '../routes/probes.ts'
-import { Job, JobList } from '../routes/schemas/job.ts'
-import { Problem } from './problem.ts'
-import {
-  LifecycleResult,
-  MethodList,
-  OptionsChange,
-  Registration,
-  ServiceList,
-  ServiceStatus,
-} from '../routes/schemas/service.ts'
-import { scheduleRoutes } from '../routes/schedules.ts'
-import { serviceRoutes } from '../routes/services.ts'
-import { stackRoutes } from '../routes/stack.ts'
-import { ThreadplaneError } from './errors.ts'
+/** Builds the server: the journal, the jobs, the registry, and Fastify in front of them. It never listens. */
+import type { FastifyInstance } from 'fastify'
 import { Dispatcher } from './jobs/dispatcher.ts'
 import { Journal } from './jobs/journal.ts'
-import { Schedules } from './jobs/schedules.ts'
-import { clientLimits } from './plugins/client-limits.ts'
-import { jsonBody } from './plugins/json-body.ts'
-import { loopbackGuard } from './plugins/loopback-guard.ts'
-import { openapi } from './plugins/openapi.ts'
-import { answerMalformedRequest, problemDetails } from './plugins/problem-details.ts'
-import { type SlowClientsOptions, slowClients } from './plugins/slow-clients.ts'
+import type { SlowClientsOptions } from './plugins/slow-clients.ts'
 import { Registrations } from './registrations.ts'
-import { Registry } from './registry.ts'
-import { schemaCompilers } from './schema-compilers.ts'
+import type { Registry } from './registry.ts'
 import type { ServiceLog } from './service/service.ts'
-import { ServiceWorker } from './service/service-worker.ts'
-import { endReading } from './stack/thread-stack.ts'
-import { WorkersFolder } from './workers-folder.ts'
 
 export interface ServerOptions {
   /** Folder of service modules. */
@@ -66,23 +34,13 @@ export interface Server {
   dispatcher: Dispatcher
 }
 
-const SHARED_SCHEMAS = [
-  Problem,
-  ServiceStatus,
-  ServiceList,
-  LifecycleResult,
-  MethodList,
-  Registration,
-  OptionsChange,
-  Job,
-  JobList,
-]
-
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { data, log, keepJobsMs = DAY_MS } = options
   const registrations = await Registrations.open(data)
-  const journal = await Journal.open({ folder: data, log, keepJobsMs })
+  // Its thread starts while this one loads what takes the longest.
+  const opening = Journal.open({ folder: data, log, keepJobsMs })
+  const [journal, { assemble }] = await Promise.all([opening, import('./assemble.ts')])
   const dispatcher = new Dispatcher(journal, log)
   try {
     return await assemble(options, registrations, journal, dispatcher)
@@ -91,87 +49,4 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     await journal.close()
     throw error
   }
-}
-
-async function assemble(
-  options: ServerOptions,
-  registrations: Registrations,
-  journal: Journal,
-  dispatcher: Dispatcher,
-): Promise<Server> {
-  const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, chaos = true, showStacks = false } = options
-  const registry: Registry = new Registry({
-    workers: new WorkersFolder(options.workers),
-    registrations,
-    dispatcher,
-    log,
-    onRemoved: (name) => schedules.removeAll(name),
-  })
-  await registry.load()
-  const schedules: Schedules = new Schedules({
-    store: journal,
-    dispatcher,
-    log,
-    serviceOf: (name) => registry.get(name),
-  })
-  await schedules.load()
-
-  const app = Fastify({
-    // A logger of Fastify's costs a child of it and two listeners a request, of which nothing is logged here.
-    logger: false,
-    bodyLimit: maxBodyBytes,
-    schemaController: schemaCompilers(SHARED_SCHEMAS),
-    // The headers within 3 s; bodies are the affair of slowClients. Node looks every 30 s if not told otherwise. It would
-    // also refuse a request without Host by itself, with no problem document.
-    http: { headersTimeout: 3_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
-    // A name of any length is one that does not exist, or cannot be registered.
-    routerOptions: { maxParamLength: maxHeaderSize },
-    forceCloseConnections: 'idle',
-    // A close takes as long as what runs, within THREADPLANE_SHUTDOWN_TIMEOUT; Fastify would give it up after 10 s.
-    pluginTimeout: 0,
-    // The registry answers for a server that closes, with a problem document.
-    return503OnClosing: false,
-    clientErrorHandler: answerMalformedRequest,
-    frameworkErrors: (error, request, reply) => {
-      app.errorHandler.call(app, error, request, reply)
-    },
-  }).withTypeProvider<TypeBoxTypeProvider>()
-
-  for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
-  await app.register(problemDetails, { log, showStacks })
-  await app.register(clientLimits, { maxConnections: options.maxConnections ?? 10_000 })
-  await app.register(slowClients, { log, ...options.slowClients })
-  await app.register(loopbackGuard, { anyHost: insecure })
-  await app.register(jsonBody)
-  app.addHook('onRequest', ({ method }, _reply, done) => {
-    const refused = registry.closing && method !== 'GET' && method !== 'HEAD'
-    done(
-      refused
-        ? new ThreadplaneError('SHUTTING_DOWN', 'the server is shutting down', { retryAfterSeconds: 5 })
-        : undefined,
-    )
-  })
-  app.addHook('onListen', async () => {
-    for (const { address, family, port } of app.addresses() as AddressInfo[]) {
-      log.info(`Server listening at http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
-    }
-  })
-  await app.register(openapi, { registry })
-  await app.register(probeRoutes, { registry })
-  await app.register(serviceRoutes, { prefix: '/v1', registry })
-  await app.register(stackRoutes, { prefix: '/v1', registry })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry, chaos })
-  await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules })
-  app.addHook('preClose', async () => {
-    schedules.close()
-    await registry.close()
-  })
-  app.addHook('onClose', () => journal.close())
-  app.addHook('onClose', async () => {
-    if (ServiceWorker.alive.size === 0) endReading()
-  })
-  return { app, registry, dispatcher }
 }
