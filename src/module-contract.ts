@@ -1,6 +1,6 @@
 /**
  * What a service's module has said of itself: its methods, their schemas, and the wait for that. Learned from the
- * data folder, from a short-lived thread, or from each thread that starts (P1).
+ * data folder, from a thread that is launched for that, or from each that starts (P1).
  */
 import { isDeepStrictEqual } from 'node:util'
 import { BytePayload } from './byte-payload.ts'
@@ -12,6 +12,7 @@ import type { MethodDescription, ServiceDescription } from './protocol.ts'
 import { Deferred } from './service/deferred.ts'
 import { describeModule } from './service/describe-module.ts'
 import type { ServiceLog } from './service/service.ts'
+import type { ThreadSession } from './service/thread-session.ts'
 import { within } from './within.ts'
 
 export interface ModuleContractSettings {
@@ -31,8 +32,10 @@ export class ModuleContract {
   readonly #settings: ModuleContractSettings
   readonly #onLearned: (description: ServiceDescription) => void
   #validators = new Map<string, PayloadValidator>()
-  /** The short-lived thread that asks the module what it is. */
+  /** The module is being asked what it is. */
   #describing: { done: Promise<void>; abort: () => void } | undefined
+  /** The thread in which it was, until that is started or ended. */
+  #described: ThreadSession | undefined
   /** Rejected, and made anew, where nobody is about to learn what the module is. */
   #known = new Deferred<void>()
 
@@ -57,20 +60,41 @@ export class ModuleContract {
     this.#known.resolve()
   }
 
-  /** Asks the module in a short-lived thread; those who ask meanwhile share it. @throws START_FAILED, MODULE_REFUSED */
-  async describe(options: ResolvedServiceOptions): Promise<void> {
+  /**
+   * Asks the module in a thread; those who ask meanwhile share it.
+   * @param keepThread it is there to be taken, until `endDescribed`
+   * @throws START_FAILED, MODULE_REFUSED
+   */
+  async describe(options: ResolvedServiceOptions, keepThread = false): Promise<void> {
     const abort = new AbortController()
     this.#describing ??= { done: this.#describe(options, abort.signal), abort: () => abort.abort() }
     await this.#describing.done
+    if (!keepThread) await this.endDescribed()
   }
 
   async #describe({ startTimeoutMs, isolation, limits }: ResolvedServiceOptions, signal: AbortSignal): Promise<void> {
     const { name: service, moduleUrl: module, log } = this.#settings
     try {
-      this.learn(await describeModule({ service, module, isolation, limits, log, startTimeoutMs, signal }))
+      this.#described = await describeModule({ service, module, isolation, limits, log, startTimeoutMs, signal })
+      this.learn(await this.#described.described)
     } finally {
       this.#describing = undefined
     }
+  }
+
+  /** The thread in which the module has described itself, if it is there and well: to be started. */
+  takeDescribed(): ThreadSession | undefined {
+    if (this.#described?.worker.isStopped || this.#described?.responsive === false) void this.endDescribed()
+    const described = this.#described
+    this.#described = undefined
+    return described
+  }
+
+  /** Unless it was taken. */
+  async endDescribed(): Promise<void> {
+    const described = this.#described
+    this.#described = undefined
+    await described?.terminate()
   }
 
   /** The service has another version from now on: whoever waits for this description waits for that one. */
@@ -85,6 +109,7 @@ export class ModuleContract {
   async stopDescribing(): Promise<void> {
     this.#describing?.abort()
     await this.#describing?.done.catch(() => {})
+    await this.endDescribed()
   }
 
   /** Resolves once the module has described itself. @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED */

@@ -22,7 +22,7 @@ export abstract class ReplaceableService extends ServiceLifecycle {
     const version = this.versionOf(registration)
     const { contract } = version
     try {
-      if (contract.description === undefined) await unlessAborted(contract.describe(optionsOf(version)), stop)
+      if (contract.description === undefined) await unlessAborted(contract.describe(optionsOf(version), true), stop)
       const options = optionsOf(version)
       this.settings.checkDependencies(options.dependsOn)
       await this.whenStopped()
@@ -52,6 +52,8 @@ export abstract class ReplaceableService extends ServiceLifecycle {
       if (hasCode(error, 'VALIDATION_FAILED') || hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
       const detail = `${this.name} goes on as it was; what was to replace it did not start: ${(error as Error).message}`
       throw this.error('START_FAILED', detail, { cause: error })
+    } finally {
+      await contract.endDescribed()
     }
   }
 

@@ -206,13 +206,15 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
       // Another version has taken over, which has started.
       if (contract !== this.contract) return true
       throw this.error('START_FAILED', `${this.name} did not start: ${(error as Error).message}`, { cause: error })
+    } finally {
+      await contract.endDescribed()
     }
   }
 
   /** Where the module cannot even be described, its first thread stands for the crash. */
   async #describe(contract: ModuleContract): Promise<void> {
     try {
-      await contract.describe(this.options)
+      await contract.describe(this.options, true)
     } catch (error) {
       if (contract === this.contract && this.#stopping === undefined) {
         this.threadSet.fit()

@@ -257,6 +257,7 @@ export class ThreadSet {
       log,
       methodQueue: queue,
       standby,
+      takeDescribed: () => contract.takeDescribed(),
       onDescribed: (description) => contract.learn(description),
     })
     thread.on('state', onChange)

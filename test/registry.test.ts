@@ -2,6 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { ServiceWorker } from '../src/service/service-worker.ts'
 import { isProblem, letGo, serve } from './http-helper.ts'
 
 t.test('P1: whatever a module does at import, the server answers, and crashReason says what is wrong', async (t) => {
@@ -58,6 +59,44 @@ t.test('P1: a module that could not be imported comes up as soon as it can, unde
   delete process.env.FAILS_AT_IMPORT
   t.match(await call, { status: 200, json: 'went' })
   t.match(await server.status('mends'), { state: 'running', crashReason: null, restartBudget: { maxRestarts: 1 } })
+})
+
+t.test('the thread in which a module describes itself is the one that is started, where it may be', async (t) => {
+  const server = await serve(t, { services: {}, start: false })
+  const write = (name: string, options = '') =>
+    writeFileSync(
+      join(server.workers, `${name}.js`),
+      `import { defineService, method } from 'threadplane'
+       console.log('imported')
+       export default defineService({ ${options} methods: { go: method({ handler: () => 'went' }) } })`,
+    )
+  const imports = (service: string) =>
+    server.logs.records.filter((record) => record.msg === 'imported' && record.service === service).length
+
+  for (const [name, options, expected] of [
+    ['one', '', 1],
+    ['two', 'threads: 2,', 2],
+    ['limited', 'limits: { maxOldGenerationSizeMb: 64 },', 2],
+  ] as const) {
+    write(name, options)
+    t.match(await server.put(name, { module: `${name}.js` }), { status: 201, json: { state: 'running' } })
+    t.match(await server.call(name, 'go'), { json: 'went' })
+    t.equal(imports(name), expected, name)
+  }
+  write('one', "description: 'another',")
+  t.match(await server.post('/v1/services/one/reload'), { status: 200, json: { state: 'running' } })
+  t.match(await server.call('one', 'go'), { json: 'went' })
+  t.equal(imports('one'), 2, 'new code')
+
+  const alive = ServiceWorker.alive.size
+  write('lazy', 'autostart: false,')
+  t.match(await server.put('lazy', { module: 'lazy.js' }), { status: 201, json: { state: 'stopped' } })
+  t.equal(imports('lazy'), 1)
+  t.equal(ServiceWorker.alive.size, alive, 'nothing is left of one that is not started')
+  write('needs', "dependsOn: ['one'], onThreadStarted() { throw new Error('no') }, restart: { maxRestarts: 0 },")
+  t.match(await server.put('needs', { module: 'needs.js' }), { status: 201, json: { state: 'failed' } })
+  t.equal(imports('needs'), 1)
+  t.equal(ServiceWorker.alive.size, alive, 'nor of one that fails to')
 })
 
 t.test('registrations, desired states and descriptions survive a restart of the server', async (t) => {

@@ -10,7 +10,7 @@ import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol.t
 import type { ThreadStack } from '../stack/thread-stack.ts'
 import { type Blame, Service, type ServiceOptionsBase } from './service.ts'
 import { ServiceWorker } from './service-worker.ts'
-import { type ServiceWorkerClass, ThreadSession, withinStartTimeout } from './thread-session.ts'
+import { type Birth, type ServiceWorkerClass, ThreadSession, withinStartTimeout } from './thread-session.ts'
 
 export interface ServiceThreadOptions extends ServiceOptionsBase {
   /** The service module: a `file:` URL or a path. */
@@ -25,6 +25,8 @@ export interface ServiceThreadOptions extends ServiceOptionsBase {
   waitForShutdown?: boolean
   /** Another class that owns the thread, whatever the isolation. */
   Worker?: ServiceWorkerClass
+  /** A thread in which the module has described itself, where there is one: it is started in place of a new one. */
+  takeDescribed?: () => ThreadSession | undefined
   /** Told whenever the module has described itself. */
   onDescribed?: (description: ServiceDescription) => void
 }
@@ -165,8 +167,8 @@ export class ServiceThread extends Service {
     for (;;) {
       if (this.#ended !== ended) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
       this.#refuseIfStuck()
-      const birth = this.#birth()
-      const session = this.#newSession(birth)
+      const session = this.#settings.takeDescribed?.() ?? this.#newSession()
+      this.#own(session)
       this.#launching.add(session)
       const within = <T>(promise: Promise<T>) => {
         const elapsedMs = performance.now() - since
@@ -175,7 +177,7 @@ export class ServiceThread extends Service {
       try {
         this.#describe(await within(session.described))
         // Where the module itself sets what is given at birth, it is born again with that.
-        if (!isDeepStrictEqual(birth, this.#birth())) {
+        if (!isDeepStrictEqual(session.birth, this.#birth)) {
           await session.terminate()
           continue
         }
@@ -191,7 +193,7 @@ export class ServiceThread extends Service {
     }
   }
 
-  #birth(): Pick<ResolvedServiceOptions, 'isolation' | 'limits'> {
+  get #birth(): Birth {
     const { isolation, limits } = this.options
     return { isolation, limits }
   }
@@ -203,20 +205,19 @@ export class ServiceThread extends Service {
     throw new ThreadplaneError('START_FAILED', `${stuck} threads of ${this.name} are stuck in native code already`)
   }
 
-  #newSession(birth: Pick<ResolvedServiceOptions, 'isolation' | 'limits'>): ThreadSession {
-    const session: ThreadSession = new ThreadSession({
-      service: this.name,
-      module: this.module,
-      ...birth,
-      log: this.log,
-      Worker: this.#settings.Worker,
+  #newSession(): ThreadSession {
+    const { Worker } = this.#settings
+    return new ThreadSession({ service: this.name, module: this.module, ...this.#birth, log: this.log, Worker })
+  }
+
+  #own(session: ThreadSession): void {
+    session.owner = {
       onMessage: (message) => this.onThreadMessage(session, message),
       onDeath: (reason) => this.onThreadDeath(session, reason),
       onResponsive: (responsive) => this.onResponsive(session, responsive),
-    })
+    }
     this.#alive.add(session)
     void session.worker.stop().then(() => this.#alive.delete(session))
-    return session
   }
 
   #describe(description: ServiceDescription): void {

@@ -41,21 +41,28 @@ const WORKERS = { thread: WorkerThread, process: WorkerProcess } as const satisf
 /** `WorkerThread`, `WorkerProcess`, or a class of one's own. */
 export type ServiceWorkerClass = new (options: ServiceWorkerOptions) => ServiceWorker
 
-export interface ThreadSessionOptions {
-  service: string
-  /** `file:` URL of the service module. */
-  module: string
-  isolation: Isolation
-  limits: ResolvedServiceOptions['limits']
-  /** Another class than that of the isolation. */
-  Worker?: ServiceWorkerClass | undefined
-  log: ServiceLog
+/** Whoever a thread serves, and is told of what becomes of it. */
+export interface SessionOwner {
   /** What the thread says once it has started, but for logs. */
   onMessage: (message: ThreadMessage) => void
   /** The thread has ended without being told to, or hangs and is to be ended. */
   onDeath: (reason: Error) => void
   /** Its event loop has not turned for 3 s; or does again. */
   onResponsive: (responsive: boolean) => void
+}
+
+const NOBODY: SessionOwner = { onMessage: () => {}, onDeath: () => {}, onResponsive: () => {} }
+
+/** What a thread is given at its birth, and nothing changes after that. */
+export type Birth = Pick<ResolvedServiceOptions, 'isolation' | 'limits'>
+
+export interface ThreadSessionOptions extends Birth {
+  service: string
+  /** `file:` URL of the service module. */
+  module: string
+  /** Another class than that of the isolation. */
+  Worker?: ServiceWorkerClass | undefined
+  log: ServiceLog
 }
 
 let lastId = 0
@@ -66,6 +73,9 @@ export class ThreadSession {
   readonly startedAt = new Date()
   /** Settled by the module's description, or by what kept it from being made. */
   readonly described: Promise<ServiceDescription>
+  readonly birth: Birth
+  /** Nobody, until somebody wants to start it. */
+  owner = NOBODY
   slots: Slots = new SlotTable(0)
   /** When the thread was last seen to be awake, in milliseconds since the epoch, by a monotonic clock. */
   lastWakeupAt = now()
@@ -91,6 +101,7 @@ export class ThreadSession {
     this.#options = options
     this.described = this.#describe.promise
     const { service, module, isolation, limits, Worker = WORKERS[isolation] } = options
+    this.birth = { isolation, limits }
     this.worker = new Worker({
       service,
       module,
@@ -200,7 +211,7 @@ export class ThreadSession {
         if (message.error) log.error({ service, err: fromWireError(message.error) }, 'error in onThreadStop')
         return
       default:
-        this.#options.onMessage(message)
+        this.owner.onMessage(message)
     }
   }
 
@@ -212,7 +223,7 @@ export class ThreadSession {
     this.#death = reason
     this.#describe.reject(reason)
     this.#start.reject(reason)
-    if (!this.#expected) this.#options.onDeath(reason)
+    if (!this.#expected) this.owner.onDeath(reason)
   }
 
   #watch(): void {
@@ -235,7 +246,7 @@ export class ThreadSession {
     } else if (this.responsive && now() - this.lastWakeupAt > UNRESPONSIVE_AFTER_MS) {
       this.responsive = false
       log.error({ service }, 'Thread keepalive is not responding')
-      this.#options.onResponsive(false)
+      this.owner.onResponsive(false)
     }
     if (this.#silentMs < this.#hangTimeoutMs) return
     const silent = `its event loop has not turned for the ${this.#hangTimeoutMs} ms of hangTimeoutMs`
@@ -250,7 +261,7 @@ export class ThreadSession {
     this.responsive = true
     this.lastWakeupAt = now()
     log.info({ service }, 'Thread keepalive is responding again')
-    this.#options.onResponsive(true)
+    this.owner.onResponsive(true)
   }
 
   /** For how long its event loop has not turned, in milliseconds. */
@@ -261,7 +272,7 @@ export class ThreadSession {
   /** It does not listen any more: its death is told with where it is. */
   async #giveUp(error: Error): Promise<void> {
     const reason = await this.withItsStack(error)
-    if (!this.#expected && !this.worker.isStopped) this.#options.onDeath(reason)
+    if (!this.#expected && !this.worker.isStopped) this.owner.onDeath(reason)
   }
 
   get heapUsedBytes(): number {

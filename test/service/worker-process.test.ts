@@ -108,7 +108,7 @@ t.test('a process that cannot be launched fails the start, and the next one may 
 })
 
 t.test('a module is described in a process, of which nothing is left', async (t) => {
-  const { methods } = await describeModule({
+  const thread = await describeModule({
     service: 'linked',
     module: fixture('linked').href,
     isolation: 'process',
@@ -117,7 +117,8 @@ t.test('a module is described in a process, of which nothing is left', async (t)
     startTimeoutMs: 30_000,
     signal: new AbortController().signal,
   })
-  t.ok('echo' in methods)
+  t.ok('echo' in (await thread.described).methods)
+  await thread.terminate()
   await linked(0)
   t.equal(ServiceWorker.alive.size, 0)
 })
