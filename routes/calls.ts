@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
-import type { BytePayload } from '../src/byte-payload.ts'
+import { BytePayload } from '../src/byte-payload.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { JSON_TYPE } from '../src/media-types.ts'
 import { METHOD_DEFAULTS } from '../src/options.ts'
@@ -147,6 +147,8 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
       timeoutMs,
       traceparent: traceparent(headers),
     })
+    const { body } = request
+    if (body instanceof BytePayload) queued.whenSettled(() => body.release())
     reply.raw.on('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
     if (streams) return sendItems(queued, request, reply)
     queued.whenSettled((error, result) => {

@@ -4,6 +4,7 @@
  * has not begun when it dies goes to another one whole.
  */
 import { JSON_TYPE } from './media-types.ts'
+import { releaseBuffers } from './release-buffers.ts'
 
 export class BytePayload {
   readonly contentType: string | undefined
@@ -37,5 +38,10 @@ export class BytePayload {
       at += piece.byteLength
     }
     return joined
+  }
+
+  /** Nobody needs it any more, and its pieces are nobody else's. */
+  release(): void {
+    releaseBuffers(this.#pieces)
   }
 }

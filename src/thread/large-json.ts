@@ -6,6 +6,7 @@ import { toWireError } from '../errors.ts'
 import { parseJson, textOf } from '../parse-json.ts'
 import { PayloadValidator } from '../payload-validator.ts'
 import type { JsonBytes, MethodFailure, ServiceDescription } from '../protocol.ts'
+import { releaseBuffers } from '../release-buffers.ts'
 
 type Read = { ok: true; payload: unknown } | { ok: false; failure: MethodFailure }
 
@@ -20,7 +21,9 @@ export class LargeJson {
   read(method: string, { json }: JsonBytes): Read {
     let payload: unknown
     try {
-      payload = parseJson(textOf(json))
+      const text = textOf(json)
+      releaseBuffers([json])
+      payload = parseJson(text)
     } catch (error) {
       return { ok: false, failure: { kind: 'malformed', detail: toWireError(error).message } }
     }

@@ -1,0 +1,26 @@
+import t from 'tap'
+import { BytePayload } from '../src/byte-payload.ts'
+import { releaseBuffers } from '../src/release-buffers.ts'
+
+t.test('memory of buffers is given back at once, but for parts of what is larger', async (t) => {
+  const own = new Uint8Array(70_000)
+  const larger = new Uint8Array(70_000)
+  const before = process.memoryUsage().arrayBuffers
+  releaseBuffers([own, larger.subarray(1)])
+  t.equal(own.byteLength, 0)
+  t.equal(larger.byteLength, 70_000)
+  t.ok(process.memoryUsage().arrayBuffers <= before - 70_000)
+  releaseBuffers([])
+})
+
+t.test('a body that was released is gone; what was joined of it before is not', async (t) => {
+  const pieces = [new Uint8Array(3).fill(1), new Uint8Array(2).fill(2)]
+  const body = new BytePayload('image/png', pieces)
+  const joined = body.join()
+  body.release()
+  t.same([...joined], [1, 1, 1, 2, 2])
+  t.same(
+    pieces.map(({ byteLength }) => byteLength),
+    [0, 0],
+  )
+})
