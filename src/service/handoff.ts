@@ -2,19 +2,11 @@
  * What one thread has been handed of the queue: up to `numWorkers + prefetch` methods ahead, so that the next is
  * there when one ends. Those not begun still belong to the control thread (DESIGN section 7).
  */
-import { fromWireError, ThreadplaneError, toWireError } from '../errors.ts'
+import { type ThreadplaneError, toWireError } from '../errors.ts'
 import { Outbox } from '../outbox.ts'
-import { BytePayload } from '../byte-payload.ts'
-import type {
-  ControlMessage,
-  FailureMessage,
-  ItemMessage,
-  JsonBytes,
-  MethodFailure,
-  ProgressMessage,
-  ResultMessage,
-} from '../protocol.ts'
+import type { ControlMessage, FailureMessage, ItemMessage, ProgressMessage, ResultMessage } from '../protocol.ts'
 import { nextSequence, type Slots } from '../slots.ts'
+import { toError, toRunMessage } from './method-messages.ts'
 import type { Consumer, MethodQueue } from './method-queue.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
@@ -95,7 +87,7 @@ export class Handoff implements Consumer, Place {
     method.place = this
     if (method.alone) this.#alone = method
     this.#options.slots.hand(slot, sequence)
-    this.#outbox.push(runMessage(method))
+    this.#outbox.push(toRunMessage(method))
     this.#sweeper ??= setInterval(this.#sweep, SWEEP_EVERY_MS)
     if (this.#outbox.size >= HEAD_START) this.#outbox.flush()
   }
@@ -141,7 +133,7 @@ export class Handoff implements Consumer, Place {
         method.succeed(message.value)
         break
       case 'failure':
-        method.fail(failureError(method, message.failure))
+        method.fail(toError(method, message.failure))
         break
     }
     this.#release(message.slot)
@@ -272,43 +264,5 @@ export class Handoff implements Consumer, Place {
   /** When a method that still runs becomes its thread's fault. */
   #blamedAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {
     return Math.min(begunAt + timeoutMs, cancelledAt) + this.#options.cancelGraceMs()
-  }
-}
-
-function runMessage({ slot, sequence, method, payload, format, job }: QueuedMethod): ControlMessage {
-  if (!(payload instanceof BytePayload)) return { type: 'run', slot, sequence, method, payload, format, job }
-  const joined = payload.join()
-  const transfer = joined.buffer
-  if (payload.isJson) {
-    return { type: 'run', slot, sequence, method, payload: { json: joined } satisfies JsonBytes, format, job, transfer }
-  }
-  const { contentType } = payload
-  return { type: 'run', slot, sequence, method, payload: joined, format, job, contentType, transfer }
-}
-
-function failureError(method: QueuedMethod, failure: MethodFailure): ThreadplaneError {
-  const name = `${method.service}.${method.method}`
-  switch (failure.kind) {
-    case 'threw': {
-      const cause = fromWireError(failure.error)
-      return method.error('METHOD_FAILED', `${cause.name}: ${cause.message}`, {
-        started: true,
-        cause,
-        retryable: failure.retryable,
-      })
-    }
-    case 'refused':
-      return method.error('VALIDATION_FAILED', `the payload of ${name} was refused`, { errors: failure.issues })
-    case 'resultRefused':
-      return method.error('RESULT_INVALID', `the result of ${name} does not match its output schema`, {
-        started: true,
-        errors: failure.issues,
-      })
-    case 'notSerializable':
-      return method.error('RESULT_NOT_SERIALIZABLE', `the result of ${name}: ${failure.detail}`, { started: true })
-    case 'malformed':
-      return method.error('MALFORMED_BODY', failure.detail)
-    case 'noSuchMethod':
-      return method.error('METHOD_NOT_FOUND', `${method.service} has no method ${method.method}`)
   }
 }

@@ -4,6 +4,7 @@
  * Source: mode/threads.py MethodQueue
  */
 import { ThreadplaneError } from '../errors.ts'
+import { PriorityList } from './priority-list.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
 /** A thread that takes methods from the queue. */
@@ -25,7 +26,6 @@ export interface Consumer {
 
 type Rejection = (method: QueuedMethod) => ThreadplaneError
 
-const PRIORITIES = 10
 /** While both wait, one method in so many is a cast. */
 const CAST_SHARE = 8
 
@@ -273,47 +273,5 @@ export class MethodQueue implements Place {
     this.#bytes -= method.bytes
     this.#list(method).remove(method)
     if (this.size === 0) for (const resolve of this.#drained.splice(0)) resolve()
-  }
-}
-
-/** A doubly linked list a priority, so that an abort takes a method out of the middle at once. */
-class PriorityList {
-  readonly #heads: (QueuedMethod | undefined)[] = new Array(PRIORITIES).fill(undefined)
-  readonly #tails: (QueuedMethod | undefined)[] = new Array(PRIORITIES).fill(undefined)
-  size = 0
-
-  first(): QueuedMethod | undefined {
-    if (this.size === 0) return undefined
-    for (let priority = PRIORITIES - 1; priority >= 0; priority -= 1) {
-      if (this.#heads[priority] !== undefined) return this.#heads[priority]
-    }
-    return undefined
-  }
-
-  add(method: QueuedMethod, end: 'first' | 'last'): void {
-    const { priority } = method
-    const neighbour = end === 'last' ? this.#tails[priority] : this.#heads[priority]
-    method.previous = end === 'last' ? neighbour : undefined
-    method.next = end === 'last' ? undefined : neighbour
-    this.#link(method)
-    this.size += 1
-  }
-
-  remove(method: QueuedMethod): void {
-    const { previous, next, priority } = method
-    if (previous === undefined) this.#heads[priority] = next
-    else previous.next = next
-    if (next === undefined) this.#tails[priority] = previous
-    else next.previous = previous
-    method.previous = method.next = undefined
-    this.size -= 1
-  }
-
-  #link(method: QueuedMethod): void {
-    const { previous, next, priority } = method
-    if (previous === undefined) this.#heads[priority] = method
-    else previous.next = method
-    if (next === undefined) this.#tails[priority] = method
-    else next.previous = method
   }
 }
