@@ -11,8 +11,10 @@ nowhere.close()
 /** Nobody may look at them again. Left alone are parts of something larger, which is not theirs. */
 export function releaseBuffers(views: readonly Uint8Array[]): void {
   const own = views.filter(({ buffer, byteLength }) => buffer.byteLength === byteLength)
-  nowhere.postMessage(
-    undefined,
-    own.map(({ buffer }) => buffer as ArrayBuffer),
-  )
+  const buffers = own.map(({ buffer }) => buffer as ArrayBuffer)
+  try {
+    nowhere.postMessage(undefined, buffers)
+  } catch {
+    // One of them may not be transferred: then all are left to the garbage collector.
+  }
 }

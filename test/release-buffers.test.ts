@@ -1,3 +1,4 @@
+import { markAsUntransferable } from 'node:worker_threads'
 import t from 'tap'
 import { BytePayload } from '../src/byte-payload.ts'
 import { releaseBuffers } from '../src/release-buffers.ts'
@@ -11,6 +12,11 @@ t.test('memory of buffers is given back at once, but for parts of what is larger
   t.equal(larger.byteLength, 70_000)
   t.ok(process.memoryUsage().arrayBuffers <= before - 70_000)
   releaseBuffers([])
+
+  const kept = new Uint8Array(10)
+  markAsUntransferable(kept.buffer)
+  t.doesNotThrow(() => releaseBuffers([kept]))
+  t.equal(kept.byteLength, 10)
 })
 
 t.test('a body that was released is gone; what was joined of it before is not', async (t) => {
