@@ -1,7 +1,7 @@
 /**
  * The body of a call, as it came: bytes, or JSON so large that only the thread parses it. A thread is given a copy in
- * one piece, in a buffer of its own that is transferred. The pieces stay here, for no other copy than the one that joins them: what a thread was handed and
- * has not begun when it dies goes to another one whole.
+ * one piece, in a buffer of its own that is transferred. The pieces stay here until the call has ended: what a thread
+ * was handed and has not begun when it dies goes to another one whole.
  */
 import { JSON_TYPE } from './media-types.ts'
 import { releaseBuffers } from './release-buffers.ts'

@@ -65,7 +65,7 @@ export class ModuleContract {
    * @param keepThread it is there to be taken, until `endDescribed`
    * @throws START_FAILED, MODULE_REFUSED
    */
-  async describe(options: ResolvedServiceOptions, keepThread = false): Promise<void> {
+  async describe(options: ResolvedServiceOptions, { keepThread = false } = {}): Promise<void> {
     const abort = new AbortController()
     this.#describing ??= { done: this.#describe(options, abort.signal), abort: () => abort.abort() }
     await this.#describing.done

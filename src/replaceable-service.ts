@@ -22,7 +22,9 @@ export abstract class ReplaceableService extends ServiceLifecycle {
     const version = this.versionOf(registration)
     const { contract } = version
     try {
-      if (contract.description === undefined) await unlessAborted(contract.describe(optionsOf(version), true), stop)
+      if (contract.description === undefined) {
+        await unlessAborted(contract.describe(optionsOf(version), { keepThread: true }), stop)
+      }
       const options = optionsOf(version)
       this.settings.checkDependencies(options.dependsOn)
       await this.whenStopped()

@@ -214,7 +214,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
   /** Where the module cannot even be described, its first thread stands for the crash. */
   async #describe(contract: ModuleContract): Promise<void> {
     try {
-      await contract.describe(this.options, true)
+      await contract.describe(this.options, { keepThread: true })
     } catch (error) {
       if (contract === this.contract && this.#stopping === undefined) {
         this.threadSet.fit()
