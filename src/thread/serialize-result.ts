@@ -8,6 +8,8 @@ export type Serialized = { ok: true; value: unknown; transfer?: ArrayBuffer } | 
 /** `undefined` is `null`; what JSON cannot carry, or is longer than `maxBytes`, is a failure. */
 export function serializeResult(value: unknown, maxBytes: number): Serialized {
   if (value === undefined) return { ok: true, value: 'null' }
+  // A UTF-16 unit is at least a byte of UTF-8: what is far too large is not copied, nor read.
+  if (typeof value === 'string' && value.length > maxBytes) return tooLarge(maxBytes)
   let json: string | undefined
   try {
     json = JSON.stringify(value)
@@ -15,10 +17,11 @@ export function serializeResult(value: unknown, maxBytes: number): Serialized {
     return refuse(error instanceof RangeError ? 'the result is nested too deeply' : describe(error))
   }
   if (json === undefined) return refuse(`a ${typeof value} has no JSON form`)
+  if (json.length > maxBytes) return tooLarge(maxBytes)
+  // At most three bytes: most results need no counting.
+  if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) return tooLarge(maxBytes)
   // The stack of this thread may be larger than that of whoever has to show the result of a job.
   if (isTooDeep(json)) return refuse('the result is nested too deeply')
-  // A UTF-16 unit is at most three bytes of UTF-8: most results need no counting.
-  if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) return tooLarge(maxBytes)
   return { ok: true, value: json }
 }
 
