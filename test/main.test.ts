@@ -1,8 +1,10 @@
 /** The command line: wrong settings, and listening. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Process, run } from './process-helper.ts'
 
@@ -55,9 +57,12 @@ t.test('a port that is taken, or a damaged data folder, ends the process with a 
 })
 
 t.test(
-  'port 0 takes a free one, which the log says; a folder is served, and its modules get what they import',
+  'port 0 takes a free one, which the log says; a folder beside no node_modules is served, and gets what it imports',
   async (t) => {
-    const server = run(t, ['serve', 'workers'], {}, { echo: 'echo' })
+    const folder = mkdtempSync(join(tmpdir(), 'threadplane-'))
+    mkdirSync(join(folder, 'workers'))
+    copyFileSync(fileURLToPath(new URL('./http-fixtures/echo.js', import.meta.url)), join(folder, 'workers', 'echo.js'))
+    const server = new Process(t, folder, ['serve', 'workers'], {})
     await server.prints(/services: echo running/)
     const answer = await server.request('POST', '/v1/services/echo/call/any', { json: [1] })
     t.match(answer, { status: 200, json: [1] })
@@ -66,3 +71,15 @@ t.test(
     t.match(server.output, /SIGINT: closing[^]*closed/)
   },
 )
+
+t.test('what a service writes as it stops is in the log, however much that is', async (t) => {
+  const server = run(t, ['serve', 'workers'], {}, { last: 'last-lines' })
+  await server.prints(/services: last running/)
+  server.child.kill('SIGTERM')
+  t.same(await server.ended(), { code: 0, signal: null })
+  const lines = server.output.match(/"line \d+"/g)
+  t.same(
+    lines,
+    Array.from({ length: 100 }, (_, at) => `"line ${at + 1}"`),
+  )
+})

@@ -1,7 +1,8 @@
 /** Imports a service module in its thread. */
-import { createRequire, register } from 'node:module'
+import { createRequire } from 'node:module'
 import { ThreadplaneError } from '../errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from './define-service.ts'
+import { resolveFromServer } from './resolve-fallback.ts'
 import { withPlace } from './syntax-error.ts'
 
 /** @throws MODULE_REFUSED if it does not export a service; whatever the module itself throws */
@@ -12,7 +13,7 @@ export async function loadModule(url: string): Promise<ServiceDefinition> {
       `a TypeScript module needs Node 22.18 or newer, and this is ${process.version}: compile it to JavaScript first`,
     )
   }
-  if (!resolvesPackage(url)) register('./resolve-fallback.js', import.meta.url)
+  if (!resolvesPackage(url)) resolveFromServer()
   const { default: exported } = await importModule(url)
   if (!isServiceDefinition(exported)) {
     throw new ThreadplaneError(
