@@ -10,6 +10,7 @@ import type { Slots } from '../slots.ts'
 import { withStack } from '../stack/thread-stack.ts'
 import { within } from '../within.ts'
 import { Deferred } from './deferred.ts'
+import { LineWriter } from './line-writer.ts'
 import type { ServiceLog } from './service.ts'
 import type { ServiceWorker, ServiceWorkerOptions } from './service-worker.ts'
 import { WorkerProcess } from './worker-process.ts'
@@ -89,6 +90,7 @@ export class ThreadSession {
   #hangTimeoutMs = Number.POSITIVE_INFINITY
   #looking: Promise<unknown> = Promise.resolve()
   #crashedOnPurpose = false
+  readonly #lines: LineWriter
   readonly #describe = new Deferred<ServiceDescription>()
   readonly #start = new Deferred<void>()
   #beats = 0
@@ -100,7 +102,8 @@ export class ThreadSession {
   constructor(options: ThreadSessionOptions) {
     this.#options = options
     this.described = this.#describe.promise
-    const { service, module, isolation, limits, Worker = WORKERS[isolation] } = options
+    const { service, module, isolation, limits, log, Worker = WORKERS[isolation] } = options
+    this.#lines = new LineWriter(service, log)
     this.birth = { isolation, limits }
     this.worker = new Worker({
       service,
@@ -199,11 +202,8 @@ export class ThreadSession {
         return this.#describe.resolve(message.description)
       case 'started':
         return this.#start.resolve()
-      case 'log': {
-        const fields = message.fields === undefined ? {} : (JSON.parse(message.fields) as object)
-        const job = message.jobId === undefined ? {} : { jobId: message.jobId }
-        return log[message.level]({ ...fields, service, ...job }, message.message)
-      }
+      case 'log':
+        return this.#lines.write(message)
       case 'crashed':
         this.#lastWords = fromWireError(message.error)
         return

@@ -33,9 +33,23 @@ t.test('odd fields and messages are written as well as they can be, and throw no
 t.test('a flood of lines is cut to a thousand a second, and says how many were dropped', async (t) => {
   const { thread, log } = await startedThread(t, 'chatty')
   await thread.callThread('flood', null)
+  await log.line(/were dropped/)
   const lines = log.messages.filter((message) => /^line \d+$/.test(message)).length
   t.ok(lines >= 1_000 && lines < 20_000, `${lines} lines`)
   t.equal(thread.state, 'running')
+})
+
+t.test('lines that come at once are written in their order, a few at a time', async (t) => {
+  const { thread, log } = await startedThread(t, 'chatty')
+  const done = thread.callThread('toTheEnd', null)
+  await log.line('line 0')
+  t.ok(log.lines.length < 20, `${log.lines.length} lines before anybody else had a turn`)
+  await done
+  await log.line('line 999')
+  t.same(
+    log.messages.slice(0, 1_000),
+    Array.from({ length: 1_000 }, (_, at) => `line ${at}`),
+  )
 })
 
 t.test('how many were dropped is said also where no line follows', async (t) => {
