@@ -20,6 +20,7 @@ import { openLogFiles, SlotLog } from '../slot-log.ts'
 import type { LogPair, Slots } from '../slots.ts'
 import type { ThreadStack } from '../stack/thread-stack.ts'
 import { packControl } from '../wire.ts'
+import { giveWay } from './give-way.ts'
 import { NativeOutput } from './native-output.ts'
 import { childFlags, childNodeOptions } from './node-flags.ts'
 import { ServiceWorker } from './service-worker.ts'
@@ -66,6 +67,7 @@ export class WorkerProcess extends ServiceWorker {
       child.once('error', () => this.#end(1, null))
       return
     }
+    giveWay(child.pid)
     this.#output = new NativeOutput([child.stdout as Readable, child.stderr as Readable], (message) =>
       onMessages([{ type: 'log', level: 'warn', message }]),
     )

@@ -6,6 +6,7 @@ import { Heartbeat, SlotTable } from '../shared-memory.ts'
 import type { Slots } from '../slots.ts'
 import { packControl, transfersOf } from '../wire.ts'
 import { readStack, type ThreadStack } from '../stack/thread-stack.ts'
+import { threadThatGivesWay } from './give-way.ts'
 import { ServiceWorker } from './service-worker.ts'
 
 export class WorkerThread extends ServiceWorker {
@@ -15,13 +16,8 @@ export class WorkerThread extends ServiceWorker {
   protected override launch(): void {
     const { service, module, limits, onError } = this.options
     const data: ThreadData = { service, module, heartbeat: this.pulse.buffer }
-    const worker = new Worker(new URL('../thread/entry.js', import.meta.url), {
-      workerData: data,
-      name: service,
-      resourceLimits: limits,
-      stdout: true,
-      stderr: true,
-    })
+    const options = { workerData: data, name: service, resourceLimits: limits, stdout: true, stderr: true }
+    const worker = threadThatGivesWay(() => new Worker(new URL('../thread/entry.js', import.meta.url), options))
     this.#worker = worker
     // What JavaScript writes comes as log messages; unread, the rest would pile up.
     worker.stdout.resume()

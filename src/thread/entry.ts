@@ -2,7 +2,6 @@
  * What a service's thread runs first: it loads the module, describes it, and from then on does what it is told.
  * Source: mode/threads.py ServiceThread._serve
  */
-import { setPriority } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
 import { toWireError } from '../errors.ts'
@@ -22,8 +21,6 @@ if (parentPort === null) throw new Error('this module is the entry of a worker t
 const port = parentPort
 const data = workerData as ThreadData
 const post = port.postMessage.bind(port)
-/** A third of the processor time of the control thread, where both want all of it. */
-const NICE = 5
 
 const outbox = new Outbox<ThreadMessage>(
   (messages) => post(messages.map(packThread), transfersOf(messages)),
@@ -34,7 +31,6 @@ const outbox = new Outbox<ThreadMessage>(
     outbox.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } })
   },
 )
-goSecond()
 const logger = new ThreadLogger(outbox, crash)
 logger.captureOutput()
 keepPort(port, logger, crash)
@@ -116,19 +112,6 @@ try {
   outbox.push({ type: 'described', description })
 } catch (error) {
   crash(error)
-}
-
-/**
- * Where processors are few, the control thread goes first: probes, the other services' answers, the journal. Only Linux
- * has priorities of threads; elsewhere they are of the process, and nothing would be gained.
- */
-function goSecond(): void {
-  if (process.platform !== 'linux') return
-  try {
-    setPriority(0, NICE)
-  } catch {
-    // A sandbox may not allow it: then all threads are equal.
-  }
 }
 
 /** The thread's last words. They arrive: what was posted before an exit is delivered. */
