@@ -19,9 +19,9 @@ export class LineWriter {
   readonly #service: string
   readonly #log: ServiceLog
   #waiting: LogMessage[] = []
-  /** How many may be written before the timer fires. */
+  /** How many may be written before the next time. */
   #left = LINES_AT_A_TIME
-  #timer: NodeJS.Timeout | undefined
+  #scheduled = false
 
   constructor(service: string, log: ServiceLog) {
     this.#service = service
@@ -36,11 +36,13 @@ export class LineWriter {
       this.#waiting.push(line)
       busy.add(this)
     }
-    this.#timer ??= setTimeout(this.#next, EVERY_MS)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setTimeout(this.#next, EVERY_MS)
   }
 
   readonly #next = (): void => {
-    this.#timer = undefined
+    this.#scheduled = false
     this.#left = LINES_AT_A_TIME
     for (const line of this.#waiting.splice(0, LINES_AT_A_TIME)) this.write(line)
     if (this.#waiting.length === 0) busy.delete(this)

@@ -3,7 +3,7 @@
  * package. It runs in the service's thread where Node can do that; Node 20 makes a second thread for it.
  */
 import * as nodeModule from 'node:module'
-import type { ResolveHook, ResolveHookContext } from 'node:module'
+import { register, type ResolveHook, type ResolveHookContext } from 'node:module'
 
 type Resolve<Result> = (
   specifier: string,
@@ -21,7 +21,7 @@ const SHARED = /^(threadplane|zod)(\/|$)/
 /** From now on, for what this thread imports. */
 export function resolveFromServer(): void {
   const { registerHooks } = nodeModule as InThread
-  if (registerHooks === undefined) nodeModule.register(import.meta.url)
+  if (registerHooks === undefined) register('./resolve-fallback.js', import.meta.url)
   else registerHooks({ resolve: resolveInThread })
 }
 
