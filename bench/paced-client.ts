@@ -3,6 +3,7 @@
  * counts from when its request was due, not from when it could be sent, so that a server that stalls is charged for all
  * that waited meanwhile.
  */
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
 export interface PacedRequest {
@@ -48,6 +49,7 @@ class Run {
 
   async pace({ perSecond, seconds }: PacedRequest): Promise<Paced> {
     for (let count = 0; count < CONNECTIONS; count += 1) this.#connect()
+    await Promise.all([...this.#sockets].map((socket) => once(socket, 'connect')))
     await new Promise<void>((resolve) => {
       const since = performance.now()
       const wanted = Math.round(perSecond * seconds)
