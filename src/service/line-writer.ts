@@ -18,7 +18,7 @@ process.prependListener('exit', () => {
 export class LineWriter {
   readonly #service: string
   readonly #log: ServiceLog
-  #waiting: LogMessage[] = []
+  readonly #waiting: LogMessage[] = []
   /** How many may be written before the next time. */
   #left = LINES_AT_A_TIME
   #scheduled = false

@@ -17,7 +17,6 @@ export function serializeResult(value: unknown, maxBytes: number): Serialized {
     return refuse(error instanceof RangeError ? 'the result is nested too deeply' : describe(error))
   }
   if (json === undefined) return refuse(`a ${typeof value} has no JSON form`)
-  if (json.length > maxBytes) return tooLarge(maxBytes)
   // At most three bytes: most results need no counting.
   if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) return tooLarge(maxBytes)
   // The stack of this thread may be larger than that of whoever has to show the result of a job.
