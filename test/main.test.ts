@@ -1,10 +1,9 @@
 /** The command line: wrong settings, and listening. */
-import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Process, run } from './process-helper.ts'
 
@@ -59,10 +58,7 @@ t.test('a port that is taken, or a damaged data folder, ends the process with a 
 t.test(
   'port 0 takes a free one, which the log says; a folder beside no node_modules is served, and gets what it imports',
   async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'threadplane-'))
-    mkdirSync(join(folder, 'workers'))
-    copyFileSync(fileURLToPath(new URL('./http-fixtures/echo.js', import.meta.url)), join(folder, 'workers', 'echo.js'))
-    const server = new Process(t, folder, ['serve', 'workers'], {})
+    const server = run(t, ['serve', 'workers'], {}, { echo: 'echo' }, tmpdir())
     await server.prints(/services: echo running/)
     const answer = await server.request('POST', '/v1/services/echo/call/any', { json: [1] })
     t.match(answer, { status: 200, json: [1] })

@@ -98,8 +98,9 @@ export const run = (
   args: string[],
   environment: NodeJS.ProcessEnv = {},
   fixtures: Record<string, string> = {},
+  parent = join(FIXTURES, '..'),
 ) => {
-  const folder = mkdtempSync(join(FIXTURES, '../main-'))
+  const folder = mkdtempSync(join(parent, 'main-'))
   mkdirSync(join(folder, 'workers'))
   for (const [name, fixture] of Object.entries(fixtures)) {
     copyFileSync(join(FIXTURES, `${fixture}.js`), join(folder, 'workers', `${name}.js`))

@@ -2,12 +2,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import t from 'tap'
+import { ServiceWorker } from '../../src/service/service-worker.ts'
+import { WorkerProcess } from '../../src/service/worker-process.ts'
 import { startedThread } from '../helper.ts'
 
-/** The nice values of the process's threads. */
-function niceValues(): number[] {
-  return readdirSync('/proc/self/task').map((id) => {
-    const fields = readFileSync(`/proc/self/task/${id}/stat`, 'utf8').replace(/^.*\) /, '')
+/** The nice values of a process's threads. */
+function niceValues(pid = process.pid): number[] {
+  return readdirSync(`/proc/${pid}/task`).map((id) => {
+    const fields = readFileSync(`/proc/${pid}/task/${id}/stat`, 'utf8').replace(/^.*\) /, '')
     return Number(fields.split(' ')[16])
   })
 }
@@ -19,4 +21,11 @@ t.test('the thread of a service gives way to the control thread', { skip }, asyn
   await startedThread(t, 'chatty')
   t.equal(niceValues().filter((nice) => nice > own).length, 1)
   t.equal(getPriority(process.pid), own)
+})
+
+t.test('so does its process, and the thread that the service has there', { skip }, async (t) => {
+  await startedThread(t, 'chatty', { options: { isolation: 'process' } })
+  const { pid } = [...ServiceWorker.alive].find((worker) => worker instanceof WorkerProcess) as WorkerProcess
+  t.ok(getPriority(pid) > getPriority(process.pid))
+  t.ok(niceValues(pid).filter((nice) => nice === getPriority(pid)).length > 1)
 })
