@@ -34,6 +34,8 @@ export interface CallOptions {
 }
 
 const PRIORITIES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+/** The start of a new thread waits no longer for the end of the one before it. */
+const END_BEFORE_START_MS = 500
 /** A thread in which one method is overdue, and which has not turned for so long, lets no other end. */
 const SILENT_TOO_LONG_MS = 5_000
 /** What `onThreadStop` gets when draining the queue took all of `shutdownTimeoutMs`. */
@@ -272,15 +274,16 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   #onOverdue(session: ThreadSession, method: QueuedMethod): void {
     const handoff = this.#handoffs.get(session)
     if (handoff === undefined) return
-    if (session === this.session && this.state === 'running' && !this.#retiring) {
+    const isReplaced = session === this.session && this.state === 'running' && !this.#retiring
+    if (isReplaced) {
       void this.#reportOverdue(session, method)
       this.session = undefined
       handoff.close()
       void handoff.idle().then(() => this.#end(session))
-      void this.#replace()
     }
-    if (handoff.allOverdue || session.silentMs > SILENT_TOO_LONG_MS)
-      void this.#end(session, new Error(`${method.method} went on after its deadline`))
+    const isOver = handoff.allOverdue || session.silentMs > SILENT_TOO_LONG_MS
+    const ended = isOver ? this.#end(session, new Error(`${method.method} went on after its deadline`)) : undefined
+    if (isReplaced) void this.#replace(ended)
   }
 
   async #reportOverdue(session: ThreadSession, { method, job }: QueuedMethod): Promise<void> {
@@ -289,7 +292,10 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     this.log.warn(about, 'the thread is retired: a method goes on after its deadline')
   }
 
-  async #replace(): Promise<void> {
+  /** @param ended one that loops takes a processor until then, and a start takes another: others would get none */
+  async #replace(ended?: Promise<void>): Promise<void> {
+    if (ended !== undefined) await within(ended, END_BEFORE_START_MS)
+    if (this.state !== 'running' || this.#retiring) return
     try {
       const session = await this.spawn()
       if (this.state !== 'running' || this.#retiring) return await session.terminate()

@@ -157,15 +157,16 @@ t.test('a method past its own timeoutMs and cancelGraceMs retires its thread; by
   t.equal(thread.state, 'running')
 })
 
-t.test('a thread that loops past its deadline is retired and terminated; the next call meets a new one', async (t) => {
-  const { workers, Worker } = watched()
+t.test('a thread that loops past its deadline is retired and ended, and only then a new one starts', async (t) => {
+  const endedBefore: boolean[] = []
+  const { workers, Worker } = watched(() => endedBefore.push(workers.every((worker) => worker.isStopped)))
   const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 }, Worker })
   const looping = errorOf(thread.callThread('loop', null))
   const queued = thread.callThread('echo', 'queued')
   t.match(await looping, { code: 'DEADLINE_EXCEEDED' })
   t.equal(await within(queued, 'the call after it'), 'queued')
   await log.line(retired)
-  await within(workers[0]?.stop() as Promise<void>, 'the end of the loop')
+  t.strictSame(endedBefore, [true, true])
   t.equal(thread.restartCount, 0)
   t.equal(thread.state, 'running')
 })
