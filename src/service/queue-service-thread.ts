@@ -295,7 +295,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   /** @param ended one that loops takes a processor until then, and a start takes another: others would get none */
   async #replace(ended?: Promise<void>): Promise<void> {
     if (ended !== undefined) await within(ended, END_BEFORE_START_MS)
-    if (this.state !== 'running' || this.#retiring) return
+    // Meanwhile it may have been stopped, or restarted, by its supervisor.
+    if (this.state !== 'running' || this.#retiring || this.session !== undefined) return
     try {
       const session = await this.spawn()
       if (this.state !== 'running' || this.#retiring) return await session.terminate()
