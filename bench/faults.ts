@@ -1,6 +1,6 @@
 /**
  * One service goes wrong, in every way of `test/http-fixtures/faults.ts`; what another one notices of it: its p99, at a
- * third of the rate it takes when all is quiet, as a ratio to that of a quiet round just before (P4).
+ * third of the rate it takes when all is quiet, as a ratio to that of the quiet rounds in between (P4).
  *
  *     npm run bench -- faults [--rounds 12] [--seconds 2] [--every 1000] [--only loops,exits]
  */
@@ -52,14 +52,14 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '12' },
     seconds: { type: 'string', default: '2' },
-    // As patient as the default restart policy is, a service dies five times a minute at most.
+    // Twelve times what the default restart budget allows.
     every: { type: 'string', default: '1000' },
     only: { type: 'string', default: FAULTS.join(',') },
   },
 })
 const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
-/** The next fault begins no sooner after the one before it. */
+/** From the beginning of one fault to that of the next, at least. */
 const faultEveryMs = Number(values.every)
 
 interface Round {

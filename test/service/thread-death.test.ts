@@ -166,6 +166,7 @@ t.test('a thread that loops past its deadline is retired and ended, and only the
   t.match(await looping, { code: 'DEADLINE_EXCEEDED' })
   t.equal(await within(queued, 'the call after it'), 'queued')
   await log.line(retired)
+  await within(workers[0]?.stop() as Promise<void>, 'the end of the loop')
   t.equal(await within(thread.callThread('echo', 'next'), 'the call that meets a new thread'), 'next')
   t.strictSame(endedBefore, [true, true])
   t.equal(thread.restartCount, 0)
