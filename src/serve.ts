@@ -19,6 +19,8 @@ const END_WITHIN_MS = 500
 const END_AFTER_ERROR_MS = 1_000
 /** The supervisor process hears of its services no more often. */
 const TELL_EVERY_MS = 100
+/** A supervisor process that is stopped does not read: its server goes on without waiting longer. */
+const TELL_WITHIN_MS = 1_000
 /** Services that are named to it, and in the log; of more, only the number. */
 const MAX_NAMED = 100
 /** A process that meets one of these has no event loop to close with: it dies, and is brought back. */
@@ -53,7 +55,10 @@ export async function serve(config: Config, tell?: Tell): Promise<void> {
   if (tell !== undefined) void tellOfServices(registry, tell)
   await registry.startAll()
   if (registry.closing) return
-  log.info(`services: ${statesOf(registry)}`)
+  const states = statesOf(registry)
+  // The supervisor process knows what a reader of the log knows, so that its report of a crash right after agrees.
+  if (tell !== undefined) await within(tell({ type: 'services', states }), TELL_WITHIN_MS)
+  log.info(`services: ${states}`)
   if (!config.workers) for (const line of tryThis(address)) log.info(line)
 }
 

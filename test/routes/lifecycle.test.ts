@@ -15,10 +15,6 @@ const server = await serve(t, {
 })
 const act = (service: string, action: string, json?: unknown) => server.post(`/v1/services/${service}/${action}`, json)
 
-/** It is known to hang after seconds, while the other tests run. */
-await server.put('hangs', { module: 'echo.js', shutdownTimeoutMs: 50 })
-const hung = await act('hangs', 'crash', { kind: 'hang' })
-
 t.test('start, pause, resume, stop: each says whether it changed anything', async (t) => {
   t.match(await act('echo', 'start'), {
     status: 200,
@@ -200,7 +196,8 @@ t.test('what waits in the queue of a service that crashes runs after its restart
 })
 
 t.test('a thread that hangs is seen as not responding, and everything else answers', async (t) => {
-  t.match(hung.json, { state: 'running', changed: true })
+  await server.put('hangs', { module: 'echo.js', shutdownTimeoutMs: 50 })
+  t.match((await act('hangs', 'crash', { kind: 'hang' })).json, { state: 'running', changed: true })
   await server.logs.line('Thread keepalive is not responding', { service: 'hangs' })
   t.match(await server.status('hangs'), { state: 'running', threads: [{ responsive: false }] })
   t.match(await server.call('crashes', 'any', 1), { json: 1 })
