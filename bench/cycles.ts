@@ -1,6 +1,6 @@
 /** 1,000 starts and stops of a service: afterwards no thread, handle or memory may be left. */
 import { parseArgs } from 'node:util'
-import { QueueServiceThread } from '../src/service/queue-service-thread.ts'
+import { QueueServiceThread } from '../src/threads/queue-service-thread.ts'
 import { leavesNothing } from './left-behind.ts'
 import type adder from './workers/adder.ts'
 

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Deferred } from '../src/service/deferred.ts'
+import { Deferred } from '../src/async/deferred.ts'
 import { launch } from './plane.ts'
 
 const CLIENTS = 50

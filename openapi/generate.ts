@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
-import { buildServer } from '../src/server.ts'
+import { buildServer } from '../src/server/build-server.ts'
 
 export const FORMATS = ['openapi.json', 'openapi.yaml'] as const
 

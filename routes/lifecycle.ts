@@ -1,11 +1,11 @@
 /** Starting, stopping, reloading, crashing and pausing a service. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import type { ErrorCode } from '../src/errors.ts'
-import { CRASH_KINDS, type CrashKind } from '../src/protocol.ts'
-import type { Registry } from '../src/registry.ts'
-import type { SupervisedService } from '../src/supervised-service.ts'
-import { problems } from '../src/problem.ts'
+import type { ErrorCode } from '../src/contract/errors.ts'
+import { CRASH_KINDS, type CrashKind } from '../src/protocol/messages.ts'
+import type { Registry } from '../src/registry/registry.ts'
+import type { SupervisedService } from '../src/services/supervised-service.ts'
+import { problems } from '../src/http/problem.ts'
 import { ServiceParams, serviceStatus } from './schemas/service.ts'
 
 function operation(id: string, summary: string, ...codes: ErrorCode[]) {

@@ -1,8 +1,8 @@
 /** Health probes, as the Kubernetes API server has them. `?verbose` lists the checks. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { problems } from '../src/problem.ts'
-import type { Registry } from '../src/registry.ts'
+import { problems } from '../src/http/problem.ts'
+import type { Registry } from '../src/registry/registry.ts'
 
 const Health = Type.Object(
   {

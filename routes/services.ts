@@ -1,10 +1,10 @@
 /** The services: what there is, and registering, replacing and forgetting them. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { ThreadplaneError } from '../src/errors.ts'
-import { NAME_PATTERN } from '../src/options.ts'
-import type { Registry } from '../src/registry.ts'
-import { problems } from '../src/problem.ts'
+import { ThreadplaneError } from '../src/contract/errors.ts'
+import { NAME_PATTERN } from '../src/contract/options.ts'
+import type { Registry } from '../src/registry/registry.ts'
+import { problems } from '../src/http/problem.ts'
 import { methodList, ServiceParams, serviceStatus } from './schemas/service.ts'
 
 const status = Type.Ref('ServiceStatus', { description: 'The status of the service' })

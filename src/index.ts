@@ -1,15 +1,15 @@
 /** The package's public exports, and nothing else. */
-export { ERRORS, type ErrorCode, type PayloadIssue, ThreadplaneError } from './errors.ts'
-export type { MethodOptions, ServiceOptions } from './options.ts'
-export { MethodQueue, type MethodQueueOptions } from './service/method-queue.ts'
-export type { QueuedMethod } from './service/queued-method.ts'
+export { ERRORS, type ErrorCode, type PayloadIssue, ThreadplaneError } from './contract/errors.ts'
+export type { MethodOptions, ServiceOptions } from './contract/options.ts'
+export { MethodQueue, type MethodQueueOptions } from './queue/method-queue.ts'
+export type { QueuedMethod } from './queue/queued-method.ts'
 export {
   type CallOptions,
   QueueServiceThread,
   type QueueServiceThreadOptions,
-} from './service/queue-service-thread.ts'
-export { type LifecycleState, Service, type ServiceLog, type ServiceOptionsBase } from './service/service.ts'
-export { ServiceThread, type ServiceThreadOptions } from './service/service-thread.ts'
+} from './threads/queue-service-thread.ts'
+export { type LifecycleState, Service, type ServiceLog, type ServiceOptionsBase } from './supervision/service.ts'
+export { ServiceThread, type ServiceThreadOptions } from './threads/service-thread.ts'
 export {
   CrashingSupervisor,
   ForfeitOneForAllSupervisor,
@@ -18,12 +18,12 @@ export {
   OneForOneSupervisor,
   Supervisor,
   type SupervisorOptions,
-} from './service/supervisor.ts'
-export { ServiceWorker, type ServiceWorkerOptions } from './service/service-worker.ts'
-export { WorkerProcess } from './service/worker-process.ts'
-export { WorkerThread } from './service/worker-thread.ts'
-export { type BytesOptions, bytes } from './thread/bytes.ts'
-export { stream } from './thread/stream.ts'
+} from './supervision/supervisor.ts'
+export { ServiceWorker, type ServiceWorkerOptions } from './threads/service-worker.ts'
+export { WorkerProcess } from './threads/worker-process.ts'
+export { WorkerThread } from './threads/worker-thread.ts'
+export { type BytesOptions, bytes } from './module/bytes.ts'
+export { stream } from './module/stream.ts'
 export {
   defineService,
   type MethodContext,
@@ -33,4 +33,4 @@ export {
   type ServiceDefinition,
   type ServiceLogger,
   type ServiceSpec,
-} from './thread/define-service.ts'
+} from './module/define-service.ts'

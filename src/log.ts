@@ -1,7 +1,7 @@
 /** How a process of threadplane speaks: its log, and the last word of one that cannot start. */
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
-import { ThreadplaneError, toWireError } from './errors.ts'
+import { ThreadplaneError, toWireError } from './contract/errors.ts'
 
 export function createLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
   const pretty = process.stdout.isTTY && { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } }

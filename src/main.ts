@@ -35,9 +35,9 @@ try {
 async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(environment)
   if (config.supervise) {
-    const { PlaneSupervisor } = await import('./plane/plane-supervisor.ts')
+    const { PlaneSupervisor } = await import('./launcher/launcher.ts')
     process.exit(await new PlaneSupervisor(config, environment).run())
   }
-  const { serve } = await import('./serve.ts')
+  const { serve } = await import('./server/serve.ts')
   await serve(config)
 }

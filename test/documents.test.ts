@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { bundledDocuments, FORMATS } from '../openapi/generate.ts'
 import { SETTINGS } from '../src/config.ts'
-import { ERRORS } from '../src/errors.ts'
+import { ERRORS } from '../src/contract/errors.ts'
 
 const readme = await readFile('README.md', 'utf8')
 const documents = await bundledDocuments()

@@ -2,14 +2,14 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceDefinition } from 'threadplane'
-import { QueueServiceThread, type QueueServiceThreadOptions } from '../src/service/queue-service-thread.ts'
-import type { Isolation } from '../src/options.ts'
-import type { LifecycleState, Service, ServiceLog } from '../src/service/service.ts'
-import { ServiceThread, type ServiceThreadOptions } from '../src/service/service-thread.ts'
-import type { ServiceWorker } from '../src/service/service-worker.ts'
-import type { ServiceWorkerClass } from '../src/service/thread-session.ts'
-import { WorkerProcess } from '../src/service/worker-process.ts'
-import { WorkerThread } from '../src/service/worker-thread.ts'
+import { QueueServiceThread, type QueueServiceThreadOptions } from '../src/threads/queue-service-thread.ts'
+import type { Isolation } from '../src/contract/options.ts'
+import type { LifecycleState, Service, ServiceLog } from '../src/supervision/service.ts'
+import { ServiceThread, type ServiceThreadOptions } from '../src/threads/service-thread.ts'
+import type { ServiceWorker } from '../src/threads/service-worker.ts'
+import type { ServiceWorkerClass } from '../src/threads/thread-session.ts'
+import { WorkerProcess } from '../src/threads/worker-process.ts'
+import { WorkerThread } from '../src/threads/worker-thread.ts'
 
 const DEADLINE_MS = 15_000
 

@@ -11,10 +11,10 @@ import { fileURLToPath } from 'node:url'
 import { BroadcastChannel, type Worker } from 'node:worker_threads'
 import { pino } from 'pino'
 import type { Test } from 'tap'
-import { ERRORS, type ErrorCode } from '../src/errors.ts'
-import { buildServer, type Server, type ServerOptions } from '../src/server.ts'
-import type { ServiceState } from '../src/service-lifecycle.ts'
-import type { SupervisedService } from '../src/supervised-service.ts'
+import { ERRORS, type ErrorCode } from '../src/contract/errors.ts'
+import { buildServer, type Server, type ServerOptions } from '../src/server/build-server.ts'
+import type { ServiceState } from '../src/services/service-lifecycle.ts'
+import type { SupervisedService } from '../src/services/supervised-service.ts'
 
 const DEADLINE_MS = 20_000
 

@@ -1,7 +1,7 @@
 /** Ways to have a function run in a thread of the same process: threadplane's, the pools', and the least there is. */
 import { Worker } from 'node:worker_threads'
 import { type Add, POOLS, type Sum } from '../pools/pools.ts'
-import { QueueServiceThread } from '../../src/service/queue-service-thread.ts'
+import { QueueServiceThread } from '../../src/threads/queue-service-thread.ts'
 import type adder from '../workers/adder.ts'
 
 /** A message to a thread and one back, with a promise for it: nothing else. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { QueueServiceThread } from '../../src/service/queue-service-thread.ts'
+import { QueueServiceThread } from '../../src/threads/queue-service-thread.ts'
 
 /** Until what is allocated at a start only is given back. */
 const SETTLE_MS = 500

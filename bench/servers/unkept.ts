@@ -1,8 +1,8 @@
 /** The same server answering 202 without a journal: what a cast costs before its record is kept. */
 import { pino } from 'pino'
 import { keptJob } from '../../src/jobs/job.ts'
-import { buildServer } from '../../src/server.ts'
-import { uuidv7 } from '../../src/uuidv7.ts'
+import { buildServer } from '../../src/server/build-server.ts'
+import { uuidv7 } from '../../src/contract/uuidv7.ts'
 
 const log = pino({ level: 'silent' })
 const [workers = '', data = ''] = process.argv.slice(2)

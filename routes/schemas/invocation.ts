@@ -1,6 +1,6 @@
 /** What calls and casts have in common: their headers, their payload, and how they are refused. */
 import { Type } from '@sinclair/typebox'
-import type { ErrorCode } from '../../src/errors.ts'
+import type { ErrorCode } from '../../src/contract/errors.ts'
 
 export const Payload = Type.Unknown({ description: 'An object passes by name, an array by position' })
 

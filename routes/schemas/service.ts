@@ -1,15 +1,15 @@
 /** What HTTP shows of a service. */
 import { type Static, Type } from '@sinclair/typebox'
 import { z } from 'zod'
-import { toWireError } from '../../src/errors.ts'
+import { toWireError } from '../../src/contract/errors.ts'
 import {
   ISOLATIONS,
   type OptionsPatch,
   type ResolvedServiceOptions,
   serviceOptionsSchema,
   type ServiceOptions,
-} from '../../src/options.ts'
-import type { SupervisedService } from '../../src/supervised-service.ts'
+} from '../../src/contract/options.ts'
+import type { SupervisedService } from '../../src/services/supervised-service.ts'
 import { Nullable } from './nullable.ts'
 
 export const ServiceParams = Type.Object({ service: Type.String({ description: 'Name of the service' }) })

@@ -2,10 +2,10 @@
  * Attempts between being on disk as begun and their end: each is handed to its service's queue, and what becomes of it
  * is recorded (P3).
  */
-import { hasCode, ThreadplaneError } from '../errors.ts'
-import { METHOD_DEFAULTS } from '../options.ts'
-import { QueuedMethod } from '../service/queued-method.ts'
-import type { ServiceLog } from '../service/service.ts'
+import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import { METHOD_DEFAULTS } from '../contract/options.ts'
+import { QueuedMethod } from '../queue/queued-method.ts'
+import type { ServiceLog } from '../supervision/service.ts'
 import { CANCELLED, type Job, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { Lane } from './lane.ts'

@@ -2,10 +2,10 @@
  * Casts and their jobs, as the routes and the schedules know them: accepted, looked at, waited for, cancelled, retried.
  * Each service has a lane from the store to its queue; what is on its way to an outcome is the affair of the attempts.
  */
-import { hasCode, ThreadplaneError } from '../errors.ts'
-import type { ServiceLog } from '../service/service.ts'
-import type { SupervisedService } from '../supervised-service.ts'
-import { uuidv7 } from '../uuidv7.ts'
+import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import type { ServiceLog } from '../supervision/service.ts'
+import type { SupervisedService } from '../services/supervised-service.ts'
+import { uuidv7 } from '../contract/uuidv7.ts'
 import { Attempts } from './attempts.ts'
 import { CANCELLED, isFinished, type Job, type JobState } from './job.ts'
 import type {

@@ -1,5 +1,5 @@
 /** The record of one cast: what it was given, what became of it, and each attempt on the way. */
-import type { ThreadplaneError, WireError } from '../errors.ts'
+import type { ThreadplaneError, WireError } from '../contract/errors.ts'
 
 export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
 export type JobState = (typeof JOB_STATES)[number]

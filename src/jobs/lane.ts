@@ -2,9 +2,9 @@
  * The casts of one service on their way from the store to its queue: a bounded window, so that a longer backlog stays
  * on disk (P5). It is filled from the store as casts end, as jobs fall due, and as the service starts.
  */
-import { hasCode } from '../errors.ts'
-import type { ServiceLog } from '../service/service.ts'
-import type { SupervisedService } from '../supervised-service.ts'
+import { hasCode } from '../contract/errors.ts'
+import type { ServiceLog } from '../supervision/service.ts'
+import type { SupervisedService } from '../services/supervised-service.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 
 /** Most casts that are handed on beyond what a service's threads run at once; and how large, together with those. */

@@ -3,10 +3,10 @@
  * because the server was down, runs once.
  */
 import { Cron } from 'croner'
-import { hasCode, ThreadplaneError } from '../errors.ts'
-import { METHOD_DEFAULTS } from '../options.ts'
-import type { ServiceLog } from '../service/service.ts'
-import type { SupervisedService } from '../supervised-service.ts'
+import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import { METHOD_DEFAULTS } from '../contract/options.ts'
+import type { ServiceLog } from '../supervision/service.ts'
+import type { SupervisedService } from '../services/supervised-service.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Job } from './job.ts'
 import type { JobStore, Schedule } from './job-store.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { launch, type Plane } from '../../bench/plane.ts'
-import { eventually } from './jobs.ts'
+import { eventually } from '../sqlite/jobs.ts'
 
 const workers = fileURLToPath(new URL('../fixtures/gated/', import.meta.url))
 

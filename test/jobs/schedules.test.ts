@@ -1,12 +1,12 @@
 /** The clock of schedules: each tick one job, whatever becomes of services, clocks and the journal meanwhile. */
 import t, { type Test } from 'tap'
-import { ThreadplaneError } from '../../src/errors.ts'
+import { ThreadplaneError } from '../../src/contract/errors.ts'
 import type { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import type { Schedule } from '../../src/jobs/job-store.ts'
 import { nextTickAt, Schedules } from '../../src/jobs/schedules.ts'
-import { Deferred } from '../../src/service/deferred.ts'
-import type { SupervisedService } from '../../src/supervised-service.ts'
-import { eventually, log, openJournal } from './jobs.ts'
+import { Deferred } from '../../src/async/deferred.ts'
+import type { SupervisedService } from '../../src/services/supervised-service.ts'
+import { eventually, log, openJournal } from '../sqlite/jobs.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
 

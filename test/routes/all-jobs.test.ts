@@ -1,7 +1,7 @@
 /** What is done to all jobs of a service: more of them than one step takes, some of which run, and end, meanwhile. */
 import t, { type Test } from 'tap'
 import { isProblem, type LogRecord, openGate, serve, type TestServer } from '../http-helper.ts'
-import { eventually } from '../jobs/jobs.ts'
+import { eventually } from '../sqlite/jobs.ts'
 
 const MANY = 600
 

@@ -1,6 +1,6 @@
 /** Who may cost whom what (DESIGN section 7), row by row, over HTTP. */
 import t from 'tap'
-import { Journal } from '../../src/jobs/journal.ts'
+import { Journal } from '../../src/sqlite/journal.ts'
 import { openGate, serve, within } from '../http-helper.ts'
 
 const server = await serve(t, { services: { costs: 'costs', single: 'costs', hangs: 'dies' } })

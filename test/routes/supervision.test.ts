@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { RestartGroups } from '../../src/restart-groups.ts'
-import { Service } from '../../src/service/service.ts'
-import { resolveServiceOptions } from '../../src/options.ts'
+import { RestartGroups } from '../../src/supervision/restart-groups.ts'
+import { Service } from '../../src/supervision/service.ts'
+import { resolveServiceOptions } from '../../src/contract/options.ts'
 import { isProblem, serve } from '../http-helper.ts'
 
 const server = await serve(t, { services: { echo: 'echo' }, start: false })

@@ -1,0 +1,135 @@
+/** The operations of one service in the OpenAPI document: `call…` and `cast…` for each of its methods. */
+import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../protocol/messages.ts'
+
+interface Operation {
+  operationId: string
+  responses: Record<string, object>
+  [key: string]: unknown
+}
+
+export interface OpenApiDocument {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, unknown> }
+  tags: { name: string; description?: string }[]
+  [key: string]: unknown
+}
+
+/** The generic operations, of which those of a method are special cases. */
+export const GENERIC = {
+  call: '/v1/services/{service}/call/{method}',
+  cast: '/v1/services/{service}/cast/{method}',
+} as const
+
+export function addServiceOperations(
+  document: OpenApiDocument,
+  service: string,
+  description: ServiceDescription,
+): void {
+  const tag = `service ${service}`
+  document.tags.push({
+    name: tag,
+    ...(description.description !== undefined && { description: description.description }),
+  })
+  for (const [method, methodDescription] of Object.entries(description.methods)) {
+    const name = pascalCase(service) + pascalCase(method)
+    const { input, output, inputBytes, outputBytes, streams } = methodDescription
+    const takes = contentOf(inputBytes, inputBytes ? input : addSchema(document, `${name}Input`, input))
+    const result = outputBytes ? output : addSchema(document, `${name}Output`, output)
+    const returns = streams ? streamOf(result) : contentOf(outputBytes, result)
+    // Bytes are no job.
+    const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
+    for (const kind of kinds) {
+      const generic = document.paths[GENERIC[kind]]?.post as Operation
+      const parameters = (generic.parameters as { in: string }[] | undefined)?.filter((one) => one.in !== 'path') ?? []
+      document.paths[`/v1/services/${service}/${kind}/${method}`] = {
+        post: {
+          operationId: unused(document, `${kind}${name}`),
+          tags: [tag],
+          summary: summary(kind, service, method, methodDescription),
+          ...(parameters.length > 0 && { parameters }),
+          requestBody: { required: isNeeded(methodDescription), content: takes },
+          responses: {
+            ...generic.responses,
+            ...(kind === 'call' && {
+              200: { ...generic.responses[200], description: streams ? STREAM : 'The result', content: returns },
+            }),
+          },
+        },
+      }
+    }
+  }
+}
+
+/** Without a body the payload is `{}`. */
+function isNeeded({ input = {}, inputBytes }: MethodDescription): boolean {
+  const { type = 'object', required = [], $ref } = input as { type?: unknown; required?: unknown[]; $ref?: string }
+  return inputBytes === undefined && (type !== 'object' || required.length > 0 || $ref !== undefined)
+}
+
+const STREAM = 'A stream: one item a line, or an event; the schema is that of an item. Kept as a job: an array of them'
+
+function streamOf(schema = {}): Record<string, { schema: object }> {
+  return {
+    'application/x-ndjson': { schema },
+    'text/event-stream': { schema },
+    'application/json': { schema: { type: 'array', items: schema } },
+  }
+}
+
+function contentOf(bytes: BytesDescription | undefined, schema = {}): Record<string, { schema: object }> {
+  const { types = ['application/json'] } = bytes ?? {}
+  return Object.fromEntries(types.map((type) => [type, { schema }]))
+}
+
+function summary(kind: 'call' | 'cast', service: string, method: string, { description }: MethodDescription): string {
+  return `${kind === 'call' ? 'Call' : 'Cast'} ${service}.${method}${description === undefined ? '' : `: ${description}`}`
+}
+
+/** Names that would collide get a suffix. */
+function unused(document: OpenApiDocument, operationId: string): string {
+  const taken = new Set(
+    Object.values(document.paths).flatMap((path) => Object.values(path).map((op) => op.operationId)),
+  )
+  let id = operationId
+  for (let n = 2; taken.has(id); n += 1) id = `${operationId}_${n}`
+  return id
+}
+
+/** Makes a schema a component, its `$defs` components beside it, and returns the reference to it. */
+function addSchema(document: OpenApiDocument, wanted: string, schema: JsonSchema | undefined): object {
+  if (schema === undefined) return {}
+  const { schemas } = document.components
+  let name = wanted
+  for (let n = 2; Object.hasOwn(schemas, name); n += 1) name = `${wanted}_${n}`
+  const { $schema: _dialect, $id: _id, $defs = {}, ...rest } = schema
+  const componentOf = (definition: string) => `${name}_${definition.replace(/[^A-Za-z0-9._-]/g, '_')}`
+  const rewrite = (ref: string): string => {
+    if (ref === '#') return `#/components/schemas/${name}`
+    const [, definition] = /^#\/(?:\$defs|definitions)\/(.+)$/.exec(ref) ?? []
+    return definition === undefined ? ref : `#/components/schemas/${componentOf(definition)}`
+  }
+  schemas[name] = withRefs(rest, rewrite)
+  for (const [definition, part] of Object.entries($defs as Record<string, JsonSchema>)) {
+    const { id: _metaId, ...plain } = part
+    schemas[componentOf(definition)] = withRefs(plain, rewrite)
+  }
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+function withRefs(value: unknown, rewrite: (ref: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((item) => withRefs(item, rewrite))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, part]) => [
+      key,
+      key === '$ref' && typeof part === 'string' ? rewrite(part) : withRefs(part, rewrite),
+    ]),
+  )
+}
+
+function pascalCase(name: string): string {
+  return name
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+}

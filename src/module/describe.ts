@@ -1,0 +1,167 @@
+/**
+ * What a service says about itself (P1): checked here, in its thread, so that the control thread only ever sees plain
+ * JSON. Names such as `constructor` or `__proto__` are only names.
+ */
+import { z } from 'zod'
+import { ThreadplaneError } from '../contract/errors.ts'
+import { METHOD_DEFAULTS, methodOptionsSchema, NAME_PATTERN, serviceOptionsSchema } from '../contract/options.ts'
+import { payloadIssues } from '../payload/issues.ts'
+import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../protocol/messages.ts'
+import { bytesOf, complaintAbout } from './bytes.ts'
+import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
+import { itemOf } from './stream.ts'
+import { widen } from './widen.ts'
+
+const MAX_TIMER_MS = 2 ** 31 - 1
+/** Of a whole description as JSON: the control thread reads it, keeps it and shows it (P5). */
+const MAX_LENGTH = 4 * 1024 * 1024
+
+const aFunction = z.custom<unknown>((value) => typeof value === 'function', 'expected a function')
+const aZodSchema = z.custom<z.ZodType>(isZod4, 'expected a schema of zod 4, such as z.object({ … })')
+const named = z.custom<Record<string, unknown>>(isObject, 'expected an object of names')
+
+const methodSchema = z.strictObject({
+  description: z.string().optional(),
+  input: aZodSchema.optional(),
+  output: aZodSchema.optional(),
+  handler: aFunction,
+  ...methodOptionsSchema.shape,
+})
+
+const timerSchema = z.strictObject({ everyMs: z.int().min(1).max(MAX_TIMER_MS), run: aFunction })
+
+const definitionSchema = z.strictObject({
+  description: z.string().optional(),
+  methods: named,
+  onStart: aFunction.optional(),
+  onStarted: aFunction.optional(),
+  onThreadStarted: aFunction.optional(),
+  onThreadStop: aFunction.optional(),
+  onRestart: aFunction.optional(),
+  tasks: named.optional(),
+  timers: named.optional(),
+  ...serviceOptionsSchema.shape,
+})
+
+/** @throws MODULE_REFUSED if the definition is wrong */
+export function describeService(definition: ServiceDefinition): ServiceDescription {
+  check('the service', definitionSchema, definition)
+  const methods = Object.entries(definition.methods)
+  if (methods.length === 0) refuse('the service: methods: expected at least one method')
+  for (const [name, method] of methods) {
+    check(nameOf('method', name), methodSchema, method)
+    for (const io of ['input', 'output'] as const) checkBytes(`method "${name}": ${io}`, method[io], io)
+    checkStream(`method "${name}"`, method)
+  }
+  for (const [name, task] of Object.entries(definition.tasks ?? {})) check(nameOf('task', name), aFunction, task)
+  for (const [name, timer] of Object.entries(definition.timers ?? {})) check(nameOf('timer', name), timerSchema, timer)
+  const description = JSON.stringify({
+    description: definition.description,
+    options: given(serviceOptionsSchema, definition),
+    methods: Object.fromEntries(methods.map(([name, method]) => [name, describeMethod(method)])),
+  })
+  if (description.length > MAX_LENGTH) refuse(`the service: its description is longer than ${MAX_LENGTH} characters`)
+  return JSON.parse(description) as ServiceDescription
+}
+
+function describeMethod(method: MethodDefinition): MethodDescription {
+  const { description, input, output } = method
+  const inputBytes = bytesOf(input, 'input')
+  const outputBytes = bytesOf(output, 'output')
+  const item = itemOf(output)
+  return plain({
+    description,
+    input: inputBytes ? binary(inputBytes) : input && jsonSchema(input, 'input'),
+    widenedInput: inputBytes ? undefined : input && widenedOrAny(input),
+    output: outputBytes ? binary(outputBytes) : output && jsonSchema(item ?? output, 'output'),
+    streams: item && true,
+    inputBytes,
+    outputBytes,
+    options: { ...METHOD_DEFAULTS, ...given(methodOptionsSchema, method) },
+  })
+}
+
+function checkBytes(subject: string, schema: z.ZodType | undefined, io: 'input' | 'output'): void {
+  const bytes = bytesOf(schema, io)
+  const complaint = bytes && complaintAbout(bytes, io)
+  if (complaint !== undefined) refuse(`${subject}: ${complaint}`)
+}
+
+function checkStream(subject: string, { input, output }: MethodDefinition): void {
+  if (itemOf(input) !== undefined) refuse(`${subject}: input: a stream is an output`)
+  const item = itemOf(output)
+  if (item !== undefined && !isZod4(item)) refuse(`${subject}: output: expected a stream of a schema of zod 4`)
+  if (bytesOf(item, 'output') ?? itemOf(item)) refuse(`${subject}: output: the items of a stream are JSON`)
+}
+
+/** As OpenAPI writes it. */
+function binary({ maxBytes }: BytesDescription): JsonSchema {
+  return { type: 'string', format: 'binary', ...(maxBytes !== undefined && { maxLength: maxBytes }) }
+}
+
+/** Metadata without the ids that tie a schema to a name: two schemas of one name have no common JSON Schema. */
+const WITHOUT_IDS = {
+  get: (schema: z.core.$ZodType) => ({ ...z.globalRegistry.get(schema), id: undefined }),
+} as typeof z.globalRegistry
+
+const REGISTRIES: z.core.$ZodRegistry<Record<string, unknown>>[] = [z.globalRegistry, WITHOUT_IDS, z.registry()]
+
+/** For people and OpenAPI; `undefined` where zod has none. Metadata is dropped before the whole schema is. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema | undefined {
+  for (const metadata of REGISTRIES) {
+    try {
+      return plain(z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', metadata }))
+    } catch {
+      // Duplicate ids, metadata that is not JSON, or a kind of schema that zod cannot write down.
+    }
+  }
+  return undefined
+}
+
+function widenedOrAny(schema: z.ZodType): JsonSchema | undefined {
+  try {
+    return plain(widen(schema))
+  } catch {
+    return undefined
+  }
+}
+
+function nameOf(kind: string, name: string): string {
+  if (!NAME_PATTERN.test(name)) refuse(`${kind} ${JSON.stringify(name)}: a name matches ${NAME_PATTERN.source}`)
+  return `${kind} "${name}"`
+}
+
+function check(subject: string, schema: z.ZodType, value: unknown): void {
+  const { error } = schema.safeParse(value)
+  if (error === undefined) return
+  const [issue] = payloadIssues(error)
+  const where = [subject, issue?.pointer.slice(1).replaceAll('/', '.')].filter(Boolean).join(': ')
+  const isUnknown = error.issues[0]?.code === 'unrecognized_keys' && error.issues[0].path.length === 0
+  const known = isUnknown && schema instanceof z.ZodObject ? `; it takes ${Object.keys(schema.shape).join(', ')}` : ''
+  refuse(`${where}: ${issue?.message}${known}`)
+}
+
+function refuse(detail: string): never {
+  throw new ThreadplaneError('MODULE_REFUSED', detail)
+}
+
+/** Of all that is written beside the options, the options that have a value. */
+function given<Options extends z.ZodObject>(schema: Options, values: object): z.output<Options> {
+  const entries = Object.entries(values).filter(
+    ([key, value]) => Object.hasOwn(schema.shape, key) && value !== undefined,
+  )
+  return schema.parse(Object.fromEntries(entries))
+}
+
+/** As it is read back from JSON: without what is undefined. */
+function plain<T>(value: unknown): T {
+  return JSON.parse(JSON.stringify(value)) as T
+}
+
+function isZod4(value: unknown): boolean {
+  return isObject(value) && isObject(value._zod) && typeof value.safeParse === 'function'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,71 @@
+/** The items of a stream, for a caller in this process: no more are sent than are taken. */
+import { hasCode } from '../contract/errors.ts'
+import type { QueuedMethod } from './queued-method.ts'
+
+type End = { error: Error | undefined }
+
+export class ItemStream implements AsyncIterableIterator<unknown> {
+  readonly #queued: QueuedMethod
+  readonly #items: { item: unknown; cost: number }[] = []
+  #end: End | undefined
+  readonly #waiting: (() => void)[] = []
+
+  constructor(queued: QueuedMethod) {
+    this.#queued = queued
+    queued.onItem = (item, cost) => {
+      this.#items.push({ item, cost })
+      this.#wake()
+    }
+    queued.whenSettled((error) => {
+      this.#end = { error }
+      this.#wake()
+    })
+  }
+
+  /** Resolves once there is an item, or will be none. */
+  async begun(): Promise<void> {
+    while (this.#items.length === 0 && this.#end === undefined) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** What came before an error is taken before it. @throws as `callThread` */
+  async next(): Promise<IteratorResult<unknown, undefined>> {
+    for (;;) {
+      await this.begun()
+      const next = this.#items.shift()
+      if (next !== undefined) {
+        this.#queued.credit(next.cost)
+        return { done: false, value: next.item }
+      }
+      // Another that asked at the same time has had the item.
+      if (this.#end === undefined) continue
+      const { error } = this.#end
+      this.#end = { error: undefined }
+      if (error !== undefined) throw asThrown(error)
+      return { done: true, value: undefined }
+    }
+  }
+
+  /** Nothing more is wanted of it. */
+  async return(): Promise<IteratorResult<unknown, undefined>> {
+    this.#items.length = 0
+    this.#queued.abort('JOB_CANCELLED', 'its items are not taken any more')
+    this.#end = { error: undefined }
+    this.#wake()
+    return { done: true, value: undefined }
+  }
+}
+
+/** What the method itself threw is thrown as it was. */
+export function asThrown(error: unknown): unknown {
+  return hasCode(error, 'METHOD_FAILED') ? error.cause : error
+}

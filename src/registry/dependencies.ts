@@ -1,0 +1,107 @@
+/**
+ * The order that `dependsOn` makes among services: what a service depends on runs before it starts, and stops after
+ * it. It is order only: a crash does not travel. Options may change at any time, and are asked for at the moment.
+ */
+import { ThreadplaneError } from '../contract/errors.ts'
+import type { ResolvedServiceOptions } from '../contract/options.ts'
+import type { SupervisedService } from '../services/supervised-service.ts'
+
+export class Dependencies {
+  readonly #services: ReadonlyMap<string, SupervisedService>
+
+  constructor(services: ReadonlyMap<string, SupervisedService>) {
+    this.#services = services
+  }
+
+  /** Services that name it in their `dependsOn`. */
+  readonly dependentsOf = (name: string): string[] => {
+    const dependents = [...this.#services.values()].filter(({ options }) => options.dependsOn.includes(name))
+    return dependents.map((service) => service.name).sort()
+  }
+
+  /** @throws VALIDATION_FAILED that names what there is not, or the circle */
+  check(name: string, dependsOn: readonly string[]): void {
+    const refuse = (message: string) => {
+      const errors = [{ pointer: '/dependsOn', message }]
+      return new ThreadplaneError('VALIDATION_FAILED', message, { service: name, errors })
+    }
+    const missing = dependsOn.find((other) => other !== name && !this.#services.has(other))
+    if (missing !== undefined) throw refuse(`${name} depends on ${missing}, and there is no such service`)
+    const circle = circleThrough(name, (other) =>
+      other === name ? dependsOn : (this.#services.get(other)?.options.dependsOn ?? []),
+    )
+    if (circle !== undefined) throw refuse(`services depend on each other in a circle: ${circle}`)
+  }
+
+  /**
+   * Starts what a service depends on, and waits until it runs. As each waits for its own, the order among many that
+   * start at once makes itself.
+   * @throws VALIDATION_FAILED, START_FAILED that names what does not run
+   */
+  async start(name: string, { dependsOn, startTimeoutMs }: ResolvedServiceOptions): Promise<void> {
+    this.check(name, dependsOn)
+    const start = async (other: string) => {
+      try {
+        await this.#services.get(other)?.whenRunning(startTimeoutMs)
+      } catch (error) {
+        const detail = `${name} depends on ${other}, which does not run: ${(error as Error).message}`
+        throw new ThreadplaneError('START_FAILED', detail, { service: other, cause: error })
+      }
+    }
+    await Promise.all(dependsOn.map(start))
+  }
+
+  /** Stops services, each after those of them that depend on it. Answers with those there was something to stop of. */
+  async stop(order: readonly string[], drain: boolean): Promise<string[]> {
+    const stopped: string[] = []
+    const stops = new Map<string, Promise<void>>()
+    const services = order.map((name) => this.#services.get(name)).filter((service) => service !== undefined)
+    for (const service of services) service.desiredState = 'stopped'
+    for (const service of services) {
+      const before = this.dependentsOf(service.name).flatMap((name) => stops.get(name) ?? [])
+      const stop = async () => {
+        await Promise.all(before)
+        // Whoever has started it meanwhile has the last word.
+        if (service.desiredState === 'stopped' && (await service.stop({ drain }))) stopped.push(service.name)
+      }
+      stops.set(service.name, stop())
+    }
+    await Promise.all(stops.values())
+    return stopped
+  }
+}
+
+type Neighbours = (service: string) => readonly string[]
+
+/** The way from a service by what it depends on back to itself, as `a → b → a`; `undefined` if there is none. */
+export function circleThrough(service: string, dependsOn: Neighbours): string | undefined {
+  const seen = new Set<string>()
+  const search = (path: string[]): string[] | undefined => {
+    for (const next of dependsOn(path.at(-1) as string)) {
+      if (next === service) return [...path, next]
+      if (seen.has(next)) continue
+      seen.add(next)
+      const circle = search([...path, next])
+      if (circle !== undefined) return circle
+    }
+    return undefined
+  }
+  return search([service])?.join(' → ')
+}
+
+/**
+ * The services and all that depend on them, each after its dependents: the order to stop them in. A circle, which a
+ * module may make that was changed on disk, is cut where it was entered.
+ */
+export function dependentsFirst(services: readonly string[], dependentsOf: Neighbours): string[] {
+  const ordered = new Set<string>()
+  const entered = new Set<string>()
+  const visit = (service: string) => {
+    if (entered.has(service)) return
+    entered.add(service)
+    for (const dependent of dependentsOf(service)) visit(dependent)
+    ordered.add(service)
+  }
+  for (const service of services) visit(service)
+  return [...ordered]
+}

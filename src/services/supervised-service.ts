@@ -1,0 +1,177 @@
+/**
+ * A registered service: its module, its desired state, and its threads over one method queue.
+ * Everything a client does to a service goes through here.
+ */
+import { BytePayload } from '../payload/byte-payload.ts'
+import { ThreadplaneError } from '../contract/errors.ts'
+import type { CrashKind } from '../protocol/messages.ts'
+import { QueuedMethod } from '../queue/queued-method.ts'
+import type { LiveStack } from '../threads/service-thread.ts'
+import { ServiceWorker } from '../threads/service-worker.ts'
+import { ReplaceableService } from './replaceable-service.ts'
+import { RETRY_AFTER_SECONDS } from './service-lifecycle.ts'
+import { uuidv7 } from '../contract/uuidv7.ts'
+import { within } from '../async/deadline.ts'
+
+export interface CallRequest {
+  /** A `BytePayload`, or what the JSON says. */
+  payload: unknown
+  /** That JSON, which is what goes to the thread. */
+  text: string
+  /** Milliseconds from now. Default: the method's `timeoutMs`. */
+  timeoutMs?: number | undefined
+  traceparent?: string | undefined
+}
+
+/** How long a crash on purpose is waited for, to answer with what came of it. */
+const CRASH_SEEN_WITHIN_MS = 1_000
+
+export class SupervisedService extends ReplaceableService {
+  readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
+
+  get restartCount(): number {
+    return this.threadSet.restartCount
+  }
+
+  /** Methods its threads can run at once. */
+  get concurrency(): number {
+    const { threads, numWorkers } = this.options
+    return threads * numWorkers
+  }
+
+  /** Methods that run now. */
+  get running(): number {
+    return this.threads.reduce((sum, thread) => sum + thread.running, 0)
+  }
+
+  /** Methods that wait: in the queue, or handed to a thread and not begun. */
+  get waiting(): number {
+    return this.threads.reduce((sum, thread) => sum + thread.prefetched, this.methodQueue.size)
+  }
+
+  /** Threads that were told to end and have not, as they are in native code. */
+  get stuck(): number {
+    return ServiceWorker.stuckOf(this.name)
+  }
+
+  /** What each of its threads is doing now. */
+  async stacks(): Promise<LiveStack[]> {
+    return (await Promise.all(this.threads.map((thread) => thread.stacks()))).flat()
+  }
+
+  /**
+   * Resolves once the module has described itself. A stopped service takes casts, so for one it is asked to.
+   * @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED
+   */
+  async whenDescribed(kind: QueuedMethod['kind'], timeoutMs: number): Promise<void> {
+    const { contract } = this
+    if (contract.description !== undefined) return
+    if (kind === 'cast' && (this.state === 'stopped' || this.state === 'stopping')) {
+      contract.describe(this.options).catch((error: Error) => contract.forsake(error))
+    } else if (!this.#mayRun()) throw this.#notRunning()
+    await contract.whenKnown(timeoutMs)
+  }
+
+  /** Nothing is dispatched until `resume`; casts are still accepted. True if that is new. @throws CONFLICT */
+  pause(): boolean {
+    if (this.state === 'paused') return false
+    if (this.state !== 'running')
+      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
+    this.methodQueue.paused = true
+    for (const thread of this.threadSet.current) thread.recall()
+    this.changed()
+    return true
+  }
+
+  /** @throws CONFLICT */
+  resume(): boolean {
+    if (this.state === 'running') return false
+    if (this.state !== 'paused')
+      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
+    this.methodQueue.paused = false
+    this.changed()
+    return true
+  }
+
+  /** Crashes its threads on purpose; resolves once that is seen, or after a second. @throws CONFLICT */
+  async crash(kind: CrashKind, reason: string): Promise<void> {
+    const alive = this.threadSet.current.filter((thread) => thread.state === 'running')
+    if (alive.length === 0) throw this.error('CONFLICT', `${this.name} is ${this.state}: there is no thread to crash`)
+    for (const thread of alive) thread.crashThread(kind, reason)
+    if (kind === 'hang') return
+    const seen = Promise.all(alive.map((thread) => new Promise((resolve) => thread.once('state', resolve))))
+    await within(seen, CRASH_SEEN_WITHIN_MS)
+  }
+
+  /**
+   * Queues a call. It settles with the result: JSON text, or bytes.
+   * @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
+   */
+  call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): QueuedMethod {
+    const { options } = this.contract.method(method)
+    const inBytes = payload instanceof BytePayload
+    if (!inBytes) this.contract.validate(method, payload)
+    else if (payload.isJson) this.contract.checkTakesJson(method)
+    else this.contract.checkBytes(method, payload)
+    this.checkTakesCalls(method)
+    const queued = new QueuedMethod({
+      service: this.name,
+      method,
+      payload: inBytes ? payload : text,
+      kind: 'call',
+      format: 'body',
+      job: { id: uuidv7(), attempt: 1, ...(traceparent !== undefined && { traceparent }) },
+      bytes: inBytes ? payload.size : text.length,
+      priority: options.priority,
+      timeoutMs: options.timeoutMs,
+    })
+    this.methodQueue.enqueue(queued)
+    queued.expireAfter(timeoutMs ?? options.timeoutMs)
+    this.counts.calls += 1
+    queued.whenSettled((error) => {
+      if (error === undefined) {
+        this.counts.succeeded += 1
+        return
+      }
+      this.counts.failed += 1
+      this.settings.log.debug({ err: error, service: this.name, method, jobId: queued.job.id }, 'a call failed')
+    })
+    return queued
+  }
+
+  /** Are methods run now, or as soon as the start or restart under way is through? */
+  #mayRun(): boolean {
+    const { state } = this
+    return state === 'running' || state === 'starting' || state === 'backoff'
+  }
+
+  /** @throws SERVICE_NOT_RUNNING */
+  checkTakesCalls(method: string): void {
+    if (!this.#mayRun()) throw this.#notRunning(method)
+  }
+
+  /** May casts be given to its queue now? */
+  get takesCasts(): boolean {
+    return this.state === 'running' && this.contract.description !== undefined
+  }
+
+  #notRunning(method?: string): ThreadplaneError {
+    return this.error('SERVICE_NOT_RUNNING', `${this.name} is ${this.state}`, {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      started: false,
+      ...(method !== undefined && { method }),
+    })
+  }
+
+  /** The process ends now: whoever waits is told, also by threads that do not end. */
+  abandon(): void {
+    this.methodQueue.close((method) => method.error('SERVICE_NOT_RUNNING', `${this.name} was stopped`))
+    for (const thread of this.threads) thread.abandon(new Error('the server ends'))
+  }
+
+  /** The service is forgotten. */
+  dispose(): void {
+    this.threadSet.unsupervise()
+    this.emit('removed')
+  }
+}

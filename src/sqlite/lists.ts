@@ -1,0 +1,100 @@
+/**
+ * Lists and counts of jobs. Each combination of service, method and state is a range of one index, so that none costs
+ * more than what it shows, however many jobs there are.
+ */
+import { JOB_STATES, type JobState } from '../jobs/job.ts'
+import type { JobFilter, JobPage } from '../jobs/job-store.ts'
+import type { JournalFile } from './database-file.ts'
+import { COLUMNS, type Row, toJob } from './job-row.ts'
+
+/** What a job adds to a page, told by SQLite without a look at the text. */
+const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0) + octet_length(history) AS bytes`
+/** A page of jobs ends before it is larger than this; the first may be as large as it is (P5). */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024
+
+type Size = { seq: number; bytes: number }
+
+export class JournalLists {
+  readonly #file: JournalFile
+
+  constructor(file: JournalFile) {
+    this.#file = file
+  }
+
+  /** Newest first. The ranges are merged. */
+  list({ service, method, states, limit, cursor }: JobFilter): JobPage {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
+    const rows: Size[] = []
+    if (service === undefined && method === undefined && states === undefined) {
+      const sql = `SELECT ${SIZE} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
+      rows.push(...this.#file.all<Size>(sql, before, limit + 1))
+    } else {
+      const sql = `SELECT ${SIZE} FROM jobs INDEXED BY jobsByState
+        WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
+      for (const kind of this.kinds(service)) {
+        if (method !== undefined && kind.method !== method) continue
+        for (const each of states ?? JOB_STATES) {
+          rows.push(...this.#file.all<Size>(sql, kind.service, kind.method, each, before, limit + 1))
+        }
+      }
+      rows.sort((a, b) => b.seq - a.seq)
+    }
+    const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq = ?`
+    const shown = rows.slice(0, fitting(rows, limit))
+    const last = rows.length > shown.length ? shown.at(-1) : undefined
+    // Its number, as the job itself may be gone by the time of the next page.
+    const nextCursor = last === undefined ? null : String(last.seq)
+    return { items: shown.map(({ seq }) => toJob(this.#file.get<Row>(sql, seq) as Row)), nextCursor }
+  }
+
+  /** The services and methods that have jobs, by jumps in the index. */
+  *kinds(only?: string): Generator<{ service: string; method: string }> {
+    const { get } = this.#file
+    let service = only ?? get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
+    while (typeof service === 'string') {
+      const next = 'SELECT min(method) AS method FROM jobs INDEXED BY jobsByState WHERE service = ? AND method > ?'
+      let method = get<{ method: string | null }>(next, service, '')?.method
+      while (typeof method === 'string') {
+        yield { service, method }
+        method = get<{ method: string | null }>(next, service, method)?.method
+      }
+      if (only !== undefined) return
+      const sql = 'SELECT min(service) AS service FROM jobs INDEXED BY jobsByState WHERE service > ?'
+      service = get<{ service: string }>(sql, service)?.service
+    }
+  }
+
+  /** The oldest jobs of a state, not more than `limit` of each service and method. */
+  inState(state: JobState, limit: number, only?: string): Pick<Row, 'id' | 'attempts' | 'maxAttempts'>[] {
+    const sql = `SELECT id, attempts, maxAttempts FROM jobs INDEXED BY jobsByState
+      WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?`
+    return [...this.kinds(only)].flatMap(({ service, method }) =>
+      this.#file.all<Row>(sql, service, method, state, limit),
+    )
+  }
+
+  unfinished(service: string, limit: number): string[] {
+    return (['scheduled', 'queued', 'running'] as const)
+      .flatMap((state) => this.inState(state, limit, service).map(({ id }) => id))
+      .slice(0, limit)
+  }
+
+  countUnfinished(service: string): number {
+    const sql = `SELECT count(*) AS count FROM jobs INDEXED BY jobsByState
+      WHERE service = ? AND method = ? AND state IN ('scheduled', 'queued', 'running')`
+    return [...this.kinds(service)].reduce(
+      (sum, { method }) => sum + (this.#file.get<{ count: number }>(sql, service, method)?.count ?? 0),
+      0,
+    )
+  }
+}
+
+/** How many of these a page holds: at least one. */
+function fitting(jobs: Size[], limit: number): number {
+  let bytes = 0
+  const tooMuch = jobs.findIndex((job) => {
+    bytes += job.bytes
+    return bytes > MAX_PAGE_BYTES
+  })
+  return tooMuch === -1 ? limit : Math.min(Math.max(tooMuch, 1), limit)
+}

@@ -1,0 +1,214 @@
+/**
+ * What becomes of jobs, one method an operation of the store. Runs in the journal's thread, inside the transaction of
+ * its group; nothing here commits.
+ */
+import { ThreadplaneError } from '../contract/errors.ts'
+import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
+import type { JobOutcome } from '../jobs/job-store.ts'
+import type { JournalFile } from './database-file.ts'
+import type { JournalLists } from './lists.ts'
+import type { TakenRow } from './messages.ts'
+import { COLUMNS, type Row, toJob } from './job-row.ts'
+
+/** Attempts whose history is kept with a job, beside the present one: the last ones. */
+const MAX_HISTORY = 100
+/** Scheduled jobs that are queued in one transaction when their time has come. */
+const MAX_PROMOTED = 1_000
+
+/** An attempt succeeds or fails while it runs; what waits can be cancelled or expire. */
+const ENDS_WHAT = {
+  succeeded: `state = 'running'`,
+  failed: `state = 'running'`,
+  cancelled: 'finishedAt IS NULL',
+  expired: `state IN ('queued', 'scheduled')`,
+}
+
+const ISO = (at: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${at} / 1000.0, 'unixepoch')`
+/** The history with the present attempt in it. SQL of when it ended, in milliseconds, and of its error as JSON. */
+const HISTORY = (endedAt: string, error: string) => `json_insert(
+  iif(json_array_length(history) >= ${MAX_HISTORY}, json_remove(history, '$[0]'), history), '$[#]', json_object(
+    'number', attempts, 'startedAt', ${ISO('begunAt')}, 'endedAt', ${ISO(endedAt)}, 'error', json(${error})))`
+
+/** The history goes on, and its numbers with it; the job has as many attempts again as it had at first. */
+const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxAttempts - attemptsBefore,
+  attemptsBefore = attempts, history = iif(begunAt IS NULL, history, ${HISTORY('finishedAt', 'error')}), begunAt = NULL,
+  finishedAt = NULL, error = NULL, notBefore = NULL, expiresAt = NULL`
+
+export class JournalDatabase {
+  /** How many jobs have finished so far; some of them twice, where a transaction had to be repeated. */
+  finishes = 0
+  readonly #file: JournalFile
+  readonly #lists: JournalLists
+
+  constructor(file: JournalFile, lists: JournalLists) {
+    this.#file = file
+    this.#lists = lists
+  }
+
+  get(id: string): Job | undefined {
+    const row = this.#file.get<Row>(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, id)
+    return row && toJob(row)
+  }
+
+  #present(id: string): Job {
+    const job = this.get(id)
+    if (job === undefined) throw new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
+    return job
+  }
+
+  /** Highest priority first, first in first out within one. The last may be larger than what is left of `bytes`. */
+  take(service: string, limit: number, bytes: number): TakenRow[] {
+    const now = Date.now()
+    this.#file.run(
+      `UPDATE jobs SET state = 'queued' WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsScheduled
+        WHERE service = ? AND state = 'scheduled' AND notBefore <= ? ORDER BY notBefore LIMIT ${MAX_PROMOTED})`,
+      service,
+      now,
+    )
+    const taken = this.#file.tuples<TakenRow>(
+      `UPDATE jobs SET state = 'running', attempts = attempts + 1, begunAt = ?1, startedAt = coalesce(startedAt, ?1)
+        WHERE seq IN (SELECT seq FROM (
+          SELECT seq, sum(size) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS sizeBefore FROM (
+            SELECT seq, (SELECT octet_length(payload) FROM payloads WHERE payloads.seq = jobs.seq) AS size
+              FROM jobs INDEXED BY jobsQueued WHERE service = ?2 AND state = 'queued'
+                AND (expiresAt IS NULL OR expiresAt > ?1) ORDER BY priority DESC, seq LIMIT ?3))
+          WHERE coalesce(sizeBefore, 0) < ?4)
+        RETURNING seq, id, method, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq), priority, attempts,
+          maxAttempts, expiresAt, traceparent, history ->> '$[#-1].error'`,
+      now,
+      service,
+      limit,
+      bytes,
+    )
+    // What a statement returns comes in no particular order.
+    return taken.sort((a, b) => b[4] - a[4] || a[0] - b[0])
+  }
+
+  nextDueAt(service: string): number | undefined {
+    const queued = `SELECT 1 FROM jobs WHERE service = ? AND state = 'queued' LIMIT 1`
+    if (this.#file.get(queued, service) !== undefined) return Date.now()
+    const sql = `SELECT min(notBefore) AS at FROM jobs WHERE service = ? AND state = 'scheduled'`
+    return this.#file.get<{ at: number | null }>(sql, service)?.at ?? undefined
+  }
+
+  release(id: string, attempt: number): void {
+    this.#file.run(
+      `UPDATE jobs SET state = 'queued', attempts = attempts - 1, begunAt = NULL,
+        startedAt = iif(attempts = 1, NULL, startedAt)
+        WHERE id = ? AND state = 'running' AND attempts = ?`,
+      id,
+      attempt,
+    )
+  }
+
+  retry(id: string, attempt: number, error: JobError, notBefore: number): boolean {
+    const { changes } = this.#file.run(
+      `UPDATE jobs SET state = 'scheduled', notBefore = ?, history = ${HISTORY('?', '?')}, begunAt = NULL
+        WHERE id = ? AND state = 'running' AND attempts = ?`,
+      notBefore,
+      Date.now(),
+      JSON.stringify(error),
+      id,
+      attempt,
+    )
+    return changes === 1
+  }
+
+  finish(id: string, attempt: number, outcome: JobOutcome): boolean {
+    const { changes } = this.#file.run(
+      `UPDATE jobs SET state = ?, finishedAt = ?, result = ?, error = ?
+        WHERE id = ? AND attempts = ? AND ${ENDS_WHAT[outcome.state]}`,
+      outcome.state,
+      Date.now(),
+      outcome.state === 'succeeded' ? outcome.result : null,
+      outcome.state === 'succeeded' ? null : JSON.stringify(outcome.error),
+      id,
+      attempt,
+    )
+    this.finishes += changes
+    return changes === 1
+  }
+
+  expire(limit: number): string[] {
+    const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
+    const late = this.#file.all<{ id: string; attempts: number }>(
+      `SELECT id, attempts FROM jobs INDEXED BY jobsExpiring
+        WHERE expiresAt <= ? AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?`,
+      Date.now(),
+      limit,
+    )
+    for (const { id, attempts } of late) this.finish(id, attempts, { state: 'expired', error })
+    return late.map(({ id }) => id)
+  }
+
+  requeue(id: string): Job {
+    this.#present(id)
+    this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
+    return this.#present(id)
+  }
+
+  requeueFailed(service: string, limit: number, failedBy: number): number {
+    let requeued = 0
+    for (const { method } of this.#lists.kinds(service)) {
+      const { changes } = this.#file.run(
+        `${REQUEUE} WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsByState
+          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?)`,
+        service,
+        method,
+        failedBy,
+        limit - requeued,
+      )
+      requeued += changes
+      if (requeued === limit) break
+    }
+    return requeued
+  }
+
+  cancelWaiting(service: string, limit: number): string[] {
+    const ids: string[] = []
+    for (const { method } of this.#lists.kinds(service)) {
+      for (const state of ['scheduled', 'queued']) {
+        const cancelled = this.#file.all<{ id: string }>(
+          `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE seq IN (SELECT seq
+            FROM jobs INDEXED BY jobsByState WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?)
+            RETURNING id`,
+          Date.now(),
+          JSON.stringify(CANCELLED),
+          service,
+          method,
+          state,
+          limit - ids.length,
+        )
+        ids.push(...cancelled.map(({ id }) => id))
+      }
+    }
+    this.finishes += ids.length
+    return ids
+  }
+
+  remove(id: string): void {
+    const key = this.#file.get<{ expiresAt: number }>(
+      'SELECT expiresAt FROM idempotencyKeys WHERE jobId = ? AND expiresAt > ?',
+      id,
+      Date.now(),
+    )
+    if (key !== undefined) {
+      const until = timestamp(key.expiresAt)
+      throw new ThreadplaneError('CONFLICT', `the job is kept until its idempotency key expires, at ${until}`, {
+        jobId: id,
+      })
+    }
+    this.#file.run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
+    this.#file.run('DELETE FROM jobs WHERE id = ?', id)
+  }
+
+  /** A job found running was under way when the process ended: that attempt counts (P3). */
+  recover(): number {
+    const running = this.#lists.inState('running', Number.MAX_SAFE_INTEGER)
+    for (const { id, attempts, maxAttempts } of running) {
+      if (attempts < maxAttempts) this.retry(id, attempts, SERVER_ENDED, Date.now())
+      else this.finish(id, attempts, { state: 'failed', error: SERVER_ENDED })
+    }
+    return running.length
+  }
+}

@@ -1,0 +1,57 @@
+/** A service's thread in this process: owns one `node:worker_threads` `Worker`, and is the only one to make one. */
+import type { EventLoopUtilization } from 'node:perf_hooks'
+import { Worker } from 'node:worker_threads'
+import type { ControlMessage, ThreadData } from '../protocol/messages.ts'
+import { Heartbeat, SlotTable } from '../protocol/shared-memory.ts'
+import type { Slots } from '../protocol/slots.ts'
+import { packControl, transfersOf } from '../protocol/wire.ts'
+import { readStack, type ThreadStack } from '../diagnostics/thread-stack.ts'
+import { threadThatGivesWay } from './thread-priority.ts'
+import { ServiceWorker } from './service-worker.ts'
+
+export class WorkerThread extends ServiceWorker {
+  readonly pulse = new Heartbeat()
+  #worker: Worker | undefined
+
+  protected override launch(): void {
+    const { service, module, limits, onError } = this.options
+    const data: ThreadData = { service, module, heartbeat: this.pulse.buffer }
+    const options = { workerData: data, name: service, resourceLimits: limits, stdout: true, stderr: true }
+    const worker = threadThatGivesWay(() => new Worker(new URL('../runtime/thread-entry.js', import.meta.url), options))
+    this.#worker = worker
+    // What JavaScript writes comes as log messages; unread, the rest would pile up.
+    worker.stdout.resume()
+    worker.stderr.resume()
+    worker.on('message', (wires: unknown) => this.receive(wires))
+    worker.on('error', onError)
+    worker.on('messageerror', onError)
+    worker.on('exit', (exitCode) => {
+      this.#worker = undefined
+      this.ended(exitCode)
+    })
+  }
+
+  get threadId(): number {
+    return this.#worker?.threadId ?? -1
+  }
+
+  override slots(length: number): Slots {
+    return new SlotTable(length)
+  }
+
+  override post(messages: ControlMessage[]): void {
+    this.#worker?.postMessage(messages.map(packControl), transfersOf(messages))
+  }
+
+  protected override kill(): void {
+    void this.#worker?.terminate()
+  }
+
+  protected override utilization(): EventLoopUtilization {
+    return this.#worker?.performance.eventLoopUtilization() ?? { idle: 0, active: 0, utilization: 0 }
+  }
+
+  override async stack(): Promise<ThreadStack | undefined> {
+    return this.#worker && readStack(this.#worker.threadId)
+  }
+}

@@ -1,5 +1,0 @@
-/** The operations of each method of each service. */
-import t from 'tap'
-import { fuzz } from './openapi-fuzz/fuzz.ts'
-
-await fuzz(t, (path) => /^\/v1\/services\/[^{]/.test(path))

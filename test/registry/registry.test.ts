@@ -1,0 +1,234 @@
+/** What survives a restart of the server, and that no module holds up the control thread (P1). */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { ServiceWorker } from '../../src/threads/service-worker.ts'
+import { isProblem, letGo, serve } from '../http-helper.ts'
+
+t.test('P1: whatever a module does at import, the server answers, and crashReason says what is wrong', async (t) => {
+  const server = await serve(t, {
+    services: {
+      loops: 'loops-at-import',
+      throws: 'throws-at-import',
+      exits: 'exits-at-import',
+      nothing: 'exports-nothing',
+      nonsense: 'exports-nonsense',
+      option: 'wrong-option',
+      echo: 'echo',
+    },
+    start: false,
+  })
+  writeFileSync(join(server.workers, 'syntax.js'), 'export default {')
+  writeFileSync(join(server.workers, 'imports.js'), 'import "../missing.js"')
+  const restart = { maxRestarts: 0 }
+  for (const [module, message] of [
+    ['throws', /^the import went wrong$/],
+    ['exits', /exited with code 7/],
+    ['nothing', /default export is missing.*export default defineService/],
+    ['nonsense', /default export is not a service/],
+    ['option', /thread: Unrecognized key; it takes .*threads/],
+    ['syntax', /Unexpected end of input/],
+    ['imports', /missing\.js/],
+  ] as const) {
+    const answer = await server.put(`bad-${module}`, { module: `${module}.js`, restart })
+    t.match(answer, { status: 201, json: { state: 'failed', crashReason: { message }, methods: [] } }, module)
+    isProblem(t, await server.call(`bad-${module}`, 'go'), 'SERVICE_NOT_RUNNING')
+    isProblem(t, await server.cast(`bad-${module}`, 'go'), 'SERVICE_NOT_RUNNING')
+    isProblem(t, await server.post(`/v1/services/bad-${module}/start`), 'START_FAILED', { error: { message } })
+  }
+
+  const looping = server.put('bad-loops', { module: 'loops.js', startTimeoutMs: 500, restart })
+  for (let n = 0; n < 10; n += 1) t.equal((await server.get('/livez')).status, 200)
+  t.match(await server.post('/v1/services/echo/start'), { status: 200 })
+  t.match(await server.call('echo', 'any', 1), { json: 1 })
+  t.match(await looping, {
+    status: 201,
+    json: { state: 'failed', crashReason: { code: 'START_FAILED', message: /500 ms of startTimeoutMs/ } },
+  })
+})
+
+t.test('P1: a module that could not be imported comes up as soon as it can, under its own options', async (t) => {
+  const server = await serve(t, { services: { mends: 'fails-at-import' }, start: false })
+  process.env.FAILS_AT_IMPORT = 'not yet'
+  t.teardown(() => delete process.env.FAILS_AT_IMPORT)
+  isProblem(t, await server.post('/v1/services/mends/start'), 'START_FAILED', {
+    error: { message: 'could not be imported: not yet' },
+  })
+  const call = server.call('mends', 'go')
+  await server.get('/livez')
+  delete process.env.FAILS_AT_IMPORT
+  t.match(await call, { status: 200, json: 'went' })
+  t.match(await server.status('mends'), { state: 'running', crashReason: null, restartBudget: { maxRestarts: 1 } })
+})
+
+t.test('the thread in which a module describes itself is the one that is started, where it may be', async (t) => {
+  const server = await serve(t, { services: {}, start: false })
+  const write = (name: string, options = '') =>
+    writeFileSync(
+      join(server.workers, `${name}.js`),
+      `import { defineService, method } from 'threadplane'
+       console.log('imported')
+       export default defineService({ ${options} methods: { go: method({ handler: () => 'went' }) } })`,
+    )
+  const imports = (service: string) =>
+    server.logs.records.filter((record) => record.msg === 'imported' && record.service === service).length
+
+  for (const [name, options, expected] of [
+    ['one', '', 1],
+    ['two', 'threads: 2,', 2],
+    ['limited', 'limits: { maxOldGenerationSizeMb: 64 },', 2],
+  ] as const) {
+    write(name, options)
+    t.match(await server.put(name, { module: `${name}.js` }), { status: 201, json: { state: 'running' } })
+    t.match(await server.call(name, 'go'), { json: 'went' })
+    t.equal(imports(name), expected, name)
+  }
+  write('one', "description: 'another',")
+  t.match(await server.post('/v1/services/one/reload'), { status: 200, json: { state: 'running' } })
+  t.match(await server.call('one', 'go'), { json: 'went' })
+  t.equal(imports('one'), 2, 'new code')
+
+  const alive = ServiceWorker.alive.size
+  write('lazy', 'autostart: false,')
+  t.match(await server.put('lazy', { module: 'lazy.js' }), { status: 201, json: { state: 'stopped' } })
+  t.equal(imports('lazy'), 1)
+  t.equal(ServiceWorker.alive.size, alive, 'nothing is left of one that is not started')
+  write('needs', "dependsOn: ['one'], onThreadStarted() { throw new Error('no') }, restart: { maxRestarts: 0 },")
+  t.match(await server.put('needs', { module: 'needs.js' }), { status: 201, json: { state: 'failed' } })
+  t.equal(imports('needs'), 1)
+  t.equal(ServiceWorker.alive.size, alive, 'nor of one that fails to')
+})
+
+t.test('registrations, desired states and descriptions survive a restart of the server', async (t) => {
+  const first = await serve(t, { services: { echo: 'echo', gate: 'gate', lazy: 'not-by-itself' } })
+  const { folder } = first
+  await first.put('mine', { module: 'gate.js', threads: 2, restart: { maxRestarts: 1 } })
+  await first.put('constructor', { module: 'echo.js' })
+  await first.put('__proto__', { module: 'echo.js' })
+  await first.put('lazy', { module: 'lazy.js', queueCapacity: 3 })
+  await first.put('gone', { module: 'echo.js' })
+  await first.delete('/v1/services/gone')
+  await first.delete('/v1/services/gate')
+  await first.post('/v1/services/echo/stop')
+  await first.post('/v1/services/lazy/start')
+  await first.close()
+
+  const second = await serve(t, { services: {}, folder })
+  const states = (await second.get('/v1/services')).json.items.map(
+    ({ name, state, desiredState }: Record<string, string>) => `${name} ${state} ${desiredState}`,
+  )
+  t.same(states, [
+    '__proto__ running running',
+    'constructor running running',
+    'echo stopped stopped',
+    'lazy running running',
+    'mine running running',
+  ])
+  t.match(await second.status('mine'), { threads: { length: 2 }, restartBudget: { maxRestarts: 1 } })
+  t.match(await second.status('lazy'), { queue: { capacity: 3 } })
+  t.match(await second.cast('echo', 'any', 1), { status: 202 }, 'a stopped service is known without a thread')
+  t.notOk(second.logs.has('gone'))
+
+  t.match(await second.put('gate', { module: 'gate.js' }), { status: 201 }, 'what was deleted may come again')
+  await second.post('/v1/services/echo/start')
+  await second.close()
+  const third = await serve(t, { services: {}, folder })
+  t.match(await third.status('gate'), { state: 'running' })
+  t.match(await third.status('echo'), { state: 'running' })
+})
+
+t.test('a failed start and a restart are wishes that survive too', async (t) => {
+  const first = await serve(t, { services: { gives: 'fails-to-start', echo: 'echo' }, start: false })
+  const { folder } = first
+  await first.post('/v1/services/gives/stop')
+  await first.post('/v1/services/echo/stop')
+  process.env.FAILS_TO_START = 'now'
+  t.teardown(() => delete process.env.FAILS_TO_START)
+  isProblem(t, await first.post('/v1/services/gives/restart'), 'START_FAILED')
+  delete process.env.FAILS_TO_START
+  await first.post('/v1/services/echo/restart')
+  await first.close()
+  const second = await serve(t, { services: {}, folder })
+  t.match(await second.status('gives'), { state: 'running' })
+  t.match(await second.status('echo'), { state: 'running' })
+})
+
+t.test('descriptions are kept, so that after a restart casts are accepted at once', async (t) => {
+  const first = await serve(t, { services: { imports: 'waits-at-import' }, start: false })
+  const { folder } = first
+  const started = first.post('/v1/services/imports/start')
+  const letting = setInterval(() => letGo('imports'), 20)
+  t.match(await started, { status: 200 })
+  clearInterval(letting)
+  await first.close()
+
+  const second = await serve(t, { services: {}, folder, start: false })
+  const starting = second.server.registry.startAll()
+  await second.logs.line('waits at import')
+  t.match(await second.status('imports'), { state: 'starting', methods: ['go'] })
+  t.match(await second.cast('imports', 'go'), { status: 202, json: { state: 'queued' } })
+  isProblem(t, await second.cast('imports', 'nonsense'), 'METHOD_NOT_FOUND')
+  letGo('imports')
+  await starting
+  await second.close()
+
+  const changed = await serve(t, { services: { imports: 'echo' }, folder, start: false })
+  t.match(await changed.status('imports'), { methods: [] }, 'another content is another module')
+  await changed.close()
+
+  rmSync(join(folder, 'data', 'descriptions'), { recursive: true })
+  const without = await serve(t, { services: {}, folder })
+  t.match(await without.status('imports'), { state: 'running', methods: ['any'] })
+})
+
+t.test('a damaged file of registrations stops the start, and names itself', async (t) => {
+  const first = await serve(t, { services: { echo: 'echo' }, start: false })
+  await first.post('/v1/services/echo/stop')
+  await first.close()
+  const file = join(first.folder, 'data', 'services.json')
+  const text = readFileSync(file, 'utf8')
+  const reopen = (t: Test) => serve(t, { services: {}, folder: first.folder, start: false })
+  for (const damaged of [
+    '',
+    '{',
+    '[]',
+    text.replace('"version": 1', '"version": 2'),
+    text.replace('stopped', 'asleep'),
+  ]) {
+    writeFileSync(file, damaged)
+    await t.rejects(reopen(t), { message: /services\.json cannot be read: repair it, or move it away/ })
+  }
+  writeFileSync(file, text)
+  t.match(await (await reopen(t)).status('echo'), { desiredState: 'stopped' })
+})
+
+t.test('a registered module that is gone leaves the others alone', async (t) => {
+  const first = await serve(t, { services: { echo: 'echo', gate: 'gate' }, start: false })
+  await first.put('mine', { module: 'gate.js' })
+  await first.close()
+  rmSync(join(first.workers, 'gate.js'))
+  const second = await serve(t, { services: {}, folder: first.folder })
+  t.match(await second.status('echo'), { state: 'running' })
+  isProblem(t, await second.get('/v1/services/mine'), 'SERVICE_NOT_FOUND')
+  await second.logs.line('a registered service cannot be restored', { service: 'mine' })
+})
+
+t.test('files are services by name; what cannot be one is told', async (t) => {
+  const server = await serve(t, {
+    services: { _private: 'echo', 'a.b': 'echo', 'a b': 'echo', echo: 'echo' },
+    start: false,
+  })
+  const { folder } = server
+  writeFileSync(join(server.workers, 'types.d.ts'), '')
+  writeFileSync(join(server.workers, 'echo.js.map'), '')
+  writeFileSync(join(server.workers, 'echo.mjs'), '')
+  await server.close()
+  const again = await serve(t, { services: {}, folder, start: false })
+  t.same(
+    (await again.get('/v1/services')).json.items.map(({ name }: { name: string }) => name),
+    ['a.b', 'echo'],
+  )
+  t.equal((await again.status('echo')).module, 'echo.js')
+  await again.logs.line('no service: its name cannot be one', { module: 'a b.js' })
+  await again.logs.line('no service: echo.js has that name', { module: 'echo.mjs' })
+})

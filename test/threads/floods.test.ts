@@ -1,0 +1,58 @@
+/** What a thread says is bounded (P5); one that floods its control thread is crashed, and that is the reason told. */
+import t from 'tap'
+import { QueuedMethod } from '../../src/queue/queued-method.ts'
+import { errorOf, reached, startedThread, within } from '../helper.ts'
+
+for (const [method, what] of [
+  ['messages', 'messages'],
+  ['messagesOverTurns', 'messages'],
+  ['lines', 'log lines'],
+  ['stdout', 'log lines'],
+  ['line', 'log lines'],
+] as const) {
+  t.test(`a flood of ${what} crashes the thread: ${method}`, async (t) => {
+    const { thread } = await startedThread(t, 'floods')
+    const error = await errorOf(thread.callThread(method, null))
+    t.match(error, { code: 'THREAD_DIED', message: new RegExp(`flood of ${what}: more than \\d+ within \\d+ ms`) })
+    await reached(thread, 'crashed')
+    t.match(thread.crashReason?.message, new RegExp(`^flood of ${what}: `))
+  })
+}
+
+t.test('what a module posts on parentPort itself goes nowhere, and that is said once', async (t) => {
+  const { thread, log } = await startedThread(t, 'floods')
+  await thread.callThread('post', null)
+  t.equal(await thread.callThread('echo', 1), 1)
+  t.match(await log.line('what a module posts on parentPort has no reader, and is not sent'), { level: 'warn' })
+  t.equal(log.lines.length, 1)
+})
+
+t.test('long lines are kept up to a mebibyte a second', async (t) => {
+  const { thread, log } = await startedThread(t, 'floods')
+  await thread.callThread('long', null)
+  await log.line(/were dropped/)
+  const lines = log.lines.filter(({ fields }) => fields.long !== undefined)
+  const chars = lines.reduce((sum, { fields, message }) => sum + message.length + (fields.long as string).length, 0)
+  t.ok(chars > 1_000_000 && chars < 8_000_000, `${chars} characters`)
+})
+
+t.test('progress that is told in every turn is passed on now and then, and the last of it', async (t) => {
+  const { thread } = await startedThread(t, 'floods')
+  const told: number[] = []
+  const queued = new QueuedMethod({
+    service: 'floods',
+    method: 'progress',
+    payload: null,
+    kind: 'call',
+    format: 'clone',
+    job: { id: 'progress', attempt: 1 },
+    bytes: 0,
+    priority: 5,
+    timeoutMs: 30_000,
+    onProgress: (fraction) => told.push(fraction),
+  })
+  thread.methodQueue.enqueue(queued)
+  await within(queued.promise, 'its end')
+  t.equal(told.at(-1), 1)
+  t.ok(told.length >= 2 && told.length < 10_000, `${told.length} of 20,000`)
+})

@@ -1,0 +1,20 @@
+/** What a service's process writes beside its thread: bounded, whatever it is (P5). */
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { NativeOutput } from '../../src/threads/native-output.ts'
+import { within } from '../helper.ts'
+
+t.test('who writes more than a mebibyte a second has to wait', async (t) => {
+  const lines: string[] = []
+  const stream = new PassThrough()
+  new NativeOutput([stream], (line) => lines.push(line))
+  const paused = once(stream, 'pause')
+  for (let written = 0; written <= 1024 * 1024; written += 64 * 1024) stream.write('line of sixteen\n'.repeat(4_096))
+  await within(paused, 'the pause')
+  await within(once(stream, 'resume'), 'its end')
+  stream.end('the end')
+  await within(once(stream, 'end'), 'the end')
+  t.ok(lines.length < 1_000)
+  t.ok(lines.includes('the end') || lines.some((line) => /were dropped/.test(line)))
+})

@@ -1,0 +1,419 @@
+/** mode.threads, kept: each row of DESIGN section 3 that is about a ServiceThread, with real threads. */
+import t from 'tap'
+import { ServiceThread } from '../../src/threads/service-thread.ts'
+import { Service } from '../../src/supervision/service.ts'
+import {
+  errorOf,
+  fixture,
+  isolation,
+  queueThread,
+  reached,
+  RecordingLog,
+  serviceThread,
+  startedThread,
+  watched,
+} from '../helper.ts'
+
+/** A thread that hangs, until that is known: it takes seconds, while the other tests run. */
+async function hang() {
+  const { thread, log } = await startedThread(t, 'hooks')
+  thread.crashThread('hang', 'on purpose')
+  const line = await log.line('Thread keepalive is not responding')
+  const { responsive } = thread
+  const silentMs = performance.timeOrigin + performance.now() - thread.lastWakeupAt
+  // Two more looks at it.
+  const since = performance.now()
+  while (performance.now() - since < 2_400) await new Promise((resolve) => setTimeout(resolve, 100))
+  const { state } = thread
+  thread.crash(new Error('enough'))
+  return { line, responsive, silentMs, state, times: log.count('Thread keepalive is not responding') }
+}
+const hung = hang()
+hung.catch(() => {})
+
+/** The hooks of a module, in the order its thread ran them. */
+const hooks = (log: RecordingLog) => log.messages.filter((message) => message.startsWith('on'))
+
+t.test('start() waits until the thread is fully started: its hooks have run, and its children', async (t) => {
+  const { thread, log } = serviceThread(t, 'hooks')
+  const child = thread.addDependency(serviceThread(t, 'hooks').thread)
+  await thread.start()
+  t.strictSame(hooks(log), ['onStart', 'onStarted', 'onThreadStarted'])
+  t.equal(thread.state, 'running')
+  t.equal(child.state, 'running')
+})
+
+t.test('an error there rejects start(), with name, message, code and cause', async (t) => {
+  const { thread } = serviceThread(t, 'fails-to-start')
+  const error = await errorOf(thread.start())
+  t.match(error, { name: 'TypeError', message: 'port in use', code: 'EADDRINUSE' })
+  t.match(error.cause, { message: 'somebody listens there' })
+  t.equal(thread.state, 'crashed')
+  t.equal(thread.crashReason, error)
+})
+
+t.test('an error at the import of the module rejects start()', async (t) => {
+  const { thread } = serviceThread(t, 'fails-at-import')
+  t.match(await errorOf(thread.start()), { name: 'SyntaxError', message: 'not today', code: 'E_IMPORT' })
+})
+
+t.test('a module that is missing, or no service, rejects start()', async (t) => {
+  t.match(await errorOf(serviceThread(t, 'no-such-file').thread.start()), { code: 'ERR_MODULE_NOT_FOUND' })
+  t.match(await errorOf(serviceThread(t, 'not-a-service').thread.start()), {
+    name: 'ThreadplaneError',
+    code: 'MODULE_REFUSED',
+  })
+})
+
+t.test('start() is bounded by startTimeoutMs, that of the module itself included, and says which it was', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread } = serviceThread(t, 'hangs-at-start', { Worker })
+  const error = await errorOf(thread.start())
+  t.match(error, { code: 'START_FAILED', message: /longer than the 300 ms of startTimeoutMs/ })
+  t.equal(thread.state, 'crashed')
+  t.ok(
+    workers.every((worker) => worker.isStopped),
+    'its thread has ended',
+  )
+})
+
+t.test('waitForThread: false: start() returns as soon as the thread is launched; an error is a crash', async (t) => {
+  const { thread, log } = serviceThread(t, 'hangs-at-start', { waitForThread: false })
+  await thread.start()
+  t.equal(thread.state, 'starting')
+  await reached(thread, 'crashed')
+  t.match(await log.line('hangs-at-start crashed'), { level: 'fatal' })
+})
+
+t.test('waitForThread: false: start() on a started service is ALREADY_STARTED all the same', async (t) => {
+  const { thread } = serviceThread(t, 'hooks', { waitForThread: false })
+  await thread.start()
+  t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
+  await reached(thread, 'running')
+  t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
+})
+
+t.test('start() on a started service is ALREADY_STARTED', async (t) => {
+  const { thread } = serviceThread(t, 'hooks')
+  await thread.start()
+  t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
+})
+
+t.test('maybeStart() under concurrent callers launches one thread', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread } = serviceThread(t, 'hooks', { Worker })
+  const started = await Promise.all([thread.maybeStart(), thread.maybeStart(), thread.maybeStart()])
+  t.strictSame(started, [true, false, false])
+  t.equal(workers.length, 1)
+})
+
+t.test('stop() runs onThreadStop in the thread, with its state, then joins it', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread, log } = serviceThread(t, 'hooks', { Worker })
+  await thread.start()
+  await thread.stop()
+  const [started, stopped] = [await log.line('onStart'), log.lines.at(-1)]
+  t.match(stopped, { message: 'onThreadStop with state {"madeBy":"onThreadStarted"}' })
+  t.equal(stopped?.fields.threadId, started.fields.threadId)
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true],
+  )
+})
+
+t.test('stop() stops the children in reverse order, after the thread', async (t) => {
+  const order: string[] = []
+  const { thread: parent } = serviceThread(t, 'hooks', { name: 'parent' })
+  for (const name of ['one', 'two']) parent.addDependency(serviceThread(t, 'hooks', { name }).thread)
+  await parent.start()
+  for (const child of parent.children) child.on('state', (state) => order.push(`${child.name} ${state}`))
+  await parent.stop()
+  t.strictSame(order, ['two stopping', 'two stopped', 'one stopping', 'one stopped'])
+})
+
+t.test('stop() is idempotent, and a service that is stopped is not stopped again', async (t) => {
+  const { thread, log } = serviceThread(t, 'hooks')
+  await thread.stop()
+  await thread.start()
+  await Promise.all([thread.stop(), thread.stop()])
+  await thread.stop()
+  t.equal(hooks(log).filter((hook) => hook.startsWith('onThreadStop')).length, 1)
+})
+
+t.test('stop() waits no longer than shutdownTimeoutMs, after which the thread is terminated', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread, log } = serviceThread(t, 'never-stops', { Worker, options: { shutdownTimeoutMs: 200 } })
+  await thread.start()
+  await thread.stop()
+  t.ok(log.messages.includes('onThreadStop'), 'onThreadStop has begun')
+  t.match(await log.line('terminated: it did not stop within 200 ms'), { level: 'warn' })
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true],
+  )
+  t.equal(thread.state, 'stopped')
+})
+
+t.test(
+  'waitForShutdown: false: stop() does not wait for the end of the thread, which comes all the same',
+  async (t) => {
+    const { workers, Worker } = watched()
+    const options = { shutdownTimeoutMs: 200 }
+    const { thread } = serviceThread(t, 'never-stops', { Worker, options, waitForShutdown: false })
+    await thread.start()
+    await thread.stop()
+    t.equal(workers[0]?.isStopped, false)
+    await workers[0]?.stop()
+    t.equal(workers[0]?.isStopped, true)
+  },
+)
+
+t.test('an error in onThreadStop is logged, and the thread ends', async (t) => {
+  const { thread, log } = serviceThread(t, 'fails-to-stop')
+  await thread.start()
+  await thread.stop()
+  t.match(await log.line('error in onThreadStop'), {
+    level: 'error',
+    fields: { err: { message: 'stopping went wrong' } },
+  })
+  t.equal(thread.state, 'stopped')
+})
+
+t.test('stop() while it starts leaves no thread behind', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread, log } = serviceThread(t, 'hangs-at-start', { Worker, options: { startTimeoutMs: 60_000 } })
+  const started = errorOf(thread.start())
+  await log.line('onStart')
+  await thread.stop()
+  t.ok(
+    workers.every((worker) => worker.isStopped),
+    'when stop() is through, the thread has ended',
+  )
+  t.match(await started, { code: 'CONFLICT' })
+})
+
+t.test('stop() while a thread is born again with limits of its own leaves no thread behind', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread, log } = serviceThread(t, 'own-limits', {
+    Worker,
+    onDescribed: () => {
+      stopped ??= thread.stop()
+      log.info({}, 'described')
+    },
+  })
+  let stopped: Promise<void> | undefined
+  const started = errorOf(thread.start())
+  await log.line('described')
+  await stopped
+  t.ok(workers.every((worker) => worker.isStopped))
+  t.match(await started, { code: 'CONFLICT' })
+  t.equal(workers.length, 1, 'and there was no other')
+  t.strictSame(hooks(log), [])
+})
+
+t.test('a crash from outside ends the thread, and what follows it waits for that', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread } = serviceThread(t, 'hooks', { Worker })
+  await thread.start()
+  thread.crash(new Error('the roof fell in'))
+  await thread.restart()
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true, false],
+  )
+})
+
+t.test('a start waits for the end of the thread before, that of a crash included', async (t) => {
+  const alive: number[] = []
+  const { workers, Worker } = watched(() => alive.push(workers.filter((worker) => !worker.isStopped).length))
+  const { thread } = serviceThread(t, 'hooks', { Worker })
+  await thread.start()
+  thread.crash(new Error('the roof fell in'))
+  await thread.restart()
+  t.strictSame(alive, [0, 0], 'a port that the old thread held is free')
+})
+
+t.test('an exception in a task crashes the service', async (t) => {
+  const { thread, log } = await startedThread(t, 'failing-task')
+  const call = errorOf(thread.callThread('trip', null))
+  await reached(thread, 'crashed')
+  t.match(thread.crashReason, { name: 'RangeError', message: 'the task failed', code: 'E_TASK' })
+  t.match(await call, { code: 'THREAD_DIED' })
+  t.match(await log.line('failing-task crashed'), { level: 'fatal', fields: { err: { message: 'the task failed' } } })
+})
+
+t.test('an exception in a timer crashes the service', async (t) => {
+  const { thread, log } = await startedThread(t, 'failing-timer')
+  await reached(thread, 'crashed')
+  t.match(thread.crashReason, { message: 'the timer failed' })
+  t.strictSame(
+    log.messages.filter((message) => message.startsWith('tick')),
+    ['tick 1', 'tick 2'],
+  )
+})
+
+t.test('crash(reason) of a child thread without supervisor reaches parents and root, whose threads end', async (t) => {
+  const root = new Service({ name: 'root' })
+  const { workers, Worker } = watched()
+  const sibling = root.addDependency(serviceThread(t, 'hooks', { Worker }).thread)
+  const child = root.addDependency(queueThread(t, 'dies').thread)
+  await root.start()
+  await errorOf(child.callThread('exit', null))
+  t.equal(root.state, 'crashed')
+  t.equal(sibling.state, 'crashed')
+  t.equal(root.crashReason, child.crashReason)
+  await workers[0]?.stop()
+})
+
+t.test('restart() is stop, reset, onRestart, start: in the thread too', async (t) => {
+  const { thread, log } = serviceThread(t, 'hooks')
+  await thread.start()
+  log.lines.length = 0
+  await thread.restart()
+  t.strictSame(hooks(log), [
+    'onThreadStop with state {"madeBy":"onThreadStarted"}',
+    'onRestart',
+    'onStart',
+    'onStarted',
+    'onThreadStarted',
+  ])
+  t.equal(thread.restartCount, 1)
+})
+
+t.test('onRestart of a module does not run when it is stopped and started again', async (t) => {
+  const { thread, log } = serviceThread(t, 'hooks')
+  await thread.start()
+  await thread.stop()
+  await thread.start()
+  t.notOk(hooks(log).includes('onRestart'))
+  t.equal(thread.restartCount, 0)
+})
+
+t.test('hooks of a subclass run on the control side, hooks of a module in its thread', async (t) => {
+  const told: string[] = []
+  class Told extends ServiceThread {
+    override async onStart() {
+      told.push(`onStart ${this.state}`)
+    }
+    override async onStarted() {
+      told.push(`onStarted ${this.state}`)
+    }
+    override async onStop() {
+      told.push(`onStop ${this.state}`)
+    }
+    override async onShutdown() {
+      told.push(`onShutdown ${this.state}`)
+    }
+    override async onRestart() {
+      told.push(`onRestart ${this.state}`)
+    }
+  }
+  const log = new RecordingLog()
+  const thread = new Told({ name: 'hooks', module: fixture('hooks'), log: log.log, options: { isolation } })
+  await thread.start()
+  await thread.restart()
+  await thread.stop()
+  t.strictSame(told, [
+    'onStart starting',
+    'onStarted starting',
+    'onStop stopping',
+    'onShutdown stopping',
+    'onRestart stopped',
+    'onStart starting',
+    'onStarted starting',
+    'onStop stopping',
+    'onShutdown stopping',
+  ])
+  const lines = log.lines.filter(({ fields }) => 'threadId' in fields)
+  const threads = new Set(lines.map(({ fields: { pid, threadId } }) => JSON.stringify([pid, threadId])))
+  t.equal(threads.size, 2, 'each life of it has a thread')
+  t.notOk(
+    lines.some(({ fields }) => fields.threadId === 0),
+    'none of which is the main thread',
+  )
+})
+
+t.test('an error in onStop of a subclass does not leave its thread running', async (t) => {
+  class Failing extends ServiceThread {
+    override async onStop() {
+      throw new Error('cannot stop')
+    }
+  }
+  const { workers, Worker } = watched()
+  const thread = new Failing({ name: 'hooks', module: fixture('hooks'), Worker })
+  await thread.start()
+  t.match(await errorOf(thread.stop()), { message: 'cannot stop' })
+  t.strictSame(
+    workers.map((worker) => worker.isStopped),
+    [true],
+  )
+})
+
+t.test('Worker can be another class', async (t) => {
+  const { workers, Worker } = watched()
+  const { thread } = serviceThread(t, 'hooks', { Worker })
+  await thread.start()
+  t.equal(workers.length, 1)
+  t.ok(workers[0] instanceof Worker)
+})
+
+t.test('limits that the module sets for itself are those of its thread', async (t) => {
+  const { thread } = await startedThread(t, 'own-limits')
+  t.match(await thread.callThread('limits', null), { maxOldGenerationSizeMb: 48 })
+})
+
+t.test('a thread that failed to start can be started again', async (t) => {
+  const { thread } = queueThread(t, 'fails-to-start')
+  await errorOf(thread.start())
+  process.env.TEST_HEALTHY = 'true'
+  t.teardown(() => delete process.env.TEST_HEALTHY)
+  await thread.start()
+  t.equal(thread.crashReason, undefined)
+  t.equal(await thread.callThread('echo', 1), 1)
+})
+
+t.test('tasks and timers run beside the methods, end with the signal of the stop, and are waited for', async (t) => {
+  const { thread, log } = serviceThread(t, 'tasks')
+  await thread.start()
+  await log.line('tick', 2)
+  await thread.stop()
+  t.strictSame(
+    log.messages.filter((message) => message !== 'tick'),
+    ['onThreadStop', 'the task has ended'],
+  )
+  t.equal(thread.state, 'stopped')
+})
+
+t.test('crashThread: each kind crashes the service with its reason', async (t) => {
+  for (const [kind, reason] of [
+    ['exception', /on purpose/],
+    ['exit', /exited with code 1/],
+  ] as const) {
+    const { thread } = serviceThread(t, 'hooks')
+    await thread.start()
+    thread.crashThread(kind, 'on purpose')
+    await reached(thread, 'crashed')
+    t.match(thread.crashReason, { message: reason }, kind)
+  }
+})
+
+t.test('lastWakeupAt moves without a message', async (t) => {
+  const { thread } = serviceThread(t, 'hooks')
+  t.equal(thread.lastWakeupAt, 0, 'there is no thread yet')
+  await thread.start()
+  const { lastWakeupAt } = thread
+  t.ok(lastWakeupAt > 0)
+  // Looked at every 1.1 s, on a timer that keeps no process alive.
+  while (thread.lastWakeupAt === lastWakeupAt) await new Promise((resolve) => setTimeout(resolve, 50))
+  t.ok(thread.lastWakeupAt > lastWakeupAt)
+  t.equal(thread.responsive, true)
+})
+
+t.test('lastWakeupAt more than 3.0 s old: "Thread keepalive is not responding", said once', async (t) => {
+  const { line, responsive, silentMs, state, times } = await hung
+  t.match(line, { level: 'error', fields: { service: 'hooks' } })
+  t.equal(responsive, false)
+  t.ok(silentMs > 3_000)
+  t.equal(times, 1)
+  t.equal(state, 'running', 'it is told, and left alone')
+})
