@@ -1,8 +1,8 @@
 /** Starting, stopping, reloading, crashing and pausing a service. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { CRASH_KINDS, type CrashKind } from '../src/contract/crash-kind.ts'
 import type { ErrorCode } from '../src/contract/errors.ts'
-import { CRASH_KINDS, type CrashKind } from '../src/protocol/messages.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 import { problems } from '../src/http/problem.ts'

@@ -1,9 +1,9 @@
 /** What the threads of a service are doing at this moment, also one that hangs. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { STACK_STATES } from '../src/contract/stack.ts'
 import { problems } from '../src/http/problem.ts'
 import type { Registry } from '../src/registry/registry.ts'
-import { STACK_STATES } from '../src/diagnostics/thread-stack.ts'
 import { ServiceParams } from './schemas/service.ts'
 
 const Frame = Type.Object({

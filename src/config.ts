@@ -2,7 +2,7 @@
 import bytes from 'bytes-iec'
 import ms from 'ms'
 import { z } from 'zod'
-import { LOG_LEVELS } from './protocol/messages.ts'
+import { LOG_LEVELS } from './contract/log.ts'
 
 const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
 const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'

@@ -1,14 +1,11 @@
 /** The package's public exports, and nothing else. */
+export type { ServiceLog } from './contract/log.ts'
 export { ERRORS, type ErrorCode, type PayloadIssue, ThreadplaneError } from './contract/errors.ts'
 export type { MethodOptions, ServiceOptions } from './contract/options.ts'
 export { MethodQueue, type MethodQueueOptions } from './queue/method-queue.ts'
 export type { QueuedMethod } from './queue/queued-method.ts'
-export {
-  type CallOptions,
-  QueueServiceThread,
-  type QueueServiceThreadOptions,
-} from './threads/queue-service-thread.ts'
-export { type LifecycleState, Service, type ServiceLog, type ServiceOptionsBase } from './supervision/service.ts'
+export { type CallOptions, QueueServiceThread, type QueueServiceThreadOptions } from './threads/queue-service-thread.ts'
+export { type LifecycleState, Service, type ServiceOptionsBase } from './supervision/service.ts'
 export { ServiceThread, type ServiceThreadOptions } from './threads/service-thread.ts'
 export {
   CrashingSupervisor,

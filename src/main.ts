@@ -35,8 +35,8 @@ try {
 async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(environment)
   if (config.supervise) {
-    const { PlaneSupervisor } = await import('./launcher/launcher.ts')
-    process.exit(await new PlaneSupervisor(config, environment).run())
+    const { Launcher } = await import('./launcher/launcher.ts')
+    process.exit(await new Launcher(config, environment).run())
   }
   const { serve } = await import('./server/serve.ts')
   await serve(config)

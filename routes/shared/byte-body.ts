@@ -1,10 +1,10 @@
 /** Bodies of calls in the pieces in which they come, and those of answers that are bytes. */
 import { errorCodes, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
+import type { BytesDescription } from '../../src/contract/description.ts'
 import { BytePayload } from '../../src/payload/byte-payload.ts'
 import { ThreadplaneError } from '../../src/contract/errors.ts'
 import { OCTETS } from '../../src/payload/media-types.ts'
-import type { BytesDescription } from '../../src/protocol/messages.ts'
 
 /** The pieces become one when a thread is handed the method. As far as `bodyLimit` of the route. */
 export function readBody(

@@ -1,7 +1,7 @@
 /** The entry of the thread that looks at others: see `thread-stack.ts`. The inspector is attached for one look. */
 import { type InspectorNotification, type NodeWorker, Session } from 'node:inspector'
 import { parentPort } from 'node:worker_threads'
-import type { StackFrame, ThreadStack } from './thread-stack.ts'
+import type { StackFrame, ThreadStack } from '../contract/stack.ts'
 
 /** How long a thread may take to answer before it is said to be in native code. */
 const LOOK_MS = 1_000

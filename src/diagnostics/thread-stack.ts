@@ -11,22 +11,7 @@
  *    which the end of another may be noticed while Node goes through its list of them: that ends the process.
  */
 import { Worker } from 'node:worker_threads'
-
-export interface StackFrame {
-  function: string
-  url: string
-  /** Lines and columns count from 1. */
-  line: number
-  column: number
-}
-
-export const STACK_STATES = ['running', 'idle', 'blocked-native'] as const
-
-export interface ThreadStack {
-  state: (typeof STACK_STATES)[number]
-  /** Innermost first; not more than 200. */
-  frames: StackFrame[]
-}
+import type { ThreadStack } from '../contract/stack.ts'
 
 /** How long the reader is kept for the next look: under load it takes a thread a while to begin. */
 const KEEP_READER_MS = 2_000

@@ -1,5 +1,5 @@
 /** The operations of one service in the OpenAPI document: `call…` and `cast…` for each of its methods. */
-import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../protocol/messages.ts'
+import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../contract/description.ts'
 
 interface Operation {
   operationId: string

@@ -7,14 +7,24 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { stringify } from 'yaml'
-import type { ServiceDescription } from '../protocol/messages.ts'
-import type { Registry } from '../registry/registry.ts'
+import type { ServiceDescription } from '../contract/description.ts'
 import { addServiceOperations, GENERIC, type OpenApiDocument } from './openapi-operations.ts'
 
 /** A payload may be left out, as may what a crash is like; of any body, swagger says that it may not. */
 const BODY_OPTIONAL = [GENERIC.call, GENERIC.cast, '/v1/services/{service}/crash']
 
-export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
+/** A registered service, and what its module has said of itself. */
+export interface DescribedService {
+  name: string
+  description: ServiceDescription | undefined
+}
+
+export interface OpenApiOptions {
+  /** The registered services now, by name. */
+  services: () => DescribedService[]
+}
+
+export const openapi = fp<OpenApiOptions>(async (app, { services }) => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -38,19 +48,20 @@ export const openapi = fp<{ registry: Registry }>(async (app, { registry }) => {
     refResolver: { buildLocalReference: ({ $id }) => $id as string },
   })
 
-  let known: [string, ServiceDescription | undefined][] = []
+  let known: DescribedService[] = []
   let document: OpenApiDocument | undefined
   /** Built anew only when a service came, went, or described itself anew. */
   const current = (): OpenApiDocument => {
-    const now = registry.services.map(({ name, contract }) => [name, contract.description] as (typeof known)[number])
+    const now = services()
     const same =
-      now.length === known.length && now.every(([name, it], i) => name === known[i]?.[0] && it === known[i]?.[1])
+      now.length === known.length &&
+      now.every(({ name, description }, i) => name === known[i]?.name && description === known[i].description)
     if (document === undefined || !same) {
       known = now
       document = structuredClone(app.swagger()) as unknown as OpenApiDocument
       for (const path of BODY_OPTIONAL)
         Object.assign(document.paths[path]?.post?.requestBody as object, { required: false })
-      for (const [name, description] of now) if (description) addServiceOperations(document, name, description)
+      for (const { name, description } of now) if (description) addServiceOperations(document, name, description)
     }
     return document
   }

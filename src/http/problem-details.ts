@@ -4,10 +4,10 @@ import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import createRouter, { type HTTPMethod } from 'find-my-way'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { ServiceLog } from '../contract/log.ts'
 import { PROBLEM_TYPE, type Problem, toProblem, withBodyProblems } from './problem.ts'
 import { type ErrorCode, type PayloadIssue, ThreadplaneError } from '../contract/errors.ts'
 import { SEND_JSON } from '../payload/media-types.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

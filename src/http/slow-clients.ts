@@ -11,8 +11,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
+import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import { answerOnSocket } from './problem-details.ts'
 
 export interface SlowClientsOptions {

@@ -2,10 +2,10 @@
  * Attempts between being on disk as begun and their end: each is handed to its service's queue, and what becomes of it
  * is recorded (P3).
  */
+import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS } from '../contract/options.ts'
 import { QueuedMethod } from '../queue/queued-method.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import { CANCELLED, type Job, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { Lane } from './lane.ts'
@@ -80,7 +80,7 @@ export class Attempts {
       priority,
       // New code may no longer have the method: the thread will say so.
       timeoutMs: this.#methodOptions(service, method).timeoutMs,
-      alone: isSuspect(attempt),
+      exclusive: isSuspect(attempt),
       onProgress: (fraction, note) => store.progress(id, number, { fraction, ...(note !== undefined && { note }) }),
     })
   }

@@ -2,8 +2,8 @@
  * Casts and their jobs, as the routes and the schedules know them: accepted, looked at, waited for, cancelled, retried.
  * Each service has a lane from the store to its queue; what is on its way to an outcome is the affair of the attempts.
  */
+import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
 import { Attempts } from './attempts.ts'
@@ -22,7 +22,7 @@ import { JobWaiters } from './job-waiters.ts'
 import { Lane } from './lane.ts'
 
 /** How often what waits is looked at: for its `ttlMs`, and whether it should wait elsewhere. */
-const LOOK_EVERY_MS = 500
+const SWEEP_EVERY_MS = 500
 /** How long the end of a cancelled job is waited for. */
 const CANCELLED_WITHIN_MS = 1_000
 /** Jobs taken in one step where all of a service are meant. */
@@ -51,7 +51,7 @@ export class Dispatcher {
   readonly #lanes = new Map<string, Lane>()
   readonly #attempts: Attempts
   readonly #waiters = new JobWaiters()
-  readonly #looker: NodeJS.Timeout
+  readonly #sweepTimer: NodeJS.Timeout
   #expiring = false
 
   constructor(store: JobStore, log: ServiceLog) {
@@ -64,7 +64,7 @@ export class Dispatcher {
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
     })
-    this.#looker = setInterval(() => this.#lookAround(), LOOK_EVERY_MS).unref()
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref()
   }
 
   /** From now on the service's casts are dispatched whenever it runs. */
@@ -243,7 +243,7 @@ export class Dispatcher {
 
   /** Nothing more will come of any job: whoever waits for one is answered. */
   close(): void {
-    clearInterval(this.#looker)
+    clearInterval(this.#sweepTimer)
     this.#waiters.close()
     for (const lane of this.#lanes.values()) lane.close()
     this.#lanes.clear()
@@ -253,7 +253,7 @@ export class Dispatcher {
     this.#lanes.get(service)?.waiting()
   }
 
-  #lookAround(): void {
+  #sweep(): void {
     this.#attempts.expire()
     this.#attempts.giveBack()
     void this.#expire()

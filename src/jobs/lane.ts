@@ -2,8 +2,8 @@
  * The casts of one service on their way from the store to its queue: a bounded window, so that a longer backlog stays
  * on disk (P5). It is filled from the store as casts end, as jobs fall due, and as the service starts.
  */
+import type { ServiceLog } from '../contract/log.ts'
 import { hasCode } from '../contract/errors.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 

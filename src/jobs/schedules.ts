@@ -3,9 +3,9 @@
  * because the server was down, runs once.
  */
 import { Cron } from 'croner'
+import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS } from '../contract/options.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Job } from './job.ts'

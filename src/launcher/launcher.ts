@@ -27,7 +27,7 @@ type Wanted =
   /** By a second signal, or because it did not close in time. */
   | { kind: 'killed' }
 
-export class PlaneSupervisor {
+export class Launcher {
   readonly #config: Config
   readonly #environment: NodeJS.ProcessEnv
   readonly #budget = new RestartBudget(RESTARTS)

@@ -3,16 +3,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { killGroup } from '../threads/process-group.ts'
+import type { ServerMessage } from '../contract/server-message.ts'
+import { killGroup } from '../system/process-group.ts'
 import { within } from '../async/deadline.ts'
-
-/** What the server tells its supervisor process. */
-export type ServerMessage =
-  | { type: 'listening'; port: number }
-  /** Short text, for a person. */
-  | { type: 'services'; states: string }
-  /** Somebody asked it to: however it ends now, it is no crash. */
-  | { type: 'closing' }
 
 export interface ServerEnd {
   /** Of the process; of one that was ended by a signal, what a shell would say. */

@@ -1,7 +1,7 @@
 /** Bytes as the input or output of a method: the body of a request or of its answer, and no JSON. */
 import { z } from 'zod'
+import type { BytesDescription } from '../contract/description.ts'
 import { ANY_TYPE, JSON_TYPE, OCTETS } from '../payload/media-types.ts'
-import type { BytesDescription } from '../protocol/messages.ts'
 
 const BYTES = Symbol.for('threadplane.bytes')
 const TYPE = /^([\w!#$&^.+-]+\/[\w!#$&^.+-]+|([\w!#$&^.+-]+|\*)\/\*)(\s*;.*)?$/

@@ -3,8 +3,8 @@
  * registered symbol, so that a module may bring its own copy of this package.
  */
 import type { z } from 'zod'
+import type { JobContext } from '../contract/description.ts'
 import type { MethodOptions, ServiceOptions } from '../contract/options.ts'
-import type { JobContext } from '../protocol/messages.ts'
 
 const SERVICE = Symbol.for('threadplane.service')
 

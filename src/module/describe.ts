@@ -3,10 +3,10 @@
  * JSON. Names such as `constructor` or `__proto__` are only names.
  */
 import { z } from 'zod'
+import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../contract/description.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS, methodOptionsSchema, NAME_PATTERN, serviceOptionsSchema } from '../contract/options.ts'
 import { payloadIssues } from '../payload/issues.ts'
-import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../protocol/messages.ts'
 import { bytesOf, complaintAbout } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
 import { itemOf } from './stream.ts'

@@ -1,6 +1,6 @@
 /** The checks of strings, numbers and arrays that mean the same after the rebuild; see `widen.ts`. */
 import { z } from 'zod'
-import type { JsonSchema } from '../protocol/messages.ts'
+import type { JsonSchema } from '../contract/description.ts'
 
 type Schema = z.core.$ZodType
 type CheckDefinition = z.core.$ZodChecks['_zod']['def']

@@ -17,7 +17,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import type { JsonSchema } from '../protocol/messages.ts'
+import type { JsonSchema } from '../contract/description.ts'
 import { leavesTheValue, numberSchema, stringSchema, unalteredLength } from './widen-checks.ts'
 
 type Schema = z.core.$ZodType

@@ -1,5 +1,5 @@
 /** Media types of payloads: JSON, which most methods take, and those of bytes. Pure. */
-import type { BytesDescription } from '../protocol/messages.ts'
+import type { BytesDescription } from '../contract/description.ts'
 
 export const ANY_TYPE = '*/*'
 /** What bytes are where nobody says it. */

@@ -7,9 +7,9 @@
  * all issues are told.
  */
 import { z } from 'zod'
+import type { JsonSchema, MethodDescription } from '../contract/description.ts'
 import type { PayloadIssue } from '../contract/errors.ts'
 import { payloadIssues } from './issues.ts'
-import type { JsonSchema, MethodDescription } from '../protocol/messages.ts'
 
 type Schema = z.core.$ZodType
 

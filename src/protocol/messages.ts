@@ -5,40 +5,10 @@
  * What both sides must agree on without a message (heartbeat, which methods have begun) is in `shared-memory.ts`.
  */
 import type { PayloadIssue, WireError } from '../contract/errors.ts'
-import type { ResolvedMethodOptions, ServiceOptions } from '../contract/options.ts'
+import type { CrashKind } from '../contract/crash-kind.ts'
+import type { JobContext, ServiceDescription } from '../contract/description.ts'
+import type { LogLevel } from '../contract/log.ts'
 import type { SharedSlots } from './slots.ts'
-
-export type JsonSchema = Record<string, unknown>
-
-/** What a service module says about itself; kept in the data folder by content hash (P1). */
-export interface ServiceDescription {
-  description?: string
-  options: ServiceOptions
-  methods: Record<string, MethodDescription>
-}
-
-export interface MethodDescription {
-  description?: string
-  /** JSON Schema of what a client may send; absent where any JSON is taken. */
-  input?: JsonSchema
-  /** The same, accepting at least all that the original accepts: what the control thread validates with. */
-  widenedInput?: JsonSchema
-  /** JSON Schema of the result, or of an item of it; absent where any JSON may come. */
-  output?: JsonSchema
-  /** It returns a stream of items. */
-  streams?: true
-  /** It takes bytes, and no JSON. */
-  inputBytes?: BytesDescription
-  /** It returns bytes, and no JSON. */
-  outputBytes?: BytesDescription
-  options: ResolvedMethodOptions
-}
-
-export interface BytesDescription {
-  /** Media types that are taken, or the one that is sent. */
-  types: string[]
-  maxBytes?: number
-}
 
 /**
  * How a payload goes and a result comes back: JSON text for a job; the same, or bytes where the method says so, for the
@@ -46,14 +16,6 @@ export interface BytesDescription {
  * keeps them as Base64.
  */
 export type ResultFormat = 'json' | 'body' | 'clone'
-
-/** What a handler is told about its job. A call has an id of its own too. */
-export interface JobContext {
-  id: string
-  attempt: number
-  /** W3C trace context of the request, if it had one. */
-  traceparent?: string
-}
 
 /** Given to the thread at birth, as `workerData`. */
 export interface ThreadData {
@@ -112,9 +74,6 @@ export interface CrashMessage {
   kind: CrashKind
   reason: string
 }
-export const CRASH_KINDS = ['exception', 'exit', 'hang', 'oom'] as const
-export type CrashKind = (typeof CRASH_KINDS)[number]
-
 export type ControlMessage = StartMessage | RunMessage | AbortMessage | CreditMessage | StopMessage | CrashMessage
 
 // Sent by the service's thread.
@@ -186,9 +145,6 @@ export type ThreadMessage =
   | LogMessage
   | CrashedMessage
   | StoppedMessage
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Why a method has no result: the handler threw, or the payload or the result was refused. */
 export type MethodFailure =

@@ -3,9 +3,9 @@
  * service's thread, which that main thread passes on as they are: as arrays. Pure.
  */
 import type { EventLoopUtilization } from 'node:perf_hooks'
+import type { ThreadStack } from '../contract/stack.ts'
 import type { WireError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
-import type { ThreadStack } from '../diagnostics/thread-stack.ts'
 import type { ControlWire, ThreadWire } from './wire.ts'
 
 /** The first message: what to run. */

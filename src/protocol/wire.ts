@@ -2,7 +2,8 @@
  * How messages cross the thread boundary: those of every call as tuples, all others as they are. Structured clone
  * carries the keys of an object with it, and making the object anew costs three times what a tuple does. Pure.
  */
-import type { ControlMessage, JobContext, JsonBytes, ResultFormat, RunMessage, ThreadMessage } from './messages.ts'
+import type { JobContext } from '../contract/description.ts'
+import type { ControlMessage, JsonBytes, ResultFormat, RunMessage, ThreadMessage } from './messages.ts'
 
 type RunTuple = [
   slot: number,

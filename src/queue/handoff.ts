@@ -3,7 +3,7 @@
  * there when one ends. Those not begun still belong to the control thread (DESIGN section 7).
  */
 import { type ThreadplaneError, toWireError } from '../contract/errors.ts'
-import { Outbox } from '../protocol/message-batcher.ts'
+import { MessageBatcher } from '../async/message-batcher.ts'
 import type {
   ControlMessage,
   FailureMessage,
@@ -13,7 +13,7 @@ import type {
 } from '../protocol/messages.ts'
 import { nextSequence, type Slots } from '../protocol/slots.ts'
 import { toError, toRunMessage } from './method-messages.ts'
-import type { Consumer, MethodQueue } from './method-queue.ts'
+import type { ThreadPort, MethodQueue } from './method-queue.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
 /** How often methods that run are looked at for their own deadline, in milliseconds. */
@@ -36,35 +36,35 @@ export interface HandoffOptions {
   onOverdue: (method: QueuedMethod) => void
 }
 
-export class Handoff implements Consumer, Place {
+export class Handoff implements ThreadPort, Place {
   readonly #options: HandoffOptions
   readonly #slots: (QueuedMethod | undefined)[]
   readonly #free: number[]
-  readonly #outbox: Outbox<ControlMessage>
+  readonly #batcher: MessageBatcher<ControlMessage>
   #sequence = 0
   /** Of the payloads of all it was handed. */
   #bytes = 0
   #sweeper: NodeJS.Timeout | undefined
   #closed = false
   suspended = false
-  /** The method that is to run alone, until it has ended. */
-  #alone: QueuedMethod | undefined
+  /** The method that is to run exclusively, until it has ended. */
+  #exclusive: QueuedMethod | undefined
   readonly #idle: (() => void)[] = []
 
   constructor(options: HandoffOptions) {
     this.#options = options
     this.#slots = new Array(options.slots.length).fill(undefined)
     this.#free = Array.from({ length: options.slots.length }, (_, slot) => slot)
-    this.#outbox = new Outbox(options.post, (message) => this.#refused(message))
+    this.#batcher = new MessageBatcher(options.post, (message) => this.#refused(message))
   }
 
   get room(): number {
-    if (this.#closed || this.suspended || this.runsAlone) return 0
+    if (this.#closed || this.suspended || this.runsExclusive) return 0
     return this.#bytes < AHEAD_BYTES || this.load < this.#options.numWorkers ? this.#free.length : 0
   }
 
-  get runsAlone(): boolean {
-    return this.#alone !== undefined
+  get runsExclusive(): boolean {
+    return this.#exclusive !== undefined
   }
 
   get load(): number {
@@ -91,21 +91,21 @@ export class Handoff implements Consumer, Place {
     method.slot = slot
     method.sequence = sequence
     method.place = this
-    if (method.alone) this.#alone = method
+    if (method.exclusive) this.#exclusive = method
     this.#options.slots.hand(slot, sequence)
-    this.#outbox.push(toRunMessage(method))
+    this.#batcher.push(toRunMessage(method))
     this.#sweeper ??= setInterval(this.#sweep, SWEEP_EVERY_MS)
-    if (this.#outbox.size >= HEAD_START) this.#outbox.flush()
+    if (this.#batcher.size >= HEAD_START) this.#batcher.flush()
   }
 
   /** Posts anything else in the order of the methods. */
   send(message: ControlMessage): void {
-    this.#outbox.push(message)
+    this.#batcher.push(message)
   }
 
   withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean {
     if (this.reclaim(method)) return false
-    this.#outbox.push({ type: 'abort', sequence: method.sequence, reason: toWireError(reason) })
+    this.#batcher.push({ type: 'abort', sequence: method.sequence, reason: toWireError(reason) })
     return true
   }
 
@@ -120,7 +120,7 @@ export class Handoff implements Consumer, Place {
   }
 
   credit({ sequence }: QueuedMethod, cost: number): void {
-    this.#outbox.push({ type: 'credit', sequence, cost })
+    this.#batcher.push({ type: 'credit', sequence, cost })
   }
 
   receive(message: ResultMessage | ItemMessage | FailureMessage | ProgressMessage): void {
@@ -180,7 +180,7 @@ export class Handoff implements Consumer, Place {
 
   get heldUp(): number {
     const { load } = this
-    if (load < 2 || this.runsAlone) return 0
+    if (load < 2 || this.runsExclusive) return 0
     const running = this.running.length
     // What it is about to begin is not held up.
     return running === 0 ? 0 : load - running
@@ -227,7 +227,7 @@ export class Handoff implements Consumer, Place {
     const method = this.#slots[slot] as QueuedMethod
     method.place = undefined
     this.#bytes -= method.bytes
-    if (method === this.#alone) this.#alone = undefined
+    if (method === this.#exclusive) this.#exclusive = undefined
     this.#slots[slot] = undefined
     this.#free.push(slot)
     if (this.load === 0) for (const resolve of this.#idle.splice(0)) resolve()

@@ -8,13 +8,13 @@ import { PriorityList } from './priority-list.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
 /** A thread that takes methods from the queue. */
-export interface Consumer {
+export interface ThreadPort {
   /** How many more methods it takes now. */
   readonly room: number
   /** How many it has begun: the least loaded is served first. */
   readonly load: number
-  /** Is it running a method that runs alone? */
-  readonly runsAlone: boolean
+  /** Is it running a method that runs exclusively? */
+  readonly runsExclusive: boolean
   /** It does not answer: nothing is handed to it. */
   readonly suspended: boolean
   /** Methods it was handed and has not begun, while others there go on. */
@@ -39,15 +39,15 @@ export interface MethodQueueOptions {
 
 export class MethodQueue implements Place {
   #options: MethodQueueOptions
-  readonly #consumers = new Set<Consumer>()
+  readonly #ports = new Set<ThreadPort>()
   /** By several threads. A field, as every method that ends asks for it. */
   isShared = false
   readonly #calls = new PriorityList()
   readonly #casts = new PriorityList()
   /** Casts that are to run alone. */
-  readonly #alone = new PriorityList()
+  readonly #exclusive = new PriorityList()
   /** The thread that takes nothing more, until it has ended what it was handed and the next of them can run there. */
-  #kept: { consumer: Consumer; for: QueuedMethod } | undefined
+  #reserved: { port: ThreadPort; for: QueuedMethod } | undefined
   #bytes = 0
   #turn = 0
   #paused = false
@@ -70,7 +70,7 @@ export class MethodQueue implements Place {
   }
 
   get size(): number {
-    return this.#calls.size + this.#casts.size + this.#alone.size
+    return this.#calls.size + this.#casts.size + this.#exclusive.size
   }
 
   get paused(): boolean {
@@ -114,7 +114,7 @@ export class MethodQueue implements Place {
   withdraw(method: QueuedMethod): boolean {
     this.#remove(method)
     // The thread that was kept for it has room for others.
-    if (method.alone) this.pump()
+    if (method.exclusive) this.pump()
     return false
   }
 
@@ -129,7 +129,7 @@ export class MethodQueue implements Place {
 
   /** Fails what waits, or the casts among it; nobody will come to run it. */
   rejectAll(reason: Rejection, kinds: readonly QueuedMethod['kind'][] = ['call', 'cast']): void {
-    const lists = kinds.flatMap((kind) => (kind === 'call' ? [this.#calls] : [this.#casts, this.#alone]))
+    const lists = kinds.flatMap((kind) => (kind === 'call' ? [this.#calls] : [this.#casts, this.#exclusive]))
     for (const list of lists) {
       for (let method = list.first(); method !== undefined; method = list.first()) {
         this.#remove(method)
@@ -149,31 +149,31 @@ export class MethodQueue implements Place {
     this.#closed = undefined
   }
 
-  attach(consumer: Consumer): void {
-    this.#consumers.add(consumer)
-    this.isShared = this.#consumers.size > 1
+  attach(port: ThreadPort): void {
+    this.#ports.add(port)
+    this.isShared = this.#ports.size > 1
     this.pump()
   }
 
-  detach(consumer: Consumer): void {
-    this.#consumers.delete(consumer)
-    this.isShared = this.#consumers.size > 1
-    if (this.#kept?.consumer === consumer) this.#release(this.#kept.for)
+  detach(port: ThreadPort): void {
+    this.#ports.delete(port)
+    this.isShared = this.#ports.size > 1
+    if (this.#reserved?.port === port) this.#release(this.#reserved.for)
   }
 
   /**
    * A thread has nothing left to begin. Where nothing waits here either, it is given half of what another was handed
    * and has not come to, behind a method that takes its time.
    */
-  share(idle: Consumer): void {
-    if (this.#paused || this.size > 0 || idle === this.#kept?.consumer) return
+  share(idle: ThreadPort): void {
+    if (this.#paused || this.size > 0 || idle === this.#reserved?.port) return
     let most = 0
-    let busiest: Consumer | undefined
-    for (const consumer of this.#consumers) {
-      const { heldUp } = consumer
-      if (consumer === idle || heldUp <= most) continue
+    let busiest: ThreadPort | undefined
+    for (const port of this.#ports) {
+      const { heldUp } = port
+      if (port === idle || heldUp <= most) continue
       most = heldUp
-      busiest = consumer
+      busiest = port
     }
     busiest?.giveBack(Math.ceil(most / 2))
     this.pump()
@@ -184,45 +184,45 @@ export class MethodQueue implements Place {
     if (this.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
 
-  /** Hands out as much as the consumers take. They call it when they have room again. */
+  /** Hands out as much as the ports take. They call it when they have room again. */
   pump(): void {
     if (this.#paused) return
     while (this.#calls.size + this.#casts.size > 0) {
-      const consumer = this.#leastLoaded()
-      if (consumer === undefined) break
+      const port = this.#leastLoaded()
+      if (port === undefined) break
       const method = this.#nextList().first() as QueuedMethod
       this.#remove(method)
-      consumer.hand(method)
+      port.hand(method)
     }
-    while (this.#alone.size > 0 && this.#handAlone());
+    while (this.#exclusive.size > 0 && this.#handExclusive());
   }
 
   /**
    * After the others, so that these have their turn between two of those that run alone. True if it was handed out,
    * false if it waits for its thread.
    */
-  #handAlone(): boolean {
-    this.#kept ??= this.#keep()
-    if (this.#kept === undefined || this.#kept.consumer.load > 0) return false
-    const { consumer, for: method } = this.#kept
+  #handExclusive(): boolean {
+    this.#reserved ??= this.#reserve()
+    if (this.#reserved === undefined || this.#reserved.port.load > 0) return false
+    const { port, for: method } = this.#reserved
     this.#remove(method)
-    consumer.hand(method)
+    port.hand(method)
     return true
   }
 
-  #keep(): { consumer: Consumer; for: QueuedMethod } | undefined {
-    const [consumer] = [...this.#consumers]
-      .filter(({ runsAlone, suspended }) => !runsAlone && !suspended)
+  #reserve(): { port: ThreadPort; for: QueuedMethod } | undefined {
+    const [port] = [...this.#ports]
+      .filter(({ runsExclusive, suspended }) => !runsExclusive && !suspended)
       .sort((a, b) => a.load - b.load)
-    const method = this.#alone.first()
-    if (consumer === undefined || method === undefined) return undefined
+    const method = this.#exclusive.first()
+    if (port === undefined || method === undefined) return undefined
     method.isNext = true
-    return { consumer, for: method }
+    return { port, for: method }
   }
 
   #release(method: QueuedMethod): void {
     method.isNext = false
-    this.#kept = undefined
+    this.#reserved = undefined
   }
 
   /** Told of every method that ended, for the estimate of when there is room again. */
@@ -239,11 +239,11 @@ export class MethodQueue implements Place {
     return Math.min(Math.max(Math.ceil(seconds), 1), 60)
   }
 
-  #leastLoaded(): Consumer | undefined {
-    let best: Consumer | undefined
-    for (const consumer of this.#consumers) {
-      if (consumer === this.#kept?.consumer) continue
-      if (consumer.room > 0 && (best === undefined || consumer.load < best.load)) best = consumer
+  #leastLoaded(): ThreadPort | undefined {
+    let best: ThreadPort | undefined
+    for (const port of this.#ports) {
+      if (port === this.#reserved?.port) continue
+      if (port.room > 0 && (best === undefined || port.load < best.load)) best = port
     }
     return best
   }
@@ -257,7 +257,7 @@ export class MethodQueue implements Place {
   }
 
   #list(method: QueuedMethod): PriorityList {
-    if (method.alone) return this.#alone
+    if (method.exclusive) return this.#exclusive
     return method.kind === 'call' ? this.#calls : this.#casts
   }
 
@@ -269,7 +269,7 @@ export class MethodQueue implements Place {
 
   #remove(method: QueuedMethod): void {
     method.place = undefined
-    if (this.#kept?.for === method) this.#release(method)
+    if (this.#reserved?.for === method) this.#release(method)
     this.#bytes -= method.bytes
     this.#list(method).remove(method)
     if (this.size === 0) for (const resolve of this.#drained.splice(0)) resolve()

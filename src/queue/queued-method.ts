@@ -2,10 +2,11 @@
  * One method to be run by a thread, from the moment it is queued until its promise settles, once.
  * Source: mode/threads.py QueuedMethod
  */
+import type { JobContext } from '../contract/description.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
 import { type ErrorCode, type ErrorFacts, ThreadplaneError } from '../contract/errors.ts'
 import { parseJson, textOf } from '../payload/parse-json.ts'
-import type { JobContext, ResultFormat } from '../protocol/messages.ts'
+import type { ResultFormat } from '../protocol/messages.ts'
 
 /** A timer takes no more, and fires at once then. */
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -36,7 +37,7 @@ export interface QueuedMethodOptions {
   /** How long one attempt may run once it has begun, before its thread is to blame. */
   timeoutMs: number
   /** No other method runs in its thread meanwhile: it, or one that ran with it, has ended a thread before. */
-  alone?: boolean
+  exclusive?: boolean
   onProgress?: (fraction: number, note: string | undefined) => void
 }
 
@@ -57,7 +58,7 @@ export class QueuedMethod {
   readonly bytes: number
   readonly priority: number
   readonly timeoutMs: number
-  readonly alone: boolean
+  readonly exclusive: boolean
   readonly onProgress: QueuedMethodOptions['onProgress']
   #outcome: Outcome | undefined
   #streamed = false
@@ -77,7 +78,7 @@ export class QueuedMethod {
   begunAt: number | undefined
   /** When it was cancelled; after the grace its thread is retired. */
   cancelledAt: number | undefined
-  /** It is to run alone, and a thread is kept free for it. */
+  /** It is to run exclusively, and a thread is kept free for it. */
   isNext = false
   /** Its thread died, and it was not the only one begun there: who is to blame is not known. */
   diedInCompany = false
@@ -96,7 +97,7 @@ export class QueuedMethod {
     this.bytes = options.bytes
     this.priority = options.priority
     this.timeoutMs = options.timeoutMs
-    this.alone = options.alone ?? false
+    this.exclusive = options.exclusive ?? false
     this.onProgress = options.onProgress
   }
 

@@ -3,13 +3,13 @@ import { realpathSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN } from '../contract/options.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 
 const MODULE = /(?<!\.d)\.(m?js|m?ts)$/
 
-export class WorkersFolder {
+export class ModulesFolder {
   readonly path: string
 
   constructor(path: string) {

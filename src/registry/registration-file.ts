@@ -8,9 +8,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
+import type { ServiceDescription } from '../contract/description.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN, serviceOptionsSchema } from '../contract/options.ts'
-import type { ServiceDescription } from '../protocol/messages.ts'
 
 const registrationSchema = z.strictObject({
   /** Absent where the service comes from the workers folder and was never registered over HTTP. */
@@ -37,7 +37,7 @@ const fileSchema = z.strictObject({
 
 export type Registration = z.infer<typeof registrationSchema>
 
-export class Registrations {
+export class RegistrationFile {
   readonly #folder: string
   #services: ReadonlyMap<string, Registration> = new Map()
   /** The last write: they follow each other, each with what those before it have written. */
@@ -48,7 +48,7 @@ export class Registrations {
   }
 
   /** Reads the folder. A damaged file stops the start, and names itself; one that cannot be written does not. */
-  static async open(folder: string): Promise<Registrations> {
+  static async open(folder: string): Promise<RegistrationFile> {
     try {
       await mkdir(folder, { recursive: true })
     } catch (error) {
@@ -56,7 +56,7 @@ export class Registrations {
         throw new Error(`the data folder ${folder} cannot be used`, { cause: error })
       }
     }
-    const registrations = new Registrations(folder)
+    const registrations = new RegistrationFile(folder)
     await registrations.#load()
     return registrations
   }

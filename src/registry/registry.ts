@@ -3,6 +3,7 @@
  * was wanted to run, survives a restart.
  */
 import { EventEmitter } from 'node:events'
+import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import { Dependencies, dependentsFirst } from './dependencies.ts'
@@ -12,16 +13,15 @@ import {
   type ResolvedServiceOptions,
   type ServiceOptions,
 } from '../contract/options.ts'
-import type { Registration, Registrations } from './registration-file.ts'
+import type { Registration, RegistrationFile } from './registration-file.ts'
 import { RestartGroups } from '../supervision/restart-groups.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import type { ServiceRegistration, ServiceState } from '../services/service-lifecycle.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
-import type { WorkersFolder } from './modules-folder.ts'
+import type { ModulesFolder } from './modules-folder.ts'
 
 export interface RegistryOptions {
-  workers: WorkersFolder
-  registrations: Registrations
+  workers: ModulesFolder
+  registrations: RegistrationFile
   dispatcher: Dispatcher
   log: ServiceLog
   /** A service was deleted. */

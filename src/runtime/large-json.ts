@@ -2,10 +2,11 @@
  * JSON so large that the control thread has left it as it came. What that would have refused is refused here, by the
  * same look, which ends at the first thing that is wrong: zod would collect an issue for each of millions.
  */
+import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError } from '../contract/errors.ts'
 import { parseJson, textOf } from '../payload/parse-json.ts'
 import { PayloadValidator } from '../payload/validator.ts'
-import type { JsonBytes, MethodFailure, ServiceDescription } from '../protocol/messages.ts'
+import type { JsonBytes, MethodFailure } from '../protocol/messages.ts'
 import { releaseBuffers } from '../payload/release-buffers.ts'
 
 type Read = { ok: true; payload: unknown } | { ok: false; failure: MethodFailure }

@@ -2,16 +2,10 @@
  * Runs the methods handed to this thread: at most `numWorkers` overlap, in the order they came.
  * Source: mode/threads.py MethodQueueWorker, MethodQueue._process_enqueued
  */
+import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError, type WireError } from '../contract/errors.ts'
-import type { Outbox } from '../protocol/message-batcher.ts'
-import type {
-  JsonBytes,
-  MethodFailure,
-  RunMessage,
-  ServiceDescription,
-  StartMessage,
-  ThreadMessage,
-} from '../protocol/messages.ts'
+import type { MessageBatcher } from '../async/message-batcher.ts'
+import type { JsonBytes, MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol/messages.ts'
 import { SlotTable } from '../protocol/shared-memory.ts'
 import { ThreadSlotLog } from '../protocol/slot-log.ts'
 import type { ThreadSlots } from '../protocol/slots.ts'
@@ -28,10 +22,10 @@ import type { ThreadLogger } from './thread-logger.ts'
 /** After this long without a return to the event loop, results are posted and timers get their turn. */
 const TURN_MS = 1
 
-export class Consumers {
+export class MethodRunner {
   readonly #methods: Map<string, MethodDefinition>
   readonly #largeJson: LargeJson
-  readonly #outbox: Outbox<ThreadMessage>
+  readonly #batcher: MessageBatcher<ThreadMessage>
   readonly #logger: ThreadLogger
   readonly #running = new Map<number, RunningMethod>()
   #waiting: RunMessage[] = []
@@ -47,12 +41,12 @@ export class Consumers {
   constructor(
     definition: ServiceDefinition,
     description: ServiceDescription,
-    outbox: Outbox<ThreadMessage>,
+    batcher: MessageBatcher<ThreadMessage>,
     logger: ThreadLogger,
   ) {
     this.#methods = new Map(Object.entries(definition.methods))
     this.#largeJson = new LargeJson(description)
-    this.#outbox = outbox
+    this.#batcher = batcher
     this.#logger = logger
   }
 
@@ -115,7 +109,7 @@ export class Consumers {
   #yield(): void {
     if (this.#yielding) return
     this.#yielding = true
-    this.#outbox.flush()
+    this.#batcher.flush()
     setImmediate(() => {
       this.#yielding = false
       this.turn()
@@ -134,7 +128,7 @@ export class Consumers {
       if (!read.ok) return this.#fail(message, read.failure)
       payload = read.payload
     }
-    const running = new RunningMethod(message, this.#outbox, this.#logger, this.#state)
+    const running = new RunningMethod(message, this.#batcher, this.#logger, this.#state)
     this.#running.set(message.sequence, running)
 
     const threw = (error: unknown) =>
@@ -175,7 +169,8 @@ export class Consumers {
     const { maxResultBytes } = this.#options as StartMessage
     const item = itemOf(output)
     if (item !== undefined) {
-      const send = (one: unknown, cost: number) => this.#outbox.push({ type: 'item', slot, sequence, value: one, cost })
+      const send = (one: unknown, cost: number) =>
+        this.#batcher.push({ type: 'item', slot, sequence, value: one, cost })
       const sink =
         format === 'json'
           ? new CollectedItems(maxResultBytes)
@@ -199,7 +194,7 @@ export class Consumers {
 
   #end(sequence: number, outcome: ThreadMessage): void {
     this.#running.get(sequence)?.end()
-    this.#outbox.push(outcome)
+    this.#batcher.push(outcome)
     this.#running.delete(sequence)
     this.#overlapping -= 1
     // From a handler that awaited, this is the only thing that goes on with the queue.

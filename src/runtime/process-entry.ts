@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
-import { killGroup } from '../threads/process-group.ts'
+import { killGroup } from '../system/process-group.ts'
 import type { FromProcess, LaunchMessage, ToProcess } from '../protocol/process-messages.ts'
 import type { AbortMessage, StartMessage, ThreadData } from '../protocol/messages.ts'
 import { Heartbeat } from '../protocol/shared-memory.ts'

@@ -1,7 +1,8 @@
 /** One method while it runs: what its handler is given. Made lazily, as most handlers look at little of it. */
+import type { JobContext } from '../contract/description.ts'
 import { fromWireError, type WireError } from '../contract/errors.ts'
-import type { Outbox } from '../protocol/message-batcher.ts'
-import type { JobContext, ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
+import type { MessageBatcher } from '../async/message-batcher.ts'
+import type { ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
 import type { MethodContext, ServiceLogger } from '../module/define-service.ts'
 import { Credits } from './items.ts'
 import type { ThreadLogger } from './thread-logger.ts'
@@ -14,7 +15,7 @@ export class RunningMethod implements MethodContext {
   readonly contentType: string | undefined
   readonly state: unknown
   readonly #message: RunMessage
-  readonly #outbox: Outbox<ThreadMessage>
+  readonly #batcher: MessageBatcher<ThreadMessage>
   readonly #threadLogger: ThreadLogger
   #controller: AbortController | undefined
   #logger: ServiceLogger | undefined
@@ -24,9 +25,9 @@ export class RunningMethod implements MethodContext {
   #progressTimer: NodeJS.Timeout | undefined
   #quietUntil = 0
 
-  constructor(message: RunMessage, outbox: Outbox<ThreadMessage>, logger: ThreadLogger, state: unknown) {
+  constructor(message: RunMessage, batcher: MessageBatcher<ThreadMessage>, logger: ThreadLogger, state: unknown) {
     this.#message = message
-    this.#outbox = outbox
+    this.#batcher = batcher
     this.#threadLogger = logger
     this.job = message.job
     this.contentType = message.contentType
@@ -64,7 +65,7 @@ export class RunningMethod implements MethodContext {
   readonly #tellProgress = (): void => {
     this.#progressTimer = undefined
     this.#quietUntil = performance.now() + PROGRESS_EVERY_MS
-    if (this.#progress !== undefined) this.#outbox.push(this.#progress)
+    if (this.#progress !== undefined) this.#batcher.push(this.#progress)
     this.#progress = undefined
   }
 

@@ -5,12 +5,12 @@
 import { getHeapStatistics } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
-import { Outbox } from '../protocol/message-batcher.ts'
+import { MessageBatcher } from '../async/message-batcher.ts'
 import type { ControlMessage, CrashMessage, StartMessage, ThreadData, ThreadMessage } from '../protocol/messages.ts'
 import { HEARTBEAT_EVERY_MS, Heartbeat } from '../protocol/shared-memory.ts'
 import { type ControlWire, packThread, transfersOf, unpackControl } from '../protocol/wire.ts'
 import { Background } from './background.ts'
-import { Consumers } from './method-runner.ts'
+import { MethodRunner } from './method-runner.ts'
 import type { ServiceContext } from '../module/define-service.ts'
 import { describeService } from '../module/describe.ts'
 import { loadModule } from './load-module.ts'
@@ -22,21 +22,21 @@ const port = parentPort
 const data = workerData as ThreadData
 const post = port.postMessage.bind(port)
 
-const outbox = new Outbox<ThreadMessage>(
+const batcher = new MessageBatcher<ThreadMessage>(
   (messages) => post(messages.map(packThread), transfersOf(messages)),
   (message, error) => {
     if (message.type !== 'result') return crash(error)
     const { slot, sequence } = message
     const { message: detail } = toWireError(error)
-    outbox.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } })
+    batcher.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } })
   },
 )
-const logger = new ThreadLogger(outbox, crash)
+const logger = new ThreadLogger(batcher, crash)
 logger.captureOutput()
 keepPort(port, logger, crash)
 process.on('uncaughtException', crash)
 // Whoever calls it: results and log lines of this turn are not lost by it.
-process.on('exit', outbox.flush)
+process.on('exit', batcher.flush)
 
 const heartbeat = new Heartbeat(data.heartbeat)
 const beat = () => heartbeat.beat(getHeapStatistics().used_heap_size)
@@ -55,7 +55,7 @@ const context: ServiceContext = {
 try {
   const definition = await loadModule(data.module)
   const description = describeService(definition)
-  const consumers = new Consumers(definition, description, outbox, logger)
+  const consumers = new MethodRunner(definition, description, batcher, logger)
 
   const start = async (options: StartMessage) => {
     clearInterval(heart)
@@ -65,7 +65,7 @@ try {
     background.start(definition, context, crash)
     await definition.onStarted?.(context)
     context.state = await definition.onThreadStarted?.(context)
-    outbox.push({ type: 'started' })
+    batcher.push({ type: 'started' })
     consumers.start(options, context.state)
   }
 
@@ -78,8 +78,8 @@ try {
       failure = error
     }
     await background.settled()
-    outbox.push({ type: 'stopped', ...(failure !== undefined && { error: toWireError(failure) }) })
-    outbox.flush()
+    batcher.push({ type: 'stopped', ...(failure !== undefined && { error: toWireError(failure) }) })
+    batcher.flush()
     process.exit(0)
   }
 
@@ -109,15 +109,15 @@ try {
     for (const message of messages) receive(unpackControl(message))
     consumers.turn()
   })
-  outbox.push({ type: 'described', description })
+  batcher.push({ type: 'described', description })
 } catch (error) {
   crash(error)
 }
 
 /** The thread's last words. They arrive: what was posted before an exit is delivered. */
 function crash(error: unknown): void {
-  outbox.push({ type: 'crashed', error: toWireError(error) })
-  outbox.flush()
+  batcher.push({ type: 'crashed', error: toWireError(error) })
+  batcher.flush()
   process.exit(1)
 }
 

@@ -3,9 +3,10 @@
  * written to stdout and stderr. Bounded here, inside the thread: a flood in one turn never yields to the parent.
  */
 import { format } from 'node:util'
+import { LOG_LEVELS, type LogLevel } from '../contract/log.ts'
 import { toWireError } from '../contract/errors.ts'
-import type { Outbox } from '../protocol/message-batcher.ts'
-import { LOG_LEVELS, type LogLevel, type ThreadMessage } from '../protocol/messages.ts'
+import type { MessageBatcher } from '../async/message-batcher.ts'
+import { type ThreadMessage } from '../protocol/messages.ts'
 import type { LogFunction, ServiceLogger } from '../module/define-service.ts'
 import { FloodGauge } from './flood-gauge.ts'
 
@@ -17,7 +18,7 @@ const MAX_CHARS_PER_SECOND = 1024 * 1024
 const FLOOD = { what: 'log lines', most: 1_000_000, periodMs: 60_000 }
 
 export class ThreadLogger {
-  readonly #outbox: Outbox<ThreadMessage>
+  readonly #batcher: MessageBatcher<ThreadMessage>
   readonly #flood: FloodGauge
   #windowEndsAt = 0
   #lines = 0
@@ -25,8 +26,8 @@ export class ThreadLogger {
   #dropped = 0
 
   /** @param flooded ends the thread, for this reason */
-  constructor(outbox: Outbox<ThreadMessage>, flooded: (reason: Error) => void) {
-    this.#outbox = outbox
+  constructor(batcher: MessageBatcher<ThreadMessage>, flooded: (reason: Error) => void) {
+    this.#batcher = batcher
     this.#flood = new FloodGauge(FLOOD, flooded)
   }
 
@@ -48,7 +49,7 @@ export class ThreadLogger {
     const fields = given === undefined ? undefined : serializeFields(given)
     this.#lines += 1
     this.#chars += message.length + (fields?.length ?? 0)
-    this.#outbox.push({
+    this.#batcher.push({
       type: 'log',
       level,
       message,
@@ -78,7 +79,7 @@ export class ThreadLogger {
     const most = `${MAX_LINES_PER_SECOND} a second are kept, of ${MAX_CHARS_PER_SECOND} characters`
     const message = `${this.#dropped} log lines were dropped: at most ${most}`
     this.#dropped = 0
-    this.#outbox.push({ type: 'log', level: 'warn', message })
+    this.#batcher.push({ type: 'log', level: 'warn', message })
   }
 
   /** Sends `console.*`, stdout and stderr of this thread here. */

@@ -8,7 +8,7 @@ import type { ResolvedServiceOptions } from '../contract/options.ts'
 import { OUT_OF_MEMORY } from '../protocol/process-messages.ts'
 
 /** What fills memory as fast as it can takes some hundred MiB meanwhile. */
-const LOOK_EVERY_MS = 50
+const SWEEP_EVERY_MS = 50
 const SHARE_OF_MEMORY = 1 / 4
 const MOST_BY_DEFAULT_MB = 2_048
 /** What a process takes beside the heap of its service's thread. */
@@ -26,7 +26,7 @@ export function watchMemory(service: string, limits: Limits, onExceeded: (error:
     clearInterval(timer)
     const message = `the process of ${service} took ${Math.round(usedMb)} MiB, and limits.maxRssMb is ${Math.round(maxRssMb)}`
     onExceeded(toWireError(Object.assign(new Error(message), { code: OUT_OF_MEMORY })))
-  }, LOOK_EVERY_MS)
+  }, SWEEP_EVERY_MS)
 }
 
 /** 2 GiB, or a quarter of what the machine or container has; never less than the heap that the service was given. */

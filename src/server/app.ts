@@ -3,24 +3,7 @@ import { maxHeaderSize } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify from 'fastify'
-import { callRoutes } from '../../routes/calls.ts'
-import { castRoutes } from '../../routes/casts.ts'
-import { jobRoutes } from '../../routes/jobs.ts'
-import { lifecycleRoutes } from '../../routes/lifecycle.ts'
-import { probeRoutes } from '../../routes/probes.ts'
-import { Job, JobList } from '../../routes/schemas/job.ts'
-import { Problem } from '../http/problem.ts'
-import {
-  LifecycleResult,
-  MethodList,
-  OptionsChange,
-  Registration,
-  ServiceList,
-  ServiceStatus,
-} from '../../routes/schemas/service.ts'
-import { scheduleRoutes } from '../../routes/schedules.ts'
-import { serviceRoutes } from '../../routes/services.ts'
-import { stackRoutes } from '../../routes/stack.ts'
+import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Journal } from '../sqlite/journal.ts'
@@ -31,36 +14,24 @@ import { loopbackGuard } from '../http/loopback-guard.ts'
 import { openapi } from '../http/openapi.ts'
 import { answerMalformedRequest, problemDetails } from '../http/problem-details.ts'
 import { slowClients } from '../http/slow-clients.ts'
-import type { Registrations } from '../registry/registration-file.ts'
+import type { RegistrationFile } from '../registry/registration-file.ts'
 import { Registry } from '../registry/registry.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
-import type { Server, ServerOptions } from './build-server.ts'
+import type { Server, ServerOptions } from './options.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import { endReading } from '../diagnostics/thread-stack.ts'
-import { WorkersFolder } from '../registry/modules-folder.ts'
-
-const SHARED_SCHEMAS = [
-  Problem,
-  ServiceStatus,
-  ServiceList,
-  LifecycleResult,
-  MethodList,
-  Registration,
-  OptionsChange,
-  Job,
-  JobList,
-]
+import { ModulesFolder } from '../registry/modules-folder.ts'
 
 /** Closes neither the journal nor the dispatcher where it fails. */
 export async function assemble(
   options: ServerOptions,
-  registrations: Registrations,
+  registrations: RegistrationFile,
   journal: Journal,
   dispatcher: Dispatcher,
 ): Promise<Server> {
   const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, chaos = true, showStacks = false } = options
   const registry: Registry = new Registry({
-    workers: new WorkersFolder(options.workers),
+    workers: new ModulesFolder(options.workers),
     registrations,
     dispatcher,
     log,
@@ -115,15 +86,10 @@ export async function assemble(
       log.info(`Server listening at http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
     }
   })
-  await app.register(openapi, { registry })
-  await app.register(probeRoutes, { registry })
-  await app.register(serviceRoutes, { prefix: '/v1', registry })
-  await app.register(stackRoutes, { prefix: '/v1', registry })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry, chaos })
-  await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules })
+  await app.register(openapi, {
+    services: () => registry.services.map(({ name, contract }) => ({ name, description: contract.description })),
+  })
+  await app.register(routes, { registry, dispatcher, schedules, chaos })
   app.addHook('preClose', async () => {
     schedules.close()
     await registry.close()

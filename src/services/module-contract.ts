@@ -3,15 +3,15 @@
  * data folder, from a thread that is launched for that, or from each that starts (P1).
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { MethodDescription, ServiceDescription } from '../contract/description.ts'
+import type { ServiceLog } from '../contract/log.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { SEND_JSON, takesType } from '../payload/media-types.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import { PayloadValidator } from '../payload/validator.ts'
-import type { MethodDescription, ServiceDescription } from '../protocol/messages.ts'
 import { Deferred } from '../async/deferred.ts'
 import { describeModule } from '../threads/describe-module.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import type { ThreadSession } from '../threads/thread-session.ts'
 import { within } from '../async/deadline.ts'
 
@@ -98,7 +98,7 @@ export class ModuleContract {
   }
 
   /** The service has another version from now on: whoever waits for this description waits for that one. */
-  giveWayTo(next: ModuleContract): void {
+  supersededBy(next: ModuleContract): void {
     void this.stopDescribing()
     next.#known.promise.then(
       () => this.#known.resolve(),
@@ -123,7 +123,7 @@ export class ModuleContract {
   }
 
   /** Unless somebody is asking, nobody is about to learn what the module is: those who wait for that are told. */
-  forsake(why: Error | undefined): void {
+  rejectWaiters(why: Error | undefined): void {
     if (this.description !== undefined || this.#describing !== undefined) return
     const { name: service } = this.#settings
     this.#known.reject(

@@ -3,16 +3,16 @@
  * started or replaced, a start follows the stop under way, and what is asked for twice is done once.
  */
 import { EventEmitter } from 'node:events'
+import type { ServiceDescription } from '../contract/description.ts'
+import type { ServiceLog } from '../contract/log.ts'
 import { Deferred } from '../async/deferred.ts'
 import { type ErrorFacts, ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import { ModuleContract } from './module-contract.ts'
-import type { ServiceDescription } from '../protocol/messages.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
 import { MethodQueue } from '../queue/method-queue.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
 import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import type { Supervisor } from '../supervision/supervisor.ts'
 import { optionsOf, ThreadSet, type Version } from './thread-set.ts'
 import { unlessAborted, within } from '../async/deadline.ts'
@@ -240,7 +240,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
   /** From now on it is another version that counts, or other options. */
   protected tookUp(before: ModuleContract): void {
     if (before !== this.contract) {
-      before.giveWayTo(this.contract)
+      before.supersededBy(this.contract)
       this.#startError = undefined
     }
     this.#onDescribed()
@@ -376,7 +376,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
         }),
       )
     }
-    if (state === 'failed' || this.desiredState === 'stopped') this.contract.forsake(this.crashReason)
+    if (state === 'failed' || this.desiredState === 'stopped') this.contract.rejectWaiters(this.crashReason)
     if (state === this.#lastState) return
     this.#lastState = state
     this.emit('state', state)

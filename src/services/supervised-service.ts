@@ -2,9 +2,9 @@
  * A registered service: its module, its desired state, and its threads over one method queue.
  * Everything a client does to a service goes through here.
  */
+import type { CrashKind } from '../contract/crash-kind.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
-import type { CrashKind } from '../protocol/messages.ts'
 import { QueuedMethod } from '../queue/queued-method.ts'
 import type { LiveStack } from '../threads/service-thread.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
@@ -67,7 +67,7 @@ export class SupervisedService extends ReplaceableService {
     const { contract } = this
     if (contract.description !== undefined) return
     if (kind === 'cast' && (this.state === 'stopped' || this.state === 'stopping')) {
-      contract.describe(this.options).catch((error: Error) => contract.forsake(error))
+      contract.describe(this.options).catch((error: Error) => contract.rejectWaiters(error))
     } else if (!this.#mayRun()) throw this.#notRunning()
     await contract.whenKnown(timeoutMs)
   }

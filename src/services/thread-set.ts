@@ -4,13 +4,14 @@
  * finishes what it has begun. So there is no moment without a thread that serves.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import type { ModuleContract } from './module-contract.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
 import type { MethodQueue } from '../queue/method-queue.ts'
 import { QueueServiceThread } from '../threads/queue-service-thread.ts'
-import type { LifecycleState, ServiceLog } from '../supervision/service.ts'
+import type { LifecycleState } from '../supervision/service.ts'
 import type { Supervisor } from '../supervision/supervisor.ts'
 import { within } from '../async/deadline.ts'
 

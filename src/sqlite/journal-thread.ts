@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { fromWireError, toWireError } from '../contract/errors.ts'
-import { Outbox } from '../protocol/message-batcher.ts'
+import { MessageBatcher } from '../async/message-batcher.ts'
 import { JournalAcceptance } from './accept.ts'
 import { JournalDatabase } from './transitions.ts'
 import { JournalFile } from './database-file.ts'
@@ -52,7 +52,7 @@ let scheduled = false
 let closing = false
 let retrying: NodeJS.Timeout | undefined
 let retaining: NodeJS.Timeout | undefined
-const outbox = new Outbox<JournalMessage>(
+const batcher = new MessageBatcher<JournalMessage>(
   (messages) => port.postMessage(messages),
   () => {},
 )
@@ -76,7 +76,7 @@ function start(): boolean {
       unavailable(found.why)
       return true
     }
-    outbox.push({ status: { kind: 'refused', reason: found.kind, error: toWireError(error) } })
+    batcher.push({ status: { kind: 'refused', reason: found.kind, error: toWireError(error) } })
     return false
   }
 }
@@ -119,7 +119,7 @@ function open(): void {
 }
 
 function unavailable(why: string): void {
-  if (state.kind !== 'unavailable' || state.why !== why) outbox.push({ status: { kind: 'unavailable', why } })
+  if (state.kind !== 'unavailable' || state.why !== why) batcher.push({ status: { kind: 'unavailable', why } })
   state = { kind: 'unavailable', why }
   retryLater()
 }
@@ -137,20 +137,20 @@ function commit(): void {
   if (state.kind === 'open') {
     const { file, groups } = state
     const { replies, failure } = groups.commit(requests)
-    for (const reply of replies) outbox.push(reply)
+    for (const reply of replies) batcher.push(reply)
     if (failure !== undefined) troubled(file, failure)
     else if (trouble !== undefined && isOver(trouble, file)) sayOpen()
   } else {
     const error = refusal(state.why)
-    for (const [id] of requests) outbox.push([id, undefined, error])
+    for (const [id] of requests) batcher.push([id, undefined, error])
   }
-  outbox.flush()
+  batcher.flush()
   if (closing) close()
 }
 
 function troubled(file: JournalFile, failure: unknown): void {
   const why = whyUnavailable(failure)
-  if (why !== trouble?.why) outbox.push({ status: { kind: 'unavailable', why } })
+  if (why !== trouble?.why) batcher.push({ status: { kind: 'unavailable', why } })
   trouble = { why, at: performance.now(), changes: file.changes }
   retryLater()
 }
@@ -161,7 +161,7 @@ function isOver({ at, changes }: Trouble, file: JournalFile): boolean {
 
 function sayOpen(): void {
   trouble = undefined
-  outbox.push({ status: { kind: 'open', recovered } })
+  batcher.push({ status: { kind: 'open', recovered } })
   recovered = 0
 }
 

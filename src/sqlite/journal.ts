@@ -6,10 +6,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { ServiceLog } from '../contract/log.ts'
 import { fromWireError, ThreadplaneError, toWireError } from '../contract/errors.ts'
-import { Outbox } from '../protocol/message-batcher.ts'
+import { MessageBatcher } from '../async/message-batcher.ts'
 import { Deferred } from '../async/deferred.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 import { within } from '../async/deadline.ts'
 import { type Job, type JobError, type JobProgress, keptJob } from '../jobs/job.ts'
 import type {
@@ -62,7 +62,7 @@ export class Journal implements JobStore {
   readonly #folder: string
   readonly #log: ServiceLog
   readonly #worker: Worker
-  readonly #outbox: Outbox<JournalRequest>
+  readonly #batcher: MessageBatcher<JournalRequest>
   readonly #pending = new Map<number, Deferred<unknown>>()
   readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
   /** Resolves with the first thing it says of itself. */
@@ -79,7 +79,7 @@ export class Journal implements JobStore {
     const workerData: JournalData = { file: join(folder, FILE), retention: { keepJobsMs, maxFinishedJobs } }
     const worker = new Worker(new URL('./journal-thread.js', import.meta.url), { workerData, name: 'journal' })
     this.#worker = worker
-    this.#outbox = new Outbox<JournalRequest>(
+    this.#batcher = new MessageBatcher<JournalRequest>(
       (requests) => worker.postMessage(requests),
       ([id], error) => this.#reply([id, undefined, toWireError(error)]),
     )
@@ -137,7 +137,7 @@ export class Journal implements JobStore {
     const reply = new Deferred<unknown>()
     this.#lastId += 1
     this.#pending.set(this.#lastId, reply)
-    this.#outbox.push([this.#lastId, operation, args])
+    this.#batcher.push([this.#lastId, operation, args])
     return reply.promise as Promise<ReturnType<JournalOperations[Operation]>>
   }
 
@@ -166,7 +166,7 @@ export class Journal implements JobStore {
 
   async accept(requests: AcceptRequest[]): Promise<Accepted[]> {
     const reply = this.#request('accept', requests.map(toAcceptRow))
-    if (this.#outbox.size >= HEAD_START) this.#outbox.flush()
+    if (this.#batcher.size >= HEAD_START) this.#batcher.flush()
     const accepted = await reply
     return accepted.map((answer, index) => {
       if (!Array.isArray(answer)) return answer
@@ -260,7 +260,7 @@ export class Journal implements JobStore {
   async close(): Promise<void> {
     if (this.#gone === undefined) {
       this.#closing = true
-      this.#outbox.flush()
+      this.#batcher.flush()
       this.#worker.postMessage('close')
       if (await within(this.#ended.promise, CLOSE_WITHIN_MS)) return
       this.#log.fatal(`the journal does not close within ${CLOSE_WITHIN_MS} ms: the process is killed`)

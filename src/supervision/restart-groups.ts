@@ -1,6 +1,7 @@
 /** The supervisors of services: each has one of its own, or shares that of its `restart.group` while it is in it. */
+import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
-import type { Service, ServiceLog } from './service.ts'
+import type { Service } from './service.ts'
 import { type Supervisor, SUPERVISORS } from './supervisor.ts'
 
 export class RestartGroups {

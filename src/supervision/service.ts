@@ -3,31 +3,39 @@
  * Source: mode/services.py Service
  */
 import { EventEmitter } from 'node:events'
-import type { Logger } from 'pino'
+import type { ServiceLog } from '../contract/log.ts'
 import { fromWireError, ThreadplaneError, toWireError } from '../contract/errors.ts'
 import { Deferred } from '../async/deferred.ts'
 import { stderrLog } from './stderr-log.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { RestartBudget } from './restart-budget.ts'
 
 type Lifecycle =
   | { kind: 'stopped' }
   | { kind: 'starting'; done: Promise<void> }
   | { kind: 'running' }
   | { kind: 'stopping'; done: Promise<void> }
-  | { kind: 'crashed'; blames: Blame }
+  | { kind: 'crashed'; chargedTo: ChargedTo }
 
 /** What a crash counts against: the restart budget of the service, or the one job under which it happened. */
-export type Blame = 'service' | 'job'
+export type ChargedTo = 'service' | 'job'
 
 export type LifecycleState = Lifecycle['kind']
-
-/** The part of pino that is used: give any pino logger. */
-export type ServiceLog = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>
 
 export interface ServiceOptionsBase {
   name: string
   /** Default: crashes, errors and warnings, on stderr. */
   log?: ServiceLog
+}
+
+/** What a service asks of the supervisor that it was added to: {@link Supervisor} implements it. */
+export interface Supervision {
+  readonly budget: RestartBudget
+  /** What is being done about the crash of a member. */
+  recoveryOf(member: Service): 'backoff' | 'failed' | undefined
+  /** Called by a member that is started or stopped: nothing is done about its crash any more. */
+  forget(member: Service): void
+  /** Called by a member that crashed. */
+  wakeup(): void
 }
 
 export class Service extends EventEmitter<{ state: [LifecycleState] }> {
@@ -36,7 +44,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   readonly children: Service[] = []
   parent: Service | undefined
   /** Set by `Supervisor.add`. Without one, a crash reaches parents and root. */
-  supervisor: Supervisor | undefined
+  supervisor: Supervision | undefined
   restartCount = 0
   /** Why it crashed; kept until the next successful start. */
   crashReason: Error | undefined
@@ -61,8 +69,8 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   }
 
   /** What its crash counts against. */
-  get blames(): Blame {
-    return this.#lifecycle.kind === 'crashed' ? this.#lifecycle.blames : 'service'
+  get chargedTo(): ChargedTo {
+    return this.#lifecycle.kind === 'crashed' ? this.#lifecycle.chargedTo : 'service'
   }
 
   /** Has it, or a parent whose start is its own, a supervisor that has not given up? */
@@ -201,13 +209,13 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
    * parents, their children, and root. What is stopping ends anyway, and nobody is to start it again.
    * Source: mode/services.py Service.crash
    */
-  crash(reason: Error, blames: Blame = 'service'): void {
+  crash(reason: Error, chargedTo: ChargedTo = 'service'): void {
     if (this.crashed) return
     this.onCrash(`${this.name} crashed`, reason)
     if (this.state === 'stopping') this.kill(reason)
     let reached: Service | undefined = this
     while (reached !== undefined && reached.state !== 'stopping') {
-      reached.#markCrashed(reason, blames)
+      reached.#markCrashed(reason, chargedTo)
       if (reached.supervisor !== undefined) {
         reached.supervisor.wakeup()
         return
@@ -216,13 +224,13 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     }
   }
 
-  #markCrashed(reason: Error, blames: Blame): void {
+  #markCrashed(reason: Error, chargedTo: ChargedTo): void {
     if (!this.crashed && this.state !== 'stopping') {
       this.crashReason = reason
-      this.#enter({ kind: 'crashed', blames })
+      this.#enter({ kind: 'crashed', chargedTo })
       this.kill(reason)
     }
-    for (const child of this.children) child.#markCrashed(reason, blames)
+    for (const child of this.children) child.#markCrashed(reason, chargedTo)
   }
 
   /** Started and stopped with this service. */

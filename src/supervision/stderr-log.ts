@@ -1,5 +1,5 @@
 /** The log of whoever gives none: what a person has to see. Source: mode/threads.py ServiceThread.on_crash */
-import type { ServiceLog } from './service.ts'
+import type { ServiceLog } from '../contract/log.ts'
 
 function write(fields: { err?: unknown }, message?: string): void {
   const { err, ...others } = fields

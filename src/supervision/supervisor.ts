@@ -4,7 +4,7 @@
  */
 import { resolveServiceOptions } from '../contract/options.ts'
 import { RestartBudget, type RestartPolicy } from './restart-budget.ts'
-import { Service, type ServiceOptionsBase } from './service.ts'
+import { Service, type ServiceOptionsBase, type Supervision } from './service.ts'
 
 type Recovery = { kind: 'backoff'; timer: NodeJS.Timeout } | { kind: 'failed' }
 
@@ -14,7 +14,7 @@ export interface SupervisorOptions extends ServiceOptionsBase {
 }
 
 /** Starts its members, restarts those that crash, and stops them. */
-export abstract class Supervisor extends Service {
+export abstract class Supervisor extends Service implements Supervision {
   readonly members: Service[] = []
   readonly budget: RestartBudget
   readonly #recoveries = new Map<Service, Recovery>()
@@ -90,7 +90,7 @@ export abstract class Supervisor extends Service {
    */
   protected restartLater(members: Service[]): void {
     const { budget } = this
-    const ofJobs = members.every((member) => !member.crashed || member.blames === 'job')
+    const ofJobs = members.every((member) => !member.crashed || member.chargedTo === 'job')
     const delayMs = ofJobs ? budget.grant() : budget.take()
     if (delayMs === undefined) {
       const { maxRestarts, periodMs } = this.budget.policy

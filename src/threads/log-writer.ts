@@ -2,20 +2,20 @@
  * Writes the log lines of a thread, a few at a time: however many come at once, nobody else has to wait for them, or for
  * whoever reads the log. How many can come is bounded where they are made (`thread/thread-logger.ts`).
  */
+import type { ServiceLog } from '../contract/log.ts'
 import type { LogMessage } from '../protocol/messages.ts'
-import type { ServiceLog } from '../supervision/service.ts'
 
 /** Twice as many a second as a thread may write: what waits is written within half a second. */
 const LINES_AT_A_TIME = 8
 const EVERY_MS = 4
 
 /** Those that have lines left. At the exit they come before the log, which writes what it holds itself, and ends. */
-const busy = new Set<LineWriter>()
+const busy = new Set<LogWriter>()
 process.prependListener('exit', () => {
   for (const writer of busy) writer.writeAll()
 })
 
-export class LineWriter {
+export class LogWriter {
   readonly #service: string
   readonly #log: ServiceLog
   readonly #waiting: LogMessage[] = []

@@ -13,7 +13,7 @@ import { Handoff } from '../queue/handoff.ts'
 import { asThrown, ItemStream } from '../queue/item-stream.ts'
 import { MethodQueue } from '../queue/method-queue.ts'
 import { QueuedMethod } from '../queue/queued-method.ts'
-import type { Blame } from '../supervision/service.ts'
+import type { ChargedTo } from '../supervision/service.ts'
 import { ServiceThread, type ServiceThreadOptions } from './service-thread.ts'
 import type { ThreadSession } from './thread-session.ts'
 
@@ -58,7 +58,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     this.#standby = options.standby ?? false
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.options
     this.methodQueue = options.methodQueue ?? new MethodQueue({ service: this.name, capacity, maxBytes })
-    this.on('state', () => this.#rejectIfForsaken())
+    this.on('state', () => this.#rejectIfGivenUp())
   }
 
   /**
@@ -255,7 +255,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   }
 
   /** The only method it had begun is to blame for the death of a thread. */
-  protected override blame(session: ThreadSession): Blame {
+  protected override chargedToOf(session: ThreadSession): ChargedTo {
     const begun = this.#handoffs.get(session)?.running ?? []
     return begun.length === 1 && !session.crashedOnPurpose ? 'job' : 'service'
   }
@@ -308,7 +308,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   }
 
   /** With a queue of its own and nobody to restart the thread, nothing that waits would ever run. */
-  #rejectIfForsaken(): void {
+  #rejectIfGivenUp(): void {
     if (!this.#ownsQueue || !this.crashed || this.awaitsRestart) return
     // After `kill` has put back what had not begun.
     queueMicrotask(() => {

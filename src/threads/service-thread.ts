@@ -4,11 +4,13 @@
  */
 import { pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
+import type { CrashKind } from '../contract/crash-kind.ts'
+import type { ServiceDescription } from '../contract/description.ts'
+import type { ThreadStack } from '../contract/stack.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
-import type { CrashKind, ServiceDescription, ThreadMessage } from '../protocol/messages.ts'
-import type { ThreadStack } from '../diagnostics/thread-stack.ts'
-import { type Blame, Service, type ServiceOptionsBase } from '../supervision/service.ts'
+import type { ThreadMessage } from '../protocol/messages.ts'
+import { type ChargedTo, Service, type ServiceOptionsBase } from '../supervision/service.ts'
 import { ServiceWorker } from './service-worker.ts'
 import { type Birth, type ServiceWorkerClass, ThreadSession, withinStartTimeout } from './thread-session.ts'
 
@@ -227,13 +229,13 @@ export class ServiceThread extends Service {
   }
 
   /** What the crash of a thread counts against. */
-  protected blame(_session: ThreadSession): Blame {
+  protected chargedToOf(_session: ThreadSession): ChargedTo {
     return 'service'
   }
 
   /** A thread has ended that was not told to, or hangs. While it starts, that fails the start. */
   protected onThreadDeath(session: ThreadSession, reason: Error): void {
-    if (session === this.session) this.crash(reason, this.blame(session))
+    if (session === this.session) this.crash(reason, this.chargedToOf(session))
   }
 }
 

@@ -5,11 +5,11 @@
  * Source: mode/threads.py WorkerThread
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+import type { ThreadStack } from '../contract/stack.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { ControlMessage, ThreadMessage } from '../protocol/messages.ts'
 import type { Pulse } from '../protocol/shared-memory.ts'
 import type { Slots } from '../protocol/slots.ts'
-import type { ThreadStack } from '../diagnostics/thread-stack.ts'
 import { toWireError } from '../contract/errors.ts'
 import { unpackMessages } from '../protocol/wire.ts'
 import { within } from '../async/deadline.ts'

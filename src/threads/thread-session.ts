@@ -2,16 +2,18 @@
  * One life of a thread, from launch to end: the handshake of the start, the heartbeat, and the reason of its death.
  * A ServiceThread has one at a time, and more while threads are replaced.
  */
+import type { CrashKind } from '../contract/crash-kind.ts'
+import type { ServiceDescription } from '../contract/description.ts'
+import type { ServiceLog } from '../contract/log.ts'
 import { fromWireError, ThreadplaneError } from '../contract/errors.ts'
 import type { Isolation, ResolvedServiceOptions } from '../contract/options.ts'
-import type { ControlMessage, CrashKind, ServiceDescription, ThreadMessage } from '../protocol/messages.ts'
+import type { ControlMessage, ThreadMessage } from '../protocol/messages.ts'
 import { HEARTBEAT_EVERY_MS, SlotTable } from '../protocol/shared-memory.ts'
 import type { Slots } from '../protocol/slots.ts'
 import { withStack } from '../diagnostics/thread-stack.ts'
 import { within } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
-import { LineWriter } from './log-writer.ts'
-import type { ServiceLog } from '../supervision/service.ts'
+import { LogWriter } from './log-writer.ts'
 import type { ServiceWorker, ServiceWorkerOptions } from './service-worker.ts'
 import { WorkerProcess } from './worker-process.ts'
 import { WorkerThread } from './worker-thread.ts'
@@ -90,7 +92,7 @@ export class ThreadSession {
   #hangTimeoutMs = Number.POSITIVE_INFINITY
   #looking: Promise<unknown> = Promise.resolve()
   #crashedOnPurpose = false
-  readonly #lines: LineWriter
+  readonly #lines: LogWriter
   readonly #describe = new Deferred<ServiceDescription>()
   readonly #start = new Deferred<void>()
   #beats = 0
@@ -103,7 +105,7 @@ export class ThreadSession {
     this.#options = options
     this.described = this.#describe.promise
     const { service, module, isolation, limits, log, Worker = WORKERS[isolation] } = options
-    this.#lines = new LineWriter(service, log)
+    this.#lines = new LogWriter(service, log)
     this.birth = { isolation, limits }
     this.worker = new Worker({
       service,

@@ -11,16 +11,16 @@ import { constants } from 'node:os'
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { ThreadStack } from '../contract/stack.ts'
 import { fromWireError } from '../contract/errors.ts'
-import { killGroup } from './process-group.ts'
+import { killGroup } from '../system/process-group.ts'
 import { type FromProcess, OUT_OF_MEMORY, type ReportMessage, type ToProcess } from '../protocol/process-messages.ts'
 import type { ControlMessage } from '../protocol/messages.ts'
 import type { Pulse } from '../protocol/shared-memory.ts'
 import { openLogFiles, SlotLog } from '../protocol/slot-log.ts'
 import type { LogPair, Slots } from '../protocol/slots.ts'
-import type { ThreadStack } from '../diagnostics/thread-stack.ts'
 import { packControl } from '../protocol/wire.ts'
-import { giveWay } from './thread-priority.ts'
+import { lowerPriority } from '../system/thread-priority.ts'
 import { NativeOutput } from './native-output.ts'
 import { childFlags, childNodeOptions } from './node-flags.ts'
 import { ServiceWorker } from './service-worker.ts'
@@ -67,7 +67,7 @@ export class WorkerProcess extends ServiceWorker {
       child.once('error', () => this.#end(1, null))
       return
     }
-    giveWay(child.pid)
+    lowerPriority(child.pid)
     this.#output = new NativeOutput([child.stdout as Readable, child.stderr as Readable], (message) =>
       onMessages([{ type: 'log', level: 'warn', message }]),
     )

@@ -1,12 +1,13 @@
 /** A service's thread in this process: owns one `node:worker_threads` `Worker`, and is the only one to make one. */
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
+import type { ThreadStack } from '../contract/stack.ts'
 import type { ControlMessage, ThreadData } from '../protocol/messages.ts'
 import { Heartbeat, SlotTable } from '../protocol/shared-memory.ts'
 import type { Slots } from '../protocol/slots.ts'
 import { packControl, transfersOf } from '../protocol/wire.ts'
-import { readStack, type ThreadStack } from '../diagnostics/thread-stack.ts'
-import { threadThatGivesWay } from './thread-priority.ts'
+import { readStack } from '../diagnostics/thread-stack.ts'
+import { createWithLowPriority } from '../system/thread-priority.ts'
 import { ServiceWorker } from './service-worker.ts'
 
 export class WorkerThread extends ServiceWorker {
@@ -17,7 +18,9 @@ export class WorkerThread extends ServiceWorker {
     const { service, module, limits, onError } = this.options
     const data: ThreadData = { service, module, heartbeat: this.pulse.buffer }
     const options = { workerData: data, name: service, resourceLimits: limits, stdout: true, stderr: true }
-    const worker = threadThatGivesWay(() => new Worker(new URL('../runtime/thread-entry.js', import.meta.url), options))
+    const worker = createWithLowPriority(
+      () => new Worker(new URL('../runtime/thread-entry.js', import.meta.url), options),
+    )
     this.#worker = worker
     // What JavaScript writes comes as log messages; unread, the rest would pile up.
     worker.stdout.resume()

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Handoff } from '../../src/queue/handoff.ts'
-import { type Consumer, MethodQueue } from '../../src/queue/method-queue.ts'
+import { type ThreadPort, MethodQueue } from '../../src/queue/method-queue.ts'
 import { QueuedMethod, type QueuedMethodOptions } from '../../src/queue/queued-method.ts'
 import type { ControlMessage, RunMessage } from '../../src/protocol/messages.ts'
 import { SlotTable } from '../../src/protocol/shared-memory.ts'
@@ -32,8 +32,8 @@ const newQueue = ({ capacity = 10_000, maxBytes = 1_000_000 } = {}) =>
   new MethodQueue({ service: 'service', capacity, maxBytes })
 
 /** Takes all it is given. */
-class Taker implements Consumer {
-  readonly runsAlone = false
+class Taker implements ThreadPort {
+  readonly runsExclusive = false
   readonly suspended = false
   readonly heldUp = 0
   readonly taken: QueuedMethod[] = []

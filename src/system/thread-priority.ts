@@ -11,15 +11,15 @@ const NICER_BY = 10
 const THREADS = '/proc/self/task'
 
 /** Creates a thread. Only Linux has priorities of threads; elsewhere all of a process are equal. */
-export function threadThatGivesWay<Thread>(create: () => Thread): Thread {
+export function createWithLowPriority<Thread>(create: () => Thread): Thread {
   const before = new Set(threadIds())
   const thread = create()
-  for (const id of threadIds()) if (!before.has(id)) giveWay(Number(id))
+  for (const id of threadIds()) if (!before.has(id)) lowerPriority(Number(id))
   return thread
 }
 
 /** @param id of a thread, or of a process that has just been forked: the threads it starts are born with its priority */
-export function giveWay(id: number): void {
+export function lowerPriority(id: number): void {
   try {
     setPriority(id, Math.min(getPriority(id) + NICER_BY, constants.priority.PRIORITY_LOW))
   } catch {

@@ -1,22 +1,22 @@
 /** One message that cannot be sent takes no other with it. */
 import t from 'tap'
-import { Outbox } from '../../src/protocol/message-batcher.ts'
+import { MessageBatcher } from '../../src/async/message-batcher.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('the messages of one turn are posted as one array, in their order', async (t) => {
   const posts: number[][] = []
-  const outbox = new Outbox<number>(
+  const batcher = new MessageBatcher<number>(
     (messages) => posts.push(messages),
     () => {},
   )
-  for (const message of [1, 2, 3]) outbox.push(message)
+  for (const message of [1, 2, 3]) batcher.push(message)
   t.strictSame(posts, [])
   await turn()
-  t.equal(outbox.size, 0)
-  outbox.push(4)
-  t.equal(outbox.size, 1)
-  outbox.flush()
+  t.equal(batcher.size, 0)
+  batcher.push(4)
+  t.equal(batcher.size, 1)
+  batcher.flush()
   await turn()
   t.strictSame(posts, [[1, 2, 3], [4]], 'and nothing is posted twice')
 })
@@ -24,7 +24,7 @@ t.test('the messages of one turn are posted as one array, in their order', async
 t.test('each message that cannot be cloned is refused alone, whatever cloning it throws', async (t) => {
   const posts: unknown[][] = []
   const refused: unknown[][] = []
-  const outbox = new Outbox<unknown>(
+  const batcher = new MessageBatcher<unknown>(
     (messages) => posts.push(structuredClone(messages)),
     (...args) => refused.push(args),
   )
@@ -34,7 +34,7 @@ t.test('each message that cannot be cloned is refused alone, whatever cloning it
     },
   }
   const call = () => {}
-  for (const message of ['a', call, 'b', trap, 'c']) outbox.push(message)
+  for (const message of ['a', call, 'b', trap, 'c']) batcher.push(message)
   await turn()
   t.strictSame(posts, [['a'], ['b'], ['c']])
   t.match(refused, [
@@ -45,11 +45,11 @@ t.test('each message that cannot be cloned is refused alone, whatever cloning it
 
 t.test('what is pushed by the one who is told of a refusal goes out with the next turn', async (t) => {
   const posts: unknown[][] = []
-  const outbox = new Outbox<unknown>(
+  const batcher = new MessageBatcher<unknown>(
     (messages) => posts.push(structuredClone(messages)),
-    () => outbox.push('refused'),
+    () => batcher.push('refused'),
   )
-  outbox.push(() => {})
+  batcher.push(() => {})
   await turn()
   await turn()
   t.strictSame(posts, [['refused']])

@@ -2,7 +2,7 @@
  * Collects the messages of one turn of the event loop and posts them as one array: a message a turn carries tens of
  * jobs, where a message a job would cost the other side a wake-up each. Both sides of a thread use it.
  */
-export class Outbox<Message> {
+export class MessageBatcher<Message> {
   readonly #post: (messages: Message[]) => void
   readonly #refused: (message: Message, error: unknown) => void
   #messages: Message[] = []

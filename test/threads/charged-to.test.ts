@@ -1,6 +1,6 @@
 /** What a crash counts against: the one job under which it happened, or the restart budget (DESIGN section 7). */
 import t from 'tap'
-import { MethodQueue, type Consumer } from '../../src/queue/method-queue.ts'
+import { MethodQueue, type ThreadPort } from '../../src/queue/method-queue.ts'
 import { QueuedMethod } from '../../src/queue/queued-method.ts'
 import { RestartBudget } from '../../src/supervision/restart-budget.ts'
 import { Service } from '../../src/supervision/service.ts'
@@ -80,7 +80,7 @@ t.test('a restart that costs nothing is delayed all the same, by a second at mos
   t.end()
 })
 
-class FakeThread implements Consumer {
+class FakeThread implements ThreadPort {
   readonly handed: QueuedMethod[] = []
   readonly suspended = false
   readonly heldUp = 0
@@ -92,13 +92,13 @@ class FakeThread implements Consumer {
     return this.handed.length
   }
 
-  get runsAlone(): boolean {
-    return this.handed.some(({ alone }) => alone)
+  get runsExclusive(): boolean {
+    return this.handed.some(({ exclusive }) => exclusive)
   }
 
   hand(method: QueuedMethod): void {
     this.handed.push(method)
-    this.room = method.alone ? 0 : this.room - 1
+    this.room = method.exclusive ? 0 : this.room - 1
   }
 
   /** Ends all it has. */
@@ -113,10 +113,10 @@ class FakeThread implements Consumer {
   }
 }
 
-function queued(id: string, alone = false): QueuedMethod {
+function queued(id: string, exclusive = false): QueuedMethod {
   const job = { id, attempt: 1 }
   const common = { service: 's', method: 'm', payload: null, format: 'clone', bytes: 0, priority: 5 } as const
-  return new QueuedMethod({ ...common, kind: alone ? 'cast' : 'call', job, timeoutMs: 1_000, alone })
+  return new QueuedMethod({ ...common, kind: exclusive ? 'cast' : 'call', job, timeoutMs: 1_000, exclusive })
 }
 
 t.test('what is to run alone waits for a thread that has ended all else, and the others go on meanwhile', (t) => {
@@ -139,7 +139,7 @@ t.test('what is to run alone waits for a thread that has ended all else, and the
   t.end()
 })
 
-t.test('of several that are to run alone, the others have their turn in between', (t) => {
+t.test('of several that are to run exclusively, the others have their turn in between', (t) => {
   const queue = new MethodQueue({ service: 's', capacity: 100, maxBytes: 1_000 })
   const thread = new FakeThread()
   queue.attach(thread)

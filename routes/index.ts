@@ -1,0 +1,55 @@
+/** All routes, and the schemas that they share. */
+import type { FastifyPluginAsync } from 'fastify'
+import { Problem } from '../src/http/problem.ts'
+import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import type { Schedules } from '../src/jobs/schedules.ts'
+import type { Registry } from '../src/registry/registry.ts'
+import { callRoutes } from './calls.ts'
+import { castRoutes } from './casts.ts'
+import { jobRoutes } from './jobs.ts'
+import { lifecycleRoutes } from './lifecycle.ts'
+import { probeRoutes } from './probes.ts'
+import { scheduleRoutes } from './schedules.ts'
+import { Job, JobList } from './schemas/job.ts'
+import {
+  LifecycleResult,
+  MethodList,
+  OptionsChange,
+  Registration,
+  ServiceList,
+  ServiceStatus,
+} from './schemas/service.ts'
+import { serviceRoutes } from './services.ts'
+import { stackRoutes } from './stack.ts'
+
+/** Schemas that routes name by `Type.Ref`. */
+export const SHARED_SCHEMAS = [
+  Problem,
+  ServiceStatus,
+  ServiceList,
+  LifecycleResult,
+  MethodList,
+  Registration,
+  OptionsChange,
+  Job,
+  JobList,
+]
+
+export interface RoutesOptions {
+  registry: Registry
+  dispatcher: Dispatcher
+  schedules: Schedules
+  /** May a client crash a service on purpose? */
+  chaos: boolean
+}
+
+export const routes: FastifyPluginAsync<RoutesOptions> = async (app, { registry, dispatcher, schedules, chaos }) => {
+  await app.register(probeRoutes, { registry })
+  await app.register(serviceRoutes, { prefix: '/v1', registry })
+  await app.register(stackRoutes, { prefix: '/v1', registry })
+  await app.register(lifecycleRoutes, { prefix: '/v1', registry, chaos })
+  await app.register(callRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules })
+}
