@@ -10,6 +10,7 @@ import { METHOD_DEFAULTS } from '../src/contract/options.ts'
 import { checkCharset, settle, takeJson } from '../src/http/json-body.ts'
 import { problems } from '../src/http/problem.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import type { Invoker } from '../src/services/invoker.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 import { bytesOf, readBody, sendBytes } from './shared/byte-body.ts'
 import { sendItems } from './shared/item-stream.ts'
@@ -29,6 +30,7 @@ import { MethodParams } from './schemas/service.ts'
 
 interface CallRoutesOptions {
   registry: Registry
+  invoker: Invoker
   dispatcher: Dispatcher
 }
 
@@ -59,7 +61,10 @@ function takeJsonOf(request: FastifyRequest, body: BytePayload): unknown {
   return body
 }
 
-export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (app, { registry, dispatcher }) => {
+export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
+  app,
+  { registry, invoker, dispatcher },
+) => {
   app.removeContentTypeParser(JSON_TYPE)
   app.addContentTypeParser(JSON_TYPE, (request: FastifyRequest, body: IncomingMessage, done) => {
     readBody(request, body, (error, payload) => {
@@ -141,17 +146,17 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (a
     }
     const { method } = request.params
     const { inputBytes, outputBytes, streams } = service.contract.method(method)
-    const queued = service.call(method, {
+    const invocation = invoker.call(service.name, method, {
       payload: inputBytes === undefined ? takePayload(request) : bytesOf(request),
       text: request.bodyText,
       timeoutMs,
       traceparent: traceparent(headers),
     })
     const { body } = request
-    if (body instanceof BytePayload) queued.whenSettled(() => body.release())
-    reply.raw.on('close', () => queued.abort('JOB_CANCELLED', 'the client hung up'))
-    if (streams) return sendItems(queued, request, reply)
-    queued.whenSettled((error, result) => {
+    if (body instanceof BytePayload) invocation.whenSettled(() => body.release())
+    reply.raw.on('close', () => invocation.abort('JOB_CANCELLED', 'the client hung up'))
+    if (streams) return sendItems(invocation, request, reply)
+    invocation.whenSettled((error, result) => {
       // Nobody reads it; and an answer to nobody has another shape, for which what is hot would be compiled anew.
       if (reply.raw.destroyed) return
       if (error !== undefined) reply.send(error)

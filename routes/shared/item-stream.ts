@@ -5,7 +5,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
-import type { QueuedMethod } from '../../src/queue/queued-method.ts'
+import type { Invocation } from '../../src/services/invoker.ts'
 
 const NDJSON = 'application/x-ndjson'
 const EVENTS = 'text/event-stream'
@@ -34,7 +34,7 @@ const FORMATS: Record<'lines' | 'events', Format> = {
   },
 }
 
-export function sendItems(queued: QueuedMethod, request: FastifyRequest, reply: FastifyReply): void {
+export function sendItems(invocation: Invocation, request: FastifyRequest, reply: FastifyReply): void {
   const format = new Negotiator(request.raw).mediaType([NDJSON, EVENTS]) === EVENTS ? FORMATS.events : FORMATS.lines
   const { raw } = reply
   const begin = () => {
@@ -42,11 +42,11 @@ export function sendItems(queued: QueuedMethod, request: FastifyRequest, reply: 
     reply.hijack()
     raw.writeHead(200, { ...HEADERS, 'content-type': format.type })
   }
-  queued.onItem = (json, cost) => {
+  invocation.onItem = (json, cost) => {
     begin()
-    raw.write(format.item(json as string), () => queued.credit(cost))
+    raw.write(format.item(json as string), () => invocation.credit(cost))
   }
-  queued.whenSettled((error) => {
+  invocation.whenSettled((error) => {
     if (error !== undefined && !raw.headersSent) {
       reply.send(error)
       return

@@ -4,8 +4,7 @@
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
-import { METHOD_DEFAULTS } from '../contract/options.ts'
-import { QueuedMethod } from '../queue/queued-method.ts'
+import type { QueuedMethod } from '../queue/queued-method.ts'
 import { CANCELLED, type Job, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { Lane } from './lane.ts'
@@ -49,37 +48,26 @@ export class Attempts {
   /** Queues the method of an attempt that is on disk. */
   hand(lane: Lane, attempt: OpenAttempt): void {
     const { id } = attempt
-    const queued = this.#queuedMethod(lane, attempt)
     // The store may have handed it out anew before it was heard here that the attempt before has ended there.
     const cancelled = this.#inFlight.get(id)?.cancelled ?? false
+    const queued = this.#run(lane, attempt)
     const inFlight: InFlight = { lane, attempt, queued, handedAt: performance.now(), cancelled }
     this.#inFlight.set(id, inFlight)
     lane.inFlight += 1
     lane.bytes += attempt.payload.length
     queued.whenSettled((error, result) => void this.#ended(inFlight, error, result as string))
-    if (cancelled) return queued.cancel()
-    try {
-      lane.service.methodQueue.enqueue(queued)
-    } catch (error) {
-      if (hasCode(error, 'QUEUE_FULL')) lane.hold()
-      queued.fail(error as ThreadplaneError)
-    }
+    if (cancelled) queued.cancel()
   }
 
-  #queuedMethod({ service }: Lane, attempt: OpenAttempt): QueuedMethod {
+  #run({ target }: Lane, attempt: OpenAttempt): QueuedMethod {
     const { id, number, method, payload, priority, traceparent } = attempt
     const { store } = this.#settings
-    return new QueuedMethod({
-      service: service.name,
+    return target.run({
       method,
       payload,
-      kind: 'cast',
-      format: 'json',
       job: { id, attempt: number, ...(traceparent !== null && { traceparent }) },
-      bytes: payload.length,
       priority,
-      // New code may no longer have the method: the thread will say so.
-      timeoutMs: this.#methodOptions(service, method).timeoutMs,
+      timeoutMs: target.methodOptions(method).timeoutMs,
       exclusive: isSuspect(attempt),
       onProgress: (fraction, note) => store.progress(id, number, { fraction, ...(note !== undefined && { note }) }),
     })
@@ -109,11 +97,12 @@ export class Attempts {
     const { store, log, onFinished, onWaiting } = this.#settings
     // A handler that throws has ended as well; a thread that dies, or a time that passes, is another matter.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED'
+    if (error?.code === 'QUEUE_FULL') lane.hold()
     if (hasRun && performance.now() - inFlight.handedAt < SOON_MS) lane.widen()
     let waits = false
     try {
       if (error === undefined) {
-        lane.service.counts.succeeded += 1
+        lane.target.count('succeeded')
         if (await store.finish(id, attempt.number, { state: 'succeeded', result })) onFinished(id)
       } else {
         const attempts = await this.#recordFailure(inFlight, error)
@@ -126,7 +115,7 @@ export class Attempts {
       if (this.#inFlight.get(id) === inFlight) this.#inFlight.delete(id)
       lane.inFlight -= 1
       lane.bytes -= attempt.payload.length
-      if (waits) onWaiting(lane.service.name)
+      if (waits) onWaiting(lane.target.name)
       lane.pump()
     }
   }
@@ -141,7 +130,7 @@ export class Attempts {
 
   /** Keeps how an attempt has ended. If the job waits again: the attempts it has had. */
   async #recordFailure(
-    { lane: { service }, attempt, queued }: InFlight,
+    { lane: { target }, attempt, queued }: InFlight,
     error: ThreadplaneError,
   ): Promise<number | undefined> {
     const { store, log, onFinished } = this.#settings
@@ -164,22 +153,18 @@ export class Attempts {
     }
     // Of several that ran in a thread that died, each may be innocent: none is failed for it before it has run alone.
     if (error.retryable && (number < maxAttempts || queued.diedInCompany)) {
-      const { backoffMs, backoffMaxMs } = this.#methodOptions(service, method)
+      const { backoffMs, backoffMaxMs } = target.methodOptions(method)
       // Half of it is jitter, so that what failed together does not come back together.
       const delayMs =
         Math.min(backoffMs * 2 ** Math.min(number - 1, MAX_DOUBLINGS), backoffMaxMs) * (0.5 + Math.random() / 2)
-      service.counts.retried += 1
+      target.count('retried')
       await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
       return number
     }
-    service.counts.failed += 1
-    log.error({ err: error, service: service.name, method, jobId: id, attempts: number }, 'a cast failed')
+    target.count('failed')
+    log.error({ err: error, service: target.name, method, jobId: id, attempts: number }, 'a cast failed')
     if (await store.finish(id, number, { state: 'failed', error: jobError })) onFinished(id)
     return undefined
-  }
-
-  #methodOptions({ contract }: Lane['service'], method: string) {
-    return contract.description?.methods[method]?.options ?? METHOD_DEFAULTS
   }
 
   /** Those that have waited past their `ttlMs` expire. */
@@ -199,7 +184,7 @@ export class Attempts {
       const before = seen.get(lane) ?? 0
       seen.set(lane, before + 1)
       // The oldest keep their place, or they would never have their turn behind a line of calls.
-      if (before < lane.service.concurrency || queued.isNext || handedAt > since || queued.begun) continue
+      if (before < lane.target.concurrency || queued.isNext || handedAt > since || queued.begun) continue
       lane.narrow()
       queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'its turn has not come')
     }

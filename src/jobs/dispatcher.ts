@@ -4,7 +4,6 @@
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
-import type { SupervisedService } from '../services/supervised-service.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
 import { Attempts } from './attempts.ts'
 import { CANCELLED, isFinished, type Job, type JobState } from './job.ts'
@@ -18,6 +17,7 @@ import type {
   OpenAttempt,
   Tick,
 } from './job-store.ts'
+import type { JobTarget } from './job-target.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { Lane } from './lane.ts'
 
@@ -67,30 +67,34 @@ export class Dispatcher {
     this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref()
   }
 
-  /** From now on the service's casts are dispatched whenever it runs. */
-  serve(service: SupervisedService): void {
+  /** From now on the target's casts are dispatched whenever it is ready. */
+  serve(target: JobTarget): void {
     const lane = new Lane({
-      service,
+      target,
       store: this.#store,
       log: this.#log,
       hand: (lane, attempt) => this.#attempts.hand(lane, attempt),
     })
-    this.#lanes.set(service.name, lane)
-    service.once('removed', () => {
-      lane.close()
-      if (this.#lanes.get(service.name) === lane) this.#lanes.delete(service.name)
-    })
+    this.#lanes.set(target.name, lane)
   }
 
-  /** Keeps jobs, all in one transaction. Their payloads are validated. @throws JOURNAL_UNAVAILABLE */
-  async cast(service: SupervisedService, requests: CastRequest[]): Promise<Accepted[]> {
-    const lane = this.#lanes.get(service.name)
+  /** Its service was deleted. */
+  forget(target: JobTarget): void {
+    const lane = this.#lanes.get(target.name)
+    if (lane?.target !== target) return
+    lane.close()
+    this.#lanes.delete(target.name)
+  }
+
+  /** Keeps jobs, all in one transaction. Their payloads are validated. @throws METHOD_NOT_FOUND, JOURNAL_UNAVAILABLE */
+  async cast(target: JobTarget, requests: CastRequest[]): Promise<Accepted[]> {
+    const lane = this.#lanes.get(target.name)
     const room = lane?.caughtUp ? lane.room : 0
     let beginning = 0
     const accepts = requests.map((request): AcceptRequest => {
       const begin = beginning < room && request.options.delayMs === undefined
       if (begin) beginning += 1
-      return toAcceptRequest(service, request, begin)
+      return toAcceptRequest(target, request, begin)
     })
     // Nobody else takes the room meanwhile.
     if (lane !== undefined) lane.inFlight += beginning
@@ -104,10 +108,10 @@ export class Dispatcher {
     if (lane !== undefined) lane.inFlight -= beginning
     for (const [index, request] of accepts.entries()) {
       if (accepted[index]?.kind !== 'new') continue
-      service.counts.casts += 1
+      target.count('cast')
       if (request.begin) this.#attempts.hand(lane as Lane, firstAttempt(request))
     }
-    if (beginning < accepts.length) this.#waiting(service.name)
+    if (beginning < accepts.length) this.#waiting(target.name)
     // What fell due meanwhile may have found no room, and of what was accepted nothing may have begun.
     else lane?.pump()
     return accepted.map((answer) => {
@@ -275,16 +279,13 @@ export class Dispatcher {
   }
 }
 
-function toAcceptRequest(
-  service: SupervisedService,
-  { method, payload, options }: CastRequest,
-  begin: boolean,
-): AcceptRequest {
-  const defaults = service.contract.method(method).options
+function toAcceptRequest(target: JobTarget, { method, payload, options }: CastRequest, begin: boolean): AcceptRequest {
+  target.checkMethod(method)
+  const defaults = target.methodOptions(method)
   const createdAt = Date.now()
   return {
     id: uuidv7(),
-    service: service.name,
+    service: target.name,
     method,
     payload,
     maxAttempts: options.maxAttempts ?? defaults.maxAttempts,

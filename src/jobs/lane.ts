@@ -4,7 +4,7 @@
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode } from '../contract/errors.ts'
-import type { SupervisedService } from '../services/supervised-service.ts'
+import type { JobTarget } from './job-target.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 
 /** Most casts that are handed on beyond what a service's threads run at once; and how large, together with those. */
@@ -16,7 +16,7 @@ const LOOK_AGAIN_MS = 50
 const JOURNAL_AGAIN_MS = 1_000
 
 export interface LaneSettings {
-  service: SupervisedService
+  target: JobTarget
   store: JobStore
   log: ServiceLog
   /** Hands on an attempt that is on disk. */
@@ -32,7 +32,7 @@ interface Round {
 }
 
 export class Lane {
-  readonly service: SupervisedService
+  readonly target: JobTarget
   inFlight = 0
   /** Size of their payloads. */
   bytes = 0
@@ -49,21 +49,19 @@ export class Lane {
 
   constructor(settings: LaneSettings) {
     this.#settings = settings
-    this.service = settings.service
-    this.service.on('state', this.pump)
-    this.service.on('described', this.pump)
+    this.target = settings.target
+    this.target.on('changed', this.pump)
     this.pump()
   }
 
   get #window(): number {
-    return this.service.concurrency + this.#ahead
+    return this.target.concurrency + this.#ahead
   }
 
   /** Casts that may be handed on now. */
   get room(): number {
-    const { methodQueue, takesCasts } = this.service
-    if (!takesCasts || this.bytes >= MAX_BYTES) return 0
-    return Math.min(this.#window - this.inFlight, methodQueue.capacity - methodQueue.size)
+    if (!this.target.ready || this.bytes >= MAX_BYTES) return 0
+    return Math.min(this.#window - this.inFlight, this.target.room)
   }
 
   /** A cast has ended soon after it was handed on. */
@@ -92,7 +90,7 @@ export class Lane {
 
   /** Fills the window. One round at a time; what comes meanwhile starts another. */
   readonly pump = (): void => {
-    if (!this.service.takesCasts || this.#closed) return
+    if (!this.target.ready || this.#closed) return
     if (this.#filling !== undefined) {
       this.#filling.again = true
       return
@@ -107,7 +105,7 @@ export class Lane {
       .catch((error: unknown) => {
         // The journal has said so.
         if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) {
-          this.#settings.log.error({ err: error, service: this.service.name }, 'casts could not be dispatched')
+          this.#settings.log.error({ err: error, service: this.target.name }, 'casts could not be dispatched')
         }
         this.#pumpIn(JOURNAL_AGAIN_MS)
       })
@@ -119,7 +117,7 @@ export class Lane {
 
   async #fill(round: Round): Promise<void> {
     const { store, hand } = this.#settings
-    const { name } = this.service
+    const { name } = this.target
     const { room } = this
     // The end of a cast goes on with the backlog; where calls fill the queue, there is none to wait for.
     if (room <= 0) return this.inFlight > 0 ? undefined : this.#pumpIn(LOOK_AGAIN_MS)
@@ -140,7 +138,6 @@ export class Lane {
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
-    this.service.off('state', this.pump)
-    this.service.off('described', this.pump)
+    this.target.off('changed', this.pump)
   }
 }

@@ -6,9 +6,9 @@ import { Cron } from 'croner'
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS } from '../contract/options.ts'
-import type { SupervisedService } from '../services/supervised-service.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Job } from './job.ts'
+import type { JobTarget } from './job-target.ts'
 import type { JobStore, Schedule } from './job-store.ts'
 
 /** Timers of Node are bounded, and clocks are set: it looks at least this often. */
@@ -22,7 +22,7 @@ export interface SchedulesOptions {
   dispatcher: Dispatcher
   log: ServiceLog
   /** @throws SERVICE_NOT_FOUND */
-  serviceOf: (name: string) => SupervisedService
+  targetOf: (name: string) => JobTarget
 }
 
 /** A schedule, and when it runs next, in milliseconds since the epoch; in the past if a tick was missed. */
@@ -78,14 +78,14 @@ export class Schedules {
   }
 
   /** True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, SERVICE_NOT_RUNNING, CONFLICT, JOURNAL_UNAVAILABLE */
-  async put(service: SupervisedService, schedule: Omit<Schedule, 'createdAt' | 'lastTickAt'>): Promise<boolean> {
-    await service.whenDescribed('cast', METHOD_DEFAULTS.timeoutMs)
-    service.contract.method(schedule.method)
+  async put(target: JobTarget, schedule: Omit<Schedule, 'createdAt' | 'lastTickAt'>): Promise<boolean> {
+    await target.whenDescribed('cast', METHOD_DEFAULTS.timeoutMs)
+    target.checkMethod(schedule.method)
     refuseBadCron(schedule)
-    refuseBadPayload(service, schedule)
+    refuseBadPayload(target, schedule)
     const isNew = !this.#all.has(keyOf(schedule))
-    if (isNew && this.of(service.name).length >= MAX_SCHEDULES) {
-      throw new ThreadplaneError('CONFLICT', `${service.name} has ${MAX_SCHEDULES} schedules already`)
+    if (isNew && this.of(target.name).length >= MAX_SCHEDULES) {
+      throw new ThreadplaneError('CONFLICT', `${target.name} has ${MAX_SCHEDULES} schedules already`)
     }
     // What it missed by its old clock is not made up for by its new one.
     const kept: Schedule = { ...schedule, createdAt: Date.now(), lastTickAt: null }
@@ -110,7 +110,7 @@ export class Schedules {
   /** Casts its job now, which changes nothing of its clock. @throws SCHEDULE_NOT_FOUND, METHOD_NOT_FOUND */
   async run(service: string, name: string): Promise<Job> {
     const { method, payload } = this.get(service, name)
-    const target = this.#options.serviceOf(service)
+    const target = this.#options.targetOf(service)
     const [accepted] = await this.#options.dispatcher.cast(target, [
       { method, payload: JSON.stringify(payload), options: {} },
     ])
@@ -151,13 +151,13 @@ export class Schedules {
 
   /** False if the tick could not be kept, and is still to come. */
   async #tick(known: Known, now: number): Promise<boolean> {
-    const { dispatcher, log, serviceOf } = this.#options
+    const { dispatcher, log, targetOf } = this.#options
     const { schedule } = known
     const { service, name, method, payload } = schedule
     try {
-      const target = serviceOf(service)
+      const target = targetOf(service)
       // Its module has not described itself since the start.
-      if (target.contract.description === undefined) return false
+      if (!target.described) return false
       const tick = { service, name, at: now }
       await dispatcher.cast(target, [{ method, payload: JSON.stringify(payload), options: { tick } }])
     } catch (error) {
@@ -211,12 +211,9 @@ function refuseBadCron({ cron, timezone }: Pick<Schedule, 'cron' | 'timezone'>):
 }
 
 /** As a part of the schedule. */
-function refuseBadPayload(
-  { contract }: SupervisedService,
-  { method, payload }: Pick<Schedule, 'method' | 'payload'>,
-): void {
+function refuseBadPayload(target: JobTarget, { method, payload }: Pick<Schedule, 'method' | 'payload'>): void {
   try {
-    contract.validate(method, payload)
+    target.checkPayload(method, payload)
   } catch (error) {
     if (!hasCode(error, 'VALIDATION_FAILED')) throw error
     const errors = error.facts.errors?.map(({ pointer, message }) => ({ pointer: `/payload${pointer}`, message }))

@@ -16,6 +16,7 @@ import {
 import type { Registration, RegistrationFile } from './registration-file.ts'
 import { RestartGroups } from '../supervision/restart-groups.ts'
 import type { ServiceRegistration, ServiceState } from '../services/service-lifecycle.ts'
+import type { CallRequest, Invocation, Invoker } from '../services/invoker.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
 import type { ModulesFolder } from './modules-folder.ts'
 
@@ -28,7 +29,7 @@ export interface RegistryOptions {
   onRemoved: (name: string) => Promise<void>
 }
 
-export class Registry extends EventEmitter<{ state: [name: string, state: ServiceState] }> {
+export class Registry extends EventEmitter<{ state: [name: string, state: ServiceState] }> implements Invoker {
   readonly #options: RegistryOptions
   readonly #services = new Map<string, SupervisedService>()
   readonly #dependencies = new Dependencies(this.#services)
@@ -55,6 +56,10 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     if (service !== undefined) return service
     const names = this.services.map((other) => other.name).join(', ')
     throw new ThreadplaneError('SERVICE_NOT_FOUND', `there is no service ${JSON.stringify(name)}; there are: ${names}`)
+  }
+
+  call(service: string, method: string, request: CallRequest): Invocation {
+    return this.get(service).call(method, request)
   }
 
   /** Registers what the workers folder and the data folder hold. Nothing is started yet. */
@@ -252,6 +257,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     service.refuseStarts(() => new ThreadplaneError('SERVICE_NOT_FOUND', `${name} was deleted`, { service: name }))
     await service.stop()
     service.dispose()
+    dispatcher.forget(service)
     // What was being accepted while the service went.
     await dispatcher.cancelAll(name)
     await this.#options.onRemoved(name)

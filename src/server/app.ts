@@ -42,7 +42,7 @@ export async function assemble(
     store: journal,
     dispatcher,
     log,
-    serviceOf: (name) => registry.get(name),
+    targetOf: (name) => registry.get(name),
   })
   await schedules.load()
 
@@ -89,7 +89,7 @@ export async function assemble(
   await app.register(openapi, {
     services: () => registry.services.map(({ name, contract }) => ({ name, description: contract.description })),
   })
-  await app.register(routes, { registry, dispatcher, schedules, chaos })
+  await app.register(routes, { registry, invoker: registry, dispatcher, schedules, chaos })
   app.addHook('preClose', async () => {
     schedules.close()
     await registry.close()

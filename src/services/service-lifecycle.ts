@@ -56,7 +56,7 @@ interface Starting {
   done: Promise<boolean>
 }
 
-export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceState]; described: []; removed: [] }> {
+export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceState]; changed: [] }> {
   readonly name: string
   readonly methodQueue: MethodQueue
   desiredState: DesiredState
@@ -253,7 +253,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.#options
     this.methodQueue.limits = { capacity, maxBytes }
     if (this.supervisor !== undefined) this.threadSet.supervise()
-    if (this.contract.description !== undefined) this.emit('described')
+    if (this.contract.description !== undefined) this.emit('changed')
   }
 
   /**
@@ -380,5 +380,6 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
     if (state === this.#lastState) return
     this.#lastState = state
     this.emit('state', state)
+    this.emit('changed')
   }
 }

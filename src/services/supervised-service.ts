@@ -5,7 +5,10 @@
 import type { CrashKind } from '../contract/crash-kind.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
+import { METHOD_DEFAULTS, type ResolvedMethodOptions } from '../contract/options.ts'
 import { QueuedMethod } from '../queue/queued-method.ts'
+import type { AttemptRequest, JobEvent, JobTarget } from '../jobs/job-target.ts'
+import type { CallRequest, Invocation } from './invoker.ts'
 import type { LiveStack } from '../threads/service-thread.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import { ReplaceableService } from './replaceable-service.ts'
@@ -13,20 +16,10 @@ import { RETRY_AFTER_SECONDS } from './service-lifecycle.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
 import { within } from '../async/deadline.ts'
 
-export interface CallRequest {
-  /** A `BytePayload`, or what the JSON says. */
-  payload: unknown
-  /** That JSON, which is what goes to the thread. */
-  text: string
-  /** Milliseconds from now. Default: the method's `timeoutMs`. */
-  timeoutMs?: number | undefined
-  traceparent?: string | undefined
-}
-
 /** How long a crash on purpose is waited for, to answer with what came of it. */
 const CRASH_SEEN_WITHIN_MS = 1_000
 
-export class SupervisedService extends ReplaceableService {
+export class SupervisedService extends ReplaceableService implements JobTarget {
   readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
 
   get restartCount(): number {
@@ -107,7 +100,7 @@ export class SupervisedService extends ReplaceableService {
    * Queues a call. It settles with the result: JSON text, or bytes.
    * @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
    */
-  call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): QueuedMethod {
+  call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): Invocation {
     const { options } = this.contract.method(method)
     const inBytes = payload instanceof BytePayload
     if (!inBytes) this.contract.validate(method, payload)
@@ -150,9 +143,49 @@ export class SupervisedService extends ReplaceableService {
     if (!this.#mayRun()) throw this.#notRunning(method)
   }
 
-  /** May casts be given to its queue now? */
-  get takesCasts(): boolean {
-    return this.state === 'running' && this.contract.description !== undefined
+  get ready(): boolean {
+    return this.state === 'running' && this.described
+  }
+
+  get room(): number {
+    return this.methodQueue.capacity - this.methodQueue.size
+  }
+
+  get described(): boolean {
+    return this.contract.description !== undefined
+  }
+
+  methodOptions(method: string): ResolvedMethodOptions {
+    return this.contract.description?.methods[method]?.options ?? METHOD_DEFAULTS
+  }
+
+  checkMethod(method: string): void {
+    this.contract.method(method)
+  }
+
+  checkPayload(method: string, payload: unknown): void {
+    this.contract.validate(method, payload)
+  }
+
+  run(attempt: AttemptRequest): QueuedMethod {
+    const queued = new QueuedMethod({
+      ...attempt,
+      service: this.name,
+      kind: 'cast',
+      format: 'json',
+      bytes: attempt.payload.length,
+    })
+    try {
+      this.methodQueue.enqueue(queued)
+    } catch (error) {
+      queued.fail(error as ThreadplaneError)
+    }
+    return queued
+  }
+
+  count(event: JobEvent): void {
+    if (event === 'cast') this.counts.casts += 1
+    else this.counts[event] += 1
   }
 
   #notRunning(method?: string): ThreadplaneError {
@@ -172,6 +205,5 @@ export class SupervisedService extends ReplaceableService {
   /** The service is forgotten. */
   dispose(): void {
     this.threadSet.unsupervise()
-    this.emit('removed')
   }
 }

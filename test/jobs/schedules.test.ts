@@ -5,7 +5,7 @@ import type { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import type { Schedule } from '../../src/jobs/job-store.ts'
 import { nextTickAt, Schedules } from '../../src/jobs/schedules.ts'
 import { Deferred } from '../../src/async/deferred.ts'
-import type { SupervisedService } from '../../src/services/supervised-service.ts'
+import type { JobTarget } from '../../src/jobs/job-target.ts'
 import { eventually, log, openJournal } from '../sqlite/jobs.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
@@ -27,9 +27,11 @@ const MISSED: Schedule = { ...HOURLY, createdAt: Date.now() - 24 * HOUR_MS }
 /** A service that is there, and takes any payload. */
 const mail = {
   name: 'mail',
+  described: true,
   whenDescribed: async () => {},
-  contract: { description: {}, method: () => ({}), validate: () => {} },
-} as unknown as SupervisedService
+  checkMethod: () => {},
+  checkPayload: () => {},
+} as unknown as JobTarget
 
 interface Rig {
   schedules: Schedules
@@ -48,11 +50,11 @@ async function rig(t: Test, kept: Schedule[], gate?: Promise<void>, isThere = ()
     await gate
     return []
   }
-  const serviceOf = (name: string) => {
+  const targetOf = (name: string) => {
     if (name === 'mail' && isThere()) return mail
     throw new ThreadplaneError('SERVICE_NOT_FOUND', `there is no service ${name}`)
   }
-  const schedules = new Schedules({ store: journal, dispatcher: { cast } as Dispatcher, log, serviceOf })
+  const schedules = new Schedules({ store: journal, dispatcher: { cast } as Dispatcher, log, targetOf })
   t.teardown(() => schedules.close())
   await schedules.load()
   return { schedules, ticks }
