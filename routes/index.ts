@@ -4,6 +4,7 @@ import { Problem } from '../src/http/problem.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { Invoker } from '../src/services/invoker.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
@@ -38,6 +39,8 @@ export const SHARED_SCHEMAS = [
 
 export interface RoutesOptions {
   registry: Registry
+  /** Registers, replaces and deletes services. */
+  changes: ServiceChanges
   /** Runs calls. */
   invoker: Invoker
   dispatcher: Dispatcher
@@ -47,11 +50,11 @@ export interface RoutesOptions {
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { registry, invoker, dispatcher, schedules, chaos } = options
+  const { registry, changes, invoker, dispatcher, schedules, chaos } = options
   await app.register(probeRoutes, { registry })
-  await app.register(serviceRoutes, { prefix: '/v1', registry })
+  await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry, chaos })
+  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })

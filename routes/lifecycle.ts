@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox'
 import { CRASH_KINDS, type CrashKind } from '../src/contract/crash-kind.ts'
 import type { ErrorCode } from '../src/contract/errors.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 import { problems } from '../src/http/problem.ts'
 import { ServiceParams, serviceStatus } from './schemas/service.ts'
@@ -23,11 +24,15 @@ function operation(id: string, summary: string, ...codes: ErrorCode[]) {
 
 export interface LifecycleRoutesOptions {
   registry: Registry
+  changes: ServiceChanges
   /** May a client crash a service on purpose? */
   chaos: boolean
 }
 
-export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> = async (app, { registry, chaos }) => {
+export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> = async (
+  app,
+  { registry, changes, chaos },
+) => {
   const result = (service: SupervisedService, changed: boolean) => ({ ...serviceStatus(service), changed })
 
   app.post('/services/:service/start', {
@@ -94,7 +99,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     },
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      await registry.reload(service.name)
+      await changes.reload(service.name)
       return result(service, true)
     },
   })

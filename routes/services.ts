@@ -4,12 +4,18 @@ import { Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
 import { NAME_PATTERN } from '../src/contract/options.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import { problems } from '../src/http/problem.ts'
 import { methodList, ServiceParams, serviceStatus } from './schemas/service.ts'
 
 const status = Type.Ref('ServiceStatus', { description: 'The status of the service' })
 
-export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+interface ServiceRoutesOptions {
+  registry: Registry
+  changes: ServiceChanges
+}
+
+export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = async (app, { registry, changes }) => {
   app.get('/services', {
     schema: {
       operationId: 'listServices',
@@ -73,7 +79,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
           errors: [{ pointer: '', message: `the name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}` }],
         })
       }
-      const { service, isNew } = await registry.put(name, module, options)
+      const { service, isNew } = await changes.put(name, module, options)
       return reply.code(isNew ? 201 : 200).send(serviceStatus(service))
     },
   })
@@ -101,7 +107,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
       },
     },
     handler: async ({ params, body }) => {
-      await registry.patch(params.service, body)
+      await changes.patch(params.service, body)
       return serviceStatus(registry.get(params.service))
     },
   })
@@ -122,7 +128,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = 
       },
     },
     handler: async ({ params, query }, reply) => {
-      await registry.remove(params.service, { cancelJobs: query.cancelJobs ?? false })
+      await changes.remove(params.service, { cancelJobs: query.cancelJobs ?? false })
       return reply.code(204).send(null)
     },
   })

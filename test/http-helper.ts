@@ -14,7 +14,7 @@ import type { Test } from 'tap'
 import { ERRORS, type ErrorCode } from '../src/contract/errors.ts'
 import { buildServer } from '../src/server/build-server.ts'
 import type { Server, ServerOptions } from '../src/server/options.ts'
-import type { ServiceState } from '../src/services/service-lifecycle.ts'
+import type { ServiceState } from '../src/services/phase.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 
 const DEADLINE_MS = 20_000

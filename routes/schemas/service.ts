@@ -148,9 +148,8 @@ export const OptionsChange = Type.Unsafe<OptionsPatch>({
 const iso = (ms: number) => (ms === 0 ? null : new Date(ms).toISOString())
 
 export function serviceStatus(service: SupervisedService): ServiceStatus {
-  const { options, crashReason, supervisor } = service
+  const { options, crashReason } = service
   const { description } = service.contract
-  const { maxRestarts, periodMs } = supervisor?.budget.policy ?? options.restart
   return {
     name: service.name,
     module: service.module,
@@ -175,7 +174,7 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     queue: { size: service.waiting, running: service.running, capacity: options.queueCapacity },
     counts: { ...service.counts },
     restartCount: service.restartCount,
-    restartBudget: { maxRestarts, periodMs, remaining: supervisor?.budget.remaining ?? maxRestarts },
+    restartBudget: service.restartBudget,
     crashReason: crashReason === undefined ? null : shortError(crashReason),
     methods: Object.keys(description?.methods ?? {}),
   }

@@ -1,6 +1,6 @@
 /**
- * The order that `dependsOn` makes among services: what a service depends on runs before it starts, and stops after
- * it. It is order only: a crash does not travel. Options may change at any time, and are asked for at the moment.
+ * The order that `dependsOn` makes among services: what a service depends on runs before it starts, and stops after it.
+ * It is order only: a crash does not affect dependents. Options may change at any time, so nothing is kept of them here.
  */
 import { ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
@@ -8,6 +8,8 @@ import type { SupervisedService } from '../services/supervised-service.ts'
 
 export class Dependencies {
   readonly #services: ReadonlyMap<string, SupervisedService>
+  /** What services are about to depend on, by their names. */
+  readonly #planned = new Map<string, readonly string[]>()
 
   constructor(services: ReadonlyMap<string, SupervisedService>) {
     this.#services = services
@@ -19,7 +21,7 @@ export class Dependencies {
     return dependents.map((service) => service.name).sort()
   }
 
-  /** @throws VALIDATION_FAILED that names what there is not, or the circle */
+  /** @throws VALIDATION_FAILED that names the missing service, or the circle */
   check(name: string, dependsOn: readonly string[]): void {
     const refuse = (message: string) => {
       const errors = [{ pointer: '/dependsOn', message }]
@@ -27,15 +29,30 @@ export class Dependencies {
     }
     const missing = dependsOn.find((other) => other !== name && !this.#services.has(other))
     if (missing !== undefined) throw refuse(`${name} depends on ${missing}, and there is no such service`)
-    const circle = circleThrough(name, (other) =>
-      other === name ? dependsOn : (this.#services.get(other)?.options.dependsOn ?? []),
-    )
+    const circle = circleThrough(name, (other) => (other === name ? dependsOn : this.#presentAndPlanned(other)))
     if (circle !== undefined) throw refuse(`services depend on each other in a circle: ${circle}`)
   }
 
+  #presentAndPlanned(name: string): readonly string[] {
+    return [...(this.#services.get(name)?.options.dependsOn ?? []), ...(this.#planned.get(name) ?? [])]
+  }
+
   /**
-   * Starts what a service depends on, and waits until it runs. As each waits for its own, the order among many that
-   * start at once makes itself.
+   * As {@link check}, and other checks count with this plan until it is released: two changes at the same time cannot make
+   * a circle together.
+   * @returns releases the plan, which has come true or was given up
+   */
+  plan(name: string, dependsOn: readonly string[]): () => void {
+    this.check(name, dependsOn)
+    this.#planned.set(name, dependsOn)
+    return () => {
+      if (this.#planned.get(name) === dependsOn) this.#planned.delete(name)
+    }
+  }
+
+  /**
+   * Starts what a service depends on, and waits until it runs. Of many services that start at once each waits for its own
+   * dependencies, which makes the order among all of them.
    * @throws VALIDATION_FAILED, START_FAILED that names what does not run
    */
   async start(name: string, { dependsOn, startTimeoutMs }: ResolvedServiceOptions): Promise<void> {
@@ -51,20 +68,25 @@ export class Dependencies {
     await Promise.all(dependsOn.map(start))
   }
 
-  /** Stops services, each after those of them that depend on it. Answers with those there was something to stop of. */
-  async stop(order: readonly string[], drain: boolean): Promise<string[]> {
+  /**
+   * Stops services, each after those of them that depend on it.
+   * @param services dependents first
+   * @param stop resolves to true if there was something to stop
+   * @returns the names of those that were stopped
+   */
+  async stop(
+    services: readonly SupervisedService[],
+    stop: (service: SupervisedService) => Promise<boolean>,
+  ): Promise<string[]> {
     const stopped: string[] = []
     const stops = new Map<string, Promise<void>>()
-    const services = order.map((name) => this.#services.get(name)).filter((service) => service !== undefined)
-    for (const service of services) service.desiredState = 'stopped'
     for (const service of services) {
-      const before = this.dependentsOf(service.name).flatMap((name) => stops.get(name) ?? [])
-      const stop = async () => {
-        await Promise.all(before)
-        // Whoever has started it meanwhile has the last word.
-        if (service.desiredState === 'stopped' && (await service.stop({ drain }))) stopped.push(service.name)
+      const dependents = this.dependentsOf(service.name).flatMap((name) => stops.get(name) ?? [])
+      const stopAfter = async () => {
+        await Promise.all(dependents)
+        if (await stop(service)) stopped.push(service.name)
       }
-      stops.set(service.name, stop())
+      stops.set(service.name, stopAfter())
     }
     await Promise.all(stops.values())
     return stopped

@@ -1,53 +1,55 @@
 /**
- * Name → supervised service, and the order that `dependsOn` makes among them. What is registered over HTTP, and what
- * was wanted to run, survives a restart.
+ * The services by their names: found, loaded, started and stopped in the order that `dependsOn` makes. What a person
+ * wants to run survives a restart of the server.
  */
 import { EventEmitter } from 'node:events'
-import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import type { ServiceLog } from '../contract/log.ts'
+import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
-import { Dependencies, dependentsFirst } from './dependencies.ts'
-import {
-  type OptionsPatch,
-  patchOptions,
-  type ResolvedServiceOptions,
-  type ServiceOptions,
-} from '../contract/options.ts'
-import type { Registration, RegistrationFile } from './registration-file.ts'
-import { RestartGroups } from '../supervision/restart-groups.ts'
-import type { ServiceRegistration, ServiceState } from '../services/service-lifecycle.ts'
 import type { CallRequest, Invocation, Invoker } from '../services/invoker.ts'
+import type { ServiceState } from '../services/phase.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
+import type { ServiceRegistration } from '../services/version.ts'
+import { RestartGroups } from '../supervision/restart-groups.ts'
+import { Dependencies, dependentsFirst } from './dependencies.ts'
+import type { DescriptionCache } from './description-cache.ts'
 import type { ModulesFolder } from './modules-folder.ts'
+import type { Registrations } from './registrations.ts'
 
 export interface RegistryOptions {
-  workers: ModulesFolder
-  registrations: RegistrationFile
+  modules: ModulesFolder
+  registrations: Registrations
+  descriptions: DescriptionCache
   dispatcher: Dispatcher
   log: ServiceLog
-  /** A service was deleted. */
+  /** Called after a service was deleted. */
   onRemoved: (name: string) => Promise<void>
 }
 
 export class Registry extends EventEmitter<{ state: [name: string, state: ServiceState] }> implements Invoker {
-  readonly #options: RegistryOptions
+  readonly options: RegistryOptions
+  readonly dependencies: Dependencies
   readonly #services = new Map<string, SupervisedService>()
-  readonly #dependencies = new Dependencies(this.#services)
   readonly #groups: RestartGroups
-  readonly #registering = new Map<string, Promise<unknown>>()
-  /** No new work is taken any more. */
+  /** No new work is accepted any more. */
   closing = false
   /** Every autostarted service has started or failed to. */
   startedUp = false
 
   constructor(options: RegistryOptions) {
     super()
-    this.#options = options
+    this.options = options
+    this.dependencies = new Dependencies(this.#services)
     this.#groups = new RestartGroups(options.log)
   }
 
   get services(): SupervisedService[] {
     return [...this.#services.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  find(name: string): SupervisedService | undefined {
+    return this.#services.get(name)
   }
 
   /** @throws SERVICE_NOT_FOUND, with the names that exist */
@@ -62,282 +64,191 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     return this.get(service).call(method, request)
   }
 
-  /** Registers what the workers folder and the data folder hold. Nothing is started yet. */
+  // At the start of the server
+
+  /** Registers the services of the modules folder and of the registrations. None is started yet. */
   async load(): Promise<void> {
-    const { workers, registrations, log } = this.#options
-    const modules = await workers.services(log)
+    const { modules, registrations, log } = this.options
+    const found = await modules.services(log)
     for (const [name, { module, deleted }] of registrations.entries()) {
-      if (deleted && modules.delete(name))
+      if (deleted && found.delete(name))
         log.info({ service: name }, 'no service: it was deleted over HTTP; PUT it again')
-      else if (module !== undefined) modules.set(name, module)
+      else if (module !== undefined) found.set(name, module)
     }
-    await Promise.all([...modules].map(([name, module]) => this.#restore(name, module)))
+    await Promise.all([...found].map(([name, module]) => this.#restore(name, module)))
   }
 
   async #restore(name: string, module: string): Promise<void> {
-    const { options = {} } = this.#options.registrations.get(name) ?? {}
+    const { options = {} } = this.options.registrations.get(name) ?? {}
     try {
-      this.#add(this.#create(name, await this.#registration(module, options)))
+      this.add(this.create(name, await this.registration(module, options)))
     } catch (error) {
-      this.#options.log.error({ err: error, service: name, module }, 'a registered service cannot be restored')
+      this.options.log.error({ err: error, service: name, module }, 'a registered service cannot be restored')
     }
   }
 
-  /** Starts what is wanted to run; the errors of services are their own. */
+  /** Starts the services that are wanted. An error of a service is its own. */
   async startAll(): Promise<void> {
-    await Promise.all(this.services.map((service) => this.#bringUp(service)))
+    await Promise.all(this.services.map((service) => this.bringUp(service)))
     this.startedUp = true
   }
 
-  async #bringUp(service: SupervisedService): Promise<void> {
-    const wanted = this.#options.registrations.get(service.name)?.desiredState
+  /** Starts a service if a person wants that, or else if its options say so. Never rejects. */
+  async bringUp(service: SupervisedService): Promise<void> {
+    const wanted = this.options.registrations.get(service.name)?.desiredState
     try {
       if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
       else if (service.contract.description === undefined) await service.contract.describe(service.options)
     } catch (error) {
-      // Logged where it happened: a crash of its thread, or what it depends on. A start that the end of the server
-      // interrupts is no error.
+      // START_FAILED was logged where it happened. The end of the server interrupts starts.
       if (!hasCode(error, 'START_FAILED') && !this.closing) {
-        this.#options.log.error({ err: error, service: service.name }, 'a service did not start')
+        this.options.log.error({ err: error, service: service.name }, 'a service did not start')
       }
     }
   }
 
-  async #registration(module: string, overrides: ServiceOptions): Promise<ServiceRegistration> {
-    const { workers, registrations } = this.#options
-    const moduleUrl = workers.resolve(module)
-    return { module, moduleUrl, overrides, description: await registrations.description(moduleUrl) }
+  /** @throws MODULE_REFUSED */
+  async registration(module: string, overrides: ServiceOptions): Promise<ServiceRegistration> {
+    const { modules, descriptions } = this.options
+    const moduleUrl = modules.resolve(module)
+    return { module, moduleUrl, overrides, description: await descriptions.get(moduleUrl) }
   }
 
-  #create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, log } = this.#options
+  create(name: string, registration: ServiceRegistration): SupervisedService {
+    const { registrations, descriptions, log } = this.options
     return new SupervisedService({
       ...registration,
       name,
       desiredState: registrations.get(name)?.desiredState ?? 'running',
       log,
       groups: this.#groups,
-      checkDependencies: (dependsOn) => this.#dependencies.check(name, dependsOn),
+      startRefusal: () => (this.closing ? shuttingDown() : undefined),
+      planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),
       startDependencies: (options) => this.#startDependencies(name, options),
       onDescribed: (moduleUrl, description) => {
-        registrations.keepDescription(moduleUrl, description).catch((error: unknown) => {
-          log.warn({ err: error, service: name }, 'the description of a module could not be kept')
+        descriptions.keep(moduleUrl, description).catch((error: unknown) => {
+          log.warn({ err: error, service: name }, 'the description of a module could not be written')
         })
       },
     })
   }
 
-  /** Those that were stopped are wanted from now on, as if a client had started them. */
+  /** Services that were stopped are wanted from now on, as if a client had started them. */
   async #startDependencies(name: string, options: ResolvedServiceOptions): Promise<void> {
     const stopped = options.dependsOn.flatMap((other) => {
       const service = this.#services.get(other)
       return service?.desiredState === 'stopped' ? [service] : []
     })
     try {
-      await this.#dependencies.start(name, options)
+      await this.dependencies.start(name, options)
     } finally {
-      await Promise.all(stopped.map((service) => this.#rememberDesiredState(service))).catch((error: unknown) => {
-        this.#options.log.warn({ err: error, service: name }, 'that what it depends on was started could not be kept')
+      await Promise.all(stopped.map((service) => this.#keepDesiredState(service))).catch((error: unknown) => {
+        const text = 'the services that it depends on were started; that could not be written for the next start'
+        this.options.log.warn({ err: error, service: name }, text)
       })
     }
   }
 
-  #add(service: SupervisedService): void {
+  /** @throws SHUTTING_DOWN */
+  add(service: SupervisedService): void {
     if (this.closing) throw shuttingDown()
     this.#services.set(service.name, service)
-    this.#options.dispatcher.serve(service)
+    this.options.dispatcher.serve(service)
     service.on('state', (state) => this.emit('state', service.name, state))
   }
 
   /**
-   * Registers a service, or replaces one live. The start of a new one, or of one that was stopped, is waited for; if
-   * it fails, the registration is kept. Where what is to replace a running one does not start, that one goes on.
-   * @throws MODULE_REFUSED, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
+   * Stops a service and forgets it, with its unfinished jobs.
+   * @param left what remains of its registration
+   * @throws JOURNAL_UNAVAILABLE; then the service stays as it is
    */
-  async put(
-    name: string,
-    module: string,
-    options: ServiceOptions,
-  ): Promise<{ service: SupervisedService; isNew: boolean }> {
-    const isNew = await this.#oneByOne(name, async () => {
-      const { registrations } = this.#options
-      const registration = await this.#registration(module, options)
-      const service = this.#services.get(name)
-      if (service === undefined) {
-        await this.#register(name, registration)
-        return true
-      }
-      const live = await service.replace(registration, (live) =>
-        registrations.set(name, (known) => ({ ...(live && wishOf(known)), module, options })),
-      )
-      if (!live) await this.#bringUp(service)
-      return false
-    })
-    const service = this.#services.get(name)
-    await service?.settled()
-    if (service === undefined || service !== this.#services.get(name)) {
-      throw new ThreadplaneError('CONFLICT', `${name} was deleted while it was registered`, { service: name })
-    }
-    return { service, isNew }
-  }
-
-  async #register(name: string, registration: ServiceRegistration): Promise<void> {
-    const { registrations } = this.#options
-    const { module, overrides: options } = registration
-    const before = registrations.get(name)
-    const service = this.#create(name, registration)
-    this.#dependencies.check(name, service.options.dependsOn)
-    await registrations.set(name, () => ({ module, options }))
-    this.#add(service)
-    await this.#bringUp(service)
-    try {
-      // Its module may have said more of that.
-      this.#dependencies.check(name, service.options.dependsOn)
-    } catch (error) {
-      await this.#forget(service, () => before)
-      throw error
-    }
-  }
-
-  /** @throws SERVICE_NOT_FOUND, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE */
-  async patch(name: string, patch: OptionsPatch): Promise<void> {
-    const service = await this.#oneByOne(name, async () => {
-      const { registrations } = this.#options
-      const known = this.get(name)
-      const options = patchOptions(known.overrides, patch)
-      await known.reconfigure(options, () => registrations.set(name, (before) => ({ ...before, options })))
-      return known
-    })
-    await service.settled()
-  }
-
-  /** New code for a service: what its module says now. @throws SERVICE_NOT_FOUND, MODULE_REFUSED, START_FAILED, CONFLICT */
-  async reload(name: string): Promise<void> {
-    const service = await this.#oneByOne(name, async () => {
-      const known = this.get(name)
-      const { module, overrides } = known
-      const moduleUrl = this.#options.workers.resolve(module)
-      // What it imports may have changed, where the module itself has not.
-      await known.replace({ module, moduleUrl, overrides, description: undefined }, async () => {})
-      return known
-    })
-    await service.settled()
-  }
-
-  /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT, JOURNAL_UNAVAILABLE */
-  async remove(name: string, { cancelJobs }: { cancelJobs: boolean }): Promise<void> {
-    await this.#oneByOne(name, async () => {
-      const service = this.get(name)
-      const dependents = this.#dependencies.dependentsOf(name)
-      if (dependents.length > 0) {
-        throw service.error('CONFLICT', `${dependents.join(', ')} depends on ${name}: delete or change that first`)
-      }
-      const unfinished = cancelJobs ? 0 : await this.#options.dispatcher.countUnfinished(name)
-      if (unfinished > 0) {
-        const detail = `${name} has ${unfinished} unfinished jobs: cancel them, or delete with ?cancelJobs=true`
-        throw service.error('CONFLICT', detail)
-      }
-      await this.#forget(service, () => ({ deleted: true }))
-    })
-  }
-
-  /** @param left what remains of its registration @throws JOURNAL_UNAVAILABLE */
-  async #forget(service: SupervisedService, left: () => Registration | undefined): Promise<void> {
-    const { dispatcher, registrations } = this.#options
+  async forget(service: SupervisedService, left: Parameters<Registrations['update']>[1]): Promise<void> {
+    const { dispatcher, registrations, onRemoved } = this.options
     const { name } = service
     this.#services.delete(name)
     try {
       await dispatcher.cancelAll(name)
-      await registrations.set(name, left)
+      await registrations.update(name, left)
     } catch (error) {
-      // Neither jobs nor the registration can be written: the service stays as it is.
       this.#services.set(name, service)
       throw error
     }
-    service.refuseStarts(() => new ThreadplaneError('SERVICE_NOT_FOUND', `${name} was deleted`, { service: name }))
-    await service.stop()
-    service.dispose()
+    await service.remove()
     dispatcher.forget(service)
-    // What was being accepted while the service went.
+    // Jobs that were being accepted meanwhile.
     await dispatcher.cancelAll(name)
-    await this.#options.onRemoved(name)
+    await onRemoved(name)
   }
 
-  /** Starts a service, and first what it depends on. True if it was not started. @throws START_FAILED, CONFLICT */
+  // What a person wants
+
+  /** Starts a service, and first what it depends on. False if it was started already. @throws START_FAILED, CONFLICT */
   async start(name: string): Promise<boolean> {
     const service = this.get(name)
-    // Together: an error of one must not find the other still awaited.
-    const [changed] = await Promise.all([service.start(), this.#rememberDesiredState(service)])
+    // Both at once, so that each error is caught.
+    const [changed] = await Promise.all([service.start(), this.#keepDesiredState(service)])
     return changed
   }
 
   /** Stops a service, and first what depends on it. @throws JOURNAL_UNAVAILABLE */
   async stop(name: string, { drain }: { drain: boolean }): Promise<{ changed: boolean; stoppedDependents: string[] }> {
-    const services = dependentsFirst([this.get(name).name], this.#dependencies.dependentsOf)
-    const stopping = this.#dependencies.stop(services, drain)
-    const remembered = services.map((one) => this.#rememberDesiredState(this.get(one)))
-    const [stopped] = await Promise.all([stopping, ...remembered])
+    const { dependentsOf } = this.dependencies
+    const services = dependentsFirst([this.get(name).name], dependentsOf).map((one) => this.get(one))
+    for (const service of services) service.desiredState = 'stopped'
+    const stopping = this.dependencies.stop(services, async (service) => {
+      // A person may have started it while it waited for its dependents to stop: the last wish wins.
+      return service.desiredState === 'stopped' && (await service.stop({ drain }))
+    })
+    const [stopped] = await Promise.all([stopping, ...services.map((service) => this.#keepDesiredState(service))])
     return { changed: stopped.includes(name), stoppedDependents: stopped.filter((one) => one !== name) }
   }
 
   /**
-   * What depends on it is restarted as well: stopped before, and started after it.
+   * Restarts a service. What depends on it is stopped before, and started after, unless a person has stopped it meanwhile.
    * @throws START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
    */
   async restart(name: string): Promise<{ stoppedDependents: string[] }> {
     const service = this.get(name)
-    const { dependentsOf } = this.#dependencies
-    const stoppedDependents = await this.#dependencies.stop(dependentsFirst(dependentsOf(name), dependentsOf), true)
+    const { dependentsOf } = this.dependencies
+    const dependents = dependentsFirst(dependentsOf(name), dependentsOf).map((one) => this.get(one))
+    const stoppedDependents = await this.dependencies.stop(dependents, (dependent) => dependent.halt())
     const restarted = service.restart()
-    // Where it fails, its supervisor may still bring it up, which they wait for.
-    const followed = restarted
-      .catch(() => {})
-      .then(() => Promise.all(stoppedDependents.map((one) => this.get(one).start())))
+    // Where the restart fails, its supervisor may still bring the service up, which its dependents wait for.
+    const followed = restarted.catch(() => {}).then(() => this.#startAgain(stoppedDependents))
     followed.catch(() => {})
     try {
       await restarted
     } finally {
-      await this.#rememberDesiredState(service)
+      await this.#keepDesiredState(service)
     }
     await followed
     return { stoppedDependents }
   }
 
-  /** What a client asked for is what a restart of the process brings back. @throws JOURNAL_UNAVAILABLE */
-  async #rememberDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
-    await this.#options.registrations.set(name, (known) => ({ ...known, desiredState }))
+  async #startAgain(names: string[]): Promise<void> {
+    const services = names.flatMap((name) => this.#services.get(name) ?? [])
+    await Promise.all(
+      services.filter(({ desiredState }) => desiredState === 'running').map((service) => service.start()),
+    )
   }
 
-  /** Registrations of one name follow each other. */
-  async #oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
-    const before = this.#registering.get(name) ?? Promise.resolve()
-    const next = () => {
-      if (this.closing) throw shuttingDown()
-      return change()
-    }
-    const changed = before.then(next, next)
-    this.#registering.set(name, changed)
-    try {
-      return await changed
-    } finally {
-      if (this.#registering.get(name) === changed) this.#registering.delete(name)
-    }
+  /** Writes what a person wants of a service, for the next start of the server. @throws JOURNAL_UNAVAILABLE */
+  async #keepDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
+    await this.options.registrations.update(name, (known) => ({ ...known, desiredState }))
   }
 
-  /** Runs what runs to its end, and stops every thread; services keep their desired state. */
+  // At the end of the server
+
+  /** Runs what runs to its end, and stops every thread. What a person wants to run stays as it is. */
   async close(): Promise<void> {
     this.closing = true
-    const names = this.services.map(({ name }) => name)
-    for (const service of this.services) service.refuseStarts(shuttingDown)
-    await this.#dependencies.stop(dependentsFirst(names, this.#dependencies.dependentsOf), true)
-    this.#options.dispatcher.close()
+    const order = dependentsFirst([...this.#services.keys()].sort(), this.dependencies.dependentsOf)
+    const services = order.flatMap((name) => this.#services.get(name) ?? [])
+    await this.dependencies.stop(services, (service) => service.halt())
+    this.options.dispatcher.close()
   }
 }
 
-function wishOf({ desiredState }: Registration = {}): Pick<Registration, 'desiredState'> {
-  return desiredState === undefined ? {} : { desiredState }
-}
-
-function shuttingDown(): ThreadplaneError {
+export function shuttingDown(): ThreadplaneError {
   return new ThreadplaneError('SHUTTING_DOWN', 'the server is shutting down', { retryAfterSeconds: 5 })
 }

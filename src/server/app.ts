@@ -14,7 +14,10 @@ import { loopbackGuard } from '../http/loopback-guard.ts'
 import { openapi } from '../http/openapi.ts'
 import { answerMalformedRequest, problemDetails } from '../http/problem-details.ts'
 import { slowClients } from '../http/slow-clients.ts'
-import type { RegistrationFile } from '../registry/registration-file.ts'
+import { DescriptionCache } from '../registry/description-cache.ts'
+import type { RegistrationStore } from '../registry/registration-store.ts'
+import { Registrations } from '../registry/registrations.ts'
+import { ServiceChanges } from '../registry/service-changes.ts'
 import { Registry } from '../registry/registry.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import type { Server, ServerOptions } from './options.ts'
@@ -25,14 +28,15 @@ import { ModulesFolder } from '../registry/modules-folder.ts'
 /** Closes neither the journal nor the dispatcher where it fails. */
 export async function assemble(
   options: ServerOptions,
-  registrations: RegistrationFile,
+  store: RegistrationStore,
   journal: Journal,
   dispatcher: Dispatcher,
 ): Promise<Server> {
   const { log, maxBodyBytes = 10 * 1024 * 1024, insecure = false, chaos = true, showStacks = false } = options
   const registry: Registry = new Registry({
-    workers: new ModulesFolder(options.workers),
-    registrations,
+    modules: new ModulesFolder(options.workers),
+    registrations: await Registrations.read(store),
+    descriptions: new DescriptionCache(options.data),
     dispatcher,
     log,
     onRemoved: (name) => schedules.removeAll(name),
@@ -89,7 +93,8 @@ export async function assemble(
   await app.register(openapi, {
     services: () => registry.services.map(({ name, contract }) => ({ name, description: contract.description })),
   })
-  await app.register(routes, { registry, invoker: registry, dispatcher, schedules, chaos })
+  const changes = new ServiceChanges(registry)
+  await app.register(routes, { registry, changes, invoker: registry, dispatcher, schedules, chaos })
   app.addHook('preClose', async () => {
     schedules.close()
     await registry.close()

@@ -9,13 +9,13 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 /** Closing `app` stops every service. Services start with `registry.startAll()`. */
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { data, log, keepJobsMs = DAY_MS } = options
-  const registrations = await RegistrationFile.open(data)
+  const store = await RegistrationFile.open(data)
   // Its thread starts while this one loads what takes the longest.
   const opening = Journal.open({ folder: data, log, keepJobsMs })
   const [journal, { assemble }] = await Promise.all([opening, import('./app.ts')])
   const dispatcher = new Dispatcher(journal, log)
   try {
-    return await assemble(options, registrations, journal, dispatcher)
+    return await assemble(options, store, journal, dispatcher)
   } catch (error) {
     dispatcher.close()
     await journal.close()

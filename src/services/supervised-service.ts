@@ -1,32 +1,62 @@
 /**
- * A registered service: its module, its desired state, and its threads over one method queue.
- * Everything a client does to a service goes through here.
+ * A registered service: its threads over one method queue, what clients call and what jobs run in them, and how it shows
+ * itself in its status. Its life is in service-lifecycle.ts.
  */
+import { within } from '../async/deadline.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
-import { BytePayload } from '../payload/byte-payload.ts'
-import { ThreadplaneError } from '../contract/errors.ts'
-import { METHOD_DEFAULTS, type ResolvedMethodOptions } from '../contract/options.ts'
-import { QueuedMethod } from '../queue/queued-method.ts'
+import type { ThreadplaneError } from '../contract/errors.ts'
+import { METHOD_DEFAULTS, type ResolvedMethodOptions, type ServiceOptions } from '../contract/options.ts'
+import { uuidv7 } from '../contract/uuidv7.ts'
 import type { AttemptRequest, JobEvent, JobTarget } from '../jobs/job-target.ts'
-import type { CallRequest, Invocation } from './invoker.ts'
+import { BytePayload } from '../payload/byte-payload.ts'
+import { QueuedMethod } from '../queue/queued-method.ts'
+import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { LiveStack } from '../threads/service-thread.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
-import { ReplaceableService } from './replaceable-service.ts'
-import { RETRY_AFTER_SECONDS } from './service-lifecycle.ts'
-import { uuidv7 } from '../contract/uuidv7.ts'
-import { within } from '../async/deadline.ts'
+import type { CallRequest, Invocation } from './invoker.ts'
+import { ServiceLifecycle } from './service-lifecycle.ts'
+import { RETRY_AFTER_SECONDS } from './service-settings.ts'
+import { wasStopped } from './stopping.ts'
 
-/** How long a crash on purpose is waited for, to answer with what came of it. */
+/** Longest wait for a crash on purpose to be seen, so that the answer shows the state after it. */
 const CRASH_SEEN_WITHIN_MS = 1_000
 
-export class SupervisedService extends ReplaceableService implements JobTarget {
+export class SupervisedService extends ServiceLifecycle implements JobTarget {
   readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
+
+  /** As it was registered, relative to the folder of service modules. */
+  get module(): string {
+    return this.threadSet.version.module
+  }
+
+  /** The options of the registration. */
+  get overrides(): ServiceOptions {
+    return this.threadSet.version.overrides
+  }
+
+  /** All its threads, also those that start or leave while a version is replaced. */
+  get threads(): QueueServiceThread[] {
+    return this.threadSet.all
+  }
 
   get restartCount(): number {
     return this.threadSet.restartCount
   }
 
-  /** Methods its threads can run at once. */
+  /** Restarts that are left of its budget. */
+  get restartBudget(): { maxRestarts: number; periodMs: number; remaining: number } {
+    const { supervisor } = this.threadSet
+    const { maxRestarts, periodMs } = supervisor?.budget.policy ?? this.options.restart
+    return { maxRestarts, periodMs, remaining: supervisor?.budget.remaining ?? maxRestarts }
+  }
+
+  /** Is it stopping, and still runs methods that were queued before? */
+  get draining(): boolean {
+    const { phase } = this.phases
+    return phase.kind === 'stopping' && phase.draining
+  }
+
+  /** Methods that its threads can run at once. */
   get concurrency(): number {
     const { threads, numWorkers } = this.options
     return threads * numWorkers
@@ -42,18 +72,18 @@ export class SupervisedService extends ReplaceableService implements JobTarget {
     return this.threads.reduce((sum, thread) => sum + thread.prefetched, this.methodQueue.size)
   }
 
-  /** Threads that were told to end and have not, as they are in native code. */
+  /** Threads that were terminated and have not ended, because they are in native code. */
   get stuck(): number {
     return ServiceWorker.stuckOf(this.name)
   }
 
-  /** What each of its threads is doing now. */
+  /** The stack of each of its threads. */
   async stacks(): Promise<LiveStack[]> {
     return (await Promise.all(this.threads.map((thread) => thread.stacks()))).flat()
   }
 
   /**
-   * Resolves once the module has described itself. A stopped service takes casts, so for one it is asked to.
+   * Resolves once the module has described itself. A stopped service accepts casts, so its module is asked for a cast.
    * @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED
    */
   async whenDescribed(kind: QueuedMethod['kind'], timeoutMs: number): Promise<void> {
@@ -65,24 +95,24 @@ export class SupervisedService extends ReplaceableService implements JobTarget {
     await contract.whenKnown(timeoutMs)
   }
 
-  /** Nothing is dispatched until `resume`; casts are still accepted. True if that is new. @throws CONFLICT */
+  /** Nothing is dispatched until `resume`; casts are still accepted. False if it was paused already. @throws CONFLICT */
   pause(): boolean {
     if (this.state === 'paused') return false
     if (this.state !== 'running')
       throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
     this.methodQueue.paused = true
     for (const thread of this.threadSet.current) thread.recall()
-    this.changed()
+    this.announce()
     return true
   }
 
-  /** @throws CONFLICT */
+  /** False if it was running already. @throws CONFLICT */
   resume(): boolean {
     if (this.state === 'running') return false
     if (this.state !== 'paused')
       throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
     this.methodQueue.paused = false
-    this.changed()
+    this.announce()
     return true
   }
 
@@ -132,7 +162,7 @@ export class SupervisedService extends ReplaceableService implements JobTarget {
     return queued
   }
 
-  /** Are methods run now, or as soon as the start or restart under way is through? */
+  /** Does it run methods now, or as soon as the start or restart under way has ended? */
   #mayRun(): boolean {
     const { state } = this
     return state === 'running' || state === 'starting' || state === 'backoff'
@@ -196,14 +226,9 @@ export class SupervisedService extends ReplaceableService implements JobTarget {
     })
   }
 
-  /** The process ends now: whoever waits is told, also by threads that do not end. */
+  /** The process ends now: every method fails at once, also in threads that do not end. */
   abandon(): void {
-    this.methodQueue.close((method) => method.error('SERVICE_NOT_RUNNING', `${this.name} was stopped`))
+    this.methodQueue.close(wasStopped)
     for (const thread of this.threads) thread.abandon(new Error('the server ends'))
-  }
-
-  /** The service is forgotten. */
-  dispose(): void {
-    this.threadSet.unsupervise()
   }
 }

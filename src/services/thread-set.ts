@@ -1,53 +1,35 @@
 /**
- * The threads of a service over its one queue, and the supervisor that restarts them. They all run one version of the
- * service's code, but while they are replaced: what joins takes nothing until all of it has started, and what leaves
- * finishes what it has begun. So there is no moment without a thread that serves.
+ * The threads of a service over its one queue, and the supervisor that restarts them.
+ *
+ * `current` are the threads that serve. While a version is replaced there are others beside them: threads that are
+ * starting take nothing from the queue until all of them have started, and threads that leave finish what they have
+ * begun. So there is no moment without a thread that serves.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
-import type { ModuleContract } from './module-contract.ts'
-import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
-import type { RestartGroups } from '../supervision/restart-groups.ts'
+import type { ServiceLog } from '../contract/log.ts'
+import type { ResolvedServiceOptions } from '../contract/options.ts'
+import { within } from '../async/deadline.ts'
 import type { MethodQueue } from '../queue/method-queue.ts'
-import { QueueServiceThread } from '../threads/queue-service-thread.ts'
+import type { RestartGroups } from '../supervision/restart-groups.ts'
 import type { LifecycleState } from '../supervision/service.ts'
 import type { Supervisor } from '../supervision/supervisor.ts'
-import { within } from '../async/deadline.ts'
-
-/** What a service runs: a module, and the options it was registered with. */
-export interface Version {
-  /** As it was registered, relative to the workers folder. */
-  module: string
-  /** `file:` URL of it. */
-  moduleUrl: string
-  overrides: ServiceOptions
-  /** What the module says of itself. */
-  contract: ModuleContract
-}
-
-/** Those of the registration, over those of the module, over the defaults. */
-export function optionsOf({ overrides, contract }: Version): ResolvedServiceOptions {
-  return resolveServiceOptions(contract.description?.options ?? {}, overrides)
-}
+import { QueueServiceThread } from '../threads/queue-service-thread.ts'
+import type { Version } from './version.ts'
 
 export interface ThreadSetSettings {
   service: string
   queue: MethodQueue
   log: ServiceLog
   groups: RestartGroups
-  /** Those of the service at the moment. */
+  /** The options of the service now. */
   options: () => ResolvedServiceOptions
-  /** A thread has changed state. */
+  /** A thread has changed its state, or its supervisor does something else about its crash. */
   onChange: () => void
 }
 
-/** What happens once threads that are to join have started. */
-export interface Joining {
-  /** If it fails, none joins; after it, they do. */
-  keep: () => Promise<void>
-  takeOver: () => void
-}
+/** The states of the current threads, taken together. */
+export type ThreadSetHealth = Exclude<LifecycleState, 'stopping'> | 'backoff' | 'failed'
 
 export class ThreadSet {
   version: Version
@@ -56,7 +38,7 @@ export class ThreadSet {
   readonly #settings: ThreadSetSettings
   #joining: QueueServiceThread[] = []
   readonly #leaving = new Map<QueueServiceThread, Promise<void>>()
-  /** The restart options its supervisor has from it. */
+  /** The restart options that its supervisor was made with. */
   #restart: ResolvedServiceOptions['restart'] | undefined
   #restartsOfGone = 0
 
@@ -65,16 +47,15 @@ export class ThreadSet {
     this.#settings = settings
   }
 
-  /** Also those that have yet to take over, and those that finish what they have begun. */
+  /** Also threads that have yet to take over, and threads that finish what they have begun. */
   get all(): QueueServiceThread[] {
     return [...this.current, ...this.#joining, ...this.#leaving.keys()]
   }
 
-  get state(): LifecycleState | 'backoff' | 'failed' {
-    // Asked for by every call.
+  get health(): ThreadSetHealth {
     if (this.current.some(({ state }) => state === 'running')) return 'running'
     const states = new Set(this.current.map((thread) => this.#stateOf(thread)))
-    // A supervisor stops what it restarts.
+    // A supervisor stops the threads that it restarts.
     if (states.has('stopping')) states.add('starting')
     const order = ['starting', 'backoff', 'failed', 'crashed'] as const
     return order.find((state) => states.has(state)) ?? 'stopped'
@@ -82,7 +63,7 @@ export class ThreadSet {
 
   #stateOf(thread: QueueServiceThread): LifecycleState | 'backoff' | 'failed' {
     const { state } = thread
-    // One that is given up because of another has not crashed itself.
+    // A thread that was given up because of another has stopped without a crash.
     return (state === 'crashed' || state === 'stopped' ? this.supervisor?.recoveryOf(thread) : undefined) ?? state
   }
 
@@ -92,7 +73,7 @@ export class ThreadSet {
 
   countRestart(): void {
     for (const thread of this.current) thread.restartCount += 1
-    // Replaced while it was stopped, it has none yet.
+    // A service that was replaced while it was stopped has no threads yet.
     if (this.current.length === 0) this.#restartsOfGone += 1
   }
 
@@ -100,7 +81,7 @@ export class ThreadSet {
     return this.current.find((thread) => thread.crashReason !== undefined)?.crashReason
   }
 
-  /** Starts as many as are wanted, with a fresh budget. @throws what kept one from starting */
+  /** Starts as many threads as the options say, with a fresh budget. @throws what kept one from starting */
   async start(): Promise<void> {
     const supervisor = this.supervise()
     supervisor.budget.reset()
@@ -109,7 +90,7 @@ export class ThreadSet {
     await Promise.all(this.current.map((thread) => thread.maybeStart()))
   }
 
-  /** Under the supervisor, and the budget, that the options ask for. */
+  /** Puts the current threads under the supervisor, and the budget, that the options ask for. */
   supervise(): Supervisor {
     const { service, groups, options } = this.#settings
     const { restart } = options()
@@ -127,16 +108,16 @@ export class ThreadSet {
     return supervisor
   }
 
-  /** What crashes from now on stays down. */
+  /** From now on a thread that crashes stays down. */
   unsupervise(): void {
     if (this.supervisor !== undefined) this.#settings.groups.leave(this.supervisor, this.current)
     this.supervisor = undefined
   }
 
-  /** Lets go of those too many, and makes those that are missing; they are still to be started. */
+  /** Retires threads beyond the number in the options, and makes those that are missing, which the caller starts. */
   fit(): QueueServiceThread[] {
     const { threads } = this.#settings.options()
-    // Those that do not run go first, then those with least to finish.
+    // First those that do not run, then those with the fewest methods to finish.
     const load = (thread: QueueServiceThread) => (thread.state === 'running' ? thread.running : -1)
     const surplus = [...this.current].sort((a, b) => load(a) - load(b)).slice(0, -threads)
     if (surplus.length > 0) this.#retire(surplus)
@@ -146,64 +127,59 @@ export class ThreadSet {
     return missing
   }
 
-  /** More threads beside those there are; if one does not start, none joins. @throws what kept it from starting */
-  async grow(count: number, { keep, takeOver }: Joining): Promise<void> {
-    await this.#launch(this.version, count, keep, (joining) => {
-      this.current.push(...joining)
-      takeOver()
-      return []
-    })
-  }
-
   /**
-   * Threads of another version beside those there are. They take over once all have started; if one does not start,
-   * those there are stay. From `takeOver` to the end nothing is awaited, so that no call meets half of each.
+   * Starts threads of a version beside the current ones; they take nothing from the queue. If one does not start, all of
+   * them are stopped. At most one launch at a time.
    * @throws what kept one from starting
    */
-  async replace(version: Version, count: number, { keep, takeOver }: Joining): Promise<void> {
-    await this.#launch(version, count, keep, (joining) => {
-      const before = this.current
-      this.unsupervise()
-      this.version = version
-      this.current = joining
-      takeOver()
-      return before
-    })
-  }
-
-  /** @param join makes them count, and says which leave for that */
-  async #launch(
-    version: Version,
-    count: number,
-    keep: () => Promise<void>,
-    join: (joining: QueueServiceThread[]) => QueueServiceThread[],
-  ): Promise<void> {
+  async launch(version: Version, count: number): Promise<QueueServiceThread[]> {
     const joining = Array.from({ length: count }, () => this.#create(version, true))
     this.#joining = joining
     try {
       await Promise.all(joining.map((thread) => thread.start()))
-      const dead = joining.find((thread) => thread.state !== 'running')
-      if (dead !== undefined) throw dead.crashReason ?? new ThreadplaneError('CONFLICT', `${dead.name} was stopped`)
-      await keep()
-      this.#joining = []
-      const leaving = join(joining)
-      const supervisor = this.supervise()
-      for (const thread of joining) thread.takeWork()
-      this.#retire(leaving)
-      // What has crashed meanwhile.
-      supervisor.wakeup()
+      this.checkRunning(joining)
+      return joining
     } catch (error) {
-      await this.#stopJoining(joining)
+      await this.dismiss()
       throw error
     }
   }
 
-  async #stopJoining(joining = this.#joining): Promise<void> {
+  /** @throws the reason if one of these threads has crashed or was stopped since it started */
+  checkRunning(threads: QueueServiceThread[]): void {
+    const dead = threads.find((thread) => thread.state !== 'running')
+    if (dead !== undefined) throw dead.crashReason ?? new ThreadplaneError('CONFLICT', `${dead.name} was stopped`)
+  }
+
+  /** Stops the threads that were launched and have not taken over. */
+  async dismiss(): Promise<void> {
+    const joining = this.#joining
     await Promise.all(joining.map((thread) => thread.stop()))
     if (this.#joining === joining) this.#joining = []
   }
 
-  /** Another version for a service that is stopped, or other options for the threads there are. */
+  /**
+   * The launched threads serve from now on; those of another version leave. Nothing is awaited here, so that no call meets
+   * half of each version.
+   * @param onSwitched called as soon as the version is the new one: options and contract follow it
+   */
+  takeOver(version: Version, joining: QueueServiceThread[], onSwitched: () => void): void {
+    const isOther = version.contract !== this.version.contract
+    const leaving = isOther ? this.current : []
+    this.#joining = []
+    if (isOther) this.unsupervise()
+    this.current = [...this.current.filter((thread) => !leaving.includes(thread)), ...joining]
+    this.version = version
+    for (const thread of this.current) thread.overrides = version.overrides
+    onSwitched()
+    const supervisor = this.supervise()
+    for (const thread of joining) thread.takeWork()
+    this.#retire(leaving)
+    // A thread may have crashed while nobody supervised it.
+    supervisor.wakeup()
+  }
+
+  /** Another version for a service that is stopped, or other options for the threads that run. */
   adopt(version: Version): void {
     if (version.contract !== this.version.contract) this.#retire(this.current)
     this.version = version
@@ -213,13 +189,13 @@ export class ThreadSet {
   #retire(threads: QueueServiceThread[]): void {
     for (const thread of threads) {
       this.#restartsOfGone += thread.restartCount
-      this.#leaving.set(thread, this.#seeOff(thread))
+      this.#leaving.set(thread, this.#finish(thread))
     }
     if (this.supervisor !== undefined) this.#settings.groups.leave(this.supervisor, threads)
     this.current = this.current.filter((thread) => !threads.includes(thread))
   }
 
-  async #seeOff(thread: QueueServiceThread): Promise<void> {
+  async #finish(thread: QueueServiceThread): Promise<void> {
     try {
       await thread.retire()
     } catch (error) {
@@ -229,19 +205,14 @@ export class ThreadSet {
     }
   }
 
-  /** Resolves once those that leave have left, or after `timeoutMs`. */
+  /** Resolves once the threads that leave have ended, or after `timeoutMs`. */
   async left(timeoutMs: number): Promise<void> {
     await within(Promise.all(this.#leaving.values()), timeoutMs)
   }
 
-  /** Resolves as soon as all have ended what they were handed. */
+  /** Resolves as soon as all threads have ended the methods that they were handed. */
   async idle(): Promise<void> {
     await Promise.all(this.all.map((thread) => thread.idle()))
-  }
-
-  /** Ends what has yet to take over. */
-  interrupt(): void {
-    void this.#stopJoining()
   }
 
   async stop(timeoutMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { type Answer, isProblem, letGo, openGate, serve, type TestServer, within } from '../http-helper.ts'
+import { replaceVersion } from '../../src/services/replacing.ts'
 
 const server = await serve(t, {
   services: { gate: 'gate', echo: 'echo', gives: 'fails-to-start', stops: 'waits-to-stop' },
@@ -221,7 +222,7 @@ t.test('a PUT over a start that hangs takes over from it, and a call that waited
   // Over HTTP the second PUT would wait for the first.
   const moduleUrl = `file://${join(server.workers, 'well.js')}`
   const registration = { module: 'well.js', moduleUrl, overrides: {}, description: undefined }
-  await server.service('hangs').replace(registration, async () => {})
+  await replaceVersion(server.service('hangs'), registration, async () => {})
   t.match(await call, { status: 200, json: 'well' })
   t.match(await first, { status: 201, json: { state: 'running' } })
 })

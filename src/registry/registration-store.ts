@@ -1,0 +1,41 @@
+/**
+ * Where registrations are kept: what was registered over HTTP, and what a person wants to run. The registry knows this
+ * interface only. Beside the file there may be a database that several servers share: so a change names the revision that
+ * it starts from, and changes of others are watched.
+ */
+import { z } from 'zod'
+import { serviceOptionsSchema } from '../contract/options.ts'
+
+export const registrationSchema = z.strictObject({
+  /** Absent where the service comes from the folder of modules and was never registered over HTTP. */
+  module: z.string().optional(),
+  options: serviceOptionsSchema.optional(),
+  desiredState: z.enum(['running', 'stopped']).optional(),
+  /** Deleted over HTTP: its file in the folder of modules is no service until it is registered again. */
+  deleted: z.literal(true).optional(),
+})
+
+export type Registration = z.infer<typeof registrationSchema>
+
+export interface StoredRegistration {
+  registration: Registration
+  /** Another one after each change, and never one that was there before. */
+  revision: number
+}
+
+/** @param stored `undefined`: there is no registration of that name any more */
+export type RegistrationListener = (name: string, stored: StoredRegistration | undefined) => void
+
+export interface RegistrationStore {
+  /** All registrations, by the name of their service. */
+  read(): Promise<Map<string, StoredRegistration>>
+  /**
+   * Writes a registration, or removes it (`undefined`), if the stored revision is still the expected one; `undefined`
+   * expects that there is none. Resolves once it is on disk: true; or false if somebody else changed it first. Until it
+   * resolves nothing has changed for readers.
+   * @throws JOURNAL_UNAVAILABLE
+   */
+  set(name: string, registration: Registration | undefined, expected: number | undefined): Promise<boolean>
+  /** Calls the listener after each change, of this server (before its `set` resolves) or of another. */
+  watch(listener: RegistrationListener): void
+}

@@ -1,0 +1,49 @@
+/** The registrations as the registry reads and changes them: a view at hand, over a store that others may change too. */
+import { ThreadplaneError } from '../contract/errors.ts'
+import type { Registration, RegistrationStore, StoredRegistration } from './registration-store.ts'
+
+/** A change that others were quicker than is tried again from what they wrote, so many times. */
+const MAX_TRIES = 16
+
+export class Registrations {
+  readonly #store: RegistrationStore
+  #view = new Map<string, StoredRegistration>()
+
+  private constructor(store: RegistrationStore) {
+    this.#store = store
+  }
+
+  static async read(store: RegistrationStore): Promise<Registrations> {
+    const registrations = new Registrations(store)
+    store.watch((name, stored) => {
+      if (stored === undefined) registrations.#view.delete(name)
+      else registrations.#view.set(name, stored)
+    })
+    registrations.#view = await store.read()
+    return registrations
+  }
+
+  get(name: string): Registration | undefined {
+    return this.#view.get(name)?.registration
+  }
+
+  entries(): [name: string, registration: Registration][] {
+    return [...this.#view].map(([name, { registration }]) => [name, registration])
+  }
+
+  /**
+   * Resolves once the change is on disk. Changes of one name that meet each start from what the one before wrote.
+   * @param change gets what is stored; `undefined` stands for no registration
+   * @throws JOURNAL_UNAVAILABLE
+   */
+  async update(name: string, change: (known: Registration | undefined) => Registration | undefined): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const stored = this.#view.get(name)
+      if (await this.#store.set(name, change(stored?.registration), stored?.revision)) return
+      this.#view = await this.#store.read()
+    }
+    throw new ThreadplaneError('CONFLICT', `the registration of ${name} is being changed by others all the time`, {
+      service: name,
+    })
+  }
+}

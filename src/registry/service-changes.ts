@@ -1,0 +1,137 @@
+/**
+ * Changes of what is registered: a service is added, replaced, reconfigured, reloaded or deleted. Changes of one name
+ * follow one another.
+ */
+import { ThreadplaneError } from '../contract/errors.ts'
+import { type OptionsPatch, patchOptions, type ServiceOptions } from '../contract/options.ts'
+import { reconfigure, replaceVersion } from '../services/replacing.ts'
+import type { SupervisedService } from '../services/supervised-service.ts'
+import type { ServiceRegistration } from '../services/version.ts'
+import { type Registry, shuttingDown } from './registry.ts'
+import type { Registration } from './registration-store.ts'
+
+export class ServiceChanges {
+  readonly #registry: Registry
+  /** The last change of each name that is under way. */
+  readonly #changing = new Map<string, Promise<unknown>>()
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  /**
+   * Registers a service, or replaces one live. The start of a new service, or of one that was stopped, is waited for; if
+   * it fails, the registration is kept. If the new version of a running service does not start, the old one goes on.
+   * @throws MODULE_REFUSED, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
+   */
+  async put(
+    name: string,
+    module: string,
+    options: ServiceOptions,
+  ): Promise<{ service: SupervisedService; isNew: boolean }> {
+    const registry = this.#registry
+    const isNew = await this.#oneByOne(name, async () => {
+      const { registrations } = registry.options
+      const registration = await registry.registration(module, options)
+      const service = registry.find(name)
+      if (service === undefined) {
+        await this.#register(name, registration)
+        return true
+      }
+      const live = await replaceVersion(service, registration, (live) =>
+        registrations.update(name, (known) => ({ ...(live && wishOf(known)), module, options })),
+      )
+      if (!live) await registry.bringUp(service)
+      return false
+    })
+    const service = registry.find(name)
+    await service?.settled()
+    if (service === undefined || service !== registry.find(name)) {
+      throw new ThreadplaneError('CONFLICT', `${name} was deleted while it was registered`, { service: name })
+    }
+    return { service, isNew }
+  }
+
+  async #register(name: string, registration: ServiceRegistration): Promise<void> {
+    const registry = this.#registry
+    const { dependencies } = registry
+    const { registrations } = registry.options
+    const { module, overrides: options } = registration
+    const before = registrations.get(name)
+    const service = registry.create(name, registration)
+    dependencies.check(name, service.options.dependsOn)
+    await registrations.update(name, () => ({ module, options }))
+    registry.add(service)
+    await registry.bringUp(service)
+    try {
+      // Its module may ask for more services than the registration does.
+      dependencies.check(name, service.options.dependsOn)
+    } catch (error) {
+      await registry.forget(service, () => before)
+      throw error
+    }
+  }
+
+  /** @throws SERVICE_NOT_FOUND, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE */
+  async patch(name: string, patch: OptionsPatch): Promise<void> {
+    const { registrations } = this.#registry.options
+    const service = await this.#oneByOne(name, async () => {
+      const known = this.#registry.get(name)
+      const options = patchOptions(known.overrides, patch)
+      await reconfigure(known, options, () => registrations.update(name, (before) => ({ ...before, options })))
+      return known
+    })
+    await service.settled()
+  }
+
+  /** New code for a service: its module is loaded anew. @throws SERVICE_NOT_FOUND, MODULE_REFUSED, START_FAILED, CONFLICT */
+  async reload(name: string): Promise<void> {
+    const service = await this.#oneByOne(name, async () => {
+      const known = this.#registry.get(name)
+      const { module, overrides } = known
+      const moduleUrl = this.#registry.options.modules.resolve(module)
+      // A description that is kept may be an old one: a file that the module imports may have changed, where its own has not.
+      await replaceVersion(known, { module, moduleUrl, overrides, description: undefined }, async () => {})
+      return known
+    })
+    await service.settled()
+  }
+
+  /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT, JOURNAL_UNAVAILABLE */
+  async remove(name: string, { cancelJobs }: { cancelJobs: boolean }): Promise<void> {
+    const { dependencies, options } = this.#registry
+    await this.#oneByOne(name, async () => {
+      const service = this.#registry.get(name)
+      const dependents = dependencies.dependentsOf(name)
+      if (dependents.length > 0) {
+        throw service.error('CONFLICT', `${dependents.join(', ')} depends on ${name}: delete or change that first`)
+      }
+      const unfinished = cancelJobs ? 0 : await options.dispatcher.countUnfinished(name)
+      if (unfinished > 0) {
+        const detail = `${name} has ${unfinished} unfinished jobs: cancel them, or delete with ?cancelJobs=true`
+        throw service.error('CONFLICT', detail)
+      }
+      await this.#registry.forget(service, () => ({ deleted: true }))
+    })
+  }
+
+  async #oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changing.get(name) ?? Promise.resolve()
+    const next = () => {
+      if (this.#registry.closing) throw shuttingDown()
+      return change()
+    }
+    const changed = before.then(next, next)
+    this.#changing.set(name, changed)
+    try {
+      return await changed
+    } finally {
+      if (this.#changing.get(name) === changed) this.#changing.delete(name)
+    }
+  }
+}
+
+/** A version for a stopped service is started as a new one would be: whether it was wanted before does not count. */
+function wishOf({ desiredState }: Registration = {}): Pick<Registration, 'desiredState'> {
+  return desiredState === undefined ? {} : { desiredState }
+}

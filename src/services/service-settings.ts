@@ -1,0 +1,28 @@
+/** What a registered service is made with. */
+import type { ServiceDescription } from '../contract/description.ts'
+import type { ThreadplaneError } from '../contract/errors.ts'
+import type { ServiceLog } from '../contract/log.ts'
+import type { ResolvedServiceOptions } from '../contract/options.ts'
+import type { RestartGroups } from '../supervision/restart-groups.ts'
+import type { DesiredState } from './phase.ts'
+import type { ServiceRegistration } from './version.ts'
+
+export interface ServiceSettings extends ServiceRegistration {
+  name: string
+  desiredState: DesiredState
+  log: ServiceLog
+  groups: RestartGroups
+  /** Why no service may be started now: the server is closing. */
+  startRefusal: () => ThreadplaneError | undefined
+  /**
+   * Refuses services that this one cannot depend on. Until the returned function is called, other checks count with what
+   * was checked here.
+   */
+  planDependencies: (dependsOn: string[]) => () => void
+  /** Resolves once all that the service depends on runs. */
+  startDependencies: (options: ResolvedServiceOptions) => Promise<void>
+  onDescribed: (moduleUrl: string, description: ServiceDescription) => void
+}
+
+/** How soon a client may try again at a service that is not running. */
+export const RETRY_AFTER_SECONDS = 5

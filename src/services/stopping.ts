@@ -1,0 +1,50 @@
+/** The stop of a registered service: methods that wait are run or rejected, then its threads stop. */
+import { within } from '../async/deadline.ts'
+import type { QueuedMethod } from '../queue/queued-method.ts'
+import { liveOf, type Phase, type Stopping } from './phase.ts'
+import type { ServiceLifecycle } from './service-lifecycle.ts'
+
+/**
+ * The whole is bounded by `shutdownTimeoutMs`, after which its threads are terminated.
+ * @param from the phase that the stop ended
+ */
+export async function runStop(
+  service: ServiceLifecycle,
+  stopping: Stopping,
+  from: Phase,
+  drain: boolean,
+): Promise<void> {
+  const { threadSet, methodQueue, contract, phases } = service
+  const until = performance.now() + service.options.shutdownTimeoutMs
+  const leftMs = () => Math.max(until - performance.now(), 1)
+  try {
+    if (from.kind === 'replacing' && from.replacement.committed) await within(from.replacement.operation, leftMs())
+    const { current } = threadSet
+    threadSet.unsupervise()
+    void threadSet.dismiss()
+    for (const thread of current) thread.recall(['cast'])
+    methodQueue.rejectAll(wasStopped, ['cast'])
+    void contract.stopDescribing()
+    const serves = current.some((thread) => thread.state === 'running') && !methodQueue.paused
+    stopping.draining = drain && serves
+    if (stopping.draining) await within(drained(service), leftMs())
+    stopping.draining = false
+    methodQueue.close(wasStopped)
+    await threadSet.stop(leftMs())
+    // The start that this stop ended has an error of its own.
+    const live = liveOf(from)
+    if (live?.kind === 'starting') await live.operation.catch(() => {})
+  } finally {
+    methodQueue.paused = false
+    phases.enter({ kind: stopping.next })
+  }
+}
+
+async function drained({ methodQueue, threadSet }: ServiceLifecycle): Promise<void> {
+  await methodQueue.drained()
+  await threadSet.idle()
+}
+
+export function wasStopped(method: QueuedMethod) {
+  return method.error('SERVICE_NOT_RUNNING', `${method.service} was stopped`)
+}

@@ -1,0 +1,24 @@
+/** A version of a service: its module, the options it was registered with, and what the module says of itself. */
+import type { ServiceDescription } from '../contract/description.ts'
+import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
+import type { ModuleContract } from './module-contract.ts'
+
+/** What a service is registered with. */
+export interface ServiceRegistration {
+  /** Relative to the folder of service modules. */
+  module: string
+  /** `file:` URL of it. */
+  moduleUrl: string
+  overrides: ServiceOptions
+  /** If it is known already; otherwise the module is asked. */
+  description: ServiceDescription | undefined
+}
+
+export interface Version extends Omit<ServiceRegistration, 'description'> {
+  contract: ModuleContract
+}
+
+/** Options of the registration win over those of the module, and these over the defaults. */
+export function optionsOf({ overrides, contract }: Version): ResolvedServiceOptions {
+  return resolveServiceOptions(contract.description?.options ?? {}, overrides)
+}
