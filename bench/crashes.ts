@@ -1,6 +1,7 @@
 /**
- * 2,000 crashes and restarts of a service, in the ways that methods cause them: afterwards no thread, handle or memory
- * may be left. And a crash loop: as many restarts as the budget has, and then next to no processor time.
+ * Checks that 2,000 crashes and restarts of a service, in the ways that methods cause them, leave no thread, handle or
+ * memory behind. Then checks a crash loop: it may use as many restarts as its budget has, and hardly any processor time
+ * after that.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +33,7 @@ const { values } = parseArgs({
 })
 const cycles = Number(values.cycles)
 
-console.log(`${cycles} crashes and restarts, counted from the ${WARM_UP}th on`)
+console.log(`${cycles} crashes and restarts; the first ${WARM_UP} are the warm-up`)
 await crash()
 await crashLoop()
 

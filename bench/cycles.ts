@@ -1,4 +1,4 @@
-/** 1,000 starts and stops of a service: afterwards no thread, handle or memory may be left. */
+/** Checks that 1,000 starts and stops of a service leave no thread, handle or memory behind. */
 import { parseArgs } from 'node:util'
 import { QueueServiceThread } from '../src/threads/queue-service-thread.ts'
 import { leavesNothing } from './left-behind.ts'
@@ -24,6 +24,6 @@ async function cycle(): Promise<void> {
   await service.stop()
 }
 
-// Writing opens a handle of its own where the output is a pipe: before anything is counted.
-console.log(`${cycles} starts and stops, counted from the ${WARM_UP}th on`)
+// Before the first count: where the output is a pipe, the first write opens a handle.
+console.log(`${cycles} starts and stops; the first ${WARM_UP} are the warm-up`)
 await leavesNothing(cycle, cycles, WARM_UP)

@@ -1,6 +1,7 @@
 /**
- * One service goes wrong, in every way of `test/http-fixtures/faults.ts`; what another one notices of it: its p99, at a
- * third of the rate it takes when all is quiet, as a ratio to that of the quiet rounds in between (P4).
+ * Makes one service fail, in every way of `test/http-fixtures/faults.ts`, and measures what another service notices:
+ * its p99 at a third of the rate that it takes when all is quiet, as a ratio to its p99 in the quiet rounds in between
+ * (P4).
  *
  *     npm run bench -- faults [--rounds 12] [--seconds 2] [--every 1000] [--only loops,exits]
  */
@@ -17,13 +18,13 @@ import type { Paced } from './paced-client.ts'
 import { launch, type Plane } from './plane.ts'
 
 const MOST_RATIO = 2
-/** The longest that the control thread may be held up. */
+/** Calls that take longer than this are printed: the control thread was blocked for too long. */
 const MOST_STALL_MS = 150
 const PATH = '/v1/services/adder/call/add'
-/** With crashes as patient as it takes to see them again and again. */
+/** So many restarts that the service is never given up. */
 const RESTART = { maxRestarts: 1_000_000, backoffMs: 100, backoffMaxMs: 100 }
 
-/** Two rounds of nothing tell what a ratio is worth on this machine. */
+/** Quiet rounds against quiet rounds: they show how much a ratio varies on this machine. */
 const NOTHING = 'nothing'
 const FAULTS = [
   NOTHING,
@@ -59,7 +60,7 @@ const { values } = parseArgs({
 })
 const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
-/** From the beginning of one fault to that of the next, at least. */
+/** Least time from the begin of one fault to the begin of the next. */
 const faultEveryMs = Number(values.every)
 
 interface Round {
@@ -71,7 +72,8 @@ interface Round {
 const folder = mkdtempSync(join(tmpdir(), 'threadplane-faults-'))
 const workers = join(folder, 'workers')
 mkdirSync(workers)
-// As in a package that has installed threadplane: in a folder without it each thread of Node 20 needs a second one.
+// As in a package that has installed threadplane. Without `node_modules`, Node 20 runs the resolve hook of each thread
+// in a second thread.
 mkdirSync(join(folder, 'node_modules'))
 symlinkSync(fileURLToPath(new URL('../..', import.meta.url)), join(folder, 'node_modules', 'threadplane'))
 symlinkSync(fileURLToPath(new URL('../../node_modules/zod', import.meta.url)), join(folder, 'node_modules', 'zod'))
@@ -98,17 +100,17 @@ async function measureAll(): Promise<void> {
   const [processor] = cpus()
   console.log(`node ${process.version}, ${cpus().length} × ${processor?.model}, load ${loadavg()[0]?.toFixed(1)}`)
   console.log(
-    `at a third of what ${describeLoad()} get; ${rounds} rounds of ${seconds} s, a fault every ${faultEveryMs} ms`,
+    `a third of the rate that ${describeLoad()} reach; ${rounds} rounds of ${seconds} s, a fault every ${faultEveryMs} ms`,
   )
   const table: Record<string, object> = {}
-  let kept = true
+  let passed = true
   for (const method of values.only.split(',')) {
     const measured: Round[] = []
-    // Each time: of what a machine had to give some minutes ago, a third may be all it has now.
+    // Measured again for each fault: the speed of the machine changes within minutes.
     const { requests, seconds: taken } = await load.post(plane.url + PATH, 3)
     const perSecond = Math.round(requests / taken / 3)
     const quiet = () => pace(client, perSecond)
-    // The first time, code is compiled that the fault needs, and anew what it is the first to take another way.
+    // Not counted: the first fault of a kind makes V8 compile its code, and recompile other code.
     await settled(plane)
     await withFault(method, quiet)
     for (let round = 0; round < rounds; round += 1) {
@@ -121,7 +123,7 @@ async function measureAll(): Promise<void> {
     const harmed = distribution(measured.map(({ fault }) => fault))
     const ratio = harmed.p99Ms / unharmed.p99Ms
     const failed = measured.reduce((sum, { fault }) => sum + fault.failed, 0)
-    if (method !== NOTHING && (ratio > MOST_RATIO || failed > 0)) kept = false
+    if (method !== NOTHING && (ratio > MOST_RATIO || failed > 0)) passed = false
     const digits = (value: number) => Number(value.toFixed(2))
     table[method] = {
       'calls/s': perSecond,
@@ -139,8 +141,8 @@ async function measureAll(): Promise<void> {
   }
   load.close()
   console.table(table)
-  console.log(kept ? 'kept' : `NOT KEPT: a ratio is above ${MOST_RATIO}, or a call failed`)
-  process.exitCode = kept ? 0 : 1
+  console.log(passed ? 'passed' : `FAILED: a ratio is above ${MOST_RATIO}, or a call failed`)
+  process.exitCode = passed ? 0 : 1
 }
 
 async function pace(client: ChildProcess, perSecond: number): Promise<Paced> {
@@ -149,7 +151,7 @@ async function pace(client: ChildProcess, perSecond: number): Promise<Paced> {
   return paced
 }
 
-/** One fault after another, from before the load until after it. */
+/** Causes one fault after another while the load runs. */
 async function withFault(method: string, load: () => Promise<Paced>): Promise<Omit<Round, 'quiet'>> {
   let done = false
   let faults = 0
@@ -166,14 +168,14 @@ async function withFault(method: string, load: () => Promise<Paced>): Promise<Om
   return { fault, faults }
 }
 
-/** The service is back, and what its threads left is cleared away. */
+/** Waits until the failing service answers again, and until its ended threads have been cleaned up. */
 async function settled(plane: Plane): Promise<void> {
   const { status } = await plane.send('/v1/services/faults/call/echo', '1')
-  if (status !== 200) throw new Error(`the service is not back: ${status}`)
+  if (status !== 200) throw new Error(`the failing service does not answer again: ${status}`)
   await sleep(500)
 }
 
-/** Of all rounds together: that of a single one is made by the few pauses which the machine makes, or not, in it. */
+/** Over all rounds together: the p99 of a single round depends on whether the machine paused in that round. */
 function distribution(rounds: Paced[]) {
   const sorted = Float64Array.from(rounds.flatMap(({ latenciesMs }) => latenciesMs)).sort()
   const at = (share: number) => sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? Number.NaN

@@ -1,9 +1,11 @@
-/** What a process holds: memory, threads, open files, active handles. Whatever ends must take its own with it. */
+/**
+ * Counts what a process holds (memory, threads, open files, active handles), and fails if that grows over many cycles.
+ */
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const MAX_GROWTH_BYTES = 20 * 1024 * 1024
-/** What a thread leaves behind when it ends is closed in later turns of the event loop. */
+/** The resources of an ended thread are closed in later turns of the event loop. */
 const SETTLE_MS = 1_000
 
 export interface Held {
@@ -14,7 +16,7 @@ export interface Held {
   resources: Record<string, number>
 }
 
-export async function lookAround(): Promise<Held> {
+export async function countHeld(): Promise<Held> {
   await sleep(SETTLE_MS)
   globalThis.gc?.()
   const { rss, heapUsed } = process.memoryUsage()
@@ -30,19 +32,19 @@ export async function lookAround(): Promise<Held> {
 }
 
 /**
- * Runs a cycle so many times, counting from the `warmUp`th on: until then V8 is still sizing its heap. Fails the process
- * if anything has grown.
+ * Runs `cycle` as many times as `cycles` says, and compares what the process holds at the end with what it held after
+ * `warmUp` cycles: before that, V8 is still sizing its heap. Sets the exit code to 1 if anything has grown.
  */
 export async function leavesNothing(cycle: (count: number) => Promise<void>, cycles: number, warmUp: number) {
   const since = performance.now()
   for (let done = 1; done <= warmUp; done += 1) await cycle(done)
-  const before = await lookAround()
+  const before = await countHeld()
   report(warmUp, before)
   for (let done = warmUp + 1; done <= cycles; done += 1) {
     await cycle(done)
-    if (done % 100 === 0 && done < cycles) report(done, await lookAround())
+    if (done % 100 === 0 && done < cycles) report(done, await countHeld())
   }
-  const after = await lookAround()
+  const after = await countHeld()
   report(cycles, after)
   console.log(`${((performance.now() - since) / cycles).toFixed(1)} ms a cycle`)
   const grown = growth(before, after)

@@ -1,10 +1,12 @@
-/** `npm run bench`: all measuring parts, one after the other. `npm run bench -- <part> [options]`: one of them. */
+/**
+ * `npm run bench` runs all measuring parts, one after the other. `npm run bench -- <part> [options]` runs one of them.
+ */
 import { printGoals } from './harness/goals.ts'
 import { readSettings, type Settings, UsageError } from './harness/settings.ts'
 
 type Part = (settings: Settings) => Promise<void>
 
-/** Those that measure, and print a table. */
+/** Parts that measure and print a table. */
 const PARTS: Record<string, () => Promise<Part>> = {
   call: async () => (await import('./parts/call.ts')).call,
   cast: async () => (await import('./parts/cast.ts')).cast,
@@ -14,11 +16,12 @@ const PARTS: Record<string, () => Promise<Part>> = {
   services: async () => (await import('./parts/services.ts')).services,
 }
 
-/** Not among all: run by hand. Those without settings have options of their own. */
+/** Run by name only. */
 const BY_HAND: Record<string, () => Promise<Part>> = {
   guard: async () => (await import('./parts/guard.ts')).guard,
   goals: async () => async () => printGoals(),
 }
+/** Checks, each with options of its own. */
 const CHECKS: Record<string, () => Promise<unknown>> = {
   cycles: () => import('./cycles.ts'),
   faults: () => import('./faults.ts'),

@@ -1,7 +1,8 @@
 /**
- * A client in a process of its own that posts `{"a":2,"b":3}` at a fixed rate, whether it is answered or not. A latency
- * counts from when its request was due, not from when it could be sent, so that a server that stalls is charged for all
- * that waited meanwhile. Its connections outlive a round: accepting them all at once holds a server up by itself.
+ * A client in a process of its own that posts `{"a":2,"b":3}` at a fixed rate, whether it is answered or not. The
+ * latency of a request counts from the time when the request was due, not from the time when it could be sent: so a
+ * server that stalls is charged for every request that waited meanwhile. The connections stay open from round to round,
+ * because accepting all of them at once would itself stall a server.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -13,16 +14,16 @@ export interface PacedRequest {
 }
 
 export interface Paced {
-  /** Of each request that was answered. */
+  /** One for each request that was answered. */
   latenciesMs: number[]
   failed: number
 }
 
 const CONNECTIONS = 64
 const TICK_MS = 2
-/** A timer that is late by less is on time: it counts whole milliseconds. */
+/** A timer that is late by less than this counts as on time: timers count whole milliseconds. */
 const TIMER_MS = 1
-/** What is not answered by then has failed. */
+/** A request without an answer after this time has failed. */
 const PATIENCE_MS = 10_000
 
 const ANSWER = /^HTTP\/1\.1 200 [^]*\r\n\r\n\{"sum":5\}$/

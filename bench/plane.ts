@@ -1,6 +1,6 @@
 /**
- * A threadplane in a process of its own, as the benches of casts start, kill and restart it: the server alone, unless it
- * is told otherwise, so that what is killed and measured is the server.
+ * A threadplane server in a process of its own, for checks that start, kill and restart it. By default it runs without
+ * a launcher, so that the process that is killed and measured is the server.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,16 +15,16 @@ const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
 export interface LaunchOptions {
   /** Folder of service modules. Default: those of the bench. */
   workers?: string
-  /** Of the command line, such as `strace -f`. */
+  /** Put before the command line, such as `strace -f`. */
   prefix?: string[]
   environment?: Record<string, string>
-  /** With the process above the server, which brings it back. */
+  /** Run the server under the launcher, which restarts it. */
   supervised?: boolean
 }
 
 export class Plane {
   readonly url: string
-  /** From its launch to the first 200 of `/readyz`. */
+  /** Time from its launch to the first 200 of `/readyz`. */
   readonly readyMs: number
   readonly #child: ChildProcess
   readonly #ended: Promise<unknown>
@@ -36,7 +36,7 @@ export class Plane {
     this.readyMs = readyMs
   }
 
-  /** The server below the supervisor process, while there is one. */
+  /** Process id of the server under the launcher; `undefined` while there is none. */
   get serverPid(): number | undefined {
     const children = readFileSync(`/proc/${this.#child.pid}/task/${this.#child.pid}/children`, 'utf8')
     return children === '' ? undefined : Number.parseInt(children, 10)
@@ -60,7 +60,7 @@ export class Plane {
     await this.#ended
   }
 
-  /** As an operator stops it; its exit code. */
+  /** Stops it by SIGTERM, as an operator does; resolves with its exit code. */
   async stop(): Promise<number | null> {
     this.#child.kill('SIGTERM')
     await this.#ended

@@ -1,6 +1,6 @@
 /**
- * A trace of system calls over single casts: no 202 is written to its client before the flush of its record has
- * returned (P2). Linux with `strace` only.
+ * Traces the system calls of single casts, and checks that no 202 is written to its client before the flush of its
+ * record has returned (P2). Linux with `strace` only.
  *
  *     node dist/bench/sync.js [casts]
  */
@@ -18,7 +18,7 @@ export interface SyncReport {
   casts: number
   answered: number
   syncs: number
-  /** 202 written to a socket before the log that holds its record was flushed. */
+  /** Answers 202 that were written to a socket before the log with their record was flushed. */
   early: number
 }
 
@@ -29,7 +29,8 @@ export async function traceCasts(casts: number): Promise<SyncReport> {
   const folder = await mkdtemp(join(tmpdir(), 'threadplane-sync-'))
   const trace = join(folder, 'trace')
   const calls = 'trace=pwrite64,write,writev,fdatasync,fsync'
-  // `-D`: the server itself is the child, and gets the signals. Texts are as long as they come: the id of a job stands anywhere in the page that is written.
+  // `-D`: the server itself is the child, and gets the signals. `-s`: texts are not cut, as the id of a job may be
+  // anywhere in a written page.
   const prefix = ['strace', '-D', '-f', '--seccomp-bpf', '-q', '-y', '-s', '200000', '-e', calls, '-o', trace]
   const plane = await launch(join(folder, 'data'), { prefix })
   try {
@@ -53,7 +54,7 @@ export async function traceCasts(casts: number): Promise<SyncReport> {
 
 const ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g
 
-/** Lines come in the order in which calls began or returned; one that was interrupted by another thread has two. */
+/** Lines are in the order in which calls began or returned. A call interrupted by another thread has two lines. */
 async function read(trace: string): Promise<Omit<SyncReport, 'casts'>> {
   const progress = new Map<string, Progress>()
   let written: string[] = []
@@ -94,8 +95,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   else {
     const report = await traceCasts(Number(process.argv[2] ?? 2_000))
     console.log(report)
-    const kept = report.early === 0 && report.answered === report.casts
-    console.log(kept ? 'kept' : 'NOT KEPT')
-    process.exitCode = kept ? 0 : 1
+    const passed = report.early === 0 && report.answered === report.casts
+    console.log(passed ? 'passed' : 'FAILED')
+    process.exitCode = passed ? 0 : 1
   }
 }

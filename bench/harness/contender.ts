@@ -9,18 +9,18 @@ const ANSWER_WITHIN_MS = 10_000
 
 export interface ContenderOptions {
   name: string
-  /** Of `node`; relative to `dist/bench/servers`, unless it is absolute. */
+  /** The file that `node` runs, relative to `dist/bench/servers` unless it is absolute. */
   program: string
   args?: readonly string[]
   path: string
   /** The name of the environment variable that takes the port. */
   portVariable?: string
   environment?: Record<string, string>
-  /** Of the command line, such as `taskset -c 0`. */
+  /** Put before the command line, such as `taskset -c 0`. */
   prefix?: readonly string[]
-  /** Takes part in every so many rounds, for what is slow. */
+  /** Takes part in one of so many rounds: more than 1 for a slow server. Default: 1. */
   every?: number
-  /** What it is asked, differently each time, and whether the answer is right. Default: the sum of two numbers. */
+  /** Makes a question whose answer is known, another one each time. Default: the sum of two numbers. */
   question?: () => Question
 }
 
@@ -49,7 +49,7 @@ export class Contender {
     this.#question = question
   }
 
-  /** Starts it and waits until it answers rightly. */
+  /** Starts the server and waits until it gives a right answer. */
   static async start(options: ContenderOptions): Promise<Contender> {
     const { program, args = [], portVariable = 'PORT', environment, prefix = [] } = options
     const port = await freePort()
@@ -80,7 +80,7 @@ export class Contender {
     }
   }
 
-  /** Asks it a question whose answer is known; what is wrong with the answer, if anything is. */
+  /** Asks a question whose answer is known. Returns what is wrong with the answer, or `undefined`. */
   async ask(): Promise<string | undefined> {
     const { body, contentType = 'application/json', isAnswer } = this.#question()
     try {

@@ -1,11 +1,11 @@
-/** What threadplane is to reach, and whether the results at hand say that it does. */
+/** The goals of threadplane, and whether the results that are there meet them. */
 import { existsSync, readFileSync } from 'node:fs'
 import { aligned, digits, type PartReport, RESULTS } from './report.ts'
 import type { Spread } from './rounds.ts'
 
 type Bound = { atLeast: number } | { atMost: number }
 
-/** Where a figure stands: part, section, row, column. */
+/** Where a figure is in the results. */
 type Place = [part: string, section: string, row: string, column: string]
 
 const CALL = ['call', 'call, both cores'] as const

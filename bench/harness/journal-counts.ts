@@ -1,4 +1,4 @@
-/** What a journal has kept, read from its file once the server is gone. */
+/** Counts the jobs of a journal in its file, after the server has ended. */
 import { join } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 

@@ -1,4 +1,4 @@
-/** The load generator, in a process of its own: wrk where it is installed, else autocannon. */
+/** The load generator, in a process of its own: wrk if it is installed, else autocannon. */
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,13 +9,13 @@ import { BENCH, installPeers, PEERS, peerVersion } from './peers.ts'
 const run = promisify(execFile)
 
 const CONNECTIONS = 64
-/** Its version, where it is installed. */
+/** The version of wrk, if it is installed. */
 const WRK = /wrk (\S+)/.exec(spawnSync('wrk', ['-v'], { encoding: 'utf8' }).stdout ?? '')?.[1]
 
 export interface Measured {
   /** Answered with success. */
   requests: number
-  /** Refused by a status, or broken off. */
+  /** Answered with an error status, or not answered. */
   failed: number
   seconds: number
   p99Ms: number
@@ -25,7 +25,7 @@ export function describeLoad(): string {
   return `${WRK === undefined ? `autocannon ${peerVersion('autocannon')}` : `wrk ${WRK}`}, ${CONNECTIONS} connections`
 }
 
-/** Posts one body as fast as it is answered. Closed when it is not needed any more. */
+/** Posts the same body again and again, each time as soon as the answer is there. Has to be closed. */
 export class Load {
   readonly #folder = mkdtempSync(join(tmpdir(), 'threadplane-load-'))
   readonly #body = join(this.#folder, 'body')
@@ -35,7 +35,7 @@ export class Load {
   /** Requests answered with success so far, by URL. */
   readonly answered = new Map<string, number>()
 
-  /** @param prefix of its command line, such as `taskset -c 1` */
+  /** @param prefix put before the command line, such as `taskset -c 1` */
   constructor(prefix: readonly string[], body = '{"a":2,"b":3}', contentType = 'application/json') {
     this.#prefix = prefix
     this.#contentType = contentType
@@ -60,11 +60,11 @@ export class Load {
     const [command, ...args] = [...this.#prefix, 'wrk', ...options, url]
     const asked = { BENCH_BODY: this.#body, BENCH_TYPE: this.#contentType }
     const wrk = run(command, args, { env: { ...process.env, ...asked } })
-    // It counts whole seconds; interrupted, it tells of the time that it had.
+    // Its option takes whole seconds only. Interrupted, it reports on the time until then.
     const interrupt = setTimeout(() => wrk.child.kill('SIGINT'), seconds * 1_000)
     const { stdout } = await wrk.finally(() => clearTimeout(interrupt))
-    const told = JSON.parse(stdout.trim().split('\n').at(-1) as string) as Record<string, number>
-    const { answers = 0, refused = 0, broken = 0, seconds: took = 0, p99Ms = 0 } = told
+    const reported = JSON.parse(stdout.trim().split('\n').at(-1) as string) as Record<string, number>
+    const { answers = 0, refused = 0, broken = 0, seconds: took = 0, p99Ms = 0 } = reported
     return { requests: answers - refused, failed: refused + broken, seconds: took, p99Ms }
   }
 

@@ -1,18 +1,21 @@
-/** What a figure was measured on: without it, it says nothing. And which cores who may use. */
+/** Describes the machine on which figures were measured, and assigns its cores to the servers and to the load. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { ROOT, peerVersion } from './peers.ts'
 
-/** More than this before anything is measured: somebody else is at work. */
+/** A load average above this before the run means that another program is busy. */
 const QUIET_LOAD_AVERAGE = 0.5
 
-/** The first two cores this process may use: figures of larger machines compare, as do those of two to four servers. */
+/** The first two cores that this process may use, so that figures of larger machines can be compared. */
 const CORES = allowedCores().slice(0, 2)
 
 export type Cores = 'both cores' | 'one core'
 
-/** The command line before a server, and before the load, which has a core of its own where the servers share one. */
+/**
+ * What to put before the command lines of servers and load. On 'one core', servers share the first and load has the
+ * second.
+ */
 export function pins(cores: Cores): { servers: string[]; load: string[] } {
   if (CORES.length < 2) throw new Error('two cores are needed')
   const pin = (which: number[]) => ['taskset', '-c', which.join()]
@@ -29,7 +32,7 @@ function allowedCores(): number[] {
   })
 }
 
-/** @param peers whose versions matter */
+/** @param peers packages whose versions are reported */
 export function describeMachine(peers: readonly string[]): Record<string, string> {
   const processors = cpus()
   const peerVersions = peers.map((name) => [name, peerVersion(name) ?? 'missing'])
@@ -49,10 +52,11 @@ export function describeMachine(peers: readonly string[]): Record<string, string
   }
 }
 
-/** Said before the figures, where they mean little. */
+/** Prints a warning before the figures if the machine is busy. */
 export function warnOfNoise(): void {
   const [load = 0] = loadavg()
-  if (load > QUIET_LOAD_AVERAGE) console.log(`this machine is busy (load average ${load.toFixed(1)}): mind the spreads`)
+  if (load > QUIET_LOAD_AVERAGE)
+    console.log(`this machine is busy (load average ${load.toFixed(1)}): the figures will vary`)
 }
 
 function versionIn(file: string): string {

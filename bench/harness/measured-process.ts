@@ -1,26 +1,26 @@
-/** A process under measurement, and all it starts: what they have used together, and that none of them stays. */
+/** A process under measurement and all processes that it starts: their CPU time together, and their end. */
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
-/** USER_HZ: what /proc counts time in, on every Linux there is. */
+/** /proc counts CPU time in units of 10 ms (USER_HZ), on every Linux. */
 const TICK_MS = 10
 const STOPPED_WITHIN_MS = 10_000
 
 export interface ProcessOptions {
-  /** Of `node`; a file or URL. */
+  /** What `node` runs: a file or a URL. */
   program: string | URL
   args?: readonly string[]
   /** Options of `node` itself. */
   node?: readonly string[]
   environment?: Record<string, string>
-  /** Of the command line, such as `taskset -c 0`. */
+  /** Put before the command line, such as `taskset -c 0`. */
   prefix?: readonly string[]
-  /** A channel to exchange messages with it. */
+  /** Open a channel to exchange messages with the process. */
   ipc?: boolean
 }
 
-/** In a process group of its own, which is ended with this process, however that ends. */
+/** Each leads a process group of its own, which is killed when this process exits. */
 const running = new Set<MeasuredProcess>()
 process.on('exit', () => {
   for (const process of running) process.killGroup()
@@ -48,13 +48,13 @@ export class MeasuredProcess {
     return this.child.exitCode !== null || this.child.signalCode !== null
   }
 
-  /** What it and its children have used of the processors, in all their threads. */
+  /** CPU time of the process and its children, in all their threads. */
   get cpuMs(): number {
     return cpuMsOf(this.pid)
   }
 
-  /** What it says next, over the channel. */
-  async told(): Promise<unknown> {
+  /** The next message of the process. */
+  async nextMessage(): Promise<unknown> {
     const over = new AbortController()
     const { signal } = over
     const ended = once(this.child, 'exit', { signal }).then(([code]) => {
@@ -81,25 +81,25 @@ export class MeasuredProcess {
     running.delete(this)
   }
 
-  /** With those that it has left behind. */
+  /** Kills the process, and every process that is left of its group. */
   killGroup(): void {
     try {
       process.kill(-this.pid, 'SIGKILL')
     } catch {
-      // Nobody is left.
+      // No process of the group is left.
     }
   }
 }
 
-/** Source: proc(5), /proc/pid/stat; the name of the program, in brackets, may hold blanks. */
+/** Source: proc(5), /proc/pid/stat; the name of the program, in brackets, may contain spaces. */
 export function cpuMsOf(pid: number): number {
   const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? []
-  // Its own, and that of the children it has waited for.
+  // User and system time of the process, and of the children that it has waited for.
   const own = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS
   return childrenOf(pid).reduce((sum, child) => sum + cpuMsOf(child), own)
 }
 
-/** A child belongs to the thread that started it. */
+/** /proc lists a child under the thread that started it. */
 function childrenOf(pid: number): number[] {
   const threads = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : []
   return threads.flatMap((thread) =>
@@ -107,7 +107,7 @@ function childrenOf(pid: number): number[] {
   )
 }
 
-/** Nothing, where the process or thread has ended meanwhile. */
+/** Empty if the process or thread has ended meanwhile. */
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')

@@ -1,4 +1,4 @@
-/** What threadplane is measured against has a package of its own, and is no dependency of this one. */
+/** The peers that threadplane is compared with. They are in a package of their own, and no dependencies of this one. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -9,10 +9,10 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 export const BENCH = `${ROOT}bench/`
 export const PEERS = `${BENCH}peers/`
 
-const door = (await import(`${PEERS}import.js`)) as { importPeer: (name: string) => Promise<unknown> }
+const peersFolder = (await import(`${PEERS}import.js`)) as { importPeer: (name: string) => Promise<unknown> }
 
-/** Type-less on purpose: the compiler must not need the peers. */
-export const importPeer = door.importPeer
+/** Without types on purpose: the compiler must not need the peers. */
+export const importPeer = peersFolder.importPeer
 
 export function peerVersion(name: string): string | undefined {
   try {
@@ -23,7 +23,7 @@ export function peerVersion(name: string): string | undefined {
   }
 }
 
-/** Installs the peers, unless they are there in the versions that are asked for. A failure is told, and they are skipped. */
+/** Installs the peers, unless they are there in the pinned versions. If that fails, missing peers are skipped later. */
 export function installPeers(): void {
   const { dependencies } = JSON.parse(readFileSync(`${PEERS}package.json`, 'utf8')) as {
     dependencies: Record<string, string>
@@ -40,11 +40,11 @@ export function installPeers(): void {
 }
 
 export function redisVersion(): string {
-  const told = spawnSync('redis-server', ['-v'], { encoding: 'utf8' }).stdout ?? ''
-  return /v=(\S+)/.exec(told)?.[1] ?? 'missing'
+  const output = spawnSync('redis-server', ['-v'], { encoding: 'utf8' }).stdout ?? ''
+  return /v=(\S+)/.exec(output)?.[1] ?? 'missing'
 }
 
-/** Why a peer has to be skipped, unless all it needs is there. */
+/** Why a peer has to be skipped; `undefined` if all that it needs is there. */
 export function missing(peers: readonly string[], programs: readonly string[] = []): string | undefined {
   const absent = peers.filter((name) => peerVersion(name) === undefined)
   if (absent.length > 0) return `${absent.join(', ')} is not installed in bench/peers`

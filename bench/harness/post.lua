@@ -1,10 +1,10 @@
--- What wrk sends, and how it says what came of it: one line of JSON.
+-- The request that wrk sends, and the summary that it prints: one line of JSON.
 local file = io.open(os.getenv('BENCH_BODY'), 'rb')
 local body = file:read('*a')
 file:close()
 
--- wrk orders headers by a hash that is another one in each of its processes, and to V8 headers in another order are an
--- object of another shape: each turn would begin with what is hot being compiled anew. A client keeps to one order.
+-- wrk orders headers by a hash that differs in each of its processes. To V8, headers in another order are an object of
+-- another shape, so each turn would begin with the recompilation of hot code. A real client keeps to one order.
 function wrk.format()
   return string.format('POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s',
     wrk.path, wrk.headers['Host'], os.getenv('BENCH_TYPE'), #body, body)

@@ -1,4 +1,4 @@
-/** What a part has measured: a table for people, and JSON with every sample of every round. */
+/** The results of a part: a table for people, and JSON with every sample of every round. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describeMachine, warnOfNoise } from './machine.ts'
 import { BENCH } from './peers.ts'
@@ -76,7 +76,7 @@ export class Report {
   }
 }
 
-/** In Markdown, to be pasted. */
+/** A table in Markdown. */
 function table(columns: readonly { title: string }[], rows: readonly Row[]): string {
   const titles = columns.map(({ title }) => title).filter((title) => rows.some((row) => row.figures[title]))
   const lines = rows.map((row) => [row.name, ...titles.map((title) => cell(row.figures[title]))])

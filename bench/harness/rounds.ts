@@ -1,16 +1,16 @@
 /**
- * Taking turns. A machine's speed varies by more than what is to be told apart, so all that is compared is measured in
- * rounds, A B C A B C …, and every ratio is one within a round; of the rounds the median counts, and the least and the
- * greatest are shown.
+ * Contestants are measured in turns, in rounds A B C A B C …, because the speed of a machine varies by more than the
+ * differences to be measured. Every ratio is within a round. The result is the median of the rounds, with the least and
+ * the greatest.
  */
 export interface Contestant<Sample> {
   name: string
   measure: () => Promise<Sample>
-  /** Takes part in every so many rounds, for what takes long. Default: all. */
+  /** Takes part in one of so many rounds: more than 1 for what takes long. Default: 1. */
   every?: number
 }
 
-/** What each has shown, by the number of the round; nothing where it took no part. */
+/** The samples of each contestant, by the number of the round; `undefined` where it took no part. */
 export type Turns<Sample> = Map<string, (Sample | undefined)[]>
 
 export interface Spread {
@@ -19,17 +19,17 @@ export interface Spread {
   max: number
 }
 
-/** One figure of all contestants. */
+/** A column of the table: one figure of each contestant. */
 export interface Column<Sample> {
   title: string
   of: (sample: Sample) => number
-  /** To that contestant's in the same round, instead. */
+  /** Show the ratio to the figure of this contestant in the same round instead. */
   over?: string
-  /** That contestant's to this, in the same round, instead. */
+  /** Show the ratio of the figure of this contestant to the row's, in the same round, instead. */
   under?: string
 }
 
-/** Rounds before the first that counts, until what is hot is compiled. */
+/** Rounds that are not counted: V8 compiles the hot code in them. */
 const WARM_UPS = 3
 
 export async function takeTurns<Sample>(
@@ -47,7 +47,7 @@ export async function takeTurns<Sample>(
   return turns
 }
 
-/** The figures of one contestant, by title; those that compare it to one who took no part are left out. */
+/** The figures of one contestant, by title. Ratios to a contestant that took no part are left out. */
 export function figures<Sample>(
   turns: Turns<Sample>,
   name: string,

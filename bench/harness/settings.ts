@@ -1,21 +1,21 @@
-/** The options of all measuring parts: one table; a part takes those it has a use for. */
+/** The options of all measuring parts, in one table; a part reads those that it needs. */
 import { parseArgs } from 'node:util'
 import type { Cores } from './machine.ts'
 
 export interface Settings {
   rounds: number
-  /** Of one turn of one contestant. */
+  /** Duration of one turn of one contestant. */
   seconds: number
   cores: Cores
   /** Names of contestants. Default: all. */
   only: string[] | undefined
-  /** Preloaded, to be drained. */
+  /** Size of the backlog that is drained. */
   jobs: number
   /** The guard writes its baseline, instead of comparing with it. */
   record: boolean
 }
 
-/** What was asked for cannot be: told without a stack. */
+/** Wrong options: printed without a stack. */
 export class UsageError extends Error {}
 
 const ROUNDS = 7
@@ -64,7 +64,7 @@ function count(name: string, text: string): number {
   return value
 }
 
-/** Those of the contestants that are wanted, and those that are always there. @throws where one does not exist */
+/** The contestants that `--only` names, and those of `always`. @throws UsageError if one of the names does not exist */
 export function wanted<Named extends { name: string }>(
   { only }: Settings,
   always: readonly string[],
@@ -78,7 +78,7 @@ export function wanted<Named extends { name: string }>(
   return contestants.filter(({ name }) => only.includes(name) || always.includes(name))
 }
 
-/** Too short, or not of all: nothing to be published. */
+/** Is the run too short, or not complete, and so not to be published? */
 export function isTrial({ rounds, only, jobs }: Settings): boolean {
   return rounds < ROUNDS || only !== undefined || jobs < JOBS
 }

@@ -1,4 +1,4 @@
-/** threadplane as anybody runs it, as a contender. */
+/** threadplane with its defaults, as a contender. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ export function threadplane(
   }
 }
 
-/** A folder for what the servers write, gone afterwards. */
+/** Gives `work` a temporary folder for the files of servers, and removes the folder afterwards. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'threadplane-bench-'))
   try {

@@ -1,6 +1,6 @@
 /**
- * Servers under load, in turns: rate, latency, and what they use of the processors. While one is under load a witness
- * asks it now and then for what it knows the answer of, so that nobody is fast by answering nonsense.
+ * Measures servers under load, in turns: rate, latency and CPU time. Meanwhile a witness asks the server questions
+ * whose answers are known, so that a server cannot be fast by giving wrong answers.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Contender, type ContenderOptions } from './contender.ts'
@@ -10,16 +10,16 @@ import { type Column, takeTurns, type Turns } from './rounds.ts'
 import type { Settings } from './settings.ts'
 
 const ASK_EVERY_MS = 100
-/** Before each turn the servers may finish what the last one has left to do, for so long. */
+/** Longest wait before a turn until all servers are idle. */
 const SETTLE_WITHIN_MS = 2_000
 const SETTLE_STEP_MS = 50
-/** Of a step: what all servers together may use and count as idle. */
+/** All servers together are idle if they use no more CPU time than this in a step. */
 const IDLE_MS = 10
 
 export interface Sample extends Measured {
-  /** Of the server and all its processes. */
+  /** CPU time of the server and all its processes. */
   cpuMs: number
-  /** Of all the other servers meanwhile, which have nothing to do. */
+  /** CPU time of all other servers meanwhile, which should be idle. */
   othersCpuMs: number
   /** Questions of the witness, and wrong answers. */
   asked: number
@@ -29,7 +29,7 @@ export interface Sample extends Measured {
 export const rate = ({ requests, seconds }: Sample): number => requests / seconds
 export const cost = ({ requests, cpuMs }: Sample): number => (cpuMs * 1_000) / requests
 
-/** Figures of servers that are compared with one and the same; and how many times as fast `own` is as each of them. */
+/** Columns that compare each server with `baseline`, and show how many times as fast `own` is as each server. */
 export function columns(what: string, baseline: string, own?: string): Column<Sample>[] {
   return [
     { title: `${what}/s`, of: rate },
@@ -42,7 +42,7 @@ export function columns(what: string, baseline: string, own?: string): Column<Sa
   ]
 }
 
-/** One that does not start is skipped, unless the comparison is about it. */
+/** A server that does not start is skipped, unless it is indispensable. */
 export async function startAll(
   options: readonly ContenderOptions[],
   indispensable: readonly string[],
@@ -68,10 +68,10 @@ export async function stopAll(contenders: readonly Contender[]): Promise<void> {
   await Promise.all(contenders.map((contender) => contender.stop()))
 }
 
-/** It takes seconds of load until all that is hot is compiled, the more the more there is; of what is seldom measured less will do. */
+/** Seconds of load until V8 has compiled the hot code of a server; less for a server that takes part seldom. */
 const WARM_UP_SECONDS = { always: 7, seldom: 3 }
 
-/** @param warmUp seconds of load for each, before the first round; default: as long as it takes */
+/** @param warmUp seconds of load for each server before the first round; default: `WARM_UP_SECONDS` */
 export async function loadInTurns(
   contenders: readonly Contender[],
   load: Load,
@@ -94,11 +94,11 @@ export async function loadInTurns(
     rounds,
     0,
   )
-  for (const [name, samples] of turns) tellOfFailures(name, samples)
+  for (const [name, samples] of turns) printFailures(name, samples)
   return turns
 }
 
-function tellOfFailures(name: string, turns: readonly (Sample | undefined)[]): void {
+function printFailures(name: string, turns: readonly (Sample | undefined)[]): void {
   const samples = turns.filter((sample) => sample !== undefined)
   const sum = (of: (sample: Sample) => number) => samples.reduce((total, sample) => total + of(sample), 0)
   const [failed, wrong] = [sum((sample) => sample.failed), sum((sample) => sample.wrong)]
@@ -127,17 +127,17 @@ class Witness {
 
   async #ask(contender: Contender): Promise<Pick<Sample, 'asked' | 'wrong'>> {
     const { signal } = this.#ending
-    const told = { asked: 0, wrong: 0 }
+    const counts = { asked: 0, wrong: 0 }
     while (!signal.aborted) {
       const complaint = await contender.ask()
-      told.asked += 1
+      counts.asked += 1
       if (complaint !== undefined) {
-        told.wrong += 1
+        counts.wrong += 1
         console.log(`${contender.name}: ${complaint}`)
       }
       await sleep(ASK_EVERY_MS, undefined, { signal }).catch(() => {})
     }
-    return told
+    return counts
   }
 
   end(): Promise<Pick<Sample, 'asked' | 'wrong'>> {

@@ -1,4 +1,4 @@
-/** What a thread costs that imports nothing. */
+/** A thread that imports nothing: what any thread costs at least. */
 import { parentPort } from 'node:worker_threads'
 
 parentPort?.postMessage('ready')

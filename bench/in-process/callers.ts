@@ -1,10 +1,10 @@
-/** Ways to have a function run in a thread of the same process: threadplane's, the pools', and the least there is. */
+/** Ways to run a function in a thread of the same process: threadplane, the pools, and plain messages. */
 import { Worker } from 'node:worker_threads'
 import { type Add, POOLS, type Sum } from '../pools/pools.ts'
 import { QueueServiceThread } from '../../src/threads/queue-service-thread.ts'
 import type adder from '../workers/adder.ts'
 
-/** A message to a thread and one back, with a promise for it: nothing else. */
+/** A message to a thread, a message back, and a promise: the least that a round trip can cost. */
 async function pingPong(): Promise<Add> {
   const worker = new Worker(new URL('./ping-pong-thread.js', import.meta.url))
   const waiting = new Map<number, (sum: Sum) => void>()
@@ -28,7 +28,7 @@ async function callThread(): Promise<Add> {
   return (numbers) => thread.callThread('add', numbers)
 }
 
-/** By name, and the package where it is a peer's. */
+/** By name; `peer` is the package that a caller needs. */
 export const CALLERS: Record<string, { peer?: string; open: () => Promise<Add> }> = {
   'raw postMessage': { open: pingPong },
   threadplane: { open: callThread },

@@ -1,4 +1,4 @@
-/** What a thread costs that imports the same module and zod, and says that it has. */
+/** A thread that imports the same module and zod as a service's thread, and says when it is ready. */
 import { parentPort } from 'node:worker_threads'
 import '../workers/adder.ts'
 

@@ -1,4 +1,4 @@
-/** A process that has one caller, and measures round trips of it when it is told to. */
+/** Measures the round trips of one caller, in a process of its own, each time the parent asks for it. */
 import type { Add } from '../pools/pools.ts'
 import { CALLERS } from './callers.ts'
 

@@ -1,15 +1,15 @@
-/** A process that starts threads of one kind: one after the other, or many that stay. */
+/** Starts threads of one kind, in a process of its own: one after the other, or several that stay. */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { QueueServiceThread } from '../../src/threads/queue-service-thread.ts'
 
-/** Until what is allocated at a start only is given back. */
+/** Wait before memory is read: what only a start needs is given back in this time. */
 const SETTLE_MS = 500
 
 export type ThreadStartsOrder = { kind: 'start' } | { kind: 'hold'; threads: number }
 
-/** Starts one; the answer stops it. */
+/** Starts a thread; resolves with the function that stops it. */
 type Start = () => Promise<() => Promise<unknown>>
 
 async function worker(file: string): ReturnType<Start> {
@@ -37,7 +37,7 @@ async function timeOne(start: Start): Promise<{ ms: number }> {
   return { ms }
 }
 
-/** Beyond the first one, which brings what all have in common. */
+/** Memory of each thread beyond the first one, which also loads what all threads share. */
 async function hold(start: Start, threads: number): Promise<{ bytesEach: number }> {
   await start()
   const before = await rss()

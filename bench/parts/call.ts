@@ -1,4 +1,4 @@
-/** `call` through threadplane, side by side with the same function inline and with what people use instead. */
+/** Calls through threadplane, compared with the same function inline and with what people use instead. */
 import { join } from 'node:path'
 import type { ContenderOptions } from '../harness/contender.ts'
 import { describeLoad, Load } from '../harness/load.ts'
@@ -12,9 +12,9 @@ import { POOLS } from '../pools/pools.ts'
 
 export const INLINE: ContenderOptions = { name: 'fastify + ajv', program: 'inline-ajv.js', path: '/add' }
 
-/** Ten times slower than the others at least, or not what the goals are about: their ratios vary less than they differ. */
+/** For peers that are at least ten times slower, or that no goal names: fewer rounds are enough for their ratios. */
 const SELDOM = { every: 2 }
-/** Where the servers share one core, who is not even close is left out. */
+/** The peers that take part where the servers share one core; the others are far slower. */
 const ON_ONE_CORE = ['piscina', 'piscina 64 at once']
 
 const ALWAYS = [INLINE.name, 'threadplane']
@@ -47,7 +47,7 @@ export async function call(settings: Settings): Promise<void> {
   })
 }
 
-/** Without those that lack what they need. */
+/** The contestants that have all they need, and why the others are skipped. */
 function present(contestants: readonly (ContenderOptions | Peer)[]): {
   options: ContenderOptions[]
   skipped: Skipped[]

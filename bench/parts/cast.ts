@@ -1,6 +1,6 @@
 /**
- * Casts accepted, while nobody runs them, against the same server without a journal and BullMQ on a Redis that writes
- * before it answers; then a backlog drained.
+ * Measures how fast casts are accepted while no job runs, against the same server without a journal and against BullMQ
+ * on a Redis that writes before it answers. Then measures how fast a backlog is drained.
  */
 import { join } from 'node:path'
 import { Contender, type ContenderOptions, type Question } from '../harness/contender.ts'
@@ -14,7 +14,7 @@ import { inFolder, threadplane, WORKERS } from '../harness/threadplane.ts'
 import { columns, loadInTurns, startAll, stopAll } from '../harness/under-load.ts'
 import { drain } from './drain.ts'
 
-const UNKEPT = 'no journal'
+const NO_JOURNAL = 'no journal'
 const BULLMQ = 'bullmq add'
 const SMALL = '{"a":2,"b":3}'
 const KIBIBYTE = `{"a":2,"b":3,"pad":"`.padEnd(1_022, 'x').concat('"}')
@@ -43,40 +43,42 @@ async function accepted(
   await inFolder(async (folder) => {
     const pinned = pins(cores)
     const common = { ...accepting(), prefix: pinned.servers }
-    const data = join(folder, 'kept')
+    const data = join(folder, 'threadplane')
     const options: ContenderOptions[] = [
-      { ...common, name: UNKEPT, program: 'unkept.js', args: [WORKERS, join(folder, 'unkept')] },
+      { ...common, name: NO_JOURNAL, program: 'no-journal.js', args: [WORKERS, join(folder, 'no-journal')] },
       threadplane({ ...common, data }),
     ]
     const bull = { ...common, name: BULLMQ, program: 'bullmq-add.js', path: '/add' }
     if (skipped.length === 0) options.push({ ...bull, environment: { FOLDER: join(folder, 'redis') } })
-    const started = await startAll(options, [UNKEPT, 'threadplane'])
+    const started = await startAll(options, [NO_JOURNAL, 'threadplane'])
     try {
       await Promise.all(started.contenders.filter(({ name }) => name !== BULLMQ).map(pause))
       const loads: Load[] = []
       for (const [before, body] of bodies.entries()) {
         const load = new Load(pinned.load, body)
-        // What is hot is so from the body before.
+        // After the first body the hot code is compiled already.
         const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? undefined : settings.seconds)
         const title = `casts accepted, ${cores}, ${body.length} bytes`
-        report.add(title, turns, columns('casts', UNKEPT, 'threadplane'), [...skipped, ...started.skipped])
+        report.add(title, turns, columns('casts', NO_JOURNAL, 'threadplane'), [...skipped, ...started.skipped])
         load.close()
         loads.push(load)
       }
-      await checkKept(started.contenders, loads, data)
+      await checkStored(started.contenders, loads, data)
     } finally {
       await stopAll(started.contenders)
     }
   })
 }
 
-/** How threadplane is asked to accept a cast. Any job will do for an answer, as long as it has an id. */
+/** The request of a cast. Any answer with the id of a job is right. */
 export function accepting(): { path: string; question: () => Question } {
   const isAnswer = (text: string) => typeof (JSON.parse(text) as { id: unknown }).id === 'string'
   return { path: '/v1/services/adder/cast/add', question: () => ({ body: SMALL, isAnswer }) }
 }
 
-/** Accepting is what is measured: nobody runs what was accepted. Only what has started can be paused. */
+/**
+ * Pauses the service, so that only the acceptance of casts is measured. It has to be started before it can be paused.
+ */
 export async function pause({ url, name }: Contender): Promise<void> {
   for (const action of ['start', 'pause']) {
     const { ok, status } = await fetch(url.replace(/cast\/add$/, action), { method: 'POST' })
@@ -84,15 +86,15 @@ export async function pause({ url, name }: Contender): Promise<void> {
   }
 }
 
-/** Whoever has answered has the job. */
-async function checkKept(contenders: readonly Contender[], loads: readonly Load[], data: string): Promise<void> {
+/** Checks that every acknowledged job is stored. */
+async function checkStored(contenders: readonly Contender[], loads: readonly Load[], data: string): Promise<void> {
   for (const contender of contenders) {
-    if (contender.name === UNKEPT) continue
+    if (contender.name === NO_JOURNAL) continue
     const acknowledged = loads.reduce((sum, { answered }) => sum + (answered.get(contender.url) ?? 0), 0)
-    const kept = contender.name === BULLMQ ? await waitingIn(contender) : await keptBy(contender, data)
-    console.log(`${contender.name}: ${acknowledged} acknowledged, ${kept} there`)
-    if (kept >= acknowledged) continue
-    console.log(`${contender.name} HAS LOST ${acknowledged - kept}`)
+    const stored = contender.name === BULLMQ ? await waitingIn(contender) : await storedBy(contender, data)
+    console.log(`${contender.name}: ${acknowledged} acknowledged, ${stored} stored`)
+    if (stored >= acknowledged) continue
+    console.log(`${contender.name} HAS LOST ${acknowledged - stored} JOBS`)
     process.exitCode = 1
   }
 }
@@ -102,7 +104,7 @@ async function waitingIn({ port }: Contender): Promise<number> {
   return ((await response.json()) as { waiting: number }).waiting
 }
 
-async function keptBy(contender: Contender, data: string): Promise<number> {
+async function storedBy(contender: Contender, data: string): Promise<number> {
   await contender.stop()
   return Object.values(journalCounts(data)).reduce((sum, jobs) => sum + jobs, 0)
 }

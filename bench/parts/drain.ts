@@ -1,4 +1,4 @@
-/** A backlog that is there already, run to its end, every outcome on disk: threadplane, and BullMQ in turns. */
+/** Drains a backlog that was made before, until every outcome is on disk: threadplane and BullMQ, in turns. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Contender } from '../harness/contender.ts'
@@ -10,11 +10,14 @@ import { type Contestant, takeTurns } from '../harness/rounds.ts'
 import type { Settings } from '../harness/settings.ts'
 import { inFolder, threadplane } from '../harness/threadplane.ts'
 
-/** A round takes most of a minute, and each has processes of its own. */
+/** A round takes most of a minute, as each contestant starts new processes. */
 const MAX_ROUNDS = 2
 const LINES = 1_000
 const POLL_MS = 20
-/** What makes the best of BullMQ; and what a service runs at once by default, which takes so long that once, and a part, is enough. */
+/**
+ * The concurrency at which BullMQ is fastest, and the default concurrency of a service. The second takes so long that
+ * it runs once, with a part of the backlog.
+ */
 const CONCURRENCIES = [
   { concurrency: 64, every: 1, part: 1 },
   { concurrency: 2, every: MAX_ROUNDS, part: 0.25 },
@@ -101,10 +104,10 @@ function drainBull(jobs: number, concurrency: number): Promise<Drained> {
       ipc: true,
     })
     try {
-      await bull.told()
+      await bull.nextMessage()
       const before = bull.cpuMs
       bull.child.send('begin')
-      const { seconds, completed } = (await bull.told()) as { seconds: number; completed: number }
+      const { seconds, completed } = (await bull.nextMessage()) as { seconds: number; completed: number }
       if (completed < jobs) throw new Error(`of ${jobs} jobs only ${completed} are completed`)
       return { jobs, seconds, cpuMs: bull.cpuMs - before }
     } finally {

@@ -1,7 +1,7 @@
 /**
- * A guard against becoming slower, run by hand: ratios to bare Fastify in the same run, compared with those that were
- * recorded. They hold from machine to machine far better than any time does, and still vary: hence the tolerance, and
- * a second look before anything is called worse.
+ * A guard against becoming slower, run by hand. It compares ratios to bare Fastify, measured in the same run, with
+ * recorded ratios. Ratios hold from machine to machine far better than times, and still vary: hence the tolerance, and
+ * a second measurement before anything is called worse.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,9 +17,9 @@ import { INLINE } from './call.ts'
 import { accepting, pause } from './cast.ts'
 
 const BASELINE = `${BENCH}baseline.json`
-/** What two runs of the same code may differ by on a machine that is not quiet. */
+/** Two runs of the same code may differ by this much on a machine that is not quiet. */
 const TOLERANCE = 0.15
-const LOOKS = 2
+const MEASUREMENTS = 2
 
 type Ratios = Record<string, Spread>
 
@@ -35,24 +35,25 @@ export async function guard(settings: Settings): Promise<void> {
     console.log('recorded: bench/baseline.json')
     return
   }
-  if (!existsSync(BASELINE)) throw new UsageError('there is no baseline: record one by npm run bench -- guard --record')
+  if (!existsSync(BASELINE))
+    throw new UsageError('there is no baseline: record one with npm run bench -- guard --record')
   const { ratios: recorded } = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline
   let worse: string[] = []
-  for (let look = 1; look <= LOOKS; look += 1) {
-    const seen = compare(recorded, await measure(settings))
-    worse = look === 1 ? seen : worse.filter((name) => seen.includes(name))
+  for (let count = 1; count <= MEASUREMENTS; count += 1) {
+    const worseNow = compare(recorded, await measure(settings))
+    worse = count === 1 ? worseNow : worse.filter((name) => worseNow.includes(name))
     if (worse.length === 0) return console.log('no worse than the baseline')
-    console.log(`${look === 1 ? 'seems worse, looking again' : 'WORSE'}: ${worse.join(', ')}`)
+    console.log(`${count === 1 ? 'seems worse, measuring again' : 'WORSE'}: ${worse.join(', ')}`)
   }
   process.exitCode = 1
 }
 
-/** Prints both; the names of what is worse. */
+/** Prints the recorded and the measured ratios; returns the names of those that are worse. */
 function compare(recorded: Ratios, measured: Ratios): string[] {
   const worse: string[] = []
   const lines = Object.entries(recorded).map(([name, { median: before }]) => {
     const now = measured[name]?.median ?? Number.NaN
-    // Of CPU less is better.
+    // For CPU time, less is better.
     const change = name.includes('CPU') ? before / now - 1 : now / before - 1
     if (!(change >= -TOLERANCE)) worse.push(name)
     return [name, digits(before), digits(now), `${change >= 0 ? '+' : ''}${Math.round(change * 100)} %`]

@@ -1,4 +1,4 @@
-/** What it costs a call that many other services are registered: 500 with 5,000 methods, of which one is started. */
+/** What many registered services cost a call: 500 with 5,000 methods, of which one is started. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,7 +16,7 @@ const ONE = 'threadplane, 1 service'
 const MANY = `threadplane, ${SERVICES} services`
 const PATH = '/v1/services/adder/call/add'
 
-/** As `workers/adder.ts`, with as many methods as the others. */
+/** The source of a module like `workers/adder.ts`, with `METHODS` methods. */
 const module = (autostart: boolean) => `
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
@@ -52,7 +52,7 @@ export async function services(settings: Settings): Promise<void> {
         const { items, methods, running } = await registered(started.contenders.find((one) => one.name === name))
         console.log(`${name}: ${items} registered, ${methods} methods, ${running} running`)
         if (items !== count || methods !== count * METHODS || running !== 1) {
-          throw new Error(`${name} is not what was to be measured`)
+          throw new Error(`${name}: these are not the services that are to be measured`)
         }
       }
       const turns = await loadInTurns(started.contenders, load, settings)
@@ -65,13 +65,13 @@ export async function services(settings: Settings): Promise<void> {
   })
 }
 
-/** `adder`, and others beside it that are not started. */
+/** Writes the module `adder`, and others that are not started: `count` in all. */
 function write(workers: string, count: number): void {
   writeFileSync(join(workers, 'adder.mjs'), module(true))
   for (let other = 1; other < count; other += 1) writeFileSync(join(workers, `other${other}.mjs`), module(false))
 }
 
-/** All others are alike, and descriptions are kept by content: once one has described itself, all have. */
+/** All others have the same content, and descriptions are stored by content: once one is described, all are. */
 async function describeOther(options: ContenderOptions, workers: string): Promise<void> {
   write(workers, 2)
   const contender = await Contender.start(options)
@@ -82,7 +82,7 @@ async function describeOther(options: ContenderOptions, workers: string): Promis
   }
 }
 
-/** Not only files: services that have described their methods. */
+/** Counts the registered services, the methods that they have described, and the services that run. */
 async function registered(contender?: Contender): Promise<{ items: number; methods: number; running: number }> {
   const response = await fetch(`http://127.0.0.1:${contender?.port}/v1/services`)
   const { items } = (await response.json()) as { items: { state: string; methods: string[] }[] }

@@ -1,4 +1,4 @@
-/** What a call costs by the size of its payload, a tenth of which comes back, against the same inline: as JSON, and as bytes. */
+/** Calls by the size of their payload, a tenth of which comes back, against the same inline: as JSON, and as bytes. */
 import { join } from 'node:path'
 import type { Question } from '../harness/contender.ts'
 import { describeLoad, Load } from '../harness/load.ts'
@@ -10,7 +10,7 @@ import { columns, loadInTurns, startAll, stopAll } from '../harness/under-load.t
 
 const INLINE = 'fastify inline'
 
-/** What is sent: the same method twice, once of JSON and once of bytes. */
+/** The same method twice: once with JSON, once with bytes. */
 interface Kind {
   section: string
   method: string
@@ -46,7 +46,7 @@ async function measure(kind: Kind, folder: string, settings: Settings, report: R
     for (const [before, bytes] of sizes.entries()) {
       asked = questionOf(bytes)
       const load = new Load(pinned.load, asked.body, asked.contentType)
-      // What is hot is so from the size before.
+      // After the first size the hot code is compiled already.
       const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? undefined : settings.seconds)
       load.close()
       report.add(`${section} ${bytes} bytes, both cores`, turns, columns('calls', INLINE))
@@ -56,7 +56,7 @@ async function measure(kind: Kind, folder: string, settings: Settings, report: R
   }
 }
 
-/** A body of exactly so many bytes. */
+/** A question whose body has exactly this size. */
 function jsonOf(bytes: number): Question {
   const text = textOf(bytes - JSON.stringify({ text: '' }).length)
   const answer = JSON.stringify({ text: text.slice(0, text.length / 10) })

@@ -1,4 +1,4 @@
-/** What it takes to begin: a thread's start and memory, and a process's way to its first answer. */
+/** The start and the memory of a thread, and the time of a process from its launch until it is ready. */
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +14,7 @@ import { STARTS, type ThreadStartsOrder } from '../in-process/thread-starts.ts'
 const RAW = 'raw Worker, same module and zod'
 const BARE = 'fastify + ajv'
 const HELD_THREADS = 6
-/** It varies little, and each takes processes of its own. */
+/** Few are enough: memory varies little, and each round starts new processes. */
 const MEMORY_ROUNDS = 3
 const STARTS_A_TURN = 3
 const POLL_MS = 2
@@ -65,7 +65,7 @@ async function threadMemory(report: Report, { rounds }: Settings): Promise<void>
       }
     },
   }))
-  // Each has a process of its own in every round: there is nothing to warm up.
+  // Each round has new processes: there is nothing to warm up.
   const turns = await takeTurns(contestants, Math.min(rounds, MEMORY_ROUNDS), 0)
   const of = ({ bytesEach }: { bytesEach: number }) => bytesEach / 2 ** 20
   report.add(`idle memory of a thread, over ${HELD_THREADS}`, turns, [
@@ -82,17 +82,17 @@ async function starter(name: string): Promise<MeasuredProcess> {
     node: ['--expose-gc'],
     ipc: true,
   })
-  await process.told()
+  await process.nextMessage()
   return process
 }
 
 async function order(process: MeasuredProcess, what: ThreadStartsOrder): Promise<unknown> {
-  const answer = process.told()
+  const answer = process.nextMessage()
   process.child.send(what)
   return answer
 }
 
-/** From the launch of the process; each starts on the same data folder again and again. */
+/** Measured from the launch of the process. Each contestant keeps its data folder over all rounds. */
 async function timeToReady(report: Report, { rounds }: Settings): Promise<void> {
   await inFolder(async (folder) => {
     const threadplane = (name: string, ...options: string[]) => ({
@@ -123,7 +123,8 @@ async function untilReady(options: ProcessOptions): Promise<{ ms: number }> {
   try {
     while (!(await isReady(port))) {
       if (process.ended) throw new Error(`its process ended with code ${process.child.exitCode}`)
-      if (performance.now() - process.startedAt > READY_WITHIN_MS) throw new Error('it is never ready')
+      if (performance.now() - process.startedAt > READY_WITHIN_MS)
+        throw new Error(`it is not ready after ${READY_WITHIN_MS / 1_000} s`)
       await sleep(POLL_MS)
     }
     return { ms: performance.now() - process.startedAt }
@@ -132,7 +133,7 @@ async function untilReady(options: ProcessOptions): Promise<{ ms: number }> {
   }
 }
 
-/** Without a pool of connections: each question is a new one. */
+/** Without a pool of connections: each request opens a new one. */
 function isReady(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const asked = get({ host: '127.0.0.1', port, path: '/readyz', agent: false }, (response) => {

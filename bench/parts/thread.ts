@@ -9,7 +9,7 @@ import { type Column, takeTurns } from '../harness/rounds.ts'
 import { type Settings, wanted } from '../harness/settings.ts'
 
 const IN_FLIGHT = [1, 64, 1_000]
-/** Of the time that a turn over HTTP takes: there is no connection to warm up. */
+/** Share of the duration of a turn over HTTP: there is no connection to warm up. */
 const SHARE_OF_TURN = 0.4
 const RAW = 'raw postMessage'
 
@@ -61,13 +61,13 @@ export async function thread(settings: Settings): Promise<void> {
 async function start(name: string): Promise<MeasuredProcess> {
   const program = new URL('../in-process/round-trips.js', import.meta.url)
   const caller = new MeasuredProcess({ program, args: [name], prefix: pins('both cores').servers, ipc: true })
-  await caller.told()
+  await caller.nextMessage()
   return caller
 }
 
 async function measure(caller: MeasuredProcess, order: RoundTripsOrder): Promise<Sample> {
   const before = caller.cpuMs
-  const answer = caller.told()
+  const answer = caller.nextMessage()
   caller.child.send(order)
   const measured = (await answer) as RoundTrips
   return { ...measured, cpuMs: caller.cpuMs - before }

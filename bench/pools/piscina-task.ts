@@ -1,2 +1,2 @@
-/** Piscina's and tinypool's. */
+/** The task of Piscina and of tinypool. */
 export default ({ a, b }: { a: number; b: number }) => ({ sum: a + b })

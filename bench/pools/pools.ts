@@ -1,4 +1,4 @@
-/** The pools of threads people use, each with one function that adds: over HTTP, and in one process. */
+/** The pools of threads that people use, each with one function that adds two numbers. */
 import { availableParallelism } from 'node:os'
 import { importPeer } from '../harness/peers.ts'
 
@@ -28,7 +28,7 @@ async function piscina(options: object): Promise<Add> {
   return (numbers) => pool.run(numbers)
 }
 
-/** By name: the package, and how it is opened. Where nothing is said, its own defaults hold. */
+/** By name: the package, and how to open the pool. Options that are not given have the pool's own defaults. */
 export const POOLS: Record<string, { peer: string; open: () => Promise<Add> }> = {
   piscina: { peer: 'piscina', open: () => piscina({}) },
   // One thread: more of them would take turns on two cores.

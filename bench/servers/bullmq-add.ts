@@ -13,7 +13,7 @@ app.post('/add', {
     return reply.code(202).send({ id })
   },
 })
-/** What has been accepted. */
+/** The number of accepted jobs. */
 app.get('/count', async () => {
   const { waiting = 0 } = await queue.getJobCounts('waiting')
   return { waiting }

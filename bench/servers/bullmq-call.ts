@@ -1,4 +1,6 @@
-/** A call by BullMQ: the route adds a job to a queue, a worker in another process does it, the route waits for that. */
+/**
+ * A call through BullMQ: the route adds a job, a worker in another process runs it, and the route waits for the result.
+ */
 import { fork } from 'node:child_process'
 import { Queue, QueueEvents, work } from './bullmq.ts'
 import { type Connection, startRedis } from './redis.ts'
@@ -6,8 +8,8 @@ import { serveSum } from './sum-route.ts'
 
 /** As many as there are connections. */
 const CONCURRENCY = 64
-/** With `removeOnComplete: true` a job can be gone before it is waited for, and `waitUntilFinished` fails. */
-const KEPT = { count: 10_000 }
+/** With `removeOnComplete: true` a job may be removed before `waitUntilFinished` is called, which then fails. */
+const COMPLETED_KEPT = { count: 10_000 }
 
 const { BULLMQ_WORKER, FOLDER = '' } = process.env
 if (BULLMQ_WORKER === undefined) {
@@ -16,8 +18,8 @@ if (BULLMQ_WORKER === undefined) {
   worker.once('exit', (code) => {
     throw new Error(`the worker ended with code ${code}`)
   })
-  const queue = new Queue('adder', { connection, defaultJobOptions: { removeOnComplete: KEPT } })
-  // Each that waits listens for its end.
+  const queue = new Queue('adder', { connection, defaultJobOptions: { removeOnComplete: COMPLETED_KEPT } })
+  // Each request that waits adds a listener.
   queue.setMaxListeners(2 * CONCURRENCY)
   const events = new QueueEvents('adder', { connection })
   await events.waitUntilReady()

@@ -1,4 +1,4 @@
-/** BullMQ with a backlog, which is drained when it is told to begin. */
+/** BullMQ with a backlog, which is drained when the parent sends a message. */
 import { once } from 'node:events'
 import { Queue, work } from './bullmq.ts'
 import { startRedis } from './redis.ts'

@@ -1,4 +1,4 @@
-/** What is used of BullMQ. */
+/** The part of BullMQ that is used here, with types. */
 import { importPeer } from '../harness/peers.ts'
 import type { Numbers, Sum } from '../pools/pools.ts'
 import type { Connection } from './redis.ts'
@@ -27,7 +27,7 @@ interface Bull {
 
 export const { Queue, QueueEvents, Worker } = (await importPeer('bullmq')) as Bull
 
-/** Adds two numbers, where another process has asked for it. */
+/** Starts a worker, whose jobs add two numbers. */
 export function work(name: string, connection: Connection, concurrency: number): InstanceType<Bull['Worker']> {
   return new Worker(name, async ({ data: { a, b } }) => ({ sum: a + b }), { connection, concurrency })
 }

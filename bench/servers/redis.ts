@@ -1,4 +1,4 @@
-/** Debian's Redis, as a child of this process, which ends if that does. */
+/** `redis-server` as a child of this process. If it ends, this process ends too. */
 import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -12,7 +12,7 @@ export interface Connection {
   maxRetriesPerRequest: null
 }
 
-/** On disk before it answers, or in memory only. */
+/** `durable`: on disk before the answer. `volatile`: in memory only. */
 export type Durability = 'durable' | 'volatile'
 
 const SETTINGS: Record<Durability, string[]> = {

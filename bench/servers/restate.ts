@@ -21,7 +21,7 @@ interface Sdk {
 await servePort(await freePort())
 
 async function servePort(port: number): Promise<void> {
-  // Node 20 lacks it, and without it the SDK never answers.
+  // The SDK needs it, and never answers without it; Node 20 lacks it.
   Object.assign(Promise, {
     withResolvers: (Promise as { withResolvers?: unknown }).withResolvers ?? withResolvers,
   })

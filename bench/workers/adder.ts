@@ -1,4 +1,4 @@
-/** The smallest service there is: what is measured is all that happens around it. */
+/** A service that does next to nothing, so that everything around it is measured. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 

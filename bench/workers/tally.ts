@@ -1,4 +1,4 @@
-/** Writes down every run of every job, so that what ran can be compared with what was recorded. */
+/** Writes every run of every job to a file, so that the runs can be compared with the recorded attempts. */
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, method } from 'threadplane'

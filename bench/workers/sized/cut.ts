@@ -1,4 +1,4 @@
-/** Takes much, returns a tenth of it: what is measured is what payloads cost on their way. */
+/** Returns a tenth of its input, so that the transport of payloads is measured. */
 import { bytes, defineService, method } from 'threadplane'
 import { z } from 'zod'
 

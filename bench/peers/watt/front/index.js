@@ -1,4 +1,4 @@
-/** The route in front: it asks the other service, in a thread of its own, by the way within the process. */
+/** The route in front: it asks the service `adder`, which runs in another thread, over Watt's network inside the process. */
 import Fastify from 'fastify'
 import { request } from 'undici'
 
@@ -11,7 +11,7 @@ export function create() {
       response: { 200: { type: 'object', required: ['sum'], properties: { sum: number } } },
     },
     handler: async ({ body }) => {
-      // The global fetch goes the same way and is much slower.
+      // The global fetch takes the same way and is much slower.
       const headers = { 'content-type': 'application/json' }
       const answer = await request('http://adder.plt.local/add', {
         method: 'POST',

@@ -1,4 +1,4 @@
-/** The same server answering 202 without a journal: what a cast costs before its record is kept. */
+/** The threadplane server, answering 202 without a record in the journal: what a cast costs without durability. */
 import { pino } from 'pino'
 import { keptJob } from '../../src/jobs/job.ts'
 import { buildServer } from '../../src/server/build-server.ts'
