@@ -62,10 +62,15 @@ export class RecordingLog {
     return this.#linesOf(message)[times - 1] as LogLine
   }
 
+  /** Calls the listener for every line from now on. */
+  onLine(listener: (message: string) => void): void {
+    this.#written.on('line', listener)
+  }
+
   #writer(level: LogLine['level']) {
     return (fields: Record<string, unknown>, message: string) => {
       this.lines.push({ level, fields, message })
-      this.#written.emit('line')
+      this.#written.emit('line', message)
     }
   }
 }

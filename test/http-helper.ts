@@ -238,6 +238,17 @@ export class Logs {
     )
   }
 
+  /** Resolves with the next line. */
+  next(): Promise<LogRecord> {
+    return new Promise((resolve) => {
+      const watch = (record: LogRecord) => {
+        this.#watchers.delete(watch)
+        resolve(record)
+      }
+      this.#watchers.add(watch)
+    })
+  }
+
   has(msg: string, fields: Record<string, unknown> = {}): boolean {
     return this.records.some(
       (record) => record.msg === msg && Object.entries(fields).every(([name, value]) => record[name] === value),

@@ -145,7 +145,7 @@ export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceSta
   /** Threads of another version serve now, perhaps in place of threads that were still starting. */
   tookOver(before: ModuleContract): void {
     const { live } = this.phases
-    if (live !== undefined && before !== this.contract) {
+    if (live?.kind === 'starting' && before !== this.contract) {
       this.phases.enterLive(livePhase(live, this.threadSet.health))
     }
     this.tookEffect(before)
