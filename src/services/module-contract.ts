@@ -1,19 +1,20 @@
 /**
- * What a service's module has said of itself: its methods, their schemas, and the wait for that. Learned from the
- * data folder, from a thread that is launched for that, or from each that starts (P1).
+ * What the module of a service says of itself: its methods, their schemas and options (P1). The description comes from the
+ * data folder, from a thread that is launched to describe the module, or from each thread that starts.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { MethodDescription, ServiceDescription } from '../contract/description.ts'
-import type { ServiceLog } from '../contract/log.ts'
-import { BytePayload } from '../payload/byte-payload.ts'
-import { ThreadplaneError } from '../contract/errors.ts'
-import { SEND_JSON, takesType } from '../payload/media-types.ts'
-import type { ResolvedServiceOptions } from '../contract/options.ts'
-import { PayloadValidator } from '../payload/validator.ts'
+import { within } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
+import type { MethodDescription, ServiceDescription } from '../contract/description.ts'
+import { ThreadplaneError } from '../contract/errors.ts'
+import type { ServiceLog } from '../contract/log.ts'
+import type { ResolvedServiceOptions } from '../contract/options.ts'
+import { BytePayload } from '../payload/byte-payload.ts'
+import { SEND_JSON, takesType } from '../payload/media-types.ts'
+import { PayloadValidator } from '../payload/validator.ts'
 import { describeModule } from '../threads/describe-module.ts'
 import type { ThreadSession } from '../threads/thread-session.ts'
-import { within } from '../async/deadline.ts'
+import { RETRY_AFTER_SECONDS } from './service-settings.ts'
 
 export interface ModuleContractSettings {
   name: string
@@ -24,22 +25,22 @@ export interface ModuleContractSettings {
   log: ServiceLog
 }
 
-/** How soon a client may try again at a module that nobody is about to ask what it is. */
-const RETRY_AFTER_SECONDS = 5
+/** A thread is launched to describe the module, or has described it and waits to be started or ended. */
+type Describing =
+  | { kind: 'none' }
+  | { kind: 'asking'; done: Promise<void>; abort: AbortController }
+  | { kind: 'described'; session: ThreadSession }
 
 export class ModuleContract {
   description: ServiceDescription | undefined
   readonly #settings: ModuleContractSettings
   readonly #onLearned: (description: ServiceDescription) => void
   #validators = new Map<string, PayloadValidator>()
-  /** The module is being asked what it is. */
-  #describing: { done: Promise<void>; abort: () => void } | undefined
-  /** The thread in which it was, until that is started or ended. */
-  #described: ThreadSession | undefined
-  /** Rejected, and made anew, where nobody is about to learn what the module is. */
+  #describing: Describing = { kind: 'none' }
+  /** Resolves with the first description. Rejected, and made anew, when nothing is under way that could bring one. */
   #known = new Deferred<void>()
 
-  /** @param onLearned is told of a description that is new */
+  /** @param onLearned called with each description that differs from the one before */
   constructor(settings: ModuleContractSettings, onLearned: (description: ServiceDescription) => void) {
     this.#settings = settings
     this.#onLearned = onLearned
@@ -61,13 +62,16 @@ export class ModuleContract {
   }
 
   /**
-   * Asks the module in a thread; those who ask meanwhile share it.
-   * @param keepThread it is there to be taken, until `endDescribed`
+   * Launches a thread in which the module describes itself. Callers at the same time share it.
+   * @param keepThread do not end the thread: until `endDescribed`, `takeDescribed` returns it
    * @throws START_FAILED, MODULE_REFUSED
    */
   async describe(options: ResolvedServiceOptions, { keepThread = false } = {}): Promise<void> {
-    const abort = new AbortController()
-    this.#describing ??= { done: this.#describe(options, abort.signal), abort: () => abort.abort() }
+    if (this.#describing.kind !== 'asking') {
+      void this.endDescribed()
+      const abort = new AbortController()
+      this.#describing = { kind: 'asking', done: this.#describe(options, abort.signal), abort }
+    }
     await this.#describing.done
     if (!keepThread) await this.endDescribed()
   }
@@ -75,29 +79,36 @@ export class ModuleContract {
   async #describe({ startTimeoutMs, isolation, limits }: ResolvedServiceOptions, signal: AbortSignal): Promise<void> {
     const { name: service, moduleUrl: module, log } = this.#settings
     try {
-      this.#described = await describeModule({ service, module, isolation, limits, log, startTimeoutMs, signal })
-      this.learn(await this.#described.described)
-    } finally {
-      this.#describing = undefined
+      const session = await describeModule({ service, module, isolation, limits, log, startTimeoutMs, signal })
+      this.#describing = { kind: 'described', session }
+      this.learn(await session.described)
+    } catch (error) {
+      this.#describing = { kind: 'none' }
+      throw error
     }
   }
 
-  /** The thread in which the module has described itself, if it is there and well: to be started. */
+  /** The thread in which the module has described itself, if it is healthy. The caller starts it. */
   takeDescribed(): ThreadSession | undefined {
-    if (this.#described?.worker.isStopped || this.#described?.responsive === false) void this.endDescribed()
-    const described = this.#described
-    this.#described = undefined
-    return described
+    if (this.#describing.kind !== 'described') return undefined
+    const { session } = this.#describing
+    if (session.worker.isStopped || !session.responsive) {
+      void this.endDescribed()
+      return undefined
+    }
+    this.#describing = { kind: 'none' }
+    return session
   }
 
-  /** Unless it was taken. */
+  /** Ends the thread in which the module has described itself, unless it was taken. */
   async endDescribed(): Promise<void> {
-    const described = this.#described
-    this.#described = undefined
-    await described?.terminate()
+    if (this.#describing.kind !== 'described') return
+    const { session } = this.#describing
+    this.#describing = { kind: 'none' }
+    await session.terminate()
   }
 
-  /** The service has another version from now on: whoever waits for this description waits for that one. */
+  /** Another version takes effect: callers that wait for this description wait for the other one. */
   supersededBy(next: ModuleContract): void {
     void this.stopDescribing()
     next.#known.promise.then(
@@ -107,8 +118,10 @@ export class ModuleContract {
   }
 
   async stopDescribing(): Promise<void> {
-    this.#describing?.abort()
-    await this.#describing?.done.catch(() => {})
+    if (this.#describing.kind === 'asking') {
+      this.#describing.abort.abort()
+      await this.#describing.done.catch(() => {})
+    }
     await this.endDescribed()
   }
 
@@ -122,20 +135,17 @@ export class ModuleContract {
     })
   }
 
-  /** Unless somebody is asking, nobody is about to learn what the module is: those who wait for that are told. */
+  /** Fails callers that wait for the description, unless a thread is describing the module now. */
   rejectWaiters(why: Error | undefined): void {
-    if (this.description !== undefined || this.#describing !== undefined) return
+    if (this.description !== undefined || this.#describing.kind === 'asking') return
     const { name: service } = this.#settings
+    const detail = `${service} has not described itself: ${why?.message ?? 'it was stopped'}`
     this.#known.reject(
-      new ThreadplaneError(
-        'SERVICE_NOT_RUNNING',
-        `${service} has not described itself: ${why?.message ?? 'it was stopped'}`,
-        {
-          service,
-          started: false,
-          retryAfterSeconds: RETRY_AFTER_SECONDS,
-        },
-      ),
+      new ThreadplaneError('SERVICE_NOT_RUNNING', detail, {
+        service,
+        started: false,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      }),
     )
     this.#known = new Deferred()
   }
@@ -151,7 +161,7 @@ export class ModuleContract {
   }
 
   /**
-   * With the widened schema: what only the thread can refuse passes.
+   * Validates with the widened schema. A payload that only the original schema refuses is refused in the thread.
    * @throws VALIDATION_FAILED; UNSUPPORTED_MEDIA_TYPE if the method takes bytes
    */
   validate(method: string, payload: unknown): void {
@@ -173,7 +183,7 @@ export class ModuleContract {
     throw new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', detail, { service, method })
   }
 
-  /** Does a method take bytes of this type? Asked before they are read. @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE */
+  /** Checks the content type of bytes before they are read. @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE */
   checkMediaType(method: string, contentType: string | undefined): void {
     const { inputBytes } = this.method(method)
     if (inputBytes !== undefined && takesType(inputBytes, contentType)) return
