@@ -65,6 +65,9 @@ export interface ErrorFacts {
   retryAfterSeconds?: number
 }
 
+/** How soon a client may try again, in seconds, where nothing better is known. */
+export const RETRY_AFTER_SECONDS = 5
+
 /** An error of threadplane's own. `code` is a key of {@link ERRORS}. */
 export class ThreadplaneError extends Error {
   override readonly name = 'ThreadplaneError'

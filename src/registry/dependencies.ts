@@ -72,24 +72,24 @@ export class Dependencies {
    * Stops services, each after those of them that depend on it.
    * @param services dependents first
    * @param stop resolves to true if there was something to stop
-   * @returns the names of those that were stopped
+   * @returns the names of those that were stopped, dependents first
    */
   async stop(
     services: readonly SupervisedService[],
     stop: (service: SupervisedService) => Promise<boolean>,
   ): Promise<string[]> {
-    const stopped: string[] = []
+    const stopped = new Set<string>()
     const stops = new Map<string, Promise<void>>()
     for (const service of services) {
       const dependents = this.dependentsOf(service.name).flatMap((name) => stops.get(name) ?? [])
       const stopAfter = async () => {
         await Promise.all(dependents)
-        if (await stop(service)) stopped.push(service.name)
+        if (await stop(service)) stopped.add(service.name)
       }
       stops.set(service.name, stopAfter())
     }
     await Promise.all(stops.values())
-    return stopped
+    return services.map(({ name }) => name).filter((name) => stopped.has(name))
   }
 }
 

@@ -1,7 +1,7 @@
 /** The registrations of one server: a JSON file in the data folder, written anew, in one step, for each change. */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { ThreadplaneError } from '../contract/errors.ts'
+import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN } from '../contract/options.ts'
 import { makeFolder, readIfThere, writeInto } from './data-folder.ts'
 import {
@@ -11,9 +11,6 @@ import {
   registrationSchema,
   type StoredRegistration,
 } from './registration-store.ts'
-
-/** How soon a client may try again where nothing can be written. */
-const RETRY_AFTER_SECONDS = 5
 
 const nameSchema = z.string().regex(NAME_PATTERN)
 

@@ -3,7 +3,7 @@
  * wants to run survives a restart of the server.
  */
 import { EventEmitter } from 'node:events'
-import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
@@ -250,5 +250,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
 }
 
 export function shuttingDown(): ThreadplaneError {
-  return new ThreadplaneError('SHUTTING_DOWN', 'the server is shutting down', { retryAfterSeconds: 5 })
+  return new ThreadplaneError('SHUTTING_DOWN', 'the server is shutting down', {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  })
 }

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { within } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import type { MethodDescription, ServiceDescription } from '../contract/description.ts'
-import { ThreadplaneError } from '../contract/errors.ts'
+import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
@@ -14,7 +14,6 @@ import { SEND_JSON, takesType } from '../payload/media-types.ts'
 import { PayloadValidator } from '../payload/validator.ts'
 import { describeModule } from '../threads/describe-module.ts'
 import type { ThreadSession } from '../threads/thread-session.ts'
-import { RETRY_AFTER_SECONDS } from './service-settings.ts'
 
 export interface ModuleContractSettings {
   name: string

@@ -4,9 +4,11 @@
  * A phase owns what belongs to it: the operation that is under way, why the service failed, the replacement that is
  * being started. A service's `PhaseMachine` is the only one that enters a phase.
  */
-import type { ThreadSetHealth } from './thread-set.ts'
 
 export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
+
+/** The states of a service's threads, taken together. */
+export type ThreadSetHealth = 'running' | 'starting' | 'backoff' | 'failed' | 'crashed' | 'stopped'
 
 /** What a person wants. A shutdown of the server does not change it: it is what the next start of the server restores. */
 export type DesiredState = 'running' | 'stopped'

@@ -8,7 +8,7 @@
 import { EventEmitter } from 'node:events'
 import { within } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
-import { type ErrorFacts, ThreadplaneError } from '../contract/errors.ts'
+import { type ErrorFacts, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import { MethodQueue } from '../queue/method-queue.ts'
 import { ModuleContract } from './module-contract.ts'
@@ -22,13 +22,17 @@ import {
   type Stopping,
 } from './phase.ts'
 import { PhaseMachine } from './phase-machine.ts'
-import { RETRY_AFTER_SECONDS, type ServiceSettings } from './service-settings.ts'
+import type { ServiceParts } from './service-parts.ts'
+import type { ServiceSettings } from './service-settings.ts'
 import { runStart, stoppedMeanwhile } from './starting.ts'
 import { runStop, wasStopped } from './stopping.ts'
 import { ThreadSet } from './thread-set.ts'
 import { optionsOf, type ServiceRegistration, type Version } from './version.ts'
 
-export abstract class ServiceLifecycle extends EventEmitter<{ state: [ServiceState]; changed: [] }> {
+export abstract class ServiceLifecycle
+  extends EventEmitter<{ state: [ServiceState]; changed: [] }>
+  implements ServiceParts
+{
   readonly name: string
   readonly methodQueue: MethodQueue
   readonly threadSet: ThreadSet

@@ -23,6 +23,3 @@ export interface ServiceSettings extends ServiceRegistration {
   startDependencies: (options: ResolvedServiceOptions) => Promise<void>
   onDescribed: (moduleUrl: string, description: ServiceDescription) => void
 }
-
-/** How soon a client may try again at a service that is not running. */
-export const RETRY_AFTER_SECONDS = 5

@@ -4,13 +4,13 @@ import { ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { ModuleContract } from './module-contract.ts'
 import { livePhase, type Starting } from './phase.ts'
-import type { ServiceLifecycle } from './service-lifecycle.ts'
+import type { ServiceParts } from './service-parts.ts'
 
 /**
  * False: the service was left stopped, as its options say so and nobody wanted more.
  * @throws START_FAILED, CONFLICT
  */
-export async function runStart(service: ServiceLifecycle, starting: Starting): Promise<boolean> {
+export async function runStart(service: ServiceParts, starting: Starting): Promise<boolean> {
   const { contract, stopSignal: stop, threadSet, phases } = service
   let failure: Error | undefined
   let isLeftStopped = false
@@ -43,7 +43,7 @@ export async function runStart(service: ServiceLifecycle, starting: Starting): P
 }
 
 /** If the module cannot describe itself, that is a crash of the first thread. */
-async function describe(service: ServiceLifecycle, contract: ModuleContract): Promise<void> {
+async function describe(service: ServiceParts, contract: ModuleContract): Promise<void> {
   try {
     await contract.describe(service.options, { keepThread: true })
   } catch (error) {
@@ -57,7 +57,7 @@ async function describe(service: ServiceLifecycle, contract: ModuleContract): Pr
 
 /** @throws START_FAILED, which names the service that does not run */
 export async function startDependencies(
-  service: ServiceLifecycle,
+  service: ServiceParts,
   options: ResolvedServiceOptions,
   stop: AbortSignal,
 ): Promise<void> {
@@ -70,6 +70,6 @@ export async function startDependencies(
   }
 }
 
-export function stoppedMeanwhile(service: ServiceLifecycle): ThreadplaneError {
+export function stoppedMeanwhile(service: ServiceParts): ThreadplaneError {
   return service.error('CONFLICT', `${service.name} was stopped while it started`)
 }

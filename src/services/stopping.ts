@@ -2,18 +2,13 @@
 import { within } from '../async/deadline.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
 import { liveOf, type Phase, type Stopping } from './phase.ts'
-import type { ServiceLifecycle } from './service-lifecycle.ts'
+import type { ServiceParts } from './service-parts.ts'
 
 /**
  * The whole is bounded by `shutdownTimeoutMs`, after which its threads are terminated.
  * @param from the phase that the stop ended
  */
-export async function runStop(
-  service: ServiceLifecycle,
-  stopping: Stopping,
-  from: Phase,
-  drain: boolean,
-): Promise<void> {
+export async function runStop(service: ServiceParts, stopping: Stopping, from: Phase, drain: boolean): Promise<void> {
   const { threadSet, methodQueue, contract, phases } = service
   const until = performance.now() + service.options.shutdownTimeoutMs
   const leftMs = () => Math.max(until - performance.now(), 1)
@@ -40,7 +35,7 @@ export async function runStop(
   }
 }
 
-async function drained({ methodQueue, threadSet }: ServiceLifecycle): Promise<void> {
+async function drained({ methodQueue, threadSet }: ServiceParts): Promise<void> {
   await methodQueue.drained()
   await threadSet.idle()
 }

@@ -4,7 +4,7 @@
  */
 import { within } from '../async/deadline.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
-import type { ThreadplaneError } from '../contract/errors.ts'
+import { RETRY_AFTER_SECONDS, type ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS, type ResolvedMethodOptions, type ServiceOptions } from '../contract/options.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
 import type { AttemptRequest, JobEvent, JobTarget } from '../jobs/job-target.ts'
@@ -15,7 +15,6 @@ import type { LiveStack } from '../threads/service-thread.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { CallRequest, Invocation } from './invoker.ts'
 import { ServiceLifecycle } from './service-lifecycle.ts'
-import { RETRY_AFTER_SECONDS } from './service-settings.ts'
 import { wasStopped } from './stopping.ts'
 
 /** Longest wait for a crash on purpose to be seen, so that the answer shows the state after it. */

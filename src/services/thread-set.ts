@@ -15,6 +15,7 @@ import type { RestartGroups } from '../supervision/restart-groups.ts'
 import type { LifecycleState } from '../supervision/service.ts'
 import type { Supervisor } from '../supervision/supervisor.ts'
 import { QueueServiceThread } from '../threads/queue-service-thread.ts'
+import type { ThreadSetHealth } from './phase.ts'
 import type { Version } from './version.ts'
 
 export interface ThreadSetSettings {
@@ -27,9 +28,6 @@ export interface ThreadSetSettings {
   /** A thread has changed its state, or its supervisor does something else about its crash. */
   onChange: () => void
 }
-
-/** The states of the current threads, taken together. */
-export type ThreadSetHealth = Exclude<LifecycleState, 'stopping'> | 'backoff' | 'failed'
 
 export class ThreadSet {
   version: Version
