@@ -64,7 +64,7 @@ async function lookAt(threadIds: number[]): Promise<Stacks> {
 }
 
 function startReader(): Worker {
-  const worker = new Worker(new URL('./stack-reader.js', import.meta.url), { name: 'stack reader' })
+  const worker = new Worker(new URL('./stack-reader-entry.js', import.meta.url), { name: 'stack reader' })
   worker.unref()
   // Its end, which follows, is what a look is told.
   worker.on('error', () => {})

@@ -2,7 +2,7 @@
  * The messages that cross the boundary between the control thread and a service's thread, grouped by sender. Pure.
  *
  * Each side collects what it has to say during one turn of its event loop and posts it as one array.
- * What both sides must agree on without a message (heartbeat, which methods have begun) is in `shared-memory.ts`.
+ * What both sides must agree on without a message (heartbeat, which methods have begun) is in `slot-table.ts`.
  */
 import type { PayloadIssue, WireError } from '../contract/errors.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'

@@ -1,7 +1,7 @@
 /**
  * Which of the methods handed to a thread have begun: agreed upon by both sides without a message. Each method is
  * handed in a slot and under a sequence number. The thread *begins* it or the control thread *revokes* it, never both
- * (P3): in `shared-memory.ts` where the two share memory, in `slot-log.ts` where they only share files.
+ * (P3): in `slot-table.ts` where the two share memory, in `slot-log.ts` where they only share files.
  */
 
 /** The side of the control thread. */

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from '../module/define-service.ts'
 import { resolveFromServer } from './resolve-fallback.ts'
-import { withPlace } from './syntax-error.ts'
+import { withPlace } from './syntax-error-location.ts'
 
 /** @throws MODULE_REFUSED if it does not export a service; whatever the module itself throws */
 export async function loadModule(url: string): Promise<ServiceDefinition> {

@@ -4,7 +4,7 @@ import { fromWireError, type WireError } from '../contract/errors.ts'
 import type { MessageBatcher } from '../async/message-batcher.ts'
 import type { ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
 import type { MethodContext, ServiceLogger } from '../module/define-service.ts'
-import { Credits } from './items.ts'
+import { Credits } from './stream-items.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
 /** Least time between two messages about the progress of a method (P5), in milliseconds. */

@@ -8,7 +8,7 @@ import { toWireError } from '../contract/errors.ts'
 import type { MessageBatcher } from '../async/message-batcher.ts'
 import { type ThreadMessage } from '../protocol/messages.ts'
 import type { LogFunction, ServiceLogger } from '../module/define-service.ts'
-import { FloodGauge } from './flood-gauge.ts'
+import { FloodGauge } from './flood-limit.ts'
 
 const MAX_LINE_CHARS = 8_192
 const MAX_LINES_PER_SECOND = 1_000

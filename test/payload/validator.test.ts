@@ -8,7 +8,7 @@ import * as z3 from 'zod/v3'
 import { payloadIssues } from '../../src/payload/issues.ts'
 import { PayloadValidator } from '../../src/payload/validator.ts'
 import { defineService } from '../../src/module/define-service.ts'
-import { describeService } from '../../src/module/describe.ts'
+import { describeService } from '../../src/module/describe-service.ts'
 
 const RUNS = 1_000
 

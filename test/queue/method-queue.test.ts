@@ -5,7 +5,7 @@ import { Handoff } from '../../src/queue/handoff.ts'
 import { type ThreadPort, MethodQueue } from '../../src/queue/method-queue.ts'
 import { QueuedMethod, type QueuedMethodOptions } from '../../src/queue/queued-method.ts'
 import type { ControlMessage, RunMessage } from '../../src/protocol/messages.ts'
-import { SlotTable } from '../../src/protocol/shared-memory.ts'
+import { SlotTable } from '../../src/protocol/slot-table.ts'
 import { errorOf } from '../helper.ts'
 
 let lastId = 0

@@ -4,7 +4,7 @@ import t from 'tap'
 import { OneForOneSupervisor } from '../../src/supervision/supervisor.ts'
 import { defineService, method } from '../../src/module/define-service.ts'
 import { bytes } from '../../src/module/bytes.ts'
-import { describeService } from '../../src/module/describe.ts'
+import { describeService } from '../../src/module/describe-service.ts'
 import type fixture from '../fixtures/bytes.ts'
 import { errorOf, isolation, queueThread, startedThread, within } from '../helper.ts'
 

@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod'
 import { toWireError } from '../contract/errors.ts'
-import { parse } from './parse.ts'
+import { parse } from './parse-with-schema.ts'
 import { type Serialized, serializeResult, tooLarge } from './serialize-result.ts'
 
 /** What may be on its way to whoever takes the items, in bytes. */

@@ -10,7 +10,7 @@ import { payloadIssues } from '../payload/issues.ts'
 import { bytesOf, complaintAbout } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
 import { itemOf } from './stream.ts'
-import { widen } from './widen.ts'
+import { widen } from './widen-schema.ts'
 
 const MAX_TIMER_MS = 2 ** 31 - 1
 /** Of a whole description as JSON: the control thread reads it, keeps it and shows it (P5). */

@@ -3,7 +3,7 @@
  * would still be received by the control thread, and a flood of it is all that one would do. So it is not sent.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { FloodGauge } from './flood-gauge.ts'
+import { FloodGauge } from './flood-limit.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
 const LIMIT = { what: 'messages', most: 10_000, periodMs: 10_000 }

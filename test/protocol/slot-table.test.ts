@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { Worker } from 'node:worker_threads'
-import { Heartbeat, SlotTable } from '../../src/protocol/shared-memory.ts'
+import { Heartbeat, SlotTable } from '../../src/protocol/slot-table.ts'
 import { nextSequence } from '../../src/protocol/slots.ts'
 
 t.test('a slot is begun or revoked, never both; a stale number does nothing', (t) => {
@@ -37,7 +37,7 @@ t.test('two threads at the same slots: each method is had by exactly one of them
       for (let slot = 0; slot < table.length; slot += 1) if (table.begin(slot, slot + 1)) begun.push(slot)
       parentPort.postMessage(begun)
     })`
-  const module = new URL('../../src/protocol/shared-memory.js', import.meta.url).href
+  const module = new URL('../../src/protocol/slot-table.js', import.meta.url).href
   const worker = new Worker(begin, { eval: true, workerData: { buffer: table.shared, module } })
   await once(worker, 'message')
   const revoked: number[] = []
