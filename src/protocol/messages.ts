@@ -1,8 +1,27 @@
 /**
- * The messages that cross the boundary between the control thread and a service's thread, grouped by sender. Pure.
+ * The messages between the control thread and a service's thread: one interface each, grouped by sender. Pure.
  *
- * Each side collects what it has to say during one turn of its event loop and posts it as one array.
- * What both sides must agree on without a message (heartbeat, which methods have begun) is in `slot-table.ts`.
+ * | sender         | message     | says                                                                          |
+ * | -------------- | ----------- | ----------------------------------------------------------------------------- |
+ * | control thread | `start`     | run the hooks of the start, then methods                                      |
+ * |                | `run`       | run this method, unless its slot says that it was revoked                     |
+ * |                | `abort`     | fire the signal of a running method                                           |
+ * |                | `credit`    | items of a stream were consumed: send as many bytes more                      |
+ * |                | `stop`      | run `onThreadStop`, then end                                                  |
+ * |                | `crash`     | crash on purpose                                                              |
+ * | thread         | `described` | the module is loaded, and this is its description                             |
+ * |                | `started`   | the hooks of the start have run                                               |
+ * |                | `result`    | a method has ended with this result; a stream has ended                       |
+ * |                | `item`      | the next item of a stream                                                     |
+ * |                | `failure`   | a method has ended without a result, for this reason                          |
+ * |                | `progress`  | how far a method is                                                           |
+ * |                | `log`       | a line for the server's log                                                   |
+ * |                | `crashed`   | the thread ends itself, because of this error                                 |
+ * |                | `stopped`   | `onThreadStop` has run, and the thread ends itself                            |
+ *
+ * A thread begins with `described`; then come `start` and `started`, or `crashed`. Both sides collect their messages during
+ * one turn of the event loop and post them as one array; `wire.ts` says how they are encoded. Two things are shared without
+ * a message: the heartbeat (`heartbeat.ts`), and which methods have begun (`slots.ts`).
  */
 import type { PayloadIssue, WireError } from '../contract/errors.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
@@ -11,13 +30,14 @@ import type { LogLevel } from '../contract/log.ts'
 import type { SharedSlots } from './slots.ts'
 
 /**
- * How a payload goes and a result comes back: JSON text for a job; the same, or bytes where the method says so, for the
- * body of an HTTP answer; a structured clone for callers in the process. Bytes are transferred, but for a job, which
- * keeps them as Base64.
+ * How the payload and the result of a method are encoded.
+ * - `json`, for a job: JSON text. Bytes are a JSON string in Base64, as the job is stored.
+ * - `body`, for a call over HTTP: JSON text. Bytes are sent as bytes, in a buffer that is transferred.
+ * - `clone`, for a caller in this process: a structured clone. Bytes are transferred.
  */
 export type ResultFormat = 'json' | 'body' | 'clone'
 
-/** Given to the thread at birth, as `workerData`. */
+/** Given to the thread when it is created, as `workerData`. */
 export interface ThreadData {
   service: string
   /** `file:` URL of the service module. */
@@ -33,7 +53,7 @@ export interface StartMessage {
   maxResultBytes: number
   slots: SharedSlots
   beatEveryMs: number
-  /** Is this a restart? Then `onRestart` runs first. */
+  /** True after a restart: `onRestart` runs first. */
   restarted: boolean
 }
 export interface RunMessage {
@@ -41,16 +61,16 @@ export interface RunMessage {
   slot: number
   sequence: number
   method: string
-  /** JSON text unless the format is `clone`, as a {@link JsonBytes} if it is large; or bytes. */
+  /** As {@link ResultFormat} says. Large JSON is a {@link JsonBytes}. */
   payload: unknown
   format: ResultFormat
   job: JobContext
-  /** Of bytes, if a client has said it. */
+  /** The `Content-Type` of bytes, if the client sent one. */
   contentType?: string | undefined
-  /** The buffer of the payload, which is its own and goes with it. */
+  /** The buffer of a payload of bytes: it is transferred. */
   transfer?: ArrayBuffer | undefined
 }
-/** JSON text that nobody has parsed before the thread does. */
+/** JSON text so large that the control thread does not parse it: the service's thread does. */
 export interface JsonBytes {
   json: Uint8Array
 }
@@ -59,7 +79,7 @@ export interface AbortMessage {
   sequence: number
   reason: WireError
 }
-/** Items of a stream were taken: as much more may be sent. */
+/** Items of a stream were consumed: the thread may send as many bytes more. */
 export interface CreditMessage {
   type: 'credit'
   sequence: number
@@ -68,7 +88,7 @@ export interface CreditMessage {
 export interface StopMessage {
   type: 'stop'
 }
-/** Crash on purpose, to see what the supervisor does. */
+/** Crash on purpose, so that a user can see what the supervisor does. */
 export interface CrashMessage {
   type: 'crash'
   kind: CrashKind
@@ -78,7 +98,7 @@ export type ControlMessage = StartMessage | RunMessage | AbortMessage | CreditMe
 
 // Sent by the service's thread.
 
-/** The module is loaded; nothing of it runs until `start`. */
+/** The module is loaded. Its hooks and methods run only after `start`. */
 export interface DescribedMessage {
   type: 'described'
   description: ServiceDescription
@@ -91,16 +111,16 @@ export interface ResultMessage {
   slot: number
   sequence: number
   value: unknown
-  /** The buffer of the value, which goes with it. */
+  /** The buffer of a value of bytes: it is transferred. */
   transfer?: ArrayBuffer | undefined
 }
-/** An item of a stream. Its result comes when it has ended. */
+/** An item of a stream. A `result` without a value follows when the stream has ended. */
 export interface ItemMessage {
   type: 'item'
   slot: number
   sequence: number
   value: unknown
-  /** What is to be given back as credit once it is taken. */
+  /** Bytes to give back as credit once the item is consumed. */
   cost: number
 }
 export interface FailureMessage {
@@ -120,16 +140,16 @@ export interface LogMessage {
   type: 'log'
   level: LogLevel
   message: string
-  /** A JSON object. */
+  /** The fields of the line, as the text of a JSON object. */
   fields?: string
   jobId?: string
 }
-/** The last words of a thread: why it ends itself. */
+/** The last message of a thread that ends itself: why. */
 export interface CrashedMessage {
   type: 'crashed'
   error: WireError
 }
-/** `onThreadStop` has run; the thread ends itself now. */
+/** `onThreadStop` has run, and the thread ends itself now. `error` is what the hook threw. */
 export interface StoppedMessage {
   type: 'stopped'
   error?: WireError
@@ -146,11 +166,16 @@ export type ThreadMessage =
   | CrashedMessage
   | StoppedMessage
 
-/** Why a method has no result: the handler threw, or the payload or the result was refused. */
+/** Why a method has no result. */
 export type MethodFailure =
+  /** The handler, or a function in a schema, threw. */
   | { kind: 'threw'; error: WireError; retryable: boolean }
   | { kind: 'noSuchMethod' }
+  /** The payload is not JSON. */
   | { kind: 'malformed'; detail: string }
+  /** The payload was refused by the input schema. */
   | { kind: 'refused'; issues: PayloadIssue[] }
+  /** The result, or an item of the stream, was refused by the output schema. */
   | { kind: 'resultRefused'; issues: PayloadIssue[] }
+  /** The result cannot be sent: JSON or structured clone cannot carry it, or it is too large. */
   | { kind: 'notSerializable'; detail: string }

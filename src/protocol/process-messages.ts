@@ -1,6 +1,17 @@
 /**
- * What the control thread and the main thread of a service's process say to each other, beside the messages of the
- * service's thread, which that main thread passes on as they are: as arrays. Pure.
+ * The messages between the server and the main thread of a service's process, grouped by sender. Pure.
+ *
+ * | sender  | message     | says                                                                               |
+ * | ------- | ----------- | ---------------------------------------------------------------------------------- |
+ * | server  | `launch`    | start the service's thread, for this module                                        |
+ * |         | `terminate` | terminate the service's thread                                                     |
+ * |         | `stack`     | answer with the stack of the service's thread                                      |
+ * |         | an array    | messages for the service's thread (`messages.ts`): passed on unread                |
+ * | process | `report`    | heartbeat and load of the service's thread                                         |
+ * |         | `error`     | the service's thread, or the process, ends because of this error                   |
+ * |         | `ended`     | the service's thread has ended, and the process ends too                           |
+ * |         | `stack`     | the stack that was asked for                                                       |
+ * |         | an array    | messages of the service's thread: passed on unread                                 |
  */
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { ThreadStack } from '../contract/stack.ts'
@@ -8,7 +19,7 @@ import type { WireError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { ControlWire, ThreadWire } from './wire.ts'
 
-/** The first message: what to run. */
+/** The first message. */
 export interface LaunchMessage {
   type: 'launch'
   service: string
@@ -19,35 +30,34 @@ export interface LaunchMessage {
 export interface TerminateMessage {
   type: 'terminate'
 }
-/** What is the thread doing now? */
+/** Asks for the stack of the service's thread. */
 export interface StackRequest {
   type: 'stack'
 }
 export type ToProcess = LaunchMessage | TerminateMessage | StackRequest | ControlWire[]
 
-/** What a thread in the same process would see by itself. */
+/** What the control thread reads from shared memory when the service's thread is in its own process. */
 export interface ReportMessage {
   type: 'report'
   beats: number
   heapUsedBytes: number
   utilization: EventLoopUtilization
 }
-/** The thread threw before it could say so itself, or the process has taken too much memory. */
+/** The thread threw an error that it could not report itself, or the process has taken too much memory. */
 export interface ErrorMessage {
   type: 'error'
   error: WireError
 }
-/** The thread has ended; the process ends too. */
 export interface EndedMessage {
   type: 'ended'
   exitCode: number
 }
-/** Answers to one request after another. */
+/** Answers the oldest {@link StackRequest} that has no answer yet. */
 export interface StackMessage {
   type: 'stack'
   stack: ThreadStack | undefined
 }
 export type FromProcess = ReportMessage | ErrorMessage | EndedMessage | StackMessage | ThreadWire[]
 
-/** The code that Node gives a thread that ran out of memory. */
+/** Node's error code for a thread that ran out of memory. */
 export const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY'

@@ -1,12 +1,14 @@
 /**
- * The slots of a service in a process of its own. Two processes share no memory in Node, but they can share a file:
- * each side claims a method by appending to it, the thread its *begin*, the control thread its *revoke*. The system
- * gives all appends one order, and whoever stands first in it has the method (P3). What was appended is there however
- * the process ends, so that nothing about its last moment has to be guessed.
+ * The slots of a service in a process of its own. Two Node processes cannot share memory, but they can share a file.
  *
- * There are two files, which take turns by blocks of sequence numbers, so that neither grows for ever. The thread begins
- * methods in the order they were handed: once it has begun one of a block, nobody needs the block before, and its file is
- * emptied for the block after. They are unlinked as soon as they are open: whatever dies, nothing is left behind.
+ * A side claims a method by appending a record to the file: the thread to begin it, the control thread to revoke it. The
+ * operating system puts all appends in one order, and the first record of a method decides (P3). Records outlive the
+ * process that appended them, so the control thread knows exactly what a killed process had begun.
+ *
+ * There are two files, so that none grows for ever. Sequence numbers are divided into blocks; even blocks use one file,
+ * odd blocks the other. The thread begins methods in the order in which they were handed over. So once it has begun one
+ * method of a block, the block before is finished, and its file is emptied for the block after. Both files are unlinked
+ * as soon as they are open: nothing is left on disk, however the processes end.
  */
 import { randomUUID } from 'node:crypto'
 import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
@@ -16,15 +18,16 @@ import type { LogPair, SharedLog, Slots, ThreadSlots } from './slots.ts'
 
 const SEQUENCES_PER_BLOCK = 2 ** 15
 const BLOCKS = 2 ** 31 / SEQUENCES_PER_BLOCK
+/** A record is two integers: slot and claim. */
 const RECORD_WORDS = 2
 const CHUNK_RECORDS = 512
 
 const blockOf = (sequence: number) => Math.floor(sequence / SEQUENCES_PER_BLOCK)
 
-/** A slot, and the sequence number of a method that begins there, negated if it was revoked. */
-type Reader = (slot: number, claim: number) => void
+/** @param claim the sequence number of a method that has begun; negated if it was revoked */
+type OnClaim = (slot: number, claim: number) => void
 
-/** A file that both sides append to, as one of them sees it. */
+/** One of the two files, with the position up to which this side has read it. */
 class LogFile {
   readonly #fd: number
   readonly #chunk = new Int32Array(CHUNK_RECORDS * RECORD_WORDS)
@@ -38,18 +41,18 @@ class LogFile {
     writeSync(this.#fd, Int32Array.of(slot, claim))
   }
 
-  /** What was appended since the last look, in the order that holds for both sides. */
-  read(reader: Reader): void {
+  /** Reads the records that were appended since the last read, in their order. */
+  read(onClaim: OnClaim): void {
     const recordBytes = RECORD_WORDS * Int32Array.BYTES_PER_ELEMENT
     for (;;) {
       const bytes = readSync(this.#fd, this.#chunk, 0, this.#chunk.byteLength, this.#position)
       for (let at = 0; at + recordBytes <= bytes; at += recordBytes) {
         const word = at / Int32Array.BYTES_PER_ELEMENT
         const claim = this.#chunk[word + 1] as number
-        // The file is longer already, but its new end is not to be seen yet.
+        // The file has grown already, but the new record is not visible yet: it reads as zeros.
         if (claim === 0) return
         this.#position += recordBytes
-        reader(this.#chunk[word] as number, claim)
+        onClaim(this.#chunk[word] as number, claim)
       }
       if (bytes < this.#chunk.byteLength) return
     }
@@ -68,7 +71,7 @@ class LogFile {
   }
 }
 
-/** Two new files that nobody can find. */
+/** Creates the two files, and unlinks them. */
 export function openLogFiles(): LogPair<number> {
   const open = () => {
     const path = join(tmpdir(), `threadplane-${randomUUID()}`)
@@ -83,14 +86,18 @@ export function openLogFiles(): LogPair<number> {
 export class SlotLog implements Slots {
   readonly shared: SharedLog
   readonly #files: LogPair<LogFile>
-  /** As in a `SlotTable`: the method handed in each slot, negated once it is known to have begun. */
+  /** As in a `SlotTable`: the method in each slot, negated once its begin was read. */
   readonly #slots: Int32Array
+  /** The block of the last method that was handed over. */
   #block = 0
-  /** That of the method that was the last to begin. */
+  /** The block of the last method that began. */
   #begunBlock = 0
   #closed = false
 
-  /** @param shared with the file descriptors of the service's process */
+  /**
+   * @param fds the file descriptors of this process
+   * @param shared holds the file descriptors of the service's process
+   */
   constructor(fds: LogPair<number>, shared: SharedLog) {
     this.shared = shared
     this.#files = [new LogFile(fds[0]), new LogFile(fds[1])]
@@ -102,13 +109,13 @@ export class SlotLog implements Slots {
   }
 
   hand(slot: number, sequence: number): void {
-    if (blockOf(sequence) !== this.#block) this.#enter(blockOf(sequence))
+    if (blockOf(sequence) !== this.#block) this.#enterBlock(blockOf(sequence))
     this.#slots[slot] = sequence
   }
 
   revoke(slot: number, sequence: number): boolean {
     if (this.#slots[slot] !== sequence) return false
-    // Of a process that has ended everything is known.
+    // The process has ended, and all its records were read: this method has not begun.
     if (this.#closed) this.#slots[slot] = 0
     else this.#claim(slot, sequence)
     return this.#slots[slot] === 0
@@ -118,21 +125,21 @@ export class SlotLog implements Slots {
     try {
       this.#fileOf(sequence).append(slot, -sequence)
     } catch {
-      // The disk is full: the method stays where it is.
+      // The disk is full: the method was not revoked, and stays with the thread.
     }
-    this.#look(sequence)
+    this.#readFileOf(sequence)
   }
 
   hasBegun(slot: number, sequence: number): boolean {
-    if (this.#slots[slot] === sequence && !this.#closed) this.#look(sequence)
+    if (this.#slots[slot] === sequence && !this.#closed) this.#readFileOf(sequence)
     return this.#slots[slot] === -sequence
   }
 
-  /** The process has ended: what it had begun is known now, and no more comes. */
+  /** The process has ended: reads its last records, and closes the files. */
   close(): void {
     if (this.#closed) return
     for (const file of this.#files) {
-      file.read(this.#claimed)
+      file.read(this.#onClaim)
       file.close()
     }
     this.#closed = true
@@ -142,31 +149,33 @@ export class SlotLog implements Slots {
     return this.#files[blockOf(sequence) % 2] as LogFile
   }
 
-  #look(sequence: number): void {
-    this.#fileOf(sequence).read(this.#claimed)
+  #readFileOf(sequence: number): void {
+    this.#fileOf(sequence).read(this.#onClaim)
   }
 
-  readonly #claimed: Reader = (slot, claim) => {
+  readonly #onClaim: OnClaim = (slot, claim) => {
     const handed = this.#slots[slot] as number
     if (claim > 0) this.#begunBlock = blockOf(claim)
     if (handed > 0 && handed === Math.abs(claim)) this.#slots[slot] = claim > 0 ? -handed : 0
   }
 
-  #enter(block: number): void {
+  /** Prepares the file of a block for its first method. */
+  #enterBlock(block: number): void {
     if (this.#closed) return
     const before = (block + BLOCKS - 1) % BLOCKS
     const [file, fileBefore] = [this.#files[block % 2] as LogFile, this.#files[before % 2] as LogFile]
-    file.read(this.#claimed)
-    fileBefore.read(this.#claimed)
-    // Otherwise it grows: what was revoked there may still lie before the thread.
+    file.read(this.#onClaim)
+    fileBefore.read(this.#onClaim)
+    // Emptied only if the thread has finished the last block of this file. Otherwise methods of that block may still wait
+    // in the thread, which has to find their revocations: then the file goes on growing.
     if (this.#begunBlock === before) file.empty()
     file.rewind()
     this.#block = block
   }
 }
 
-/** What the thread knows of one of the files. */
-interface Side {
+/** One of the two files, with what the thread has read in it about the present block. */
+interface BlockFile {
   file: LogFile
   block: number
   revoked: Set<number>
@@ -175,16 +184,16 @@ interface Side {
 /** The side of the service's thread. */
 export class ThreadSlotLog implements ThreadSlots {
   readonly length: number
-  readonly #sides: LogPair<Side>
+  readonly #files: LogPair<BlockFile>
 
   constructor({ length, fds }: SharedLog) {
-    const side = (fd: number) => ({ file: new LogFile(fd), block: -1, revoked: new Set<number>() })
+    const open = (fd: number) => ({ file: new LogFile(fd), block: -1, revoked: new Set<number>() })
     this.length = length
-    this.#sides = [side(fds[0]), side(fds[1])]
+    this.#files = [open(fds[0]), open(fds[1])]
   }
 
   isHanded(_slot: number, sequence: number): boolean {
-    const { file, revoked } = this.#sideOf(sequence)
+    const { file, revoked } = this.#fileOf(sequence)
     file.read((_, claim) => {
       if (claim < 0) revoked.add(-claim)
     })
@@ -192,25 +201,25 @@ export class ThreadSlotLog implements ThreadSlots {
   }
 
   begin(slot: number, sequence: number): boolean {
-    const { file, revoked } = this.#sideOf(sequence)
+    const { file, revoked } = this.#fileOf(sequence)
     file.append(slot, sequence)
     let begun = false
     file.read((_, claim) => {
-      // What is revoked after it has begun is not revoked.
+      // A revocation counts only if it stands before the begin.
       if (claim === sequence) begun = !revoked.has(sequence)
       else if (claim < 0) revoked.add(-claim)
     })
     return begun
   }
 
-  #sideOf(sequence: number): Side {
+  #fileOf(sequence: number): BlockFile {
     const block = blockOf(sequence)
-    const side = this.#sides[block % 2] as Side
-    if (side.block !== block) {
-      side.block = block
-      side.file.rewind()
-      side.revoked.clear()
+    const blockFile = this.#files[block % 2] as BlockFile
+    if (blockFile.block !== block) {
+      blockFile.block = block
+      blockFile.file.rewind()
+      blockFile.revoked.clear()
     }
-    return side
+    return blockFile
   }
 }

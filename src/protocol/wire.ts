@@ -1,6 +1,6 @@
 /**
- * How messages cross the thread boundary: those of every call as tuples, all others as they are. Structured clone
- * carries the keys of an object with it, and making the object anew costs three times what a tuple does. Pure.
+ * How messages are encoded between threads and processes: the frequent ones as tuples, all others as they are. Structured
+ * clone copies the keys of an object with every message, so an object costs three times as much as a tuple. Pure.
  */
 import type { JobContext } from '../contract/description.ts'
 import type { ControlMessage, JsonBytes, ResultFormat, RunMessage, ThreadMessage } from './messages.ts'
@@ -16,6 +16,8 @@ type RunTuple = [
   traceparent: string | undefined,
   contentType: string | undefined,
 ]
+/** The index of the payload in a {@link RunTuple}. */
+const PAYLOAD = 3
 type ResultTuple = [slot: number, sequence: number, value: unknown]
 type ItemTuple = [slot: number, sequence: number, value: unknown, cost: number]
 
@@ -56,15 +58,15 @@ function unpackThread(wire: ThreadWire): ThreadMessage {
   return { type: 'result', slot, sequence, value }
 }
 
-/** What a thread has posted, which its module may have done. @throws if it is no list of messages */
+/** Decodes what a thread posted. Its module can post anything. @throws TypeError if it is not an array of messages */
 export function unpackMessages(wires: unknown): ThreadMessage[] {
   if (!Array.isArray(wires) || wires.some((wire) => typeof wire !== 'object' || wire === null)) {
-    throw new TypeError('it has posted what is no message')
+    throw new TypeError('the thread posted something that is not an array of messages')
   }
   return wires.map(unpackThread)
 }
 
-/** The buffers that go with messages, and are gone on this side. */
+/** The buffers to transfer with these messages: they are detached on this side. */
 export function transfersOf(messages: readonly (ControlMessage | ThreadMessage)[]): ArrayBuffer[] {
   const buffers: ArrayBuffer[] = []
   for (const message of messages) {
@@ -75,7 +77,7 @@ export function transfersOf(messages: readonly (ControlMessage | ThreadMessage)[
   return buffers
 }
 
-/** Bytes in a buffer of their own, which may be transferred: the same, unless they are a part of something larger. */
+/** Bytes that fill their whole buffer, so that it can be transferred: a copy if they are part of a larger buffer. */
 export function inOwnBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer, byteLength } = bytes
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) return bytes as Uint8Array<ArrayBuffer>
@@ -84,7 +86,10 @@ export function inOwnBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return own
 }
 
-/** What a channel between processes has read: bytes are parts of all it has read, of which a thread is sent no more. */
+/**
+ * Prepares messages that came from another process for a thread. Node gives each payload of bytes as a view of the buffer
+ * with everything that the channel has read. The thread gets the bytes of its payload alone, in a buffer of their own.
+ */
 export function withOwnBytes(wires: readonly ControlWire[]): { wires: ControlWire[]; transfers: ArrayBuffer[] } {
   const transfers: ArrayBuffer[] = []
   const own = wires.map((wire) => {
@@ -99,6 +104,3 @@ export function withOwnBytes(wires: readonly ControlWire[]): { wires: ControlWir
   })
   return { wires: own, transfers }
 }
-
-/** Where it is in a RunTuple. */
-const PAYLOAD = 3

@@ -1,4 +1,4 @@
-/** P3, between processes: a method either begins or is the control thread's to give elsewhere, never both. */
+/** P3, between processes: of two sides that claim a method, exactly one has it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fstatSync } from 'node:fs'
@@ -6,7 +6,7 @@ import t from 'tap'
 import { openLogFiles, SlotLog, ThreadSlotLog } from '../../src/protocol/slot-log.ts'
 import { MAX_SEQUENCE, nextSequence } from '../../src/protocol/slots.ts'
 
-/** Both sides in this process. */
+/** A slot log with both sides in this process. */
 function log(length: number) {
   const fds = openLogFiles()
   const control = new SlotLog(fds, { length, fds })
@@ -14,7 +14,7 @@ function log(length: number) {
   return { control, thread: new ThreadSlotLog(control.shared), sizes: () => fds.map((fd) => fstatSync(fd).size) }
 }
 
-t.test('a slot is begun or revoked, never both; a stale number does nothing', async (t) => {
+t.test('a method is begun or revoked, never both; the number of an earlier method does nothing', async (t) => {
   const { control, thread } = log(2)
   t.equal(thread.length, 2)
   control.hand(0, 7)
@@ -34,29 +34,30 @@ t.test('a slot is begun or revoked, never both; a stale number does nothing', as
   t.equal(thread.begin(0, 9), true)
 })
 
-t.test('after the death of the thread it is known what had begun, and the rest can be taken back', async (t) => {
-  const { control, thread } = log(3)
-  for (const slot of [0, 1, 2]) control.hand(slot, slot + 1)
-  thread.begin(0, 1)
-  control.close()
-  t.strictSame(
-    [0, 1, 2].map((slot) => control.hasBegun(slot, slot + 1)),
-    [true, false, false],
-  )
-  t.strictSame(
-    [0, 1, 2].map((slot) => control.revoke(slot, slot + 1)),
-    [false, true, true],
-  )
-})
-
 t.test(
-  'two processes at the same slots: each method is had by exactly one of them, also as one is killed',
+  'after the process has ended, the control thread knows which methods had begun, and revokes the others',
   async (t) => {
-    const rounds = 20_000
-    const fds = openLogFiles()
-    const control = new SlotLog(fds, { length: rounds, fds: [3, 4] })
-    const module = new URL('../../src/protocol/slot-log.js', import.meta.url).href
-    const begin = `
+    const { control, thread } = log(3)
+    for (const slot of [0, 1, 2]) control.hand(slot, slot + 1)
+    thread.begin(0, 1)
+    control.close()
+    t.strictSame(
+      [0, 1, 2].map((slot) => control.hasBegun(slot, slot + 1)),
+      [true, false, false],
+    )
+    t.strictSame(
+      [0, 1, 2].map((slot) => control.revoke(slot, slot + 1)),
+      [false, true, true],
+    )
+  },
+)
+
+t.test('two processes claim the same methods: exactly one of them has each, also when one is killed', async (t) => {
+  const rounds = 20_000
+  const fds = openLogFiles()
+  const control = new SlotLog(fds, { length: rounds, fds: [3, 4] })
+  const module = new URL('../../src/protocol/slot-log.js', import.meta.url).href
+  const begin = `
     import { ThreadSlotLog } from ${JSON.stringify(module)}
     const thread = new ThreadSlotLog({ length: ${rounds}, fds: [3, 4] })
     process.stdout.write('ready')
@@ -64,35 +65,34 @@ t.test(
     await new Promise((resolve) => process.stdin.once('data', resolve))
     for (let slot = 0; slot < ${rounds}; slot += 1) if (thread.begin(slot, slot + 1)) begun.push(slot)
     process.stdout.write(JSON.stringify(begun), () => process.kill(process.pid, 'SIGKILL'))`
-    for (let slot = 0; slot < rounds; slot += 1) control.hand(slot, slot + 1)
-    const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', begin], {
-      stdio: ['pipe', 'pipe', 'inherit', ...fds],
-    })
-    const closed = once(child, 'close')
-    let text = ''
-    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk
-    })
-    await once(child.stdout as NodeJS.ReadableStream, 'data')
-    child.stdin?.write('go')
-    const revoked: number[] = []
-    // Side by side: it waits for the thread to be near, so that they meet often.
-    for (let slot = 0; slot < rounds; slot += 1) {
-      for (let looks = 0; looks < 100 && !control.hasBegun(slot - 1, slot); looks += 1);
-      if (control.revoke(slot, slot + 1)) revoked.push(slot)
-    }
-    await closed
-    const begun = JSON.parse(text.slice('ready'.length)) as number[]
-    t.strictSame(
-      [...begun, ...revoked].sort((a, b) => a - b),
-      [...new Array(rounds).keys()],
-    )
-    control.close()
-    t.ok(begun.every((slot) => control.hasBegun(slot, slot + 1)))
-  },
-)
+  for (let slot = 0; slot < rounds; slot += 1) control.hand(slot, slot + 1)
+  const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', begin], {
+    stdio: ['pipe', 'pipe', 'inherit', ...fds],
+  })
+  const closed = once(child, 'close')
+  let text = ''
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  await once(child.stdout as NodeJS.ReadableStream, 'data')
+  child.stdin?.write('go')
+  const revoked: number[] = []
+  // Waits for the other process at each slot, so that both claim the same method at nearly the same time, often.
+  for (let slot = 0; slot < rounds; slot += 1) {
+    for (let tries = 0; tries < 100 && !control.hasBegun(slot - 1, slot); tries += 1);
+    if (control.revoke(slot, slot + 1)) revoked.push(slot)
+  }
+  await closed
+  const begun = JSON.parse(text.slice('ready'.length)) as number[]
+  t.strictSame(
+    [...begun, ...revoked].sort((a, b) => a - b),
+    [...new Array(rounds).keys()],
+  )
+  control.close()
+  t.ok(begun.every((slot) => control.hasBegun(slot, slot + 1)))
+})
 
-t.test('the files do not grow for ever, and numbers wrap around', async (t) => {
+t.test('the files stay small, also where sequence numbers start again at 1', async (t) => {
   const { control, thread, sizes } = log(2)
   let sequence = MAX_SEQUENCE - 100_000
   let largest = 0
@@ -107,7 +107,7 @@ t.test('the files do not grow for ever, and numbers wrap around', async (t) => {
   t.ok(largest < 2 ** 20, `${largest} bytes`)
 })
 
-t.test('what is revoked before a busy thread stays so, however many come after it', async (t) => {
+t.test('a method that was revoked never begins, however many methods were handed over since', async (t) => {
   const { control, thread } = log(2)
   const blocks = 3 * 2 ** 15
   control.hand(0, 1)

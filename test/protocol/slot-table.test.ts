@@ -1,11 +1,11 @@
-/** P3: a method either begins or is the control thread's to give elsewhere, never both. */
+/** P3, in shared memory: of two sides that claim a method, exactly one has it. */
 import { once } from 'node:events'
 import t from 'tap'
 import { Worker } from 'node:worker_threads'
-import { Heartbeat, SlotTable } from '../../src/protocol/slot-table.ts'
+import { SlotTable } from '../../src/protocol/slot-table.ts'
 import { nextSequence } from '../../src/protocol/slots.ts'
 
-t.test('a slot is begun or revoked, never both; a stale number does nothing', (t) => {
+t.test('a method is begun or revoked, never both; the number of an earlier method does nothing', (t) => {
   const control = new SlotTable(2)
   const thread = new SlotTable(control.shared)
   t.equal(thread.length, 2)
@@ -24,7 +24,7 @@ t.test('a slot is begun or revoked, never both; a stale number does nothing', (t
   t.end()
 })
 
-t.test('two threads at the same slots: each method is had by exactly one of them', async (t) => {
+t.test('two threads claim the same methods: exactly one of them has each', async (t) => {
   const rounds = 20_000
   const table = new SlotTable(rounds)
   for (let slot = 0; slot < rounds; slot += 1) table.hand(slot, slot + 1)
@@ -49,7 +49,7 @@ t.test('two threads at the same slots: each method is had by exactly one of them
   )
 })
 
-t.test('sequence numbers wrap around to 1, never to 0, and stay apart from their negation', (t) => {
+t.test('the sequence number after the largest is 1, and the largest has a negation', (t) => {
   const most = 2 ** 31 - 1
   t.equal(nextSequence(0), 1)
   t.equal(nextSequence(most), 1)
@@ -57,15 +57,5 @@ t.test('sequence numbers wrap around to 1, never to 0, and stay apart from their
   table.hand(0, most)
   t.equal(table.begin(0, most), true)
   t.equal(table.hasBegun(0, most), true)
-  t.end()
-})
-
-t.test('a heartbeat counts, and tells heaps larger than an Int32 of bytes', (t) => {
-  const thread = new Heartbeat()
-  const control = new Heartbeat(thread.buffer)
-  const before = control.count
-  thread.beat(8 * 2 ** 30)
-  t.not(control.count, before)
-  t.equal(control.heapUsedBytes, 8 * 2 ** 30)
   t.end()
 })
