@@ -1,24 +1,26 @@
-/** The `tasks` and `timers` of a service: they run beside its methods, and an error in one crashes the service. */
+/**
+ * Runs the `tasks` and `timers` of a service beside its methods. An error in one of them crashes the service.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceContext, ServiceDefinition } from '../module/define-service.ts'
 
-/** How long tasks may take to end once their signal has fired, in milliseconds. */
+/** How long a stop waits for tasks and timers to end after their signal has fired, in milliseconds. */
 const TASK_GRACE_MS = 1_000
 
-export class Background {
+export class BackgroundTasks {
   readonly #running: Promise<void>[] = []
 
-  /** @param crash is told of the first error of a task or timer */
+  /** @param onError called with an error of a task or timer */
   start(
     { tasks = {}, timers = {} }: ServiceDefinition,
     context: ServiceContext,
-    crash: (error: unknown) => void,
+    onError: (error: unknown) => void,
   ): void {
     const run = async (body: () => unknown) => {
       try {
         await body()
       } catch (error) {
-        if (!context.signal.aborted) crash(error)
+        if (!context.signal.aborted) onError(error)
       }
     }
     for (const task of Object.values(tasks)) this.#running.push(run(() => task(context)))
@@ -33,8 +35,8 @@ export class Background {
     }
   }
 
-  /** Waits for what has been told to end by its signal, but not for long: mode would cancel it here. */
-  async settled(): Promise<void> {
+  /** Resolves when all tasks and timers have ended, or after the grace period. Call it after their signal has fired. */
+  async ended(): Promise<void> {
     await Promise.race([Promise.all(this.#running), sleep(TASK_GRACE_MS)])
   }
 }

@@ -1,35 +1,35 @@
 /**
- * What a thread may say is bounded where it is said (P5): a thread that floods its control thread in one turn never
- * yields to it, and would keep it from all other services. A gauge counts within a period, and knows when it is enough.
+ * Crashes a thread that sends too much (P5). The limit is counted inside the thread, because a thread that posts messages
+ * faster than the control thread reads them would keep the control thread from all other services.
  */
 
-export interface FloodLimit {
-  /** What is counted, for the reason of the crash. */
+interface Limit {
+  /** What is counted, for the error message. */
   what: string
   most: number
   periodMs: number
 }
 
-export class FloodGauge {
-  readonly #limit: FloodLimit
-  readonly #flooded: (reason: Error) => void
-  #endsAt = 0
+export class FloodLimit {
+  readonly #limit: Limit
+  readonly #onExceeded: (error: Error) => void
+  #periodEndsAt = 0
   #count = 0
 
-  /** @param flooded ends the thread, for this reason */
-  constructor(limit: FloodLimit, flooded: (reason: Error) => void) {
+  /** @param onExceeded called when more than `most` were counted within a period; it has to end the thread */
+  constructor(limit: Limit, onExceeded: (error: Error) => void) {
     this.#limit = limit
-    this.#flooded = flooded
+    this.#onExceeded = onExceeded
   }
 
-  /** @param now by the monotonic clock, in milliseconds */
+  /** @param now time by the monotonic clock, in milliseconds */
   count(now: number, more = 1): void {
     const { what, most, periodMs } = this.#limit
-    if (now >= this.#endsAt) {
-      this.#endsAt = now + periodMs
+    if (now >= this.#periodEndsAt) {
+      this.#periodEndsAt = now + periodMs
       this.#count = 0
     }
     this.#count += more
-    if (this.#count > most) this.#flooded(new Error(`flood of ${what}: more than ${most} within ${periodMs} ms`))
+    if (this.#count > most) this.#onExceeded(new Error(`flood of ${what}: more than ${most} within ${periodMs} ms`))
   }
 }

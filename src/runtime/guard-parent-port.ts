@@ -1,23 +1,23 @@
 /**
- * Keeps the thread's port to this package. What a module posts on `parentPort` itself has no reader; read by nobody it
- * would still be received by the control thread, and a flood of it is all that one would do. So it is not sent.
+ * Keeps a service module from posting messages of its own on `parentPort`: nothing reads them, but the control thread
+ * would receive each one, and a flood of them would block it. Such messages are dropped in the thread, with a warning.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { FloodGauge } from './flood-limit.ts'
+import { FloodLimit } from './flood-limit.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
 const LIMIT = { what: 'messages', most: 10_000, periodMs: 10_000 }
 
 /**
- * Takes `postMessage` from everybody else.
- * @param flooded ends the thread, for this reason
+ * Replaces `postMessage` of the port. Take the original method before.
+ * @param onFlood called when a module posts too many messages; it has to end the thread
  */
-export function keepPort(port: MessagePort, logger: ThreadLogger, flooded: (reason: Error) => void): void {
-  const gauge = new FloodGauge(LIMIT, flooded)
-  let told = false
+export function guardParentPort(port: MessagePort, logger: ThreadLogger, onFlood: (error: Error) => void): void {
+  const limit = new FloodLimit(LIMIT, onFlood)
+  let warned = false
   port.postMessage = () => {
-    if (!told) logger.write('warn', 'what a module posts on parentPort has no reader, and is not sent')
-    told = true
-    gauge.count(performance.now())
+    if (!warned) logger.write('warn', 'the module posts messages on parentPort: nothing reads them, they are dropped')
+    warned = true
+    limit.count(performance.now())
   }
 }

@@ -1,17 +1,18 @@
 /**
- * JSON so large that the control thread has left it as it came. What that would have refused is refused here, by the
- * same look, which ends at the first thing that is wrong: zod would collect an issue for each of millions.
+ * Parses and validates JSON that is too large for the control thread, which passes it on as bytes. The payload is checked
+ * with the same validator that the control thread uses for smaller ones. The validator stops at the first issue; the
+ * module's own zod schema, which comes next, would collect an issue for each of millions of wrong elements.
  */
 import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError } from '../contract/errors.ts'
 import { parseJson, textOf } from '../payload/parse-json.ts'
+import { releaseBuffers } from '../payload/release-buffers.ts'
 import { PayloadValidator } from '../payload/validator.ts'
 import type { JsonBytes, MethodFailure } from '../protocol/messages.ts'
-import { releaseBuffers } from '../payload/release-buffers.ts'
 
-type Read = { ok: true; payload: unknown } | { ok: false; failure: MethodFailure }
+type Outcome = { ok: true; payload: unknown } | { ok: false; failure: MethodFailure }
 
-export class LargeJson {
+export class LargeJsonParser {
   readonly #methods: ServiceDescription['methods']
   readonly #validators = new Map<string, PayloadValidator>()
 
@@ -19,7 +20,7 @@ export class LargeJson {
     this.#methods = methods
   }
 
-  read(method: string, { json }: JsonBytes): Read {
+  parse(method: string, { json }: JsonBytes): Outcome {
     let payload: unknown
     try {
       const text = textOf(json)

@@ -3,9 +3,12 @@ import { createRequire } from 'node:module'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from '../module/define-service.ts'
 import { resolveFromServer } from './resolve-fallback.ts'
-import { withPlace } from './syntax-error-location.ts'
+import { withLocation } from './syntax-error-location.ts'
 
-/** @throws MODULE_REFUSED if it does not export a service; whatever the module itself throws */
+/**
+ * @param url a `file:` URL
+ * @throws MODULE_REFUSED if the module does not export a service; also whatever the module itself throws
+ */
 export async function loadModule(url: string): Promise<ServiceDefinition> {
   if (/\.[cm]?ts$/.test(url) && !(process.features as { typescript?: unknown }).typescript) {
     throw new ThreadplaneError(
@@ -13,7 +16,7 @@ export async function loadModule(url: string): Promise<ServiceDefinition> {
       `a TypeScript module needs Node 22.18 or newer, and this is ${process.version}: compile it to JavaScript first`,
     )
   }
-  if (!resolvesPackage(url)) resolveFromServer()
+  if (!resolvesPackages(url)) resolveFromServer()
   const { default: exported } = await importModule(url)
   if (!isServiceDefinition(exported)) {
     throw new ThreadplaneError(
@@ -28,12 +31,12 @@ async function importModule(url: string): Promise<{ default?: unknown }> {
   try {
     return (await import(url)) as { default?: unknown }
   } catch (error) {
-    throw error instanceof SyntaxError ? await withPlace(error, url) : error
+    throw error instanceof SyntaxError ? await withLocation(error, url) : error
   }
 }
 
-/** Does the module's folder have a `node_modules` that holds what a service module imports? */
-function resolvesPackage(url: string): boolean {
+/** True if `threadplane` and `zod` resolve from the module's own folder. */
+function resolvesPackages(url: string): boolean {
   const { resolve } = createRequire(url)
   try {
     resolve('threadplane/package.json')

@@ -1,39 +1,47 @@
 /**
- * Runs the methods handed to this thread: at most `numWorkers` overlap, in the order they came.
+ * Runs the methods that were handed to this thread: in their order, with at most `numWorkers` that overlap. For each one:
+ * parse the payload, run the handler, parse the result, serialise it, and push a `result` or a `failure`.
  * Source: mode/threads.py MethodQueueWorker, MethodQueue._process_enqueued
  */
+import type { MessageBatcher } from '../async/message-batcher.ts'
 import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError, type WireError } from '../contract/errors.ts'
-import type { MessageBatcher } from '../async/message-batcher.ts'
-import type { JsonBytes, MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol/messages.ts'
-import { SlotTable } from '../protocol/slot-table.ts'
-import { ThreadSlotLog } from '../protocol/slot-log.ts'
-import type { ThreadSlots } from '../protocol/slots.ts'
 import { bytesOf } from '../module/bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from '../module/define-service.ts'
-import { LargeJson } from './large-json-parser.ts'
-import { CollectedItems, SentItems, takeItems } from './stream-items.ts'
-import { type Parsed, parse } from './parse-with-schema.ts'
+import { itemOf } from '../module/stream.ts'
+import type { JsonBytes, MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol/messages.ts'
+import { ThreadSlotLog } from '../protocol/slot-log.ts'
+import { SlotTable } from '../protocol/slot-table.ts'
+import type { ThreadSlots } from '../protocol/slots.ts'
+import { LargeJsonParser } from './large-json-parser.ts'
+import { type Parsed, parseWithSchema } from './parse-with-schema.ts'
 import { RunningMethod } from './running-method.ts'
 import { type Serialized, serializeBytes, serializeResult } from './serialize-result.ts'
-import { itemOf } from '../module/stream.ts'
+import { ItemCollector, ItemSender, runStream } from './stream-items.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
-/** After this long without a return to the event loop, results are posted and timers get their turn. */
+/**
+ * How long methods are begun one after the other before the event loop gets its turn, in milliseconds. Then results are
+ * posted, and timers and the heartbeat run.
+ */
 const TURN_MS = 1
 
 export class MethodRunner {
   readonly #methods: Map<string, MethodDefinition>
-  readonly #largeJson: LargeJson
+  readonly #largeJsonParser: LargeJsonParser
   readonly #batcher: MessageBatcher<ThreadMessage>
   readonly #logger: ThreadLogger
   readonly #running = new Map<number, RunningMethod>()
+  /** Methods that were handed over; those from `#next` on have not begun. */
   #waiting: RunMessage[] = []
   #next = 0
   #overlapping = 0
   #turnEndsAt = 0
-  #yielding = false
-  #pumping = false
+  /** True while the loop in `#beginMethods` is on the stack: a method that ends at once must not start a second loop. */
+  #beginning = false
+  /** True while a `setImmediate` is scheduled that goes on with the queue. */
+  #resumeScheduled = false
+  /** `undefined` until the hooks of the start have run. */
   #options: StartMessage | undefined
   #slots: ThreadSlots = new SlotTable(0)
   #state: unknown
@@ -45,7 +53,7 @@ export class MethodRunner {
     logger: ThreadLogger,
   ) {
     this.#methods = new Map(Object.entries(definition.methods))
-    this.#largeJson = new LargeJson(description)
+    this.#largeJsonParser = new LargeJsonParser(description)
     this.#batcher = batcher
     this.#logger = logger
   }
@@ -56,45 +64,45 @@ export class MethodRunner {
     const { slots } = options
     this.#slots = slots instanceof SharedArrayBuffer ? new SlotTable(slots) : new ThreadSlotLog(slots)
     this.#state = state
-    this.pump()
+    this.#beginIfIdle()
   }
 
   enqueue(message: RunMessage): void {
     this.#waiting.push(message)
-    // P5: a slot has one method at a time, so the others here were revoked.
-    if (this.#waiting.length - this.#next > 2 * this.#slots.length) this.#forgetRevoked()
+    // P5: each slot holds one method, so when more messages wait than there are slots, the others were revoked.
+    if (this.#waiting.length - this.#next > 2 * this.#slots.length) this.#dropRevoked()
   }
 
-  #forgetRevoked(): void {
+  #dropRevoked(): void {
     const waiting = this.#waiting.slice(this.#next)
     this.#waiting = waiting.filter(({ slot, sequence }) => this.#slots.isHanded(slot, sequence))
     this.#next = 0
   }
 
-  /** Fires the signal of a method that runs; one that has not begun was revoked already. */
+  /** Fires the signal of a running method. A method that has not begun is aborted by revoking its slot. */
   abort(sequence: number, reason: WireError): void {
     this.#running.get(sequence)?.abort(reason)
   }
 
-  /** Items of a stream were taken. */
+  /** Items of a stream were consumed. */
   credit(sequence: number, cost: number): void {
-    this.#running.get(sequence)?.credits.give(cost)
+    this.#running.get(sequence)?.credit.give(cost)
   }
 
-  /** A new turn of the event loop: its budget begins. */
+  /** Begins methods in a new turn of the event loop. */
   turn(): void {
     this.#turnEndsAt = performance.now() + TURN_MS
-    this.pump()
+    this.#beginIfIdle()
   }
 
-  pump(): void {
-    if (this.#options === undefined || this.#pumping) return
-    this.#pumping = true
-    this.#begin(this.#options)
-    this.#pumping = false
+  #beginIfIdle(): void {
+    if (this.#options === undefined || this.#beginning) return
+    this.#beginning = true
+    this.#beginMethods(this.#options)
+    this.#beginning = false
   }
 
-  #begin(options: StartMessage): void {
+  #beginMethods(options: StartMessage): void {
     while (this.#overlapping < options.numWorkers && this.#next < this.#waiting.length) {
       if (performance.now() >= this.#turnEndsAt) return this.#yield()
       const message = this.#waiting[this.#next++] as RunMessage
@@ -106,17 +114,18 @@ export class MethodRunner {
     }
   }
 
+  /** Posts the results so far, and goes on in the next turn of the event loop. */
   #yield(): void {
-    if (this.#yielding) return
-    this.#yielding = true
+    if (this.#resumeScheduled) return
+    this.#resumeScheduled = true
     this.#batcher.flush()
     setImmediate(() => {
-      this.#yielding = false
+      this.#resumeScheduled = false
       this.turn()
     })
   }
 
-  /** Without an await where nothing is asynchronous: a promise a hop is what such a loop spends most on. */
+  /** Without `await` for synchronous handlers and schemas: one promise per step would dominate the cost of a call. */
   #run(message: RunMessage): void {
     const method = this.#methods.get(message.method)
     this.#overlapping += 1
@@ -124,9 +133,9 @@ export class MethodRunner {
     let { payload } = message
     const isText = message.format !== 'clone' && typeof payload === 'string'
     if (isLargeJson(message)) {
-      const read = this.#largeJson.read(message.method, message.payload)
-      if (!read.ok) return this.#fail(message, read.failure)
-      payload = read.payload
+      const parsed = this.#largeJsonParser.parse(message.method, message.payload)
+      if (!parsed.ok) return this.#fail(message, parsed.failure)
+      payload = parsed.payload
     }
     const running = new RunningMethod(message, this.#batcher, this.#logger, this.#state)
     this.#running.set(message.sequence, running)
@@ -135,9 +144,9 @@ export class MethodRunner {
       this.#fail(message, { kind: 'threw', error: toWireError(error), retryable: isRetryable(error) })
     const finish = (output: Parsed) =>
       output.ok
-        ? after(this.#result(method, message, running, output.value), (result) => this.#finish(message, result))
+        ? andThen(this.#serialize(method, message, running, output.value), (result) => this.#finish(message, result))
         : this.#fail(message, { kind: 'resultRefused', issues: output.issues })
-    const checkOutput = (result: unknown) => after(parse(method.output, result), finish)
+    const checkOutput = (result: unknown) => andThen(parseWithSchema(method.output, result), finish)
     const handle = (input: Parsed) => {
       if (!input.ok) return this.#fail(message, { kind: 'refused', issues: input.issues })
       const returned: unknown = method.handler(input.value, running)
@@ -145,22 +154,22 @@ export class MethodRunner {
       try {
         isPromise = isThenable(returned)
       } catch (error) {
-        // A proxy, or a getter, that throws.
+        // A proxy or a getter that throws when it is asked for `then`.
         return this.#fail(message, { kind: 'notSerializable', detail: toWireError(error).message })
       }
       return isPromise ? Promise.resolve(returned).then(checkOutput) : checkOutput(returned)
     }
     try {
       if (isText) payload = JSON.parse(payload as string)
-      const done = after(parse(method.input, payload), handle)
+      const done = andThen(parseWithSchema(method.input, payload), handle)
       if (isThenable(done)) done.then(undefined, threw)
     } catch (error) {
       threw(error)
     }
   }
 
-  /** What is sent of a result; of a stream, that it has ended. */
-  #result(
+  /** The result as it is sent. Of a stream, the items are sent here, and the result says that it has ended. */
+  #serialize(
     { output }: MethodDefinition,
     { slot, sequence, format }: RunMessage,
     running: RunningMethod,
@@ -173,9 +182,9 @@ export class MethodRunner {
         this.#batcher.push({ type: 'item', slot, sequence, value: one, cost })
       const sink =
         format === 'json'
-          ? new CollectedItems(maxResultBytes)
-          : new SentItems(running.credits, format === 'body', maxResultBytes, send)
-      return takeItems(value as AsyncIterable<unknown>, item, running.signal, sink)
+          ? new ItemCollector(maxResultBytes)
+          : new ItemSender(running.credit, format === 'body', maxResultBytes, send)
+      return runStream(value as AsyncIterable<unknown>, item, running.signal, sink)
     }
     if (bytesOf(output, 'output') !== undefined) return serializeBytes(value as Uint8Array, format, maxResultBytes)
     return format === 'clone' ? { ok: true, value } : serializeResult(value, maxResultBytes)
@@ -193,12 +202,12 @@ export class MethodRunner {
   }
 
   #end(sequence: number, outcome: ThreadMessage): void {
-    this.#running.get(sequence)?.end()
+    this.#running.get(sequence)?.flushProgress()
     this.#batcher.push(outcome)
     this.#running.delete(sequence)
     this.#overlapping -= 1
-    // From a handler that awaited, this is the only thing that goes on with the queue.
-    if (!this.#pumping && !this.#yielding) this.pump()
+    // An asynchronous method has ended: nothing else begins the next one.
+    if (!this.#resumeScheduled) this.#beginIfIdle()
   }
 }
 
@@ -206,8 +215,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
-/** `next(value)`, at once where the value is there; a thenable of somebody else's making is adopted first. */
-function after<T>(value: T | PromiseLike<T>, next: (value: T) => unknown): unknown {
+/** Calls `next` with the value, at once unless it is a promise. Any thenable is first made a native promise. */
+function andThen<T>(value: T | PromiseLike<T>, next: (value: T) => unknown): unknown {
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(next) : next(value)
 }
 

@@ -1,44 +1,43 @@
 /**
- * The main thread of a service's process. None of the service's code runs in it: that has a thread of its own here, the
- * same as it has in the server's process. So this one is always free, whatever that does: it passes messages on,
- * reports the heartbeat, watches the memory, and ends the process when it is told to, or when the server is gone.
+ * The entry of a service's process, that is its main thread. The service itself runs in a worker thread of this process, as
+ * it would in the server's process. So whatever the service does, the main thread is free: it passes messages on, reports
+ * the heartbeat, watches the memory, and ends the process when it is told to or when the server is gone.
  */
 import { Worker } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
-import { killGroup } from '../system/process-group.ts'
-import type { FromProcess, LaunchMessage, ToProcess } from '../protocol/process-messages.ts'
-import type { AbortMessage, StartMessage, ThreadData } from '../protocol/messages.ts'
-import { Heartbeat } from '../protocol/heartbeat.ts'
 import { readStack } from '../diagnostics/thread-stack.ts'
-import { type ThreadWire, withOwnBytes } from '../protocol/wire.ts'
+import { Heartbeat } from '../protocol/heartbeat.ts'
+import type { AbortMessage, StartMessage, ThreadData } from '../protocol/messages.ts'
+import type { FromProcess, LaunchMessage, ToProcess } from '../protocol/process-messages.ts'
+import { type ControlWire, type ThreadWire, withOwnBytes } from '../protocol/wire.ts'
+import { killGroup } from '../system/process-group.ts'
 import { watchMemory } from './watch-memory.ts'
 
-/** How often the control thread is told what it would otherwise see in shared memory, in milliseconds. */
+/** How often heartbeat and load are reported at least, in milliseconds. */
 const REPORT_EVERY_MS = 500
-/** How long a last message is waited for. */
-const FLUSH_WITHIN_MS = 500
-const NOT_PASSED = 'what it sent does not cross processes'
+/** How long the process waits until its last message is sent. */
+const FLUSH_TIMEOUT_MS = 500
 
-/** At once, with whatever the service has started: nobody is left to want it. */
+/** Ends this process, and all processes that the service has started, at once. */
 function die(): void {
   killGroup(process.pid)
   process.kill(process.pid, 'SIGKILL')
 }
 process.once('disconnect', die)
 if (!process.connected) die()
-// A terminal or an init system means the server, which decides what becomes of this process.
+// A terminal or an init system sends these to all processes. The server gets them too, and decides when this one ends.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
 process.once('message', (message: LaunchMessage) => launch(message))
 
-/** @throws what the message cannot be serialised for */
-function tell(message: FromProcess, sent: () => void = () => {}): void {
-  if (process.connected) process.send?.(message, undefined, {}, sent)
+/** @throws if the message cannot be serialised */
+function send(message: FromProcess, onSent: () => void = () => {}): void {
+  if (process.connected) process.send?.(message, undefined, {}, onSent)
 }
 
-function dieAfter(message: FromProcess): void {
-  setTimeout(die, FLUSH_WITHIN_MS)
-  tell(message, die)
+function dieAfterSending(message: FromProcess): void {
+  setTimeout(die, FLUSH_TIMEOUT_MS)
+  send(message, die)
 }
 
 function launch({ service, module, limits }: LaunchMessage): void {
@@ -52,57 +51,57 @@ function launch({ service, module, limits }: LaunchMessage): void {
     stdout: true,
     stderr: true,
   })
-  // What JavaScript writes comes as log messages; unread, the rest would pile up.
+  // The output of JavaScript comes as log messages. What else is written is read and dropped, or it would pile up.
   thread.stdout.resume()
   thread.stderr.resume()
   thread.on('message', (messages: ThreadWire[]) => {
     for (const sequence of passOn(messages)) {
-      thread.postMessage([
-        { type: 'abort', sequence, reason: toWireError(new Error(NOT_PASSED)) } satisfies AbortMessage,
-      ])
+      const reason = toWireError(new Error('an item of the stream cannot be sent to another process'))
+      thread.postMessage([{ type: 'abort', sequence, reason } satisfies AbortMessage])
     }
   })
-  const fail = (error: unknown) => tell({ type: 'error', error: toWireError(error) })
-  thread.on('error', fail)
-  thread.on('messageerror', fail)
-  thread.on('exit', (exitCode) => dieAfter({ type: 'ended', exitCode }))
+  const sendError = (error: unknown) => send({ type: 'error', error: toWireError(error) })
+  thread.on('error', sendError)
+  thread.on('messageerror', sendError)
+  thread.on('exit', (exitCode) => dieAfterSending({ type: 'ended', exitCode }))
   const report = () => {
     const utilization = thread.performance.eventLoopUtilization()
     const { count: beats, heapUsedBytes } = heartbeat
-    tell({ type: 'report', beats, heapUsedBytes, utilization })
+    send({ type: 'report', beats, heapUsedBytes, utilization })
   }
-  let reporting = setInterval(report, REPORT_EVERY_MS)
-  const receive = (message: Exclude<ToProcess, LaunchMessage>): void => {
-    if (Array.isArray(message)) {
-      const start = message.find((one) => !Array.isArray(one) && one.type === 'start') as StartMessage | undefined
-      if (start !== undefined) {
-        clearInterval(reporting)
-        // It may be told to beat more often, so that a hang is noticed sooner.
-        reporting = setInterval(report, Math.min(REPORT_EVERY_MS, start.beatEveryMs))
-      }
-      const { wires, transfers } = withOwnBytes(message)
-      thread.postMessage(wires, transfers)
-    } else if (message.type === 'stack') void readStack(thread.threadId).then((stack) => tell({ type: 'stack', stack }))
+  let reportTimer = setInterval(report, REPORT_EVERY_MS)
+  const passToThread = (messages: ControlWire[]): void => {
+    const start = messages.find((one) => !Array.isArray(one) && one.type === 'start') as StartMessage | undefined
+    if (start !== undefined) {
+      // With a short `hangTimeoutMs` the thread beats more often, and its beats are reported as often.
+      clearInterval(reportTimer)
+      reportTimer = setInterval(report, Math.min(REPORT_EVERY_MS, start.beatEveryMs))
+    }
+    const { wires, transfers } = withOwnBytes(messages)
+    thread.postMessage(wires, transfers)
+  }
+  process.on('message', (message: Exclude<ToProcess, LaunchMessage>) => {
+    if (Array.isArray(message)) passToThread(message)
+    else if (message.type === 'stack') void readStack(thread.threadId).then((stack) => send({ type: 'stack', stack }))
     else void thread.terminate()
-  }
-  process.on('message', receive)
-  watchMemory(service, limits, (error) => dieAfter({ type: 'error', error }))
+  })
+  watchMemory(service, limits, (error) => dieAfterSending({ type: 'error', error }))
 }
 
 /**
- * What crosses threads may not cross processes: that is the failure of its method, and of no other. Returns those that
- * failed so: of a stream, no more is taken.
+ * Passes messages of the thread on to the server. Some values can be sent between threads, but not between processes. Then
+ * that method alone fails. Returns the sequence numbers of methods that failed so: if they are streams, they must end.
  */
 function passOn(messages: ThreadWire[]): number[] {
   try {
-    tell(messages)
+    send(messages)
     return []
   } catch (error) {
     if (messages.length > 1) return messages.flatMap((message) => passOn([message]))
     if (!Array.isArray(messages[0])) return []
     const [slot, sequence] = messages[0]
     const { message: detail } = toWireError(error)
-    tell([{ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } }])
+    send([{ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } }])
     return [sequence]
   }
 }

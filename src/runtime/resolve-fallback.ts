@@ -1,6 +1,7 @@
 /**
- * A resolve hook: a folder of modules without `node_modules` gets `threadplane` and `zod` from the server's own
- * package. It runs in the service's thread where Node can do that; Node 20 makes a second thread for it.
+ * A module resolve hook: a service module whose folder has no `node_modules` gets `threadplane` and `zod` from the server's
+ * own package. From Node 22.15 on, the hook runs in the service's thread; Node 20 runs it in a thread that it starts for
+ * hooks, and loads this file there.
  */
 import * as nodeModule from 'node:module'
 import { register, type ResolveHook, type ResolveHookContext } from 'node:module'
@@ -11,16 +12,16 @@ type Resolve<Result> = (
   nextResolve: (specifier: string, context: ResolveHookContext) => Result,
 ) => Result
 
-/** Of Node 22.15 and newer. */
-interface InThread {
+/** Missing in the types of Node 20. */
+interface InThreadHooks {
   registerHooks?: (hooks: { resolve: Resolve<unknown> }) => void
 }
 
-const SHARED = /^(threadplane|zod)(\/|$)/
+const SERVER_PACKAGES = /^(threadplane|zod)(\/|$)/
 
-/** From now on, for what this thread imports. */
+/** Installs the hook for all that this thread imports from now on. */
 export function resolveFromServer(): void {
-  const { registerHooks } = nodeModule as InThread
+  const { registerHooks } = nodeModule as InThreadHooks
   if (registerHooks === undefined) register('./resolve-fallback.js', import.meta.url)
   else registerHooks({ resolve: resolveInThread })
 }
@@ -33,7 +34,7 @@ const resolveInThread: Resolve<unknown> = (specifier, context, nextResolve) => {
   }
 }
 
-/** What Node 20 calls in that other thread. */
+/** The export that Node 20 calls in its thread for hooks. */
 export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   try {
     return await nextResolve(specifier, context)
@@ -42,7 +43,8 @@ export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   }
 }
 
+/** The context to resolve again with. @throws the error of the first try, for any other package */
 function fromServer(specifier: string, context: ResolveHookContext, error: unknown): ResolveHookContext {
-  if (!SHARED.test(specifier)) throw error
+  if (!SERVER_PACKAGES.test(specifier)) throw error
   return { ...context, parentURL: import.meta.url }
 }

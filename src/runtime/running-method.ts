@@ -1,13 +1,16 @@
-/** One method while it runs: what its handler is given. Made lazily, as most handlers look at little of it. */
+/**
+ * The context that a handler gets: signal, logger, progress and job of one running method. Signal and logger are created
+ * when they are first used, because most handlers use neither.
+ */
+import type { MessageBatcher } from '../async/message-batcher.ts'
 import type { JobContext } from '../contract/description.ts'
 import { fromWireError, type WireError } from '../contract/errors.ts'
-import type { MessageBatcher } from '../async/message-batcher.ts'
-import type { ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
 import type { MethodContext, ServiceLogger } from '../module/define-service.ts'
-import { Credits } from './stream-items.ts'
+import type { ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
+import { StreamCredit } from './stream-credit.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
-/** Least time between two messages about the progress of a method (P5), in milliseconds. */
+/** Shortest time between two progress messages of one method (P5), in milliseconds. */
 const PROGRESS_EVERY_MS = 50
 
 export class RunningMethod implements MethodContext {
@@ -19,11 +22,11 @@ export class RunningMethod implements MethodContext {
   readonly #threadLogger: ThreadLogger
   #controller: AbortController | undefined
   #logger: ServiceLogger | undefined
-  #credits: Credits | undefined
-  /** What was told last, and waits to be sent. */
+  #credit: StreamCredit | undefined
+  /** The latest progress, if it has not been sent yet. */
   #progress: ProgressMessage | undefined
   #progressTimer: NodeJS.Timeout | undefined
-  #quietUntil = 0
+  #nextProgressAt = 0
 
   constructor(message: RunMessage, batcher: MessageBatcher<ThreadMessage>, logger: ThreadLogger, state: unknown) {
     this.#message = message
@@ -44,42 +47,45 @@ export class RunningMethod implements MethodContext {
     return this.#logger
   }
 
-  /** Of a stream: how much more of it is taken. */
-  get credits(): Credits {
-    this.#credits ??= new Credits()
-    return this.#credits
+  /** How many bytes of a stream may still be sent. */
+  get credit(): StreamCredit {
+    this.#credit ??= new StreamCredit()
+    return this.#credit
   }
 
-  /** Bound, because handlers take it apart: `({ progress }) => …`. Of what follows soon, only the last is sent. */
+  /**
+   * Sends how far the method is. Of several calls within {@link PROGRESS_EVERY_MS}, only the last is sent.
+   * A bound function, because handlers destructure the context: `({ progress }) => …`.
+   */
   readonly progress = (fraction: number, note?: string): void => {
     const { slot, sequence } = this.#message
     this.#progress ??= { type: 'progress', slot, sequence, fraction: 0 }
     this.#progress.fraction = Math.min(Math.max(Number(fraction) || 0, 0), 1)
     if (note !== undefined) this.#progress.note = String(note).slice(0, 1_000)
     if (this.#progressTimer !== undefined) return
-    const quietMs = this.#quietUntil - performance.now()
-    if (quietMs <= 0) this.#tellProgress()
-    else this.#progressTimer = setTimeout(this.#tellProgress, quietMs).unref()
+    const waitMs = this.#nextProgressAt - performance.now()
+    if (waitMs <= 0) this.#sendProgress()
+    else this.#progressTimer = setTimeout(this.#sendProgress, waitMs).unref()
   }
 
-  readonly #tellProgress = (): void => {
+  readonly #sendProgress = (): void => {
     this.#progressTimer = undefined
-    this.#quietUntil = performance.now() + PROGRESS_EVERY_MS
+    this.#nextProgressAt = performance.now() + PROGRESS_EVERY_MS
     if (this.#progress !== undefined) this.#batcher.push(this.#progress)
     this.#progress = undefined
   }
 
-  /** It has ended: what it told last comes before its outcome. */
-  end(): void {
+  /** Sends the latest progress now: the method has ended, and its outcome comes after it. */
+  flushProgress(): void {
     if (this.#progressTimer === undefined) return
     clearTimeout(this.#progressTimer)
-    this.#tellProgress()
+    this.#sendProgress()
   }
 
   abort(reason: WireError): void {
     this.#controller ??= new AbortController()
     this.#controller.abort(fromWireError(reason))
-    // It waits for nobody any more.
-    this.#credits?.give(Number.POSITIVE_INFINITY)
+    // A stream that waits for credit goes on, and sees that its signal has fired.
+    this.#credit?.give(Number.POSITIVE_INFINITY)
   }
 }

@@ -1,30 +1,33 @@
-/** The thread serialises results itself: the control thread sends the bytes on unparsed. */
+/**
+ * Serialises the result of a method in the service's thread: JSON text or bytes, which the control thread sends to the
+ * client without parsing them.
+ */
 import { isTooDeep } from '../payload/json-depth.ts'
 import type { MethodFailure, ResultFormat } from '../protocol/messages.ts'
 import { inOwnBuffer } from '../protocol/wire.ts'
 
 export type Serialized = { ok: true; value: unknown; transfer?: ArrayBuffer } | { ok: false; failure: MethodFailure }
 
-/** `undefined` is `null`; what JSON cannot carry, or is longer than `maxBytes`, is a failure. */
+/** The JSON text of a result; `undefined` is `null`. A failure if JSON cannot carry it, or it exceeds `maxBytes`. */
 export function serializeResult(value: unknown, maxBytes: number): Serialized {
   if (value === undefined) return { ok: true, value: 'null' }
-  // A UTF-16 unit is at least a byte of UTF-8: what is far too large is not copied, nor read.
+  // A UTF-16 unit is at least one byte of UTF-8: a string that is far too large is neither copied nor read.
   if (typeof value === 'string' && value.length > maxBytes) return tooLarge(maxBytes)
   let json: string | undefined
   try {
     json = JSON.stringify(value)
   } catch (error) {
-    return refuse(error instanceof RangeError ? 'the result is nested too deeply' : describe(error))
+    return refuse(error instanceof RangeError ? 'the result is nested too deeply' : reasonOf(error))
   }
   if (json === undefined) return refuse(`a ${typeof value} has no JSON form`)
-  // At most three bytes: most results need no counting.
+  // A UTF-16 unit is at most three bytes of UTF-8: most results are too short to need counting.
   if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) return tooLarge(maxBytes)
-  // The stack of this thread may be larger than that of whoever has to show the result of a job.
+  // This thread may have a larger stack than the control thread, which has to serialise the result of a job.
   if (isTooDeep(json)) return refuse('the result is nested too deeply')
   return { ok: true, value: json }
 }
 
-/** Their buffer is given away to the control thread, unless they are only a part of it: then a copy is. */
+/** Transfers the buffer of the bytes to the control thread; a copy, if they are part of a larger buffer. */
 export function serializeBytes(bytes: Uint8Array, format: ResultFormat, maxBytes: number): Serialized {
   if (bytes.byteLength > maxBytes) return tooLarge(maxBytes)
   if (format === 'json') {
@@ -33,11 +36,12 @@ export function serializeBytes(bytes: Uint8Array, format: ResultFormat, maxBytes
   }
   const own = inOwnBuffer(bytes)
   try {
-    // Now, and not with the messages of this turn: there it would fail them all if it has no buffer any more.
+    // Detached from the handler's buffer at once: if the buffer were detached already when the messages of this turn are
+    // posted, that would fail all of them.
     const value = structuredClone(own, { transfer: [own.buffer] })
     return { ok: true, value, transfer: value.buffer }
   } catch {
-    return refuse('its buffer was given away with a result before: return a copy of what you keep')
+    return refuse('its buffer was given away with an earlier result: return a copy of bytes that you keep')
   }
 }
 
@@ -49,7 +53,7 @@ function refuse(detail: string): Serialized {
   return { ok: false, failure: { kind: 'notSerializable', detail } }
 }
 
-function describe(error: unknown): string {
-  // V8 draws the cycle over several lines; the first says it all.
+/** The first line of the message: for a cycle, V8 adds lines that draw it. */
+function reasonOf(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'the result threw while it was serialised'
 }

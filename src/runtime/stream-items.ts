@@ -1,75 +1,56 @@
 /**
- * Takes the items of a stream from their generator, and brings them to where they are wanted: one after the other, and no
- * more than are taken there (P5).
+ * Runs the async generator of a method that returns a stream: takes one item after the other, parses it, and either sends
+ * it to the consumer, as far as its credit allows, or collects it for the result of a job.
  */
 import type { z } from 'zod'
 import { toWireError } from '../contract/errors.ts'
-import { parse } from './parse-with-schema.ts'
+import { parseWithSchema } from './parse-with-schema.ts'
 import { type Serialized, serializeResult, tooLarge } from './serialize-result.ts'
+import { type StreamCredit, WINDOW_BYTES } from './stream-credit.ts'
 
-/** What may be on its way to whoever takes the items, in bytes. */
-const WINDOW_BYTES = 256 * 1024
-/** Of an item, beside its JSON. One that is cloned has no size that is known, and counts as a sixteenth of the window. */
-const ITEM_BYTES = 64
+/** What an item costs beside the length of its JSON, in bytes. */
+const ITEM_OVERHEAD_BYTES = 64
+/** What a cloned item costs, as its size is not known: 16 of them fill the window. */
 const CLONE_BYTES = WINDOW_BYTES / 16
 
-/** How much more may be sent. */
-export class Credits {
-  #left = WINDOW_BYTES
-  #wake = () => {}
-
-  spend(bytes: number): void {
-    this.#left -= bytes
-  }
-
-  give(bytes: number): void {
-    this.#left += bytes
-    this.#wake()
-  }
-
-  /** Resolves once there is room for an item, of whatever size. */
-  async some(): Promise<void> {
-    while (this.#left <= 0) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-  }
-}
-
-export interface Sink {
-  /** Resolves once it takes another item. */
+/** Where the items of a stream go. */
+export interface StreamSink {
+  /** Resolves once there is room for an item. */
   ready(): Promise<void>
-  /** What is wrong with it, if anything is. */
-  take(item: unknown): Serialized | undefined
+  /** Returns a failure if the item cannot be serialised or is too large. */
+  accept(item: unknown): Serialized | undefined
+  /** The result of the method, after the last item. */
   end(): Serialized
 }
 
-/** For a client: each item is sent as soon as there is room for it. */
-export class SentItems implements Sink {
-  readonly #credits: Credits
-  readonly #isText: boolean
+/** Sends each item to the consumer as soon as there is credit. */
+export class ItemSender implements StreamSink {
+  readonly #credit: StreamCredit
+  readonly #asText: boolean
   readonly #maxBytes: number
   readonly #send: (value: unknown, cost: number) => void
 
-  /** @param maxBytes of one item */
-  constructor(credits: Credits, isText: boolean, maxBytes: number, send: (value: unknown, cost: number) => void) {
-    this.#credits = credits
-    this.#isText = isText
+  /**
+   * @param asText true: items are sent as JSON text; false: as structured clones
+   * @param maxBytes limit of one item
+   */
+  constructor(credit: StreamCredit, asText: boolean, maxBytes: number, send: (value: unknown, cost: number) => void) {
+    this.#credit = credit
+    this.#asText = asText
     this.#maxBytes = maxBytes
     this.#send = send
   }
 
   ready(): Promise<void> {
-    return this.#credits.some()
+    return this.#credit.available()
   }
 
-  take(item: unknown): Serialized | undefined {
-    const serialized = this.#isText ? serializeResult(item, this.#maxBytes) : cloned(item)
+  accept(item: unknown): Serialized | undefined {
+    const serialized = this.#asText ? serializeResult(item, this.#maxBytes) : clone(item)
     if (!serialized.ok) return serialized
     const { value } = serialized
-    const cost = this.#isText ? (value as string).length + ITEM_BYTES : CLONE_BYTES
-    this.#credits.spend(cost)
+    const cost = this.#asText ? (value as string).length + ITEM_OVERHEAD_BYTES : CLONE_BYTES
+    this.#credit.spend(cost)
     this.#send(value, cost)
     return undefined
   }
@@ -79,8 +60,11 @@ export class SentItems implements Sink {
   }
 }
 
-/** Now, and not with the messages of this turn: what comes after it must not arrive without it. */
-function cloned(item: unknown): Serialized {
+/**
+ * Clones an item at once. If posting the message were the first to clone it, a failure would come too late: the items
+ * after this one would already be sent.
+ */
+function clone(item: unknown): Serialized {
   try {
     return { ok: true, value: structuredClone(item) }
   } catch (error) {
@@ -88,20 +72,20 @@ function cloned(item: unknown): Serialized {
   }
 }
 
-/** For a job, whose result is all of them: a JSON array. */
-export class CollectedItems implements Sink {
+/** Collects all items in a JSON array, which is the result of a job. */
+export class ItemCollector implements StreamSink {
   readonly #items: string[] = []
   readonly #maxBytes: number
   #bytes = 0
 
-  /** @param maxBytes of all items */
+  /** @param maxBytes limit of all items together */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
   async ready(): Promise<void> {}
 
-  take(item: unknown): Serialized | undefined {
+  accept(item: unknown): Serialized | undefined {
     const serialized = serializeResult(item, this.#maxBytes)
     if (!serialized.ok) return serialized
     const json = serialized.value as string
@@ -115,29 +99,29 @@ export class CollectedItems implements Sink {
   }
 }
 
-/** Once the signal fires, the generator is told to return; either way this resolves when it has ended. */
-export async function takeItems(
+/** Resolves when the generator has ended, or has returned because an item was refused or the signal has fired. */
+export async function runStream(
   items: AsyncIterable<unknown>,
   schema: z.ZodType,
   signal: AbortSignal,
-  sink: Sink,
+  sink: StreamSink,
 ): Promise<Serialized> {
   const iterator = items[Symbol.asyncIterator]()
-  // At once: one that is no generator may be waiting for what never comes.
-  const leave = async () => void (await iterator.return?.())
-  signal.addEventListener('abort', () => void leave().catch(() => {}), { once: true })
+  const endIterator = async () => void (await iterator.return?.())
+  // At once, not when `next()` has resolved: an iterator that is no generator may wait there for ever.
+  signal.addEventListener('abort', () => void endIterator().catch(() => {}), { once: true })
   let refused: Serialized | undefined
   while (refused === undefined && !signal.aborted) {
     await sink.ready()
     if (signal.aborted) break
     const { done, value } = await iterator.next()
     if (done) return sink.end()
-    const parsed = await parse(schema, value)
+    const parsed = await parseWithSchema(schema, value)
     if (signal.aborted) break
     refused = parsed.ok
-      ? sink.take(parsed.value)
+      ? sink.accept(parsed.value)
       : { ok: false, failure: { kind: 'resultRefused', issues: parsed.issues } }
   }
-  await leave()
+  await endIterator()
   return refused ?? sink.end()
 }

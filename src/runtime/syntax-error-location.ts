@@ -1,55 +1,59 @@
 /**
- * Where a syntax error is. V8 knows, and Node shows it where an error ends a process; but on the error itself it is
- * not written, and whoever wrote the module looks for a file and a line. The inspector can be asked.
+ * Adds file and line to a syntax error of a service module. V8 knows them, but Node does not put them on the error; it
+ * only prints them when the error ends a process. The inspector tells them.
  */
 import { Session } from 'node:inspector/promises'
 import { fileURLToPath } from 'node:url'
 
-/** Node's types do not know of it yet. */
+/** The result of `Runtime.getExceptionDetails`, which is missing in Node's types. */
 interface ExceptionDetails {
   exceptionDetails: { lineNumber: number; columnNumber: number }
 }
 
-const STASH = 'threadplane.syntaxError'
+/** The global under which the inspector finds the error. */
+const ERROR_KEY = 'threadplane.syntaxError'
 
-/** The error, with the place in its message where that can be found out. */
-export async function withPlace(error: SyntaxError, url: string): Promise<SyntaxError> {
-  const place = placeInStack(error) ?? (isOfLoader(error) ? await askInspector(error, url).catch(() => {}) : undefined)
-  return place === undefined ? error : new SyntaxError(`${error.message} (${place})`, { cause: error })
+/** The error with the location in its message; the error itself if the location cannot be found out. */
+export async function withLocation(error: SyntaxError, url: string): Promise<SyntaxError> {
+  const known = locationInStack(error)
+  const location = known ?? (isFromLoader(error) ? await askInspector(error, url).catch(() => {}) : undefined)
+  return location === undefined ? error : new SyntaxError(`${error.message} (${location})`, { cause: error })
 }
 
-/** Errors between modules, such as an export that is missing, begin their stack with it. */
-function placeInStack({ stack = '' }: SyntaxError): string | undefined {
+/** The stack of an error between modules, such as a missing export, begins with file and line. */
+function locationInStack({ stack = '' }: SyntaxError): string | undefined {
   const [, file, line] = /^(file:.+):(\d+)\n/.exec(stack) ?? []
   return file === undefined ? undefined : `${fileURLToPath(file)}:${line}`
 }
 
-/** One that the module's own code threw, with `JSON.parse` perhaps, has its place in the stack. */
-function isOfLoader({ stack = '' }: SyntaxError): boolean {
+/** False for an error that the module's code threw, for example with `JSON.parse`: its stack has the location already. */
+function isFromLoader({ stack = '' }: SyntaxError): boolean {
   const [, frame = ''] = /\n {4}at ([^\n]*)/.exec(stack) ?? []
   return frame.includes('node:internal/modules')
 }
 
 async function askInspector(error: SyntaxError, url: string): Promise<string | undefined> {
   const session = new Session()
-  const stash = globalThis as Record<symbol, unknown>
+  const globals = globalThis as Record<symbol, unknown>
   session.connect()
   try {
-    stash[Symbol.for(STASH)] = error
-    const { result } = await session.post('Runtime.evaluate', { expression: `globalThis[Symbol.for('${STASH}')]` })
+    globals[Symbol.for(ERROR_KEY)] = error
+    const { result } = await session.post('Runtime.evaluate', { expression: `globalThis[Symbol.for('${ERROR_KEY}')]` })
     const post = session.post.bind(session) as (method: string, params: object) => Promise<unknown>
     const details = await post('Runtime.getExceptionDetails', { errorObjectId: result.objectId })
     const { lineNumber, columnNumber } = (details as ExceptionDetails).exceptionDetails
-    const place = `${lineNumber + 1}:${columnNumber + 1}`
+    const position = `${lineNumber + 1}:${columnNumber + 1}`
     const file = fileURLToPath(url)
-    return (await failsToParse(session, url)) ? `${file}:${place}` : `at ${place} of a module that ${file} imports`
+    return (await failsToParse(session, url))
+      ? `${file}:${position}`
+      : `at ${position} of a module that ${file} imports`
   } finally {
-    delete stash[Symbol.for(STASH)]
+    delete globals[Symbol.for(ERROR_KEY)]
     session.disconnect()
   }
 }
 
-/** Is it this module itself? Under another URL it is parsed once more. */
+/** True if this module itself has the error, not one that it imports. Found out by parsing it again, under another URL. */
 async function failsToParse(session: Session, url: string): Promise<boolean> {
   const again = `${url}?again`
   let failed = false

@@ -1,59 +1,63 @@
 /**
- * Everything a service's thread writes goes to the server's log line by line: `logger`, `console.*`, and what is
- * written to stdout and stderr. Bounded here, inside the thread: a flood in one turn never yields to the parent.
+ * Sends all that a service's thread writes to the server's log, line by line: `logger`, `console.*`, stdout and stderr.
+ * The number and length of lines are limited here, inside the thread (P5), because a thread that logs in a loop never
+ * reads a message of the control thread.
  */
 import { format } from 'node:util'
-import { LOG_LEVELS, type LogLevel } from '../contract/log.ts'
-import { toWireError } from '../contract/errors.ts'
 import type { MessageBatcher } from '../async/message-batcher.ts'
-import { type ThreadMessage } from '../protocol/messages.ts'
+import { toWireError } from '../contract/errors.ts'
+import { LOG_LEVELS, type LogLevel } from '../contract/log.ts'
 import type { LogFunction, ServiceLogger } from '../module/define-service.ts'
-import { FloodGauge } from './flood-limit.ts'
+import type { ThreadMessage } from '../protocol/messages.ts'
+import { FloodLimit } from './flood-limit.ts'
 
 const MAX_LINE_CHARS = 8_192
 const MAX_LINES_PER_SECOND = 1_000
-/** With fields: what the control thread writes of one thread within a second costs it some milliseconds. */
+/** Characters of messages and fields. To write so many costs the control thread some milliseconds. */
 const MAX_CHARS_PER_SECOND = 1024 * 1024
-/** Lines that are dropped cost the control thread nothing; so many are no log any more. Of a long one each KiB counts. */
+/**
+ * A thread that logs more than this crashes, though lines that are dropped cost the control thread nothing: it does
+ * nothing but log. A long line counts once more for each KiB.
+ */
 const FLOOD = { what: 'log lines', most: 1_000_000, periodMs: 60_000 }
 
 export class ThreadLogger {
   readonly #batcher: MessageBatcher<ThreadMessage>
-  readonly #flood: FloodGauge
+  readonly #flood: FloodLimit
   #windowEndsAt = 0
   #lines = 0
   #chars = 0
   #dropped = 0
 
-  /** @param flooded ends the thread, for this reason */
-  constructor(batcher: MessageBatcher<ThreadMessage>, flooded: (reason: Error) => void) {
+  /** @param onFlood called when the thread logs far too much; it has to end the thread */
+  constructor(batcher: MessageBatcher<ThreadMessage>, onFlood: (error: Error) => void) {
     this.#batcher = batcher
-    this.#flood = new FloodGauge(FLOOD, flooded)
+    this.#flood = new FloodLimit(FLOOD, onFlood)
   }
 
-  /** A logger whose lines carry the id of a job, if given. */
+  /** A logger for a handler, whose lines carry the id of its job, or for a hook, without one. */
   for(jobId?: string): ServiceLogger {
     const log =
       (level: LogLevel): LogFunction =>
       (first: string | Record<string, unknown>, message?: string) => {
         if (typeof first === 'string') this.write(level, first, undefined, jobId)
-        // From JavaScript a message may be anything.
+        // A module in JavaScript can pass anything as the message.
         else this.write(level, typeof message === 'string' ? message : format(message ?? ''), first, jobId)
       }
     return Object.fromEntries(LOG_LEVELS.map((level) => [level, log(level)])) as unknown as ServiceLogger
   }
 
-  write(level: LogLevel, text: string, given?: Record<string, unknown>, jobId?: string): void {
+  write(level: LogLevel, text: string, fields?: Record<string, unknown>, jobId?: string): void {
     if (!this.#hasRoom(text.length)) return
     const message = truncate(text)
-    const fields = given === undefined ? undefined : serializeFields(given)
+    const json = fields === undefined ? undefined : serializeFields(fields)
     this.#lines += 1
-    this.#chars += message.length + (fields?.length ?? 0)
+    this.#chars += message.length + (json?.length ?? 0)
     this.#batcher.push({
       type: 'log',
       level,
       message,
-      ...(fields !== undefined && { fields }),
+      ...(json !== undefined && { fields: json }),
       ...(jobId !== undefined && { jobId }),
     })
   }
@@ -62,19 +66,19 @@ export class ThreadLogger {
     const now = performance.now()
     this.#flood.count(now, 1 + Math.floor(chars / 1_024))
     if (now >= this.#windowEndsAt) {
-      this.#tellDropped()
+      this.#reportDropped()
       this.#windowEndsAt = now + 1_000
       this.#lines = 0
       this.#chars = 0
     }
     if (this.#lines < MAX_LINES_PER_SECOND && this.#chars < MAX_CHARS_PER_SECOND) return true
-    // Also where no line follows.
-    if (this.#dropped === 0) setTimeout(() => this.#tellDropped(), this.#windowEndsAt - now).unref()
+    // By a timer, as no other line may follow.
+    if (this.#dropped === 0) setTimeout(() => this.#reportDropped(), this.#windowEndsAt - now).unref()
     this.#dropped += 1
     return false
   }
 
-  #tellDropped(): void {
+  #reportDropped(): void {
     if (this.#dropped === 0) return
     const most = `${MAX_LINES_PER_SECOND} a second are kept, of ${MAX_CHARS_PER_SECOND} characters`
     const message = `${this.#dropped} log lines were dropped: at most ${most}`
@@ -82,7 +86,7 @@ export class ThreadLogger {
     this.#batcher.push({ type: 'log', level: 'warn', message })
   }
 
-  /** Sends `console.*`, stdout and stderr of this thread here. */
+  /** Redirects `console.*`, stdout and stderr of this thread to this logger. */
   captureOutput(): void {
     const levels = { log: 'info', info: 'info', debug: 'debug', warn: 'warn', error: 'error', trace: 'trace' } as const
     for (const [name, level] of Object.entries(levels) as [keyof typeof levels, LogLevel][]) {
@@ -96,7 +100,7 @@ export class ThreadLogger {
     let rest = ''
     stream.write = ((chunk: string | Uint8Array, encoding?: unknown, callback?: unknown) => {
       const text = rest + (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8'))
-      // One by one: a list of all lines of a large text may be what a thread has no memory for.
+      // Without `split`: a list of all lines of a large text may exceed the memory of the thread.
       let from = 0
       for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
         this.write(level, text.slice(from, end))
@@ -118,7 +122,7 @@ function truncate(text: string): string {
   return text.length <= MAX_LINE_CHARS ? text : `${text.slice(0, MAX_LINE_CHARS)}… (${text.length} characters)`
 }
 
-/** JSON, so that a field can be anything: what cannot be told is left out. */
+/** Fields as JSON text, as a field can be any value. If they cannot be serialised, the text says why. */
 function serializeFields(fields: Record<string, unknown>): string {
   try {
     const json = JSON.stringify(fields, (_key, value: unknown) => {
