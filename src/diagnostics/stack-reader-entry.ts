@@ -1,28 +1,32 @@
-/** The entry of the thread that looks at others: see `thread-stack.ts`. The inspector is attached for one look. */
+/**
+ * The entry of the reader thread (`stack-reader.ts`): receives the ids of threads, attaches the inspector to them, and
+ * answers with their stacks. The inspector is attached for one read only.
+ */
 import { type InspectorNotification, type NodeWorker, Session } from 'node:inspector'
 import { parentPort } from 'node:worker_threads'
 import type { StackFrame, ThreadStack } from '../contract/stack.ts'
 
-/** How long a thread may take to answer before it is said to be in native code. */
-const LOOK_MS = 1_000
+/** A thread that has not answered after this long is in native code. */
+const ANSWER_TIMEOUT_MS = 1_000
+/** The name that the evaluated expression has in the stack, where its own frame is left out. */
 const PROBE = 'threadplane:stack'
 const ENABLE_ID = 1
 const PROBE_ID = 2
 
+if (parentPort === null) throw new Error('stack-reader-entry must be started as a worker thread')
 const port = parentPort
-if (port === null) throw new Error('this module is the entry of a worker thread')
 port.on('message', (threadIds: number[]) => {
-  // If that fails, so does this thread, and those who wait are told that.
-  void lookAt(new Set(threadIds)).then((stacks) => port.postMessage(stacks))
+  // A rejection ends this thread, and the control thread takes that as no answer.
+  void readStacks(new Set(threadIds)).then((stacks) => port.postMessage(stacks))
 })
 
 type Stacks = Map<number, ThreadStack>
 type Received = InspectorNotification<NodeWorker.ReceivedMessageFromWorkerEventDataType>
 
-async function lookAt(wanted: Set<number>): Promise<Stacks> {
+async function readStacks(wanted: Set<number>): Promise<Stacks> {
   const stacks: Stacks = new Map()
-  /** Threads that have not answered yet, by the id of the inspector's session with each. */
-  const asked = new Map<string, number>()
+  /** Threads that have not answered yet, by the id of the inspector session with each. */
+  const unanswered = new Map<string, number>()
   const session = new Session()
   session.connectToMainThread()
   const send = (sessionId: string, message: object) => {
@@ -30,40 +34,40 @@ async function lookAt(wanted: Set<number>): Promise<Stacks> {
   }
   let timer: NodeJS.Timeout | undefined
   await new Promise<void>((resolve) => {
-    // Not while the inspector tells a thing is it disconnected.
+    // In a later turn: the session must not be disconnected in a callback of its own.
     const end = () => setImmediate(resolve)
     const endIfAllAnswered = () => {
-      if (asked.size === 0) end()
+      if (unanswered.size === 0) end()
     }
     session.on('NodeWorker.attachedToWorker', ({ params: { sessionId, workerInfo } }) => {
-      // It attaches to all there are, and to those that begin meanwhile.
+      // The inspector attaches to all threads of the process, also to those that start meanwhile.
       const threadId = Number(/^\[worker (\d+)\]/.exec(workerInfo.title)?.[1])
       if (!wanted.delete(threadId)) return session.post('NodeWorker.detach', { sessionId })
-      asked.set(sessionId, threadId)
-      // What was thrown from where is kept only while this domain is enabled.
+      unanswered.set(sessionId, threadId)
+      // V8 records the stack of a thrown value only while this domain is enabled.
       send(sessionId, { id: ENABLE_ID, method: 'Runtime.enable' })
       const expression = `throw 0\n//# sourceURL=${PROBE}`
       send(sessionId, { id: PROBE_ID, method: 'Runtime.evaluate', params: { expression, silent: true } })
     })
     session.on('NodeWorker.receivedMessageFromWorker', ({ params: { sessionId, message } }: Received) => {
-      const threadId = asked.get(sessionId)
-      // Others, such as what the console said before, are not looked into.
+      const threadId = unanswered.get(sessionId)
+      // Other messages, such as earlier output of the console, are not parsed.
       if (threadId === undefined || !message.startsWith(`{"id":${PROBE_ID},`)) return
       const stack = toStack(message)
       if (stack !== undefined) stacks.set(threadId, stack)
-      asked.delete(sessionId)
+      unanswered.delete(sessionId)
       endIfAllAnswered()
     })
     session.on('NodeWorker.detachedFromWorker', ({ params: { sessionId } }) => {
-      if (asked.delete(sessionId)) endIfAllAnswered()
+      if (unanswered.delete(sessionId)) endIfAllAnswered()
     })
     session.post('NodeWorker.enable', { waitForDebuggerOnStart: false }, endIfAllAnswered)
-    timer = setTimeout(end, LOOK_MS)
+    timer = setTimeout(end, ANSWER_TIMEOUT_MS)
   })
   clearTimeout(timer)
   session.removeAllListeners()
   session.disconnect()
-  for (const threadId of asked.values()) stacks.set(threadId, { state: 'blocked-native', frames: [] })
+  for (const threadId of unanswered.values()) stacks.set(threadId, { state: 'blocked-native', frames: [] })
   return stacks
 }
 
@@ -74,14 +78,14 @@ interface CallFrame {
   columnNumber: number
 }
 
-/** `undefined` where it is only just beginning, or about to end: there is no context to evaluate in. */
+/** `undefined` for a thread that is starting or ending: it has no context in which to evaluate. */
 function toStack(message: string): ThreadStack | undefined {
   const { result } = JSON.parse(message) as {
     result?: { exceptionDetails?: { stackTrace?: { callFrames: CallFrame[] } } }
   }
-  const thrownFrom = result?.exceptionDetails?.stackTrace?.callFrames
-  if (thrownFrom === undefined) return undefined
-  const frames = thrownFrom.filter(({ url }) => url !== PROBE).map(toFrame)
+  const callFrames = result?.exceptionDetails?.stackTrace?.callFrames
+  if (callFrames === undefined) return undefined
+  const frames = callFrames.filter(({ url }) => url !== PROBE).map(toFrame)
   return { state: frames.length > 0 ? 'running' : 'idle', frames }
 }
 

@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
-import { readStack } from '../diagnostics/thread-stack.ts'
+import { stackReader } from '../diagnostics/stack-reader.ts'
 import { Heartbeat } from '../protocol/heartbeat.ts'
 import type { AbortMessage, StartMessage, ThreadData } from '../protocol/messages.ts'
 import type { FromProcess, LaunchMessage, ToProcess } from '../protocol/process-messages.ts'
@@ -82,7 +82,8 @@ function launch({ service, module, limits }: LaunchMessage): void {
   }
   process.on('message', (message: Exclude<ToProcess, LaunchMessage>) => {
     if (Array.isArray(message)) passToThread(message)
-    else if (message.type === 'stack') void readStack(thread.threadId).then((stack) => send({ type: 'stack', stack }))
+    else if (message.type === 'stack')
+      void stackReader.read(thread.threadId).then((stack) => send({ type: 'stack', stack }))
     else void thread.terminate()
   })
   watchMemory(service, limits, (error) => dieAfterSending({ type: 'error', error }))

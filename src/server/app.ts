@@ -22,7 +22,7 @@ import { Registry } from '../registry/registry.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import type { Server, ServerOptions } from './options.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
-import { endReading } from '../diagnostics/thread-stack.ts'
+import { stackReader } from '../diagnostics/stack-reader.ts'
 import { ModulesFolder } from '../registry/modules-folder.ts'
 
 /** Closes neither the journal nor the dispatcher where it fails. */
@@ -101,7 +101,7 @@ export async function assemble(
   })
   app.addHook('onClose', () => journal.close())
   app.addHook('onClose', async () => {
-    if (ServiceWorker.alive.size === 0) endReading()
+    if (ServiceWorker.alive.size === 0) stackReader.end()
   })
   return { app, registry, dispatcher }
 }

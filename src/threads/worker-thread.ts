@@ -7,7 +7,7 @@ import { Heartbeat } from '../protocol/heartbeat.ts'
 import { SlotTable } from '../protocol/slot-table.ts'
 import type { Slots } from '../protocol/slots.ts'
 import { packControl, transfersOf } from '../protocol/wire.ts'
-import { readStack } from '../diagnostics/thread-stack.ts'
+import { stackReader } from '../diagnostics/stack-reader.ts'
 import { createWithLowPriority } from '../system/thread-priority.ts'
 import { ServiceWorker } from './service-worker.ts'
 
@@ -56,6 +56,6 @@ export class WorkerThread extends ServiceWorker {
   }
 
   override async stack(): Promise<ThreadStack | undefined> {
-    return this.#worker && readStack(this.#worker.threadId)
+    return this.#worker && stackReader.read(this.#worker.threadId)
   }
 }
