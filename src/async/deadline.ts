@@ -1,7 +1,7 @@
-/** Every wait has a deadline (P5). */
+/** Waits for a promise that end early: after a time, or when a signal fires. Every wait has a deadline (P5). */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** True once the promise has resolved, false after `timeoutMs`; a rejection is passed on. */
+/** True as soon as the promise has resolved, false after `timeoutMs`. @throws what the promise was rejected with */
 export async function within(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   const settled = new AbortController()
   const late = sleep(timeoutMs, false, { signal: settled.signal }).catch(() => false)
@@ -12,7 +12,7 @@ export async function within(promise: Promise<unknown>, timeoutMs: number): Prom
   }
 }
 
-/** Rejects as soon as the signal is aborted. */
+/** The value of the promise. @throws the reason of the signal, as soon as it fires */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let abort = () => {}
   const aborted = new Promise<never>((_, reject) => {

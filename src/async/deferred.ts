@@ -1,4 +1,4 @@
-/** A promise and what settles it: `Promise.withResolvers`, which Node 20 does not have. */
+/** A promise with the functions that settle it, like `Promise.withResolvers`, which Node 20 does not have. */
 export class Deferred<T> {
   readonly promise: Promise<T>
   resolve!: (value: T) => void
@@ -9,7 +9,7 @@ export class Deferred<T> {
       this.resolve = resolve
       this.reject = reject
     })
-    // Whoever waits is told of a rejection; that nobody waits is no crash of the process.
+    // If nothing waits for the promise, a rejection must not count as unhandled: that would end the process.
     this.promise.catch(() => {})
   }
 }

@@ -1,23 +1,23 @@
 /**
- * Collects the messages of one turn of the event loop and posts them as one array: a message a turn carries tens of
- * jobs, where a message a job would cost the other side a wake-up each. Both sides of a thread use it.
+ * Collects the messages of one turn of the event loop and posts them as one array. Each post wakes the other thread
+ * once, which costs more than the messages themselves: so tens of messages share one wake-up.
  */
 export class MessageBatcher<Message> {
   readonly #post: (messages: Message[]) => void
-  readonly #refused: (message: Message, error: unknown) => void
+  readonly #onRefused: (message: Message, error: unknown) => void
   #messages: Message[] = []
   #scheduled = false
 
   /**
-   * @param post sends an array of messages; may throw what structured clone throws
-   * @param refused is told of each message that cannot be cloned, and of what that threw: a getter's may be anything
+   * @param post sends an array of messages; may throw if one cannot be cloned
+   * @param onRefused called for each message that cannot be cloned, with the error; a getter can throw any value
    */
-  constructor(post: (messages: Message[]) => void, refused: (message: Message, error: unknown) => void) {
+  constructor(post: (messages: Message[]) => void, onRefused: (message: Message, error: unknown) => void) {
     this.#post = post
-    this.#refused = refused
+    this.#onRefused = onRefused
   }
 
-  /** Messages that wait for the end of the turn. */
+  /** Number of messages that wait for the end of the turn. */
   get size(): number {
     return this.#messages.length
   }
@@ -29,7 +29,7 @@ export class MessageBatcher<Message> {
     setImmediate(this.#endTurn)
   }
 
-  /** Posts now, without waiting for the end of the turn. */
+  /** Posts the messages now instead of at the end of the turn. */
   readonly flush = (): void => {
     if (this.#messages.length === 0) return
     const messages = this.#messages
@@ -41,19 +41,18 @@ export class MessageBatcher<Message> {
     }
   }
 
-  /** One a turn, however often it is flushed before. */
   readonly #endTurn = (): void => {
     this.#scheduled = false
     this.flush()
   }
 
-  /** One message that cannot be cloned must not take the others of its turn with it. */
+  /** After a failed post: the messages that can be cloned are sent all the same. */
   #postOneByOne(messages: Message[]): void {
     for (const message of messages) {
       try {
         this.#post([message])
       } catch (error) {
-        this.#refused(message, error)
+        this.#onRefused(message, error)
       }
     }
   }

@@ -1,12 +1,12 @@
 /**
- * What a service module says of itself, and what a handler is told of the job that it runs: the vocabulary that
- * modules, threads, the control thread and HTTP share.
+ * The description of a service: its methods, their JSON Schemas and their options. A thread makes it of the service
+ * module; the control thread, which never runs a module's code (P1), and HTTP know a service only by it.
  */
 import type { ResolvedMethodOptions, ServiceOptions } from './options.ts'
 
 export type JsonSchema = Record<string, unknown>
 
-/** What a service module says about itself; kept in the data folder by content hash (P1). */
+/** Stored in the data folder by content hash, so that after a restart the service accepts casts at once (P1). */
 export interface ServiceDescription {
   description?: string
   options: ServiceOptions
@@ -15,31 +15,31 @@ export interface ServiceDescription {
 
 export interface MethodDescription {
   description?: string
-  /** JSON Schema of what a client may send; absent where any JSON is taken. */
+  /** JSON Schema of the payload, as clients see it. Absent if any JSON is accepted. */
   input?: JsonSchema
-  /** The same, accepting at least all that the original accepts: what the control thread validates with. */
+  /** What the control thread validates with: it accepts everything that the module's own schema accepts. */
   widenedInput?: JsonSchema
-  /** JSON Schema of the result, or of an item of it; absent where any JSON may come. */
+  /** JSON Schema of the result, or of one item of a stream. Absent if any JSON may be returned. */
   output?: JsonSchema
-  /** It returns a stream of items. */
+  /** Present if the method returns a stream of items. */
   streams?: true
-  /** It takes bytes, and no JSON. */
+  /** Present if the method takes bytes instead of JSON. */
   inputBytes?: BytesDescription
-  /** It returns bytes, and no JSON. */
+  /** Present if the method returns bytes instead of JSON. */
   outputBytes?: BytesDescription
   options: ResolvedMethodOptions
 }
 
 export interface BytesDescription {
-  /** Media types that are taken, or the one that is sent. */
+  /** Of an input: the accepted media types. Of an output: the one that is sent. */
   types: string[]
   maxBytes?: number
 }
 
-/** What a handler is told about its job. A call has an id of its own too. */
+/** What a handler knows about its job. A call has an id too. */
 export interface JobContext {
   id: string
   attempt: number
-  /** W3C trace context of the request, if it had one. */
+  /** W3C trace context (`traceparent` header) of the request, if it had one. */
   traceparent?: string
 }

@@ -1,10 +1,12 @@
 /**
- * Every error that leaves threadplane, from one table (P6), and how an error crosses a thread boundary.
+ * The errors of threadplane: one table of codes (P6), the error class, and the form in which errors cross threads.
  *
- * Structured clone drops `name` and `code` of an error, so errors travel as an explicit {@link WireError}.
+ * Structured clone drops `name` and `code` of an error, so an error is sent as an explicit {@link WireError}.
  */
 
-/** Code → HTTP status, title, and whether the same request may succeed later. README's table is tested against it. */
+/**
+ * Code → HTTP status, title, and whether the same request may succeed later. A test compares README with this table.
+ */
 export const ERRORS = {
   MALFORMED_BODY: { status: 400, title: 'The body is not well-formed', retryable: false },
   MALFORMED_HEADER: { status: 400, title: 'A header is not well-formed', retryable: false },
@@ -44,24 +46,24 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** A part of a payload that was refused: an RFC 6901 pointer into it, and why. */
+/** Why a part of a payload was refused, with the RFC 6901 pointer to that part. */
 export interface PayloadIssue {
   pointer: string
   message: string
 }
 
-/** What an error may tell beyond its code and detail; the names are those of the problem document. */
+/** Further members of an error; they have the same names in the problem document. */
 export interface ErrorFacts {
   cause?: unknown
   service?: string
   method?: string
   jobId?: string
-  /** Did the method begin? */
+  /** True if the method had begun. */
   started?: boolean
   errors?: PayloadIssue[]
-  /** Where it differs from the table: a method may say that trying again is of no use. */
+  /** Overrides the table: a method can say that its error is permanent. */
   retryable?: boolean
-  /** Seconds after which a retry makes sense; answered as `Retry-After`. */
+  /** Seconds after which a retry makes sense; sent as `Retry-After`. */
   retryAfterSeconds?: number
 }
 
@@ -96,7 +98,7 @@ export function hasCode<Code extends ErrorCode>(
   return error instanceof ThreadplaneError && error.code === code
 }
 
-/** An error as it crosses a thread boundary or is kept with a job. */
+/** An error as it is sent to another thread, or stored with a job. */
 export interface WireError {
   name: string
   message: string
@@ -109,10 +111,10 @@ export interface WireError {
 
 const MAX_CAUSES = 8
 const MAX_TEXT = 16_384
-/** Those of a payload that was refused are the longest. */
+/** Longest JSON of {@link ErrorFacts}. The issues of a refused payload take most of it. */
 const MAX_FACTS = 262_144
 
-/** Reads a property of a value that may be a hostile proxy or getter. */
+/** Reads a property of a thrown value. A proxy or getter that throws counts as `undefined`. */
 function read(value: object, key: string): unknown {
   try {
     return (value as Record<string, unknown>)[key]
@@ -121,7 +123,9 @@ function read(value: object, key: string): unknown {
   }
 }
 
-/** The facts of an error of ours; a proxy may throw at the question alone, and a fact may be what JavaScript let in. */
+/**
+ * The facts of a {@link ThreadplaneError}. A proxy can throw at `instanceof`, and a fact can be a value without JSON.
+ */
 function factsOf(thrown: object): WireError['facts'] {
   try {
     if (!(thrown instanceof ThreadplaneError)) return undefined
@@ -140,7 +144,7 @@ function describeThrown(value: unknown): string {
   }
 }
 
-/** The wire form of whatever was thrown: errors keep name, message, code, stack and causes (to a depth of 8). */
+/** Makes a {@link WireError} of any thrown value. Keeps name, message, code, stack, and causes to a depth of 8. */
 export function toWireError(thrown: unknown, depth = 0): WireError {
   if (typeof thrown !== 'object' || thrown === null || typeof read(thrown, 'message') !== 'string') {
     return { name: 'Error', message: describeThrown(thrown).slice(0, MAX_TEXT) }
@@ -161,7 +165,7 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   return wire
 }
 
-/** Rebuilds an `Error` from its wire form; a {@link ThreadplaneError} comes back as one. */
+/** Makes an `Error` of a {@link WireError}: a {@link ThreadplaneError}, if it was one. */
 export function fromWireError(wire: WireError): Error {
   const cause = wire.cause === undefined ? undefined : fromWireError(wire.cause)
   if (wire.facts !== undefined && wire.code !== undefined && Object.hasOwn(ERRORS, wire.code)) {

@@ -1,8 +1,8 @@
 /**
- * The options of a service and of a method: one zod table each, the defaults beside it.
+ * The options of a service and of a method: a zod schema and the defaults of each.
  *
- * A module gives them to `defineService`, `PUT /v1/services/{service}` overrides them (DESIGN section 4), and its
- * JSON Schema is generated from here.
+ * A module gives options to `defineService` and `method`; `PUT` and `PATCH /v1/services/{service}` override those of
+ * the service. The JSON Schema of the options in the OpenAPI document is generated from here.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
@@ -13,47 +13,71 @@ const durationMs = z.int().min(1).max(MAX_TIMER_MS)
 const delayMs = z.int().min(0).max(MAX_TIMER_MS)
 const mebibytes = z.number().min(1).max(65_536)
 
-/** What names a service, method or schedule; anything else is 404 in use and 422 in `PUT`. */
+/** The name of a service, method or schedule. Any other name is answered with 404 in a path, and 422 in `PUT`. */
 export const NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/
 
-/** Where the threads of a service run: in the server's process, or each in a process of its own. */
+/** Where the threads of a service run: all in the server's process, or each in a process of its own. */
 export const ISOLATIONS = ['thread', 'process'] as const
 export type Isolation = (typeof ISOLATIONS)[number]
 
 const STRATEGIES = ['oneForOne', 'oneForAll', 'forfeitOneForOne', 'forfeitOneForAll'] as const
 
 export const serviceOptionsSchema = z.strictObject({
-  autostart: z.boolean().optional().describe('Start with the server, and when registered'),
-  required: z.boolean().optional().describe('/readyz fails while this service is not running'),
-  threads: z.int().min(1).max(256).optional().describe('Threads over one method queue'),
+  autostart: z.boolean().optional().describe('Start the service with the server, and when it is registered'),
+  required: z.boolean().optional().describe('/readyz answers 503 while this service is not running'),
+  threads: z.int().min(1).max(256).optional().describe('Number of threads, which share one method queue'),
   numWorkers: z.int().min(1).max(1_024).optional().describe('Methods of one thread that may overlap at await points'),
   queueCapacity: z.int().min(1).max(1_000_000).optional().describe('Calls and casts that may wait in memory'),
-  queueBytes: z.int().min(1_024).optional().describe('Bytes of payloads that may wait in memory'),
-  maxResultBytes: z.int().min(1).optional().describe('Largest result, as JSON'),
-  prefetch: z.int().min(0).max(4_096).optional().describe('Methods handed to a thread beyond numWorkers'),
+  queueBytes: z.int().min(1_024).optional().describe('Total size in bytes of the payloads that may wait in memory'),
+  maxResultBytes: z.int().min(1).optional().describe('Largest result, in bytes; JSON is measured as UTF-8'),
+  prefetch: z
+    .int()
+    .min(0)
+    .max(4_096)
+    .optional()
+    .describe('Methods that are handed to a thread ahead of time, in addition to the numWorkers that run'),
   isolation: z
     .enum(ISOLATIONS)
     .optional()
-    .describe('Threads of the server, or each in a process of its own, which may exhaust memory or crash natively'),
-  startTimeoutMs: durationMs.optional().describe('From launching a thread to started'),
-  shutdownTimeoutMs: durationMs.optional().describe('From stop to the termination of a thread'),
-  cancelGraceMs: delayMs.optional().describe('From the abort of a method to the retirement of its thread'),
+    .describe(
+      'thread: all threads run in the process of the server. process: each thread runs in a process of its own, so that running out of memory or a native crash does not affect the server',
+    ),
+  startTimeoutMs: durationMs.optional().describe('Longest time from the launch of a thread until it has started'),
+  shutdownTimeoutMs: durationMs.optional().describe('A thread that has not stopped after this time is terminated'),
+  cancelGraceMs: delayMs
+    .optional()
+    .describe('A thread is replaced when a method goes on for this time after its timeoutMs or its cancellation'),
   hangTimeoutMs: z
     .int()
     .min(100)
     .max(MAX_TIMER_MS)
     .optional()
-    .describe('A thread whose event loop has not turned for so long crashes; without it none does'),
+    .describe('A thread whose event loop is blocked for this time crashes. Default: no thread crashes for that'),
   restart: z
     .strictObject({
-      strategy: z.enum(STRATEGIES).optional(),
-      group: z.string().regex(NAME_PATTERN).optional().describe('Services of one group are supervised together'),
-      maxRestarts: z.int().min(0).max(1_000_000).optional(),
-      periodMs: durationMs.optional(),
-      backoffMs: delayMs.optional(),
-      backoffMaxMs: delayMs.optional(),
+      strategy: z
+        .enum(STRATEGIES)
+        .optional()
+        .describe('After a crash: restart the crashed thread or all threads; forfeit: stop them and do not restart'),
+      group: z
+        .string()
+        .regex(NAME_PATTERN)
+        .optional()
+        .describe(
+          'Services of one group share a supervisor: strategy and restart budget apply to all of their threads',
+        ),
+      maxRestarts: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .optional()
+        .describe('Restarts within periodMs, then the service fails'),
+      periodMs: durationMs.optional().describe('Healthy time after which a restart no longer counts'),
+      backoffMs: delayMs.optional().describe('Delay before the first restart; doubles with each further one'),
+      backoffMaxMs: delayMs.optional().describe('Longest delay before a restart'),
     })
-    .optional(),
+    .optional()
+    .describe('What the supervisor does after a crash'),
   limits: z
     .strictObject({
       maxOldGenerationSizeMb: mebibytes.optional(),
@@ -62,7 +86,7 @@ export const serviceOptionsSchema = z.strictObject({
       maxRssMb: mebibytes
         .optional()
         .describe(
-          "All memory of a process, Buffers too (isolation 'process'); default: 2048, or a quarter of the machine's",
+          "All memory of a process, Buffers included (only with isolation 'process'). Default: 2048, or a quarter of the machine's memory if that is less",
         ),
     })
     .optional()
@@ -71,7 +95,7 @@ export const serviceOptionsSchema = z.strictObject({
     .array(z.string().regex(NAME_PATTERN))
     .max(64)
     .optional()
-    .describe('Services that run before this one starts, and stop after it'),
+    .describe('Services that must run before this one starts, and that stop after it'),
 })
 
 export type ServiceOptions = z.infer<typeof serviceOptionsSchema>
@@ -104,12 +128,14 @@ const SERVICE_DEFAULTS = {
 
 type Complete<T> = { [Key in keyof T]-?: NonNullable<T[Key]> }
 
-/** Options with every default filled in; a service without a group is alone. */
+/**
+ * Options with every default filled in. Only `restart.group` may be missing: then the service has its own supervisor.
+ */
 export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart'>> & {
   restart: Complete<Omit<RestartOptions, 'group'>> & { group?: string }
 }
 
-/** Later layers win, key by key; `restart` and `limits` are merged likewise. */
+/** Defaults, overridden key by key by each layer in turn; so are the members of `restart` and `limits`. */
 export function resolveServiceOptions(...layers: ServiceOptions[]): ResolvedServiceOptions {
   const resolved: ResolvedServiceOptions = { ...SERVICE_DEFAULTS }
   for (const layer of layers) {
@@ -121,7 +147,7 @@ export function resolveServiceOptions(...layers: ServiceOptions[]): ResolvedServ
   return resolved
 }
 
-/** Changes of options: `null` gives one back to the module, as in RFC 7396. */
+/** Changes of options (RFC 7396): `null` removes an override, so that the option of the module applies again. */
 export type OptionsPatch = NullableMembers<
   Omit<ServiceOptions, 'restart' | 'limits'> & {
     restart: NullableMembers<RestartOptions>
@@ -144,7 +170,7 @@ function mergePatch(target: Record<string, unknown>, patch: Record<string, unkno
   return merged
 }
 
-/** What a service takes up as it runs. Any other option is given to a thread at its start. */
+/** Options that can change while the service runs. A thread gets all others when it starts. */
 const LIVE_OPTIONS: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'autostart',
   'required',
@@ -158,19 +184,19 @@ const LIVE_OPTIONS: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'dependsOn',
 ])
 
-/** Do these options come into force only with new threads? */
+/** True if the change from one set of options to the other takes effect only in new threads. */
 export function needsNewThreads(before: ResolvedServiceOptions, after: ResolvedServiceOptions): boolean {
-  const given = ([key]: [string, unknown]) => !LIVE_OPTIONS.has(key)
-  const atStart = (options: ResolvedServiceOptions) => Object.fromEntries(Object.entries(options).filter(given))
+  const isFixed = ([key]: [string, unknown]) => !LIVE_OPTIONS.has(key)
+  const atStart = (options: ResolvedServiceOptions) => Object.fromEntries(Object.entries(options).filter(isFixed))
   return !isDeepStrictEqual(atStart(before), atStart(after))
 }
 
 export const methodOptionsSchema = z.object({
-  timeoutMs: durationMs.optional().describe('Deadline of one attempt'),
-  maxAttempts: z.int().min(1).max(1_000).optional().describe('Attempts of a cast'),
-  backoffMs: delayMs.optional().describe('Delay before the second attempt of a cast; doubles with each'),
-  backoffMaxMs: delayMs.optional(),
-  priority: z.int().min(0).max(9).optional().describe('9 runs first'),
+  timeoutMs: durationMs.optional().describe('Longest time that one attempt may run'),
+  maxAttempts: z.int().min(1).max(1_000).optional().describe('Attempts of a cast, after which it fails'),
+  backoffMs: delayMs.optional().describe('Delay before the second attempt of a cast; doubles with each further one'),
+  backoffMaxMs: delayMs.optional().describe('Longest delay between two attempts of a cast'),
+  priority: z.int().min(0).max(9).optional().describe('0 to 9; methods of priority 9 run first'),
 })
 
 export type MethodOptions = z.infer<typeof methodOptionsSchema>

@@ -1,7 +1,7 @@
-/** What the server tells its supervisor process. */
+/** The messages that the server process sends to the launcher process above it. */
 export type ServerMessage =
   | { type: 'listening'; port: number }
-  /** Short text, for a person. */
+  /** The states of the services, as a short text for people. */
   | { type: 'services'; states: string }
-  /** Somebody asked it to: however it ends now, it is no crash. */
+  /** Somebody asked the server to close: however it ends from now on, that is not a crash. */
   | { type: 'closing' }

@@ -1,14 +1,15 @@
 /**
  * Reads the JavaScript stack of a running worker thread of this process, from outside, also while the thread hangs.
  *
- * An inspector message interrupts the JavaScript that a thread runs. So an expression that throws is evaluated on top of
- * the thread's stack, and V8 reports from where it was thrown. The thread is not paused. If its event loop waits, the
- * stack below the expression is empty. If it is in native code, it does not answer.
+ * An inspector message interrupts the JavaScript that a thread runs. So an expression that throws is evaluated on top
+ * of the thread's stack, and V8 reports from where it was thrown. The thread is not paused. If its event loop waits,
+ * the stack below the expression is empty. If it is in native code, it does not answer.
  *
- * 1. `Debugger.pause` would tell the same, but first it sends every script: 0.2 to 0.9 s, where this takes 1 to 40 ms. With
- *    a stack of 7,000 frames it never answered.
+ * 1. `Debugger.pause` would tell the same, but first it sends every script: 0.2 to 0.9 s, where this takes 1 to 40 ms.
+ *    With a stack of 7,000 frames it never answered.
  * 2. The inspector is used in a thread of its own (`stack-reader-entry.ts`). In the control thread, its callback for an
- *    attached thread could run the end of another thread while Node iterates over its list of threads: the process aborts.
+ *    attached thread could run the end of another thread while Node iterates over its list of threads: the process
+ *    aborts.
  */
 import { Worker } from 'node:worker_threads'
 import type { ThreadStack } from '../contract/stack.ts'
@@ -81,7 +82,9 @@ class StackReader {
     void thread.terminate()
   }
 
-  /** Ends the reader thread now. Call it when no thread is left to read: an unused one would end by itself after 2 s. */
+  /**
+   * Ends the reader thread now. Call it when no thread is left to read: an unused one would end by itself after 2 s.
+   */
   end(): void {
     if (this.#thread !== undefined) this.#endThread(this.#thread)
   }

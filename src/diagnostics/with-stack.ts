@@ -1,4 +1,6 @@
-/** Gives an error the stack of a thread, so that the log shows where the thread hangs and not where that was noticed. */
+/**
+ * Gives an error the stack of a thread, so that the log shows where the thread hangs and not where that was noticed.
+ */
 import type { ThreadStack } from '../contract/stack.ts'
 
 const NOTES = {

@@ -19,9 +19,9 @@
  * |                | `crashed`   | the thread ends itself, because of this error                                 |
  * |                | `stopped`   | `onThreadStop` has run, and the thread ends itself                            |
  *
- * A thread begins with `described`; then come `start` and `started`, or `crashed`. Both sides collect their messages during
- * one turn of the event loop and post them as one array; `wire.ts` says how they are encoded. Two things are shared without
- * a message: the heartbeat (`heartbeat.ts`), and which methods have begun (`slots.ts`).
+ * A thread begins with `described`; then come `start` and `started`, or `crashed`. Both sides collect their messages
+ * during one turn of the event loop and post them as one array; `wire.ts` says how they are encoded. Two things are
+ * shared without a message: the heartbeat (`heartbeat.ts`), and which methods have begun (`slots.ts`).
  */
 import type { PayloadIssue, WireError } from '../contract/errors.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'

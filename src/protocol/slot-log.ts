@@ -1,9 +1,9 @@
 /**
  * The slots of a service in a process of its own. Two Node processes cannot share memory, but they can share a file.
  *
- * A side claims a method by appending a record to the file: the thread to begin it, the control thread to revoke it. The
- * operating system puts all appends in one order, and the first record of a method decides (P3). Records outlive the
- * process that appended them, so the control thread knows exactly what a killed process had begun.
+ * A side claims a method by appending a record to the file: the thread to begin it, the control thread to revoke it.
+ * The operating system puts all appends in one order, and the first record of a method decides (P3). Records outlive
+ * the process that appended them, so the control thread knows exactly what a killed process had begun.
  *
  * There are two files, so that none grows for ever. Sequence numbers are divided into blocks; even blocks use one file,
  * odd blocks the other. The thread begins methods in the order in which they were handed over. So once it has begun one
@@ -166,8 +166,8 @@ export class SlotLog implements Slots {
     const [file, fileBefore] = [this.#files[block % 2] as LogFile, this.#files[before % 2] as LogFile]
     file.read(this.#onClaim)
     fileBefore.read(this.#onClaim)
-    // Emptied only if the thread has finished the last block of this file. Otherwise methods of that block may still wait
-    // in the thread, which has to find their revocations: then the file goes on growing.
+    // Emptied only if the thread has finished the last block of this file. Otherwise methods of that block may still
+    // wait in the thread, which has to find their revocations: then the file goes on growing.
     if (this.#begunBlock === before) file.empty()
     file.rewind()
     this.#block = block

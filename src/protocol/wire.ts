@@ -1,6 +1,7 @@
 /**
- * How messages are encoded between threads and processes: the frequent ones as tuples, all others as they are. Structured
- * clone copies the keys of an object with every message, so an object costs three times as much as a tuple. Pure.
+ * How messages are encoded between threads and processes: the frequent ones as tuples, all others as they are.
+ * Structured clone copies the keys of an object with every message, so an object costs three times as much as a tuple.
+ * Pure.
  */
 import type { JobContext } from '../contract/description.ts'
 import type { ControlMessage, JsonBytes, ResultFormat, RunMessage, ThreadMessage } from './messages.ts'
@@ -87,8 +88,9 @@ export function inOwnBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Prepares messages that came from another process for a thread. Node gives each payload of bytes as a view of the buffer
- * with everything that the channel has read. The thread gets the bytes of its payload alone, in a buffer of their own.
+ * Prepares messages that came from another process for a thread. Node gives each payload of bytes as a view of the
+ * buffer with everything that the channel has read. The thread gets the bytes of its payload alone, in a buffer of
+ * their own.
  */
 export function withOwnBytes(wires: readonly ControlWire[]): { wires: ControlWire[]; transfers: ArrayBuffer[] } {
   const transfers: ArrayBuffer[] = []

@@ -1,6 +1,6 @@
 /**
- * Crashes a thread that sends too much (P5). The limit is counted inside the thread, because a thread that posts messages
- * faster than the control thread reads them would keep the control thread from all other services.
+ * Crashes a thread that sends too much (P5). The limit is counted inside the thread, because a thread that posts
+ * messages faster than the control thread reads them would keep the control thread from all other services.
  */
 
 interface Limit {

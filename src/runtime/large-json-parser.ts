@@ -1,7 +1,7 @@
 /**
- * Parses and validates JSON that is too large for the control thread, which passes it on as bytes. The payload is checked
- * with the same validator that the control thread uses for smaller ones. The validator stops at the first issue; the
- * module's own zod schema, which comes next, would collect an issue for each of millions of wrong elements.
+ * Parses and validates JSON that is too large for the control thread, which passes it on as bytes. The payload is
+ * checked with the same validator that the control thread uses for smaller ones. The validator stops at the first
+ * issue; the module's own zod schema, which comes next, would collect an issue for each of millions of wrong elements.
  */
 import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError } from '../contract/errors.ts'

@@ -1,6 +1,6 @@
 /**
- * Runs the methods that were handed to this thread: in their order, with at most `numWorkers` that overlap. For each one:
- * parse the payload, run the handler, parse the result, serialise it, and push a `result` or a `failure`.
+ * Runs the methods that were handed to this thread: in their order, with at most `numWorkers` that overlap. For each
+ * one: parse the payload, run the handler, parse the result, serialise it, and push a `result` or a `failure`.
  * Source: mode/threads.py MethodQueueWorker, MethodQueue._process_enqueued
  */
 import type { MessageBatcher } from '../async/message-batcher.ts'
@@ -37,7 +37,9 @@ export class MethodRunner {
   #next = 0
   #overlapping = 0
   #turnEndsAt = 0
-  /** True while the loop in `#beginMethods` is on the stack: a method that ends at once must not start a second loop. */
+  /**
+   * True while the loop in `#beginMethods` is on the stack: a method that ends at once must not start a second loop.
+   */
   #beginning = false
   /** True while a `setImmediate` is scheduled that goes on with the queue. */
   #resumeScheduled = false

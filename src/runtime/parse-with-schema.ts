@@ -1,6 +1,6 @@
 /**
- * Parses a payload, a result or an item with a zod schema of the service module. Synchronous where the schema allows it,
- * because a promise costs more than most parses.
+ * Parses a payload, a result or an item with a zod schema of the service module. Synchronous where the schema allows
+ * it, because a promise costs more than most parses.
  */
 import type { z } from 'zod'
 import type { PayloadIssue } from '../contract/errors.ts'

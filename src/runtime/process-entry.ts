@@ -1,7 +1,8 @@
 /**
- * The entry of a service's process, that is its main thread. The service itself runs in a worker thread of this process, as
- * it would in the server's process. So whatever the service does, the main thread is free: it passes messages on, reports
- * the heartbeat, watches the memory, and ends the process when it is told to or when the server is gone.
+ * The entry of a service's process, that is its main thread. The service itself runs in a worker thread of this
+ * process, as it would in the server's process. So whatever the service does, the main thread is free: it passes
+ * messages on, reports the heartbeat, watches the memory, and ends the process when it is told to or when the server is
+ * gone.
  */
 import { Worker } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
@@ -90,8 +91,9 @@ function launch({ service, module, limits }: LaunchMessage): void {
 }
 
 /**
- * Passes messages of the thread on to the server. Some values can be sent between threads, but not between processes. Then
- * that method alone fails. Returns the sequence numbers of methods that failed so: if they are streams, they must end.
+ * Passes messages of the thread on to the server. Some values can be sent between threads, but not between processes.
+ * Then that method alone fails. Returns the sequence numbers of methods that failed so: if they are streams, they must
+ * end.
  */
 function passOn(messages: ThreadWire[]): number[] {
   try {

@@ -1,7 +1,7 @@
 /**
- * A module resolve hook: a service module whose folder has no `node_modules` gets `threadplane` and `zod` from the server's
- * own package. From Node 22.15 on, the hook runs in the service's thread; Node 20 runs it in a thread that it starts for
- * hooks, and loads this file there.
+ * A module resolve hook: a service module whose folder has no `node_modules` gets `threadplane` and `zod` from the
+ * server's own package. From Node 22.15 on, the hook runs in the service's thread; Node 20 runs it in a thread that it
+ * starts for hooks, and loads this file there.
  */
 import * as nodeModule from 'node:module'
 import { register, type ResolveHook, type ResolveHookContext } from 'node:module'

@@ -1,6 +1,6 @@
 /**
- * The context that a handler gets: signal, logger, progress and job of one running method. Signal and logger are created
- * when they are first used, because most handlers use neither.
+ * The context that a handler gets: signal, logger, progress and job of one running method. Signal and logger are
+ * created when they are first used, because most handlers use neither.
  */
 import type { MessageBatcher } from '../async/message-batcher.ts'
 import type { JobContext } from '../contract/description.ts'

@@ -36,8 +36,8 @@ export function serializeBytes(bytes: Uint8Array, format: ResultFormat, maxBytes
   }
   const own = inOwnBuffer(bytes)
   try {
-    // Detached from the handler's buffer at once: if the buffer were detached already when the messages of this turn are
-    // posted, that would fail all of them.
+    // Detached from the handler's buffer at once: if the buffer were detached already when the messages of this turn
+    // are posted, that would fail all of them.
     const value = structuredClone(own, { transfer: [own.buffer] })
     return { ok: true, value, transfer: value.buffer }
   } catch {

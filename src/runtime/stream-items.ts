@@ -1,6 +1,6 @@
 /**
- * Runs the async generator of a method that returns a stream: takes one item after the other, parses it, and either sends
- * it to the consumer, as far as its credit allows, or collects it for the result of a job.
+ * Runs the async generator of a method that returns a stream: takes one item after the other, parses it, and either
+ * sends it to the consumer, as far as its credit allows, or collects it for the result of a job.
  */
 import type { z } from 'zod'
 import { toWireError } from '../contract/errors.ts'

@@ -26,7 +26,9 @@ function locationInStack({ stack = '' }: SyntaxError): string | undefined {
   return file === undefined ? undefined : `${fileURLToPath(file)}:${line}`
 }
 
-/** False for an error that the module's code threw, for example with `JSON.parse`: its stack has the location already. */
+/**
+ * False for an error that the module's code threw, for example with `JSON.parse`: its stack has the location already.
+ */
 function isFromLoader({ stack = '' }: SyntaxError): boolean {
   const [, frame = ''] = /\n {4}at ([^\n]*)/.exec(stack) ?? []
   return frame.includes('node:internal/modules')
@@ -53,7 +55,9 @@ async function askInspector(error: SyntaxError, url: string): Promise<string | u
   }
 }
 
-/** True if this module itself has the error, not one that it imports. Found out by parsing it again, under another URL. */
+/**
+ * True if this module itself has the error, not one that it imports. Found out by parsing it again, under another URL.
+ */
 async function failsToParse(session: Session, url: string): Promise<boolean> {
   const again = `${url}?again`
   let failed = false

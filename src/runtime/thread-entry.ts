@@ -1,6 +1,6 @@
 /**
- * The entry of a service's thread: loads the service module, sends its description, and then does what the messages of the
- * control thread say, until it is stopped or crashes.
+ * The entry of a service's thread: loads the service module, sends its description, and then does what the messages of
+ * the control thread say, until it is stopped or crashes.
  * Source: mode/threads.py ServiceThread._serve
  */
 import { getHeapStatistics } from 'node:v8'

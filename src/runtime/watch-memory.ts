@@ -1,6 +1,6 @@
 /**
- * Ends a service's process that takes too much memory (`limits.maxRssMb`). V8's own limits cover the heap alone; this one
- * also covers Buffers, WebAssembly and native code, which could otherwise take all memory of the machine.
+ * Ends a service's process that takes too much memory (`limits.maxRssMb`). V8's own limits cover the heap alone; this
+ * one also covers Buffers, WebAssembly and native code, which could otherwise take all memory of the machine.
  */
 import { totalmem } from 'node:os'
 import { type WireError, toWireError } from '../contract/errors.ts'

@@ -1,12 +1,15 @@
-/** The server, and each service's process, leads a group of its own, so that what it has started ends with it. Pure. */
+/**
+ * Kills a process together with all processes that it has started. The server, and each process of a service, is the
+ * leader of a process group of its own. Pure.
+ */
 
-/** Ends a whole group at once, its leader included. */
+/** Sends SIGKILL to a process group, its leader included. Does nothing if the group has ended. */
 export function killGroup(leader: number): void {
-  // 0 would be one's own.
+  // 0 would mean the group of this process.
   if (leader === 0) return
   try {
     process.kill(-leader, 'SIGKILL')
   } catch {
-    // There is nothing left, which is as it should be.
+    // The group has ended already.
   }
 }

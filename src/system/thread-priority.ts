@@ -1,16 +1,19 @@
 /**
- * Where processors are few, the control thread goes first: probes, the other services' answers, the journal. A service's
- * thread gives way from its birth: its start is the most expensive thing most threads do, and crashes bring many.
+ * Gives the threads of services a lower priority than the control thread. Where processors are few, the control thread
+ * then still answers probes, serves other services, and writes the journal.
+ *
+ * The priority is lowered when the thread is created. A thread that lowered its own would first use normal priority for
+ * its start, which is the most expensive work of most threads, and is repeated after each crash.
  */
 import { readdirSync } from 'node:fs'
 import { constants, getPriority, setPriority } from 'node:os'
 
-/** A tenth of the processor time of the control thread, where both want all of it. */
+/** Added to the nice value: a tenth of the processor time of the control thread, when both compete for it. */
 const NICER_BY = 10
-/** The threads of this process by the ids that the kernel has for them, which Node does not tell. */
+/** The kernel's ids of the threads of this process, which Node does not tell. */
 const THREADS = '/proc/self/task'
 
-/** Creates a thread. Only Linux has priorities of threads; elsewhere all of a process are equal. */
+/** Lowers the priority of the thread that `create` creates. Only Linux has a priority per thread. */
 export function createWithLowPriority<Thread>(create: () => Thread): Thread {
   const before = new Set(threadIds())
   const thread = create()
@@ -18,12 +21,12 @@ export function createWithLowPriority<Thread>(create: () => Thread): Thread {
   return thread
 }
 
-/** @param id of a thread, or of a process that has just been forked: the threads it starts are born with its priority */
+/** @param id the kernel's id of a thread, or of a process that was just forked, whose threads inherit its priority */
 export function lowerPriority(id: number): void {
   try {
     setPriority(id, Math.min(getPriority(id) + NICER_BY, constants.priority.PRIORITY_LOW))
   } catch {
-    // It has ended already, or a sandbox does not allow it: then all are equal.
+    // The thread has ended already, or a sandbox forbids this: then the priority stays as it is.
   }
 }
 
