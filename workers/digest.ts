@@ -1,8 +1,9 @@
 /**
- * Hashes data and passwords: work that holds an event loop the longer, the larger its input or the higher its cost.
+ * Computes digests of data and hashes of passwords: work that blocks an event loop, the longer the larger the data or
+ * the higher the cost.
  *
- * `Buffer.from` skips what it cannot decode, so that different inputs would have one digest. Here the schemas refuse
- * such input.
+ * `Buffer.from` skips characters that it cannot decode, so that different inputs would have the same digest. Here the
+ * schemas refuse such input.
  */
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -11,7 +12,7 @@ import { z } from 'zod'
 
 const ENCODINGS = { utf8: 'well-formed Unicode', base64: 'padded base64', hex: 'hexadecimal' } as const
 
-/** Only what is encoded again as it was given was understood whole. */
+/** True if the text decodes completely: then encoding the bytes again gives the same text. */
 function isEncoded(text: string, encoding: keyof typeof ENCODINGS): boolean {
   return Buffer.from(text, encoding).toString(encoding) === (encoding === 'hex' ? text.toLowerCase() : text)
 }
@@ -23,21 +24,22 @@ const content = {
   output: z.enum(['hex', 'base64']).default('hex').describe('How the digest is encoded'),
 }
 
-function refuseGarbage(context: z.RefinementCtx, key: string, text: string, encoding: keyof typeof ENCODINGS): void {
+function requireEncoding(context: z.RefinementCtx, key: string, text: string, encoding: keyof typeof ENCODINGS): void {
   if (isEncoded(text, encoding)) return
   context.addIssue({ code: 'custom', path: [key], message: `Not ${ENCODINGS[encoding]}` })
 }
 
-// 32 MiB and about 0.2 s; one of the settings that OWASP's Password Storage Cheat Sheet holds equal.
+// 32 MiB and about 0.2 s: one of the settings that OWASP's Password Storage Cheat Sheet recommends.
 const COST = { ln: 15, r: 8, p: 3 }
 const SALT_BYTES = 16
 const KEY_BYTES = 32
 
-// What a hash from elsewhere may cost to verify: memory is 128·N·r, time goes with N·r·p.
+// Limits for verifying a hash that was made elsewhere: it takes 128·N·r bytes of memory, and time in proportion to
+// N·r·p.
 const MAX_MEMORY_BYTES = 128 * 1024 * 1024
 const MAX_WORK = 2 ** 22
 
-// A salt of 8 to 64 bytes, a key of 16 to 64.
+// With a salt of 8 to 64 bytes, and a key of 16 to 64 bytes.
 const PHC =
   /^\$scrypt\$ln=([1-9]\d?),r=([1-9]\d{0,3}),p=([1-9]\d{0,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
 
@@ -47,7 +49,7 @@ function deriveKey(password: string, salt: Buffer, keyBytes: number, { ln, r, p 
   return derive(password, salt, keyBytes, { N: 2 ** ln, r, p, maxmem: 128 * r * (2 ** ln + p + 2) })
 }
 
-/** Base64 as PHC strings have it, without padding. */
+/** Base64 without padding, as in PHC strings. */
 const toPhc = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
 
 const password = z
@@ -85,7 +87,7 @@ export default defineService({
     hash: method({
       description: 'The digest of a text or of bytes',
       input: z.object(content).superRefine(({ data, encoding }, context) => {
-        refuseGarbage(context, 'data', data, encoding)
+        requireEncoding(context, 'data', data, encoding)
       }),
       output: z.object({
         digest: z.string(),
@@ -99,12 +101,12 @@ export default defineService({
     }),
 
     verify: method({
-      description: 'Whether the digest of a text or of bytes is the expected one, compared in constant time',
+      description: 'Whether the digest of a text or of bytes equals the expected one, compared in constant time',
       input: z
         .object({ ...content, expected: z.string().max(128).describe('The digest, encoded as `output` says') })
         .superRefine(({ data, encoding, expected, output }, context) => {
-          refuseGarbage(context, 'data', data, encoding)
-          refuseGarbage(context, 'expected', expected, output)
+          requireEncoding(context, 'data', data, encoding)
+          requireEncoding(context, 'expected', expected, output)
         }),
       output: z.object({ valid: z.boolean() }),
       handler: ({ algorithm, data, encoding, expected, output }) => {
@@ -115,7 +117,8 @@ export default defineService({
     }),
 
     hashPassword: method({
-      description: 'A password as a PHC string of scrypt with a random salt. Call it: the journal keeps what is cast',
+      description:
+        'Hashes a password with scrypt and a random salt, as a PHC string. Do not cast it: the journal stores payloads',
       input: z.object({ password }),
       output: z.object({ hash: z.string() }),
       handler: async ({ password }) => {
@@ -126,7 +129,7 @@ export default defineService({
     }),
 
     verifyPassword: method({
-      description: 'Whether a password is the one of a PHC string of scrypt, compared in constant time',
+      description: 'Whether a password matches a PHC string of scrypt, compared in constant time',
       input: z.object({ password, hash: storedHash }),
       output: z.object({ valid: z.boolean() }),
       handler: async ({ password, hash }) => {

@@ -1,8 +1,8 @@
 /**
- * Renders Markdown as READMEs use it: CommonMark with tables, strikethrough and the harmless part of HTML.
+ * Renders Markdown as in READMEs to safe HTML: CommonMark with tables, strikethrough and harmless HTML.
  *
- * Whoever wrote the Markdown is not trusted. Raw HTML is let through the renderer and everything is sanitised after
- * it, so that one list says what may come out, however it was written.
+ * The author of the Markdown is not trusted. The renderer passes raw HTML through, and then the whole result is
+ * sanitised: so one list decides what may be in it, however it was written.
  */
 import MarkdownIt from 'markdown-it'
 import sanitizeHtml, { type IOptions } from 'sanitize-html'
@@ -13,7 +13,7 @@ const markdownIt = new MarkdownIt({ html: true })
 
 const align = { 'text-align': [/^(left|center|right)$/] }
 
-// Without `id` and `name`: an element named like a global would shadow it in the page.
+// Without `id` and `name`: an element with the name of a global variable would shadow it in the page.
 const ALLOWED: IOptions = {
   allowedTags: [...sanitizeHtml.defaults.allowedTags, 'del', 'details', 'img', 'ins', 'summary'],
   allowedAttributes: {
@@ -37,7 +37,7 @@ export default defineService({
       description: 'CommonMark, tables and strikethrough to sanitised HTML',
       input: z.object({ markdown: z.string().max(1_000_000) }),
       output: z.object({ html: z.string() }),
-      // A README takes milliseconds; a hostile text of nothing but open tags would take a minute.
+      // A README takes milliseconds. A hostile text that consists of open tags would take a minute.
       timeoutMs: 5_000,
       handler: ({ markdown }) => ({ html: sanitizeHtml(markdownIt.render(markdown), ALLOWED) }),
     }),

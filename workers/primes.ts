@@ -1,19 +1,19 @@
 /**
- * Counts and finds primes: work that would hold an event loop for seconds, cut into slices so that it does not.
+ * Counts primes, and finds prime factors: work that would block an event loop for seconds, divided into slices.
  *
- * Between two slices the event loop turns: other methods run, the heartbeat beats, and an abort arrives at all.
+ * Between two slices the event loop runs: other methods make progress, the heartbeat beats, and an abort can arrive.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 
-/** Odd numbers in a segment of the sieve: a byte each, so that they stay in the processor's cache. */
+/** Odd numbers in a segment of the sieve. Each takes one byte, so a segment fits into the processor's cache. */
 const SEGMENT = 2 ** 18
 
-/** Divisors tried in a slice. */
+/** Divisors that are tried in one slice. */
 const DIVISORS = 2 ** 16
 
-/** The odd primes up to a limit, by a plain sieve. */
+/** The odd primes up to a limit, by a simple sieve. */
 function oddPrimes(limit: number): number[] {
   const composite = new Uint8Array(limit + 1)
   const primes: number[] = []
@@ -25,13 +25,16 @@ function oddPrimes(limit: number): number[] {
   return primes
 }
 
-/** Counts the primes below a number above 2 by a segmented sieve of the odd ones; yields the count after each segment. */
+/**
+ * Counts the primes below a number above 2, by a segmented sieve of odd numbers. Yields the count after each segment.
+ */
 function* countPrimes(below: number): Generator<{ count: number; fraction: number }> {
   const primes = oddPrimes(Math.floor(Math.sqrt(below)))
-  // Index i stands for the number first + 2i. Of each prime: the index of its next multiple, from its square on.
+  // Index i stands for the number first + 2i. For each prime: the index of its next multiple, beginning with its
+  // square.
   const next = Float64Array.from(primes, (prime) => (prime * prime - 1) / 2)
   const composite = new Uint8Array(SEGMENT)
-  // 1 is never crossed out, and is counted in the place of 2.
+  // The sieve does not cross out 1, which is counted instead of 2.
   let count = 0
   for (let first = 1; first < below; first += 2 * SEGMENT) {
     const size = Math.min(SEGMENT, Math.ceil((below - first) / 2))
@@ -48,7 +51,7 @@ function* countPrimes(below: number): Generator<{ count: number; fraction: numbe
 
 const factor = z.object({ prime: z.int(), exponent: z.int() })
 
-/** Finds the prime factors of a number by trial division; yields after each slice, and returns them. */
+/** Finds the prime factors of a number by trial division. Yields after each slice, and returns the factors. */
 function* findFactors(n: number): Generator<undefined, z.infer<typeof factor>[]> {
   const factors: z.infer<typeof factor>[] = []
   let rest = n
@@ -74,12 +77,12 @@ export default defineService({
       handler: async ({ below }, { signal, progress }) => {
         if (below <= 2) return { count: 0, below }
         let count = 0
-        let told = 0
+        let reported = 0
         for (const slice of countPrimes(below)) {
           count = slice.count
-          if (slice.fraction - told >= 0.01) {
-            told = slice.fraction
-            progress(told)
+          if (slice.fraction - reported >= 0.01) {
+            reported = slice.fraction
+            progress(reported)
           }
           await nextTurn()
           signal.throwIfAborted()

@@ -1,4 +1,4 @@
-/** Bytes as the input or output of a method: the body of a request or of its answer, and no JSON. */
+/** `bytes()`: a schema for a method that takes bytes as the body of a request, or returns them, instead of JSON. */
 import { z } from 'zod'
 import type { BytesDescription } from '../contract/description.ts'
 import { ANY_TYPE, JSON_TYPE, OCTETS } from '../payload/media-types.ts'
@@ -8,21 +8,21 @@ const TYPE = /^([\w!#$&^.+-]+\/[\w!#$&^.+-]+|([\w!#$&^.+-]+|\*)\/\*)(\s*;.*)?$/
 
 export interface BytesOptions {
   /**
-   * Of an input: the media types that are taken, such as `image/*`; default: any. Never JSON, which is what all other
-   * methods take. Of an output: the one that is sent; default: `application/octet-stream`.
+   * Of an input: the accepted media types, such as `image/*`; default: any. JSON cannot be one of them, because it is
+   * always parsed. Of an output: the media type that is sent; default: `application/octet-stream`.
    */
   types?: readonly string[]
-  /** Default: what `THREADPLANE_MAX_BODY` and `maxResultBytes` allow. */
+  /** Default: the limits of `THREADPLANE_MAX_BODY` for an input, and of `maxResultBytes` for an output. */
   maxBytes?: number
 }
 
 /**
- * A schema of bytes, for `input` or `output` of a method. It may be refined, and be the end of a pipe; inside of an
- * object it is no more than a `Uint8Array`, which JSON cannot carry.
+ * A schema of bytes, for the `input` or `output` of a method. It can be refined, and be the end of a pipe. It cannot be
+ * a member of an object, because JSON cannot carry a `Uint8Array`.
  */
 export function bytes(options: BytesOptions = {}): z.ZodCustom<Uint8Array<ArrayBuffer>, Uint8Array> {
   const { maxBytes = Number.POSITIVE_INFINITY } = options
-  // It stays with the definition, which is what zod makes a refined schema of.
+  // Part of the definition of the schema, which zod copies when the schema is refined.
   const mark = { [BYTES]: options }
   const schema = z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.byteLength <= maxBytes, {
     ...mark,
@@ -32,7 +32,7 @@ export function bytes(options: BytesOptions = {}): z.ZodCustom<Uint8Array<ArrayB
   return schema as z.ZodCustom<Uint8Array<ArrayBuffer>, Uint8Array>
 }
 
-/** What a schema says of the bytes that come in, or go out; `undefined` where it is JSON that does. */
+/** The description of the bytes that a schema takes or returns; `undefined` if it is a schema of JSON. */
 export function bytesOf(schema: z.ZodType | undefined, io: 'input' | 'output'): BytesDescription | undefined {
   let end = schema?._zod.def as z.core.$ZodPipeDef | undefined
   while (end?.type === 'pipe') end = end[io === 'input' ? 'in' : 'out']._zod.def as z.core.$ZodPipeDef
@@ -42,14 +42,17 @@ export function bytesOf(schema: z.ZodType | undefined, io: 'input' | 'output'): 
   return { types: [...types], ...(maxBytes !== undefined && { maxBytes }) }
 }
 
-/** What is wrong with the types of a method's bytes, if anything is. */
-export function complaintAbout({ types, maxBytes = 1 }: BytesDescription, io: 'input' | 'output'): string | undefined {
+/** What is wrong with the options of `bytes()`, or `undefined`. */
+export function invalidBytesOptions(
+  { types, maxBytes = 1 }: BytesDescription,
+  io: 'input' | 'output',
+): string | undefined {
   const wrong = types.find((type) => typeof type !== 'string' || !TYPE.test(type))
   if (wrong !== undefined || types.length === 0) return 'types: expected media types, such as image/png'
   if (!Number.isSafeInteger(maxBytes) || maxBytes < 1) return 'maxBytes: expected a positive integer'
   if (io === 'input')
-    return types.some((type) => JSON_TYPE.test(type)) ? 'types: JSON is not taken as bytes' : undefined
+    return types.some((type) => JSON_TYPE.test(type)) ? 'types: JSON cannot be taken as bytes' : undefined
   return types.length > 1 || types[0]?.includes('*')
-    ? 'types: expected the one that is sent, such as image/png'
+    ? 'types: expected the one type that is sent, such as image/png'
     : undefined
 }

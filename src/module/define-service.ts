@@ -1,6 +1,7 @@
 /**
- * What a service module is written with. A module default-exports `defineService({...})`; it is recognised by a
- * registered symbol, so that a module may bring its own copy of this package.
+ * `defineService` and `method`: the functions with which a service module is written, and the types of what it can
+ * contain. A module exports `defineService({...})` by default. The result is recognised by a registered symbol and not
+ * by its class, so that a module can import its own copy of this package.
  */
 import type { z } from 'zod'
 import type { JobContext } from '../contract/description.ts'
@@ -8,7 +9,7 @@ import type { MethodOptions, ServiceOptions } from '../contract/options.ts'
 
 const SERVICE = Symbol.for('threadplane.service')
 
-/** Writes through the server's log with the names of service and job. */
+/** Writes to the server's log, with the name of the service and the id of the job. */
 export interface ServiceLogger {
   trace: LogFunction
   debug: LogFunction
@@ -22,28 +23,28 @@ export interface LogFunction {
   (fields: Record<string, unknown>, message?: string): void
 }
 
-/** What a hook, task or timer is given. */
+/** The argument of a hook, task or timer. */
 export interface ServiceContext<State = unknown> {
   /** The registered name. */
   name: string
   logger: ServiceLogger
-  /** Aborted when the thread stops. */
+  /** Fires when the thread stops. */
   signal: AbortSignal
-  /** What `onThreadStarted` returned; `undefined` before. */
+  /** The result of `onThreadStarted`; `undefined` until that hook has run. */
   state: State
 }
 
-/** What a handler is given beside its input. */
+/** The second argument of a handler. */
 export interface MethodContext<State = unknown> {
-  /** Aborted by deadline, cancellation or a client that hung up; `reason` says which. */
+  /** Fires when the deadline has passed, the job is cancelled, or the client has disconnected; `reason` says which. */
   signal: AbortSignal
   logger: ServiceLogger
-  /** Publishes how far the job is: 0 to 1, with a short note if you like. */
+  /** Publishes how far the job is, from 0 to 1, with an optional short note. */
   progress: (fraction: number, note?: string) => void
   job: JobContext
-  /** Of bytes that came over HTTP, if the client has said it. */
+  /** The `Content-Type` of bytes that came over HTTP, if the client sent one. */
   contentType?: string | undefined
-  /** What `onThreadStarted` returned. */
+  /** The result of `onThreadStarted`. */
   state: State
 }
 
@@ -53,10 +54,10 @@ export interface MethodDefinition<Input extends z.ZodType = z.ZodType, Output ex
   description?: string
   input?: Input
   output?: Output
-  // A method, not a property: handlers of narrower inputs must stay assignable to the general type.
+  // A method and not a property: otherwise a handler with a narrower input would not be assignable to the general type.
   handler(
     input: z.output<Input>,
-    // biome-ignore lint/suspicious/noExplicitAny: the state's type is the module's own affair
+    // biome-ignore lint/suspicious/noExplicitAny: the module decides the type of its state
     context: MethodContext<any>,
   ): z.input<Output> | Promise<z.input<Output>>
 }
@@ -65,7 +66,7 @@ export interface MethodDefinition<Input extends z.ZodType = z.ZodType, Output ex
 type Hook = (service: ServiceContext<any>) => unknown
 
 export interface TimerDefinition {
-  /** Milliseconds from the end of one run to the begin of the next. */
+  /** Time from the end of one run to the begin of the next, in milliseconds. */
   everyMs: number
   run: Hook
 }
@@ -74,32 +75,32 @@ export interface ServiceSpec<Methods extends Record<string, MethodDefinition> = 
   extends ServiceOptions {
   description?: string
   methods: Methods
-  /** Every hook runs in the service's thread. An error in a hook of the start fails the start. */
+  /** All hooks run in the service's thread. If a hook of the start throws, the start fails. */
   onStart?: Hook
   onStarted?: Hook
-  /** Its result is the handlers' `state`. */
+  /** Its result is the `state` that handlers get. */
   onThreadStarted?: Hook
   onThreadStop?: Hook
   onRestart?: Hook
-  /** Run beside the methods from the start on; an error in one crashes the service. */
+  /** Run beside the methods while the thread runs. An error in a task or timer crashes the service. */
   tasks?: Record<string, Hook>
   timers?: Record<string, TimerDefinition>
 }
 
-/** What `defineService` returns, and a service module exports by default. */
+/** The result of `defineService`, which is the default export of a service module. */
 export interface ServiceDefinition<Methods extends Record<string, MethodDefinition> = Record<string, MethodDefinition>>
   extends ServiceSpec<Methods> {
   readonly [SERVICE]: true
 }
 
-/** Declares a service. Its options are those of `PUT /v1/services/{service}`, which override them. */
+/** Declares a service. Its options can be overridden by `PUT` and `PATCH /v1/services/{service}`. */
 export function defineService<const Methods extends Record<string, MethodDefinition>>(
   spec: ServiceSpec<Methods>,
 ): ServiceDefinition<Methods> {
   return Object.assign({ [SERVICE]: true as const }, spec)
 }
 
-/** Declares a method, inferring the types of its handler from its schemas. */
+/** Declares a method. The types of its handler are inferred from its schemas. */
 export function method<Input extends z.ZodType = z.ZodUnknown, Output extends z.ZodType = z.ZodUnknown>(
   definition: MethodDefinition<Input, Output>,
 ): MethodDefinition<Input, Output> {

@@ -1,19 +1,20 @@
 /**
- * What a service says about itself (P1): checked here, in its thread, so that the control thread only ever sees plain
- * JSON. Names such as `constructor` or `__proto__` are only names.
+ * Checks the definition of a service module and makes its description (P1). Runs in the service's thread: the control
+ * thread gets plain JSON, and never a value of the module. Names such as `constructor` or `__proto__` are names like
+ * any other.
  */
 import { z } from 'zod'
 import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../contract/description.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS, methodOptionsSchema, NAME_PATTERN, serviceOptionsSchema } from '../contract/options.ts'
 import { payloadIssues } from '../payload/issues.ts'
-import { bytesOf, complaintAbout } from './bytes.ts'
+import { bytesOf, invalidBytesOptions } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
 import { itemOf } from './stream.ts'
 import { widen } from './widen-schema.ts'
 
 const MAX_TIMER_MS = 2 ** 31 - 1
-/** Of a whole description as JSON: the control thread reads it, keeps it and shows it (P5). */
+/** Limit of a description as JSON, in characters: the control thread stores it and serves it (P5). */
 const MAX_LENGTH = 4 * 1024 * 1024
 
 const aFunction = z.custom<unknown>((value) => typeof value === 'function', 'expected a function')
@@ -57,7 +58,7 @@ export function describeService(definition: ServiceDefinition): ServiceDescripti
   for (const [name, timer] of Object.entries(definition.timers ?? {})) check(nameOf('timer', name), timerSchema, timer)
   const description = JSON.stringify({
     description: definition.description,
-    options: given(serviceOptionsSchema, definition),
+    options: optionsOf(serviceOptionsSchema, definition),
     methods: Object.fromEntries(methods.map(([name, method]) => [name, describeMethod(method)])),
   })
   if (description.length > MAX_LENGTH) refuse(`the service: its description is longer than ${MAX_LENGTH} characters`)
@@ -69,7 +70,7 @@ function describeMethod(method: MethodDefinition): MethodDescription {
   const inputBytes = bytesOf(input, 'input')
   const outputBytes = bytesOf(output, 'output')
   const item = itemOf(output)
-  return plain({
+  return toPlainJson({
     description,
     input: inputBytes ? binary(inputBytes) : input && jsonSchema(input, 'input'),
     widenedInput: inputBytes ? undefined : input && widenedOrAny(input),
@@ -77,57 +78,61 @@ function describeMethod(method: MethodDefinition): MethodDescription {
     streams: item && true,
     inputBytes,
     outputBytes,
-    options: { ...METHOD_DEFAULTS, ...given(methodOptionsSchema, method) },
+    options: { ...METHOD_DEFAULTS, ...optionsOf(methodOptionsSchema, method) },
   })
 }
 
 function checkBytes(subject: string, schema: z.ZodType | undefined, io: 'input' | 'output'): void {
   const bytes = bytesOf(schema, io)
-  const complaint = bytes && complaintAbout(bytes, io)
-  if (complaint !== undefined) refuse(`${subject}: ${complaint}`)
+  const invalid = bytes && invalidBytesOptions(bytes, io)
+  if (invalid !== undefined) refuse(`${subject}: ${invalid}`)
 }
 
 function checkStream(subject: string, { input, output }: MethodDefinition): void {
-  if (itemOf(input) !== undefined) refuse(`${subject}: input: a stream is an output`)
+  if (itemOf(input) !== undefined) refuse(`${subject}: input: a stream can only be an output`)
   const item = itemOf(output)
   if (item !== undefined && !isZod4(item)) refuse(`${subject}: output: expected a stream of a schema of zod 4`)
-  if (bytesOf(item, 'output') ?? itemOf(item)) refuse(`${subject}: output: the items of a stream are JSON`)
+  if (bytesOf(item, 'output') ?? itemOf(item)) refuse(`${subject}: output: the items of a stream must be JSON`)
 }
 
-/** As OpenAPI writes it. */
+/** Bytes in the notation of OpenAPI. */
 function binary({ maxBytes }: BytesDescription): JsonSchema {
   return { type: 'string', format: 'binary', ...(maxBytes !== undefined && { maxLength: maxBytes }) }
 }
 
-/** Metadata without the ids that tie a schema to a name: two schemas of one name have no common JSON Schema. */
+/** Metadata without ids: zod has no JSON Schema for an object in which two schemas have the same id. */
 const WITHOUT_IDS = {
   get: (schema: z.core.$ZodType) => ({ ...z.globalRegistry.get(schema), id: undefined }),
 } as typeof z.globalRegistry
 
+/** All metadata; then without ids; then no metadata. */
 const REGISTRIES: z.core.$ZodRegistry<Record<string, unknown>>[] = [z.globalRegistry, WITHOUT_IDS, z.registry()]
 
-/** For people and OpenAPI; `undefined` where zod has none. Metadata is dropped before the whole schema is. */
+/**
+ * The JSON Schema that people and OpenAPI see, with as much metadata as possible; `undefined` if zod cannot make one.
+ */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema | undefined {
   for (const metadata of REGISTRIES) {
     try {
-      return plain(z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', metadata }))
+      return toPlainJson(z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', metadata }))
     } catch {
-      // Duplicate ids, metadata that is not JSON, or a kind of schema that zod cannot write down.
+      // Duplicate ids, metadata that is not JSON, or a kind of schema without JSON Schema.
     }
   }
   return undefined
 }
 
+/** `undefined`, which accepts any JSON, if the schema cannot be widened. */
 function widenedOrAny(schema: z.ZodType): JsonSchema | undefined {
   try {
-    return plain(widen(schema))
+    return toPlainJson(widen(schema))
   } catch {
     return undefined
   }
 }
 
 function nameOf(kind: string, name: string): string {
-  if (!NAME_PATTERN.test(name)) refuse(`${kind} ${JSON.stringify(name)}: a name matches ${NAME_PATTERN.source}`)
+  if (!NAME_PATTERN.test(name)) refuse(`${kind} ${JSON.stringify(name)}: a name must match ${NAME_PATTERN.source}`)
   return `${kind} "${name}"`
 }
 
@@ -145,16 +150,16 @@ function refuse(detail: string): never {
   throw new ThreadplaneError('MODULE_REFUSED', detail)
 }
 
-/** Of all that is written beside the options, the options that have a value. */
-function given<Options extends z.ZodObject>(schema: Options, values: object): z.output<Options> {
+/** The options with a value, out of all members of a definition. */
+function optionsOf<Options extends z.ZodObject>(schema: Options, values: object): z.output<Options> {
   const entries = Object.entries(values).filter(
     ([key, value]) => Object.hasOwn(schema.shape, key) && value !== undefined,
   )
   return schema.parse(Object.fromEntries(entries))
 }
 
-/** As it is read back from JSON: without what is undefined. */
-function plain<T>(value: unknown): T {
+/** A copy as plain JSON, without members that are `undefined`. */
+function toPlainJson<T>(value: unknown): T {
   return JSON.parse(JSON.stringify(value)) as T
 }
 

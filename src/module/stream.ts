@@ -1,9 +1,9 @@
-/** A stream of items as the output of a method, whose handler is an `async function*`. */
+/** `stream()`: a schema for a method that returns a stream of items. Its handler is an `async function*`. */
 import { z } from 'zod'
 
 const STREAM = Symbol.for('threadplane.stream')
 
-/** A schema of a stream, for the `output` of a method: of any async iterable whose items are of `item`. */
+/** A schema of an async iterable, for the `output` of a method. @param item the schema of each item */
 export function stream<Item extends z.ZodType>(
   item: Item,
 ): z.ZodCustom<AsyncIterable<z.output<Item>>, AsyncIterable<z.input<Item>>> {
@@ -12,7 +12,7 @@ export function stream<Item extends z.ZodType>(
   return schema as z.ZodCustom<AsyncIterable<z.output<Item>>, AsyncIterable<z.input<Item>>>
 }
 
-/** The schema of the items, if it is that of a stream. */
+/** The schema of the items, or `undefined` if the schema is not one of a stream. */
 export function itemOf(schema: z.ZodType | undefined): z.ZodType | undefined {
   return (schema?._zod.def as { [STREAM]?: z.ZodType } | undefined)?.[STREAM]
 }

@@ -1,4 +1,7 @@
-/** The checks of strings, numbers and arrays that mean the same after the rebuild; see `widen.ts`. */
+/**
+ * Widens the checks of strings, numbers and arrays (`widen-schema.ts`): writes those as JSON Schema that
+ * `z.fromJSONSchema` rebuilds with the same meaning, and drops all others.
+ */
 import { z } from 'zod'
 import type { JsonSchema } from '../contract/description.ts'
 
@@ -7,8 +10,8 @@ type CheckDefinition = z.core.$ZodChecks['_zod']['def']
 
 const { regexes } = z.core
 
-/** Checks that leave the value as it is, beside those of formats (of which `url` alone does not: it trims). */
-const LEAVE_THE_VALUE = new Set([
+/** Checks that do not change the value. Checks of formats do not either, except `url`, which trims. */
+const UNCHANGING_CHECKS = new Set([
   'less_than',
   'greater_than',
   'multiple_of',
@@ -20,13 +23,17 @@ const LEAVE_THE_VALUE = new Set([
   'meta',
 ])
 
-/** The condition that zod itself gives to checks of length; compared by its source, as a module may bring its own zod. */
-const ON_A_LENGTH = String(z.minLength(0)._zod.def.when)
+/**
+ * zod's own condition (`when`) for checks of length; any other was written by a user. Compared by its source, as a
+ * module may bring its own copy of zod.
+ */
+const LENGTH_CONDITION = String(z.minLength(0)._zod.def.when)
 
 /**
- * zod's name of a format → JSON Schema's, and the patterns that the rebuilt check covers; a format with a pattern of
- * the user's is dropped. Not here: those whose rebuilt check is narrower (guid, time), missing (hex, includes, …), not
- * to be told from a user's (hostname), or slow on a long text (jwt).
+ * zod's name of a format → its name in JSON Schema, and zod's own patterns for it, which the rebuilt check covers. A
+ * format with a user's pattern is dropped. Formats that are missing here are dropped too: their rebuilt check would be
+ * narrower (guid, time) or slow on a long text (jwt), there is none (hex, includes, …), or a user's check looks the
+ * same (hostname).
  */
 const FORMATS = new Map<string, readonly [name: string, ...patterns: RegExp[]]>([
   ['email', ['email', regexes.email]],
@@ -55,11 +62,11 @@ const FORMATS = new Map<string, readonly [name: string, ...patterns: RegExp[]]>(
 export function stringSchema(schema: Schema): JsonSchema {
   if (coerces(schema)) return {}
   const json: JsonSchema = { type: 'string' }
-  for (const def of checksOnTheOriginal(schema)) {
+  for (const def of checksOfOriginalValue(schema)) {
     if (def.check === 'string_format') Object.assign(json, format(def))
     else Object.assign(json, lengths(json, def, 'minLength', 'maxLength'))
   }
-  // The rebuilt check of a URL trims before the length is looked at.
+  // The rebuilt check of a URL trims the text before its length is checked.
   if (json.format === 'uri') delete json.minLength
   return json
 }
@@ -74,7 +81,9 @@ function format(def: z.core.$ZodCheckStringFormatDef): JsonSchema {
   return patterns.some((pattern) => String(pattern) === String(def.pattern)) ? { format: name } : {}
 }
 
-/** The rebuilt check wants seconds, and a `Z` or an offset; the pattern of local times is another. */
+/**
+ * The rebuilt check requires seconds, and `Z` or an offset. A format without seconds, or of local times, is dropped.
+ */
 function dateTime({ pattern, precision, offset }: z.core.$ZodISODateTimeDef): JsonSchema {
   const own = regexes.datetime({ precision: precision ?? null, offset: offset === true })
   return precision !== -1 && String(pattern) === String(own) ? { format: 'date-time' } : {}
@@ -83,10 +92,10 @@ function dateTime({ pattern, precision, offset }: z.core.$ZodISODateTimeDef): Js
 export function numberSchema(schema: Schema): JsonSchema {
   if (coerces(schema)) return {}
   const json: JsonSchema = { type: 'number' }
-  for (const def of checksOnTheOriginal(schema)) {
+  for (const def of checksOfOriginalValue(schema)) {
     if (def.check === 'number_format' && def.format.includes('int')) {
       const [minimum, maximum] = z.core.util.NUMBER_FORMAT_RANGES[def.format]
-      // The rebuilt check of an integer has the bounds of safe integers.
+      // The rebuilt check of an integer has the bounds of safe integers anyway.
       const bounds = { ...bound(json, 'minimum', minimum), ...bound(json, 'maximum', maximum) }
       Object.assign(json, { type: 'integer' }, def.format === 'safeint' ? {} : bounds)
     } else if (def.check === 'greater_than') {
@@ -100,10 +109,10 @@ export function numberSchema(schema: Schema): JsonSchema {
   return json
 }
 
-/** How many elements an array must have; a user's check may change it in place, so nothing after one counts. */
+/** The length of an array. Checks after a user's check do not count, because that may change the array in place. */
 export function unalteredLength(schema: Schema): JsonSchema {
   const json: JsonSchema = {}
-  for (const def of checksOnTheOriginal(schema)) Object.assign(json, lengths(json, def, 'minItems', 'maxItems'))
+  for (const def of checksOfOriginalValue(schema)) Object.assign(json, lengths(json, def, 'minItems', 'maxItems'))
   return json
 }
 
@@ -114,7 +123,7 @@ function lengths(json: JsonSchema, def: CheckDefinition, least: string, most: st
   return {}
 }
 
-/** The tighter of two bounds, as both hold; one that JSON cannot write is dropped. */
+/** Adds a bound: the tighter of two, as both must hold. A bound that JSON cannot express is dropped. */
 function bound(json: JsonSchema, keyword: string, value: unknown): JsonSchema {
   if (typeof value !== 'number' || !Number.isFinite(value)) return {}
   const tighter = /min/i.test(keyword) ? Math.max : Math.min
@@ -125,28 +134,29 @@ function coerces(schema: Schema): boolean {
   return (schema._zod.def as { coerce?: boolean }).coerce === true
 }
 
-/** Do all its checks see, and leave, the value as it came? */
-export function leavesTheValue(schema: Schema): boolean {
-  return checksOf(schema).every((def) => leaves(schema, def))
+/** True if no check of the schema changes the value. */
+export function keepsTheValue(schema: Schema): boolean {
+  return checksOf(schema).every((def) => isUnchanging(schema, def))
 }
 
-function* checksOnTheOriginal(schema: Schema): Generator<CheckDefinition> {
+/** The checks that see the value as the client sent it: up to the first check that may change it. */
+function* checksOfOriginalValue(schema: Schema): Generator<CheckDefinition> {
   for (const def of checksOf(schema)) {
-    if (def.when === undefined || String(def.when) === ON_A_LENGTH) yield def
-    if (!leaves(schema, def)) return
+    if (def.when === undefined || String(def.when) === LENGTH_CONDITION) yield def
+    if (!isUnchanging(schema, def)) return
   }
 }
 
-/** A format such as `z.email()` is its own first check. */
+/** The checks of a schema. A format such as `z.email()` is its own first check. */
 function checksOf(schema: Schema): CheckDefinition[] {
   const { def, traits } = schema._zod
   const own = traits.has('$ZodCheck') ? [schema as unknown as z.core.$ZodCheck] : []
   return [...own, ...(def.checks ?? [])].map((check) => check._zod.def as CheckDefinition)
 }
 
-function leaves(schema: Schema, def: CheckDefinition): boolean {
+function isUnchanging(schema: Schema, def: CheckDefinition): boolean {
   if (def.check === 'string_format') return def.format !== 'url'
-  // `.refine()` is given the value, other checks of a user's the payload that holds it.
+  // `.refine()` gets the value alone. Other checks of users get the payload that holds the value, and can replace it.
   const isRefinement = (def.check as string) === 'custom' && 'fn' in def
-  return LEAVE_THE_VALUE.has(def.check) || (isRefinement && schema._zod.def.type !== 'array')
+  return UNCHANGING_CHECKS.has(def.check) || (isRefinement && schema._zod.def.type !== 'array')
 }

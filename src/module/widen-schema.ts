@@ -1,24 +1,26 @@
 /**
- * What the control thread validates with (P1): a JSON Schema from which `z.fromJSONSchema` rebuilds a zod schema that
- * accepts at least all that the original accepts.
+ * Widens a zod schema (P1): writes a JSON Schema from which `z.fromJSONSchema` rebuilds a zod schema that accepts
+ * everything that the original accepts. The control thread validates with it, and never runs the code of a module.
  *
- * It is written down from zod's definitions, and not by softening what `z.toJSONSchema` makes of them, so that only
- * what is listed here can refuse a payload. A kind of schema, a check or a format that is not known to mean the same
- * after the rebuild does not get in, nor does any user's metadata, pattern or function.
+ * The JSON Schema is written from zod's definitions. (To loosen the output of `z.toJSONSchema` instead would keep
+ * whatever is not known to be too strict.) So only what is listed here can refuse a payload. Kinds of schema, checks
+ * and formats that may mean something else after the rebuild are left out, and so are metadata, patterns and functions
+ * of users.
  *
- * 1. Checks count up to the first that may replace the value: the later ones see another than the client sent.
- * 2. JSON has no `undefined`, so its place decides on absence: `required` in an object, `minItems` in a tuple. Elsewhere
- *    a `default` lets `undefined` pass, which payloads of calls inside the process may hold.
- * 3. Both sides of an intersection see the same value, and a key that one side does not know may be the other's: below
- *    an intersection no key is refused for being unknown (`shared`). The two are folded into one schema, because a
- *    rebuilt intersection would take quadratic time on the control thread.
+ * 1. Checks count up to the first that may change the value: later checks see another value than the client sent.
+ * 2. JSON has no `undefined`. Whether a value may be missing is decided by its place: `required` in an object,
+ *    `minItems` in a tuple. In other places `default` accepts `undefined`, which calls from inside the process can
+ *    contain.
+ * 3. Both sides of an intersection see the same value, and a key that one side does not know may belong to the other.
+ *    So below an intersection no key is refused for being unknown (`shared`). The two sides are merged into one schema,
+ *    because a rebuilt intersection would take quadratic time on the control thread.
  *
- * Taken for granted: a user's check neither withdraws an issue nor changes the payload in place.
+ * Assumed: a user's check neither removes an issue nor changes the payload in place.
  */
-import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { JsonSchema } from '../contract/description.ts'
-import { leavesTheValue, numberSchema, stringSchema, unalteredLength } from './widen-checks.ts'
+import { anyOf, isAnyJson, merge, oneValueOf, orUndefined, refusesUndefined, withOthers } from './json-schema.ts'
+import { keepsTheValue, numberSchema, stringSchema, unalteredLength } from './widen-checks.ts'
 
 type Schema = z.core.$ZodType
 type Definition = z.core.$ZodTypes['_zod']['def']
@@ -26,15 +28,18 @@ type DefinitionOf<Type extends Definition['type']> = Extract<Definition, { type:
 
 const MAX_NODES = 10_000
 
-/** @throws if it cannot be widened; then any JSON has to do */
+/** @throws if the schema cannot be widened: then any JSON must be accepted */
 export function widen(schema: Schema): JsonSchema {
   return new Widening().run(schema)
 }
 
 class Widening {
   readonly #definitions: [name: string, JsonSchema][] = []
-  /** Schemas being visited, and those that were met again below themselves: these are told by reference. */
-  readonly #met = new Map<Schema, { reference?: JsonSchema }>()
+  /**
+   * Schemas that are being visited, and recursive schemas that were visited before. A recursive schema has a reference:
+   * it is written once, in `$defs`, and everywhere else by that reference.
+   */
+  readonly #visits = new Map<Schema, { reference?: JsonSchema }>()
   #nodes = 0
   #references = 0
 
@@ -44,16 +49,16 @@ class Widening {
   }
 
   #visit(schema: Schema): JsonSchema {
-    const met = this.#metBefore(schema)
-    if (met !== undefined) {
-      met.reference ??= { $ref: `#/$defs/${this.#references++}` }
-      return met.reference
+    const known = this.#visitOf(schema)
+    if (known !== undefined) {
+      known.reference ??= { $ref: `#/$defs/${this.#references++}` }
+      return known.reference
     }
     const visit: { reference?: JsonSchema } = {}
-    this.#met.set(schema, visit)
+    this.#visits.set(schema, visit)
     const json = this.#widened(schema, false)
     if (visit.reference === undefined) {
-      this.#met.delete(schema)
+      this.#visits.delete(schema)
       return json
     }
     if (isAnyJson(json, visit.reference)) {
@@ -64,19 +69,23 @@ class Widening {
     return visit.reference
   }
 
-  /** A schema stands for what `.check()`, `.describe()` and the like derive from it: they accept no more than it does. */
-  #metBefore(schema: Schema): { reference?: JsonSchema } | undefined {
+  /**
+   * The visit of a schema, or of one from which it was derived by `.check()`, `.describe()` and the like: a derived
+   * schema accepts no more than the original.
+   */
+  #visitOf(schema: Schema): { reference?: JsonSchema } | undefined {
     for (let at: Schema | undefined = schema; at !== undefined; at = at._zod.parent) {
-      const met = this.#met.get(at)
-      if (met !== undefined) return met
+      const visit = this.#visits.get(at)
+      if (visit !== undefined) return visit
     }
     return undefined
   }
 
+  /** @param shared true below an intersection */
   #widened(schema: Schema, shared: boolean): JsonSchema {
     this.#nodes += 1
     if (this.#nodes > MAX_NODES) throw new Error('the schema is too large')
-    if (!isOfThisZod(schema)) throw new Error('another release of zod may mean something else by the same definition')
+    if (!isOfThisZod(schema)) throw new Error('in another release of zod, the same definition may mean something else')
 
     const inner = (below: Schema) => (shared ? this.#widened(below, true) : this.#visit(below))
     const def = schema._zod.def as Definition
@@ -112,7 +121,7 @@ class Widening {
       case 'nullable':
         return anyOf([inner(def.innerType), { type: 'null' }])
       case 'intersection':
-        return fold(this.#widened(def.left, true), this.#widened(def.right, true))
+        return merge(this.#widened(def.left, true), this.#widened(def.right, true))
       case 'optional':
       case 'default':
       case 'prefault':
@@ -125,7 +134,7 @@ class Widening {
       case 'pipe':
         return inner(def.in)
       default:
-        // Any, unknown, catch, transform, custom, … and what JSON cannot hold: date, bigint, map, set, file, …
+        // Any, unknown, catch, transform, custom, … and types that JSON does not have: date, bigint, map, set, file, …
         return {}
     }
   }
@@ -143,11 +152,11 @@ class Widening {
 
   #record({ keyType, valueType, mode, partial }: DefinitionOf<'record'>, shared: boolean): JsonSchema {
     const json = { type: 'object' }
-    // A key that a user's code makes of another may be `__proto__`, whose value is not looked at.
+    // A user's code may replace a key by `__proto__`, whose value zod does not parse.
     if (!isPlainKey(keyType)) return json
     const value = this.#visit(valueType)
     const names = [...(keyType._zod.values ?? [])].filter((key) => typeof key === 'string' || typeof key === 'number')
-    // The number 1 as a key of a partial record is also '01' or '1.0'.
+    // In a partial record, the keys '01' and '1.0' also stand for the number 1.
     if (names.length > 0 && !(partial && names.some((key) => typeof key === 'number'))) {
       const keys = names.map(String)
       return {
@@ -157,13 +166,13 @@ class Widening {
         ...(mode === 'loose' || shared ? {} : { additionalProperties: false }),
       }
     }
-    const mayPassOver = mode === 'loose' || (shared && !isAnyKey(keyType))
-    return mayPassOver ? json : withOthers(json, value)
+    const maySkipKeys = mode === 'loose' || (shared && !isAnyKey(keyType))
+    return maySkipKeys ? json : withOthers(json, value)
   }
 
   #tuple({ items, rest }: DefinitionOf<'tuple'>): JsonSchema {
     const prefixItems = items.map((item) => this.#visit(item))
-    // With a rest, zod does not look at the length.
+    // A tuple with a rest has no check of its length in zod.
     if (rest) return { type: 'array', prefixItems, items: this.#visit(rest) }
     const minItems = items.findLastIndex((item) => item._zod.optin === undefined) + 1
     return { type: 'array', prefixItems, items: false, minItems }
@@ -175,70 +184,16 @@ function isOfThisZod({ _zod: { version } }: Schema): boolean {
   return version.major === major && version.minor === minor && version.patch === patch
 }
 
-function isAnything(json: JsonSchema): boolean {
-  return Object.keys(json).length === 0
-}
-
-/** Is it `z.json()`? That is not worth a walk through the payload. */
-function isAnyJson(json: JsonSchema, self: JsonSchema): boolean {
-  const scalars = ['string', 'number', 'boolean', 'null'].map((type) => ({ type }))
-  const containers = [
-    { type: 'array', items: self },
-    { type: 'object', additionalProperties: self },
-  ]
-  return isDeepStrictEqual(json, { anyOf: [...scalars, ...containers] })
-}
-
-function anyOf(options: JsonSchema[]): JsonSchema {
-  return options.some(isAnything) ? {} : { anyOf: options }
-}
-
-function orUndefined(json: JsonSchema): JsonSchema {
-  return isAnything(json) ? json : { ...json, default: null }
-}
-
-function refusesUndefined(json: JsonSchema): boolean {
-  return ('type' in json || 'enum' in json) && !('default' in json)
-}
-
-function withOthers(json: JsonSchema, others: JsonSchema): JsonSchema {
-  return isAnything(others) ? json : { ...json, additionalProperties: others }
-}
-
-/** JSON Schema of an enum or literal; one that holds what JSON cannot is left to the thread. */
-function oneValueOf(values: z.core.util.Primitive[]): JsonSchema {
-  const json = values.filter((value) => value !== undefined)
-  if (json.some((value) => typeof value === 'bigint' || typeof value === 'symbol')) return {}
-  if (json.some((value) => typeof value === 'number' && !Number.isFinite(value))) return {}
-  return json.length === values.length ? { enum: json } : orUndefined({ enum: json })
-}
-
 const PLAIN_KEYS = new Set<string>(['string', 'number', 'enum', 'literal'])
 
-/** Is a property's name looked at as it is, and not replaced? */
+/** True if the schema of a key checks the key as it is, and does not replace it. */
 function isPlainKey(schema: Schema): boolean {
   const def = schema._zod.def as Definition
-  if (!leavesTheValue(schema)) return false
+  if (!keepsTheValue(schema)) return false
   return def.type === 'union' ? def.options.every(isPlainKey) : PLAIN_KEYS.has(def.type)
 }
 
+/** True if the schema of a key accepts every key. */
 function isAnyKey({ _zod: { def, traits } }: Schema): boolean {
   return def.type === 'string' && !def.checks?.length && !traits.has('$ZodCheck')
-}
-
-/**
- * A schema that accepts all that both do. Objects become one, and one of a union of objects goes into each of them;
- * of anything else the more telling side has to do.
- */
-function fold(left: JsonSchema, right: JsonSchema): JsonSchema {
-  if (left.type !== 'object') return right.type === 'object' ? fold(right, left) : isAnything(left) ? right : left
-  if (Array.isArray(right.anyOf)) return { ...right, anyOf: right.anyOf.map((option) => fold(left, option)) }
-  if (right.type !== 'object') return left
-  const required = [...((left.required ?? []) as string[]), ...((right.required ?? []) as string[])]
-  return {
-    ...right,
-    ...left,
-    properties: { ...(right.properties as JsonSchema), ...(left.properties as JsonSchema) },
-    required: [...new Set(required)],
-  }
 }

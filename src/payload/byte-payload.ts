@@ -1,7 +1,8 @@
 /**
- * The body of a call, as it came: bytes, or JSON so large that only the thread parses it. A thread is given a copy in
- * one piece, in a buffer of its own that is transferred. The pieces stay here until the call has ended: what a thread
- * was handed and has not begun when it dies goes to another one whole.
+ * The body of a call that is handed to a thread as bytes: bytes for a method that takes them, or JSON so large that
+ * only the thread parses it. Each thread gets a copy in a buffer of its own, which is transferred to it. The pieces in
+ * which the body arrived stay here until the call has ended: if a thread dies before it began the method, the next
+ * thread gets a new copy.
  */
 import { JSON_TYPE } from './media-types.ts'
 import { releaseBuffers } from './release-buffers.ts'
@@ -17,20 +18,20 @@ export class BytePayload {
     this.size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
   }
 
-  /** No method takes JSON as bytes: so it is to be parsed. */
+  /** True if the content type is JSON. No method takes JSON as bytes, so it has to be parsed. */
   get isJson(): boolean {
     return this.contentType !== undefined && JSON_TYPE.test(this.contentType)
   }
 
-  /** As a whole, not copied where it came so. */
+  /** The body in one piece; copied only if it arrived in several. */
   get whole(): Uint8Array {
     const [first, ...others] = this.#pieces
     return first !== undefined && others.length === 0 ? first : this.join()
   }
 
-  /** Anew each time, in a buffer that nobody else has a part of. */
+  /** A new copy of the body, in a buffer of its own. */
   join(): Uint8Array<ArrayBuffer> {
-    // Not of Node's pool, and not filled with zeros before it is filled.
+    // Not from Node's shared pool, and without filling it with zeros first.
     const joined = Buffer.allocUnsafeSlow(this.size)
     let at = 0
     for (const piece of this.#pieces) {
@@ -40,7 +41,7 @@ export class BytePayload {
     return joined
   }
 
-  /** Nobody needs it any more, and its pieces are nobody else's. */
+  /** Frees the memory of the body. It cannot be used afterwards. */
   release(): void {
     releaseBuffers(this.#pieces)
   }

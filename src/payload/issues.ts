@@ -1,9 +1,9 @@
 /**
- * What zod says about a refused payload, as RFC 6901 pointers into it with messages. Pure; both sides answer with it.
+ * Turns a zod error into the issues of a refused payload: RFC 6901 pointers with messages. Pure.
  *
- * Of a union only the branch is told that the payload came closest to. What is told is bounded (P5), and so is the
- * work: zod shares the errors of one value among the branches that hold it, so that a walk of every branch of every
- * union may take exponential time; each list of errors is looked at once.
+ * Of a union, only the issues of the branch that is closest to the payload are reported. The number and length of
+ * issues are limited (P5), and so is the work: the branches of nested unions share lists of zod issues, and each list
+ * is visited once. Without that, recursive unions would take exponential time.
  */
 import type { z } from 'zod'
 import type { PayloadIssue } from '../contract/errors.ts'
@@ -17,9 +17,9 @@ type Path = readonly PropertyKey[]
 interface Finding {
   path: Path
   message: string
-  /** What had to stand there instead: the value is of another type, or another literal. */
+  /** The expected type or literal, if the value has another one. */
   expected?: string
-  /** It had to be one certain value, such as the tag of a discriminated union. */
+  /** True if exactly one value was expected, as for the tag of a discriminated union. */
   tag?: boolean
 }
 
@@ -67,15 +67,15 @@ function findingsOf(issue: z.core.$ZodIssue, seen: Seen): Finding[] {
     case 'invalid_key':
       return [{ path, message: [message, ...issue.issues.slice(0, 1).map((inner) => inner.message)].join(': ') }]
     case 'invalid_element':
-      return within([...path, issue.key as PropertyKey], findings(issue.issues, seen))
+      return below([...path, issue.key as PropertyKey], findings(issue.issues, seen))
     case 'invalid_union':
-      return issue.errors.length === 0 ? [{ path, message }] : within(path, closest(issue.errors, message, seen))
+      return issue.errors.length === 0 ? [{ path, message }] : below(path, closestBranch(issue.errors, message, seen))
     default:
       return [{ path, message }]
   }
 }
 
-function within(path: Path, found: readonly Finding[]): Finding[] {
+function below(path: Path, found: readonly Finding[]): Finding[] {
   return found.map((finding) => ({ ...finding, path: [...path, ...finding.path] }))
 }
 
@@ -83,22 +83,22 @@ function show(value: unknown): string {
   return typeof value === 'bigint' || typeof value === 'symbol' ? String(value) : (JSON.stringify(value) ?? 'undefined')
 }
 
-/** The findings of the branch that the payload came closest to; where it is of no branch's type, what the types are. */
-function closest(branches: readonly z.core.$ZodIssue[][], message: string, seen: Seen): Finding[] {
+/** The findings of the branch that is closest to the payload. If no branch has its type: one finding with all types. */
+function closestBranch(branches: readonly z.core.$ZodIssue[][], message: string, seen: Seen): Finding[] {
   const known = seen.get(branches)
   if (known !== undefined) return known
   const candidates = branches.map((branch) => findings(branch, seen))
   let best = candidates.reduce((one, other) => (isCloser(other, one) ? other : one))
   if (candidates.length > 1 && candidates.every(isOfAnotherType)) {
     const expected = [...new Set(candidates.flatMap((found) => found.find(isRoot)?.expected ?? []))].join(' or ')
-    // A message other than zod's own is the author's.
+    // Any other message than zod's own was written by the author of the schema, and is kept.
     best = [{ path: [], message: message === 'Invalid input' ? `${message}: expected ${expected}` : message, expected }]
   }
   seen.set(branches, best)
   return best
 }
 
-/** A branch whose type or tag fits, before one where the trouble lies deeper, before one with less trouble. */
+/** Compares by type, then by tag, then by how deep the first finding is, then by the number of findings. */
 function isCloser(one: readonly Finding[], other: readonly Finding[]): boolean {
   const [a, b] = [distance(one), distance(other)]
   const at = a.findIndex((part, index) => part !== b[index])
@@ -107,10 +107,11 @@ function isCloser(one: readonly Finding[], other: readonly Finding[]): boolean {
 
 function distance(found: readonly Finding[]): number[] {
   const depths = found.map(({ path }) => path.length)
-  const foreignTags = found.filter(({ path, tag }) => tag === true && path.length === 1)
-  return [isOfAnotherType(found) ? 1 : 0, foreignTags.length, -Math.min(...depths), found.length]
+  const wrongTags = found.filter(({ path, tag }) => tag === true && path.length === 1)
+  return [isOfAnotherType(found) ? 1 : 0, wrongTags.length, -Math.min(...depths), found.length]
 }
 
+/** True if the payload has not the type of the branch. */
 function isOfAnotherType(found: readonly Finding[]): boolean {
   return found.some(isRoot)
 }

@@ -1,6 +1,6 @@
 /**
- * How deeply JSON may be nested: what is deeper would exhaust the stack of one of those who copy, check or write it on
- * its way. Told from the text, before anything is built from it. Pure.
+ * Measures how deeply JSON is nested, from its text. JSON that is deeper than the limit would overflow the stack of
+ * `structuredClone`, zod or `JSON.stringify`. Pure.
  */
 
 export const MAX_JSON_DEPTH = 1_000
@@ -9,12 +9,12 @@ const QUOTE = 34
 const BACKSLASH = 92
 
 export function isTooDeep(json: string): boolean {
-  // A short text has no room for it, and most are short.
+  // Most texts are too short to be nested so deeply.
   if (json.length <= MAX_JSON_DEPTH) return false
   let depth = 0
   for (let at = 0; at < json.length; at += 1) {
     const unit = json.charCodeAt(at)
-    // { and [, } and ] differ in one bit.
+    // { and [ differ in one bit, and so do } and ].
     if ((unit | 32) === 123) {
       depth += 1
       if (depth > MAX_JSON_DEPTH) return true

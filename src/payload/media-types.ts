@@ -1,15 +1,17 @@
-/** Media types of payloads: JSON, which most methods take, and those of bytes. Pure. */
+/** Media types of payloads: JSON, which most methods take, and the types of bytes. Pure. */
 import type { BytesDescription } from '../contract/description.ts'
 
 export const ANY_TYPE = '*/*'
-/** What bytes are where nobody says it. */
+/** The media type of bytes without a content type. */
 export const OCTETS = 'application/octet-stream'
-/** Of a content type that is JSON. */
+/** Matches a content type that is JSON. */
 export const JSON_TYPE = /^application\/([\w.+-]+\+)?json(?=$|\s*;)/i
-/** What to do where nothing else is taken. */
+/** Advice for an error message, where only JSON is accepted. */
 export const SEND_JSON = "send application/json (with curl: -H 'content-type: application/json')"
 
-/** Is it among the media types that a method takes? Without a content type it is only where any will do. */
+/**
+ * True if a method takes a content type. Without a content type, only a method that takes any type accepts the body.
+ */
 export function takesType({ types }: BytesDescription, contentType: string | undefined): boolean {
   if (types.includes(ANY_TYPE)) return true
   if (contentType === undefined) return false

@@ -1,10 +1,13 @@
-/** JSON that a client sent: no prototype is reached with it, and it is not nested without end. Pure. */
+/**
+ * Parses JSON that a client sent. Refuses keys that could change a prototype, such as `__proto__`, and JSON that is
+ * nested too deeply. Pure.
+ */
 import { isUtf8 } from 'node:buffer'
 import { parse } from 'secure-json-parse'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts'
 
-/** @throws MALFORMED_BODY, with the place */
+/** @throws MALFORMED_BODY, with the position of the error */
 export function parseJson(text: string): unknown {
   if (isTooDeep(text)) {
     throw new ThreadplaneError('MALFORMED_BODY', `JSON is taken up to ${MAX_JSON_DEPTH} levels deep`)
@@ -12,11 +15,11 @@ export function parseJson(text: string): unknown {
   try {
     return parse(text, { protoAction: 'error', constructorAction: 'error' })
   } catch {
-    throw refusal(text)
+    throw malformed(text)
   }
 }
 
-/** The text of a body; it may begin with a byte order mark, which a plain parser does not take. @throws MALFORMED_BODY */
+/** Decodes a body as UTF-8, and removes a byte order mark, which `JSON.parse` refuses. @throws MALFORMED_BODY */
 export function textOf(body: Uint8Array): string {
   if (!isUtf8(body)) throw new ThreadplaneError('MALFORMED_BODY', 'the body is not well-formed UTF-8')
   const { buffer, byteOffset, byteLength } = body
@@ -24,9 +27,9 @@ export function textOf(body: Uint8Array): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
-/** What that parser throws does not say why. */
-function refusal(text: string): ThreadplaneError {
-  let why = 'the JSON has a key that would reach a prototype, such as __proto__'
+/** Finds out why a text was refused, which the error of `secure-json-parse` does not say. */
+function malformed(text: string): ThreadplaneError {
+  let why = 'the JSON has a key that could change a prototype, such as __proto__'
   try {
     JSON.parse(text)
   } catch (error) {

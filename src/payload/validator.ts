@@ -1,10 +1,11 @@
 /**
- * The control thread's look at a payload before it reaches the queue (P1): with zod rebuilt from the widened schema of
- * its method. Whatever cannot be judged here is accepted, as the thread parses with the original.
+ * Validates a payload on the control thread before it enters the queue (P1), with a zod schema that is rebuilt from the
+ * widened JSON Schema of the method. What cannot be decided here is accepted: the thread parses with the original
+ * schema.
  *
- * A look costs little more than the size of the payload: zod would collect an issue for each of millions of wrong
- * elements (ten seconds and three gigabytes for a body of 10 MiB), so here it stops at the first. Of a small payload
- * all issues are told.
+ * The cost is about proportional to the size of the payload. zod would collect an issue for each of millions of wrong
+ * elements (ten seconds and three gigabytes for a body of 10 MiB), so a large payload is refused at its first issue.
+ * For a small payload all issues are reported.
  */
 import { z } from 'zod'
 import type { JsonSchema, MethodDescription } from '../contract/description.ts'
@@ -13,12 +14,12 @@ import { payloadIssues } from './issues.ts'
 
 type Schema = z.core.$ZodType
 
-/** Values in a small payload, itself included. */
-const SMALL = 1_000
+/** A payload is small if it has at most so many values, itself included. */
+const SMALL_VALUES = 1_000
 
 /**
- * A container stops at its first wrong part, as in zod's own `z.validate`. That `safeParse` is not asynchronous it adds
- * itself: to a copy of an object that lacks the key, which costs ten times the parse.
+ * Makes `safeParse` stop at the first wrong part of a container, as `z.validate` does. `async: false` is there for
+ * speed: without that key, zod adds it to a copy of this object, which costs ten times as much as the parse.
  */
 const STOP_EARLY = { abortEarly: true, async: false } as z.core.ParseContext<z.core.$ZodIssue>
 
@@ -30,7 +31,7 @@ export class PayloadValidator {
     this.#widened = widenedInput
   }
 
-  /** Returns what is wrong with the payload, or `undefined` if it may go to the thread. */
+  /** Returns the issues of the payload, or `undefined` if it is accepted. */
   validate(payload: unknown): PayloadIssue[] | undefined {
     if (this.#widened === undefined) return undefined
     try {
@@ -39,12 +40,13 @@ export class PayloadValidator {
       const { error } = this.#schema.safeParse(payload, isSmall(payload) ? undefined : STOP_EARLY)
       return error && payloadIssues(error)
     } catch {
-      // Nested too deeply for zod: only the thread can tell.
+      // Nested too deeply for zod: the thread decides.
       return undefined
     }
   }
 }
 
+/** A schema that accepts any JSON, if zod cannot rebuild this one. */
 function rebuild(widened: JsonSchema): z.ZodType {
   try {
     const schema = z.fromJSONSchema(widened)
@@ -57,7 +59,7 @@ function rebuild(widened: JsonSchema): z.ZodType {
 
 const UNRECOGNIZED = z.custom(() => false, 'Unrecognized key')
 
-/** Lets every issue end its container: by default, zod goes on after a wrong length, range, format or unknown key. */
+/** Makes every issue stop its container. By default, zod goes on after a wrong length, range, format or unknown key. */
 function stopAtEveryIssue(schema: Schema, seen: Set<Schema>): void {
   if (seen.has(schema)) return
   seen.add(schema)
@@ -78,7 +80,7 @@ function isSmall(payload: unknown): boolean {
     const value = values[index]
     if (typeof value !== 'object' || value === null) continue
     const parts: unknown[] = Array.isArray(value) ? value : Object.values(value)
-    if (values.length + parts.length > SMALL) return false
+    if (values.length + parts.length > SMALL_VALUES) return false
     values.push(...parts)
   }
   return true

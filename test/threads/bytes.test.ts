@@ -101,10 +101,10 @@ if (isolation === 'thread') {
       )
     t.throws(refusal('input', { types: ['image'] }), { message: 'method "odd": input: types: expected media types' })
     t.throws(refusal('input', { types: [] }), { code: 'MODULE_REFUSED' })
-    t.throws(refusal('input', { types: ['application/vnd.api+json'] }), { message: /JSON is not taken as bytes/ })
+    t.throws(refusal('input', { types: ['application/vnd.api+json'] }), { message: /JSON cannot be taken as bytes/ })
     t.throws(refusal('input', { maxBytes: -1 }), { message: /maxBytes: expected a positive integer/ })
-    t.throws(refusal('output', { types: ['image/*'] }), { message: /the one that is sent/ })
-    t.throws(refusal('output', { types: ['image/png', 'image/webp'] }), { message: /the one that is sent/ })
+    t.throws(refusal('output', { types: ['image/*'] }), { message: /the one type that is sent/ })
+    t.throws(refusal('output', { types: ['image/png', 'image/webp'] }), { message: /the one type that is sent/ })
     t.end()
   })
 }

@@ -107,9 +107,9 @@ if (isolation === 'thread') {
     t.match(methods.odd, { streams: true, output: { type: 'integer' } })
     const refusal = (spec: object) => () =>
       describeService(defineService({ methods: { odd: { ...spec, handler: () => null } } }) as never)
-    t.throws(refusal({ input: stream(z.int()) }), { message: /input: a stream is an output/ })
-    t.throws(refusal({ output: stream(bytes()) }), { message: /the items of a stream are JSON/ })
-    t.throws(refusal({ output: stream(stream(z.int())) }), { message: /the items of a stream are JSON/ })
+    t.throws(refusal({ input: stream(z.int()) }), { message: /input: a stream can only be an output/ })
+    t.throws(refusal({ output: stream(bytes()) }), { message: /the items of a stream must be JSON/ })
+    t.throws(refusal({ output: stream(stream(z.int())) }), { message: /the items of a stream must be JSON/ })
     t.throws(refusal({ output: stream({} as never) }), { code: 'MODULE_REFUSED' })
     t.end()
   })
