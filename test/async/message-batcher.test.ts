@@ -1,10 +1,10 @@
-/** One message that cannot be sent takes no other with it. */
+/** The messages of a turn are posted together, and one that cannot be cloned does not affect the others. */
 import t from 'tap'
 import { MessageBatcher } from '../../src/async/message-batcher.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-t.test('the messages of one turn are posted as one array, in their order', async (t) => {
+t.test('the messages of one turn are posted as one array, in order', async (t) => {
   const posts: number[][] = []
   const batcher = new MessageBatcher<number>(
     (messages) => posts.push(messages),
@@ -18,10 +18,10 @@ t.test('the messages of one turn are posted as one array, in their order', async
   t.equal(batcher.size, 1)
   batcher.flush()
   await turn()
-  t.strictSame(posts, [[1, 2, 3], [4]], 'and nothing is posted twice')
+  t.strictSame(posts, [[1, 2, 3], [4]], 'nothing is posted twice')
 })
 
-t.test('each message that cannot be cloned is refused alone, whatever cloning it throws', async (t) => {
+t.test('a message that cannot be cloned is refused alone, whatever value the clone throws', async (t) => {
   const posts: unknown[][] = []
   const refused: unknown[][] = []
   const batcher = new MessageBatcher<unknown>(
@@ -43,7 +43,7 @@ t.test('each message that cannot be cloned is refused alone, whatever cloning it
   ])
 })
 
-t.test('what is pushed by the one who is told of a refusal goes out with the next turn', async (t) => {
+t.test('a message that is pushed while another is refused is posted in the next turn', async (t) => {
   const posts: unknown[][] = []
   const batcher = new MessageBatcher<unknown>(
     (messages) => posts.push(structuredClone(messages)),

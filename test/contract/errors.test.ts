@@ -1,15 +1,15 @@
-/** How an error crosses a thread boundary: whatever was thrown arrives as an error that can be read. */
+/** Errors between threads: any thrown value arrives as an error. */
 import t from 'tap'
 import { fromWireError, ThreadplaneError, toWireError } from '../../src/contract/errors.ts'
 
-/** As it arrives on the other side: structured clone, then JSON, as a job keeps it. */
+/** The error as it arrives after structured clone, as between threads, and JSON, as in a stored job. */
 const sent = (thrown: unknown) => fromWireError(JSON.parse(JSON.stringify(structuredClone(toWireError(thrown)))))
 
 const trap = (): never => {
   throw new Error('a trap')
 }
 
-t.test('name, message, code, stack and causes cross', (t) => {
+t.test('name, message, code, stack and causes arrive', (t) => {
   class TeapotError extends Error {
     override name = 'TeapotError'
     code = 'E_TEAPOT'
@@ -21,11 +21,11 @@ t.test('name, message, code, stack and causes cross', (t) => {
   t.ok(arrived instanceof Error)
   t.match(arrived, { name: 'TeapotError', message: 'short', code: 'E_TEAPOT', stack: original.stack })
   t.match(arrived.cause, { name: 'RangeError', message: 'stout', cause: { message: 'an object', code: '7' } })
-  t.notOk(Object.keys(arrived).includes('name'), 'the name is no property of its own to be listed')
+  t.notOk(Object.keys(arrived).includes('name'), 'the name is not enumerable')
   t.end()
 })
 
-t.test('a ThreadplaneError comes back as one, with its facts', (t) => {
+t.test('a ThreadplaneError arrives as a ThreadplaneError, with its facts', (t) => {
   const facts = { service: 's', method: 'm', jobId: 'j', started: true, retryable: false, retryAfterSeconds: 3 }
   const errors = [{ pointer: '/a', message: 'b' }]
   const arrived = sent(new ThreadplaneError('QUEUE_FULL', 'full', { ...facts, errors, cause: new Error('why') }))
@@ -40,14 +40,14 @@ t.test('a ThreadplaneError comes back as one, with its facts', (t) => {
   t.end()
 })
 
-t.test('the code of a ThreadplaneError without its facts makes no ThreadplaneError', (t) => {
+t.test('an error with a code of the table but without facts does not become a ThreadplaneError', (t) => {
   const arrived = sent(Object.assign(new Error('forged'), { code: 'QUEUE_FULL' }))
   t.notOk(arrived instanceof ThreadplaneError)
   t.match(arrived, { code: 'QUEUE_FULL' })
   t.end()
 })
 
-t.test('anything may be thrown: what is no error is told in words', (t) => {
+t.test('a thrown value that is no error arrives as an error with a description of the value', (t) => {
   const cycle: { self?: unknown } = {}
   cycle.self = cycle
   const thrown: [unknown, RegExp][] = [
@@ -70,7 +70,7 @@ t.test('anything may be thrown: what is no error is told in words', (t) => {
   t.end()
 })
 
-t.test('a hostile proxy or getter cannot throw on the way', (t) => {
+t.test('a proxy or getter that throws cannot make the conversion throw', (t) => {
   const handler = {
     get: trap,
     has: trap,
@@ -97,11 +97,11 @@ t.test('a hostile proxy or getter cannot throw on the way', (t) => {
   ]) {
     t.ok(sent(hostile) instanceof Error)
   }
-  t.equal(sent(getter).message, 'outside', 'what can be read is read')
+  t.equal(sent(getter).message, 'outside', 'what can be read is kept')
   t.end()
 })
 
-t.test('a chain of causes ends, that of an error that is its own cause too', (t) => {
+t.test('a chain of causes has a limit, also for an error that is its own cause', (t) => {
   const circular = new Error('round')
   circular.cause = circular
   let depth = 0
@@ -110,7 +110,7 @@ t.test('a chain of causes ends, that of an error that is its own cause too', (t)
   t.end()
 })
 
-t.test('long texts are cut', (t) => {
+t.test('long texts are truncated', (t) => {
   const arrived = sent(new Error('x'.repeat(1_000_000)))
   t.ok(arrived.message.length < 20_000)
   t.ok((arrived.stack ?? '').length < 20_000)

@@ -84,8 +84,8 @@ t.test('a stack is read while other threads start and end', async (t) => {
 const at = (name: string) => new RegExp(`\\n    at ${name} \\(file:.*\\.js:\\d+:\\d+\\)`)
 
 /**
- * Repeats an attempt until its error has the stack. Before a thread is terminated, its stack is waited for at most 250 ms,
- * which is not always enough on a busy machine.
+ * Repeats an attempt until its error has the stack. Before a thread is terminated, its stack is waited for at most 250
+ * ms, which is not always enough on a busy machine.
  */
 async function errorWithStack(stack: RegExp, attempt: () => Promise<unknown>): Promise<Error> {
   for (;;) {

@@ -1,4 +1,7 @@
-/** What the control thread does with the input schema of a method, for tests that need no service: describe and validate. */
+/**
+ * What the control thread does with the input schema of a method, for tests that need no service: describe and
+ * validate.
+ */
 import type { z } from 'zod'
 import type { MethodDescription, ServiceDescription } from '../../src/contract/description.ts'
 import type { PayloadIssue } from '../../src/contract/errors.ts'

@@ -1,3 +1,4 @@
+/** The bundled service module `markdown`: what is rendered, and what is removed because it could attack a page. */
 import t from 'tap'
 import markdown from '../../workers/markdown.ts'
 import { issuesOf, runMethod } from './run-method.ts'
@@ -12,13 +13,13 @@ t.test('CommonMark becomes HTML', async (t) => {
   t.equal(await htmlOf(''), '')
 })
 
-t.test('tables and strikethrough are rendered as in READMEs', async (t) => {
+t.test('tables and strikethrough are rendered', async (t) => {
   const html = await htmlOf('| a | b |\n| :-- | --: |\n| 1 | ~~2~~ |')
   t.match(html, '<th style="text-align:left">a</th>')
   t.match(html, '<td style="text-align:right"><s>2</s></td>')
 })
 
-t.test('a fence keeps the class of its language, and no other', async (t) => {
+t.test('a code block keeps the class of its language, and no other class', async (t) => {
   t.equal(await htmlOf('```ts\na < b\n```'), '<pre><code class="language-ts">a &lt; b\n</code></pre>\n')
   t.equal(await htmlOf('<code class="admin language-js">x</code>'), '<p><code class="language-js">x</code></p>\n')
 })
@@ -34,7 +35,7 @@ t.test('images and links keep http, https and relative addresses', async (t) => 
   t.match(await htmlOf('<me@example.com>'), 'href="mailto:me@example.com"')
 })
 
-t.test('harmless HTML inside Markdown stays', async (t) => {
+t.test('harmless HTML in Markdown is kept', async (t) => {
   const html = await htmlOf('<details open><summary>More</summary>\n\n- a\n\n</details>')
   t.match(html, '<details open')
   t.match(html, '<summary>More</summary>')
@@ -77,9 +78,9 @@ const attacks = {
 }
 
 for (const [name, attack] of Object.entries(attacks)) {
-  t.test(`${name} comes out harmless`, async (t) => {
+  t.test(`${name} is made harmless`, async (t) => {
     const html = await htmlOf(attack)
-    // Text is escaped and harmless, whatever it says: tags are what counts.
+    // Text is escaped, so it is harmless whatever it contains: only tags are checked.
     for (const tag of html.match(/<[^>]*>/g) ?? []) {
       t.notMatch(tag, /^<\/?(script|style|iframe|object|embed|form|button|base|meta|svg|math|link)\b/i)
       t.notMatch(tag, /(href|src)="\s*(javascript|vbscript|data):|url\(/i)
@@ -89,7 +90,7 @@ for (const [name, attack] of Object.entries(attacks)) {
   })
 }
 
-t.test('a text above a million characters is refused', async (t) => {
+t.test('a text of more than a million characters is refused', async (t) => {
   t.same(issuesOf(render, { markdown: 'a'.repeat(1_000_000) }), [])
   t.match(issuesOf(render, { markdown: 'a'.repeat(1_000_001) }), [{ path: 'markdown' }])
 })

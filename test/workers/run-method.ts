@@ -1,4 +1,6 @@
-/** Runs one method of a service module as a thread does, without a thread: parse, handle, parse. */
+/**
+ * Runs a method of a bundled service module without a thread: parses the payload, runs the handler, parses the result.
+ */
 import type { MethodContext, MethodDefinition, ServiceLogger } from 'threadplane'
 import type { z } from 'zod'
 
@@ -21,7 +23,7 @@ export async function runMethod<Input extends z.ZodType, Output extends z.ZodTyp
   return required(method.output).parse(result)
 }
 
-/** The issues by which a method's schema refuses a payload; none if it takes it. */
+/** The issues of a payload that the input schema of a method refuses; none if it accepts the payload. */
 export function issuesOf(method: MethodDefinition, payload: unknown): { path: string; message: string }[] {
   const { error } = required(method.input).safeParse(payload)
   return (error?.issues ?? []).map(({ path, message }) => ({ path: path.join('/'), message }))
