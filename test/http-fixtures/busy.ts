@@ -1,4 +1,4 @@
-/** Keeps its thread busy in one way or another. */
+/** Its methods keep their thread busy, each in a different way. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { defineService, method } from 'threadplane'
@@ -9,7 +9,7 @@ export default defineService({
   cancelGraceMs: 100,
   restart: { backoffMs: 1, backoffMaxMs: 1 },
   methods: {
-    /** For ever, and its thread does nothing else. */
+    /** Blocks the event loop until its deadline, when its thread is replaced. */
     loop: method({
       timeoutMs: 300,
       maxAttempts: 1,
@@ -19,7 +19,7 @@ export default defineService({
         for (;;);
       },
     }),
-    /** As that, and nobody ends it soon. */
+    /** Blocks the event loop, with the default deadline of 30 s. */
     loopLong: method({
       handler: async (_payload, { logger }) => {
         logger.info('loops for long')
@@ -27,7 +27,7 @@ export default defineService({
         for (;;);
       },
     }),
-    /** Its turn of the event loop comes, or not. */
+    /** Ends after 200 ms, if its event loop is not blocked. */
     nap: method({ maxAttempts: 1, backoffMs: 1, handler: async (_payload, { job }) => sleep(200, job.attempt) }),
     wait: method({
       handler: (_payload, { logger }) => {
@@ -36,7 +36,7 @@ export default defineService({
       },
     }),
     quick: method({ handler: (payload) => payload }),
-    /** Past the package, which alone is to post. */
+    /** Posts a message to the control thread although the package guards `parentPort`. */
     post: method({
       handler: (payload, { logger }) => {
         logger.info('posts')

@@ -1,4 +1,4 @@
-/** Takes and returns bytes, of one type or another. */
+/** Methods that take and return bytes, of different media types. */
 import { createHash } from 'node:crypto'
 import { bytes, defineService, method } from 'threadplane'
 import { z } from 'zod'

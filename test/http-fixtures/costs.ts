@@ -1,4 +1,4 @@
-/** Methods that cost their thread something, and bystanders, which are to lose nothing by it. */
+/** Methods that end or block their thread, and bystanders: methods that must lose nothing by that. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BroadcastChannel } from 'node:worker_threads'
 import { defineService, method } from 'threadplane'
@@ -19,7 +19,7 @@ export default defineService({
   cancelGraceMs: 20,
   restart: { maxRestarts: 3, backoffMs: 1, backoffMaxMs: 1 },
   methods: {
-    /** Dies together with all that runs beside it, once its gate is opened; alone, at once. */
+    /** Ends its thread: when its gate is opened, if other methods run beside it; at once, if it runs alone. */
     poison: method({
       ...retries,
       input,
@@ -31,7 +31,7 @@ export default defineService({
         process.exit(3)
       },
     }),
-    /** Ends once its gate is opened; alone, at once. */
+    /** Ends when its gate is opened; in a later attempt at once, if it runs alone. */
     bystander: method({
       ...retries,
       input,

@@ -1,4 +1,4 @@
-/** Dies as soon as it has started, of its own accord and again and again. */
+/** Its thread exits as soon as it has started, after each restart. */
 import { defineService, method } from 'threadplane'
 
 export default defineService({

@@ -1,4 +1,4 @@
-/** Its thread dies under its methods. */
+/** Its methods end their thread, each in a different way. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 
@@ -25,7 +25,7 @@ export default defineService({
         for (;;);
       },
     }),
-    /** Dies in its first attempts. */
+    /** Ends its thread in the first attempts. */
     recovers: method({
       ...retries,
       input: z.object({ deaths: z.int() }),

@@ -1,4 +1,4 @@
-/** Does as it is told. */
+/** Its methods return their payload, or a value that the payload describes. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 

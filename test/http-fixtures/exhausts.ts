@@ -1,4 +1,4 @@
-/** Takes more memory than there is, in a way that V8 does not limit, or crashes natively. */
+/** Takes memory that V8 does not limit, or crashes its process natively. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 
@@ -15,7 +15,7 @@ export default defineService({
         for (;;) hoard.push(Buffer.alloc(10_000_000, 1))
       },
     }),
-    /** In its first attempts. */
+    /** Crashes in the first attempts. */
     crashes: method({
       input: z.object({ deaths: z.int() }),
       maxAttempts: 3,

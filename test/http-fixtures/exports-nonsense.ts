@@ -1,2 +1,2 @@
-/** Exports something else. */
+/** Its default export is no service. */
 export default { methods: { go: () => 1 } }

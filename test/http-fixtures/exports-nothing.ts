@@ -1,2 +1,2 @@
-/** Exports no service. */
+/** Has no default export. */
 export const nothing = 1

@@ -1,4 +1,4 @@
-/** Fails at import while the environment variable `FAILS_AT_IMPORT` is set. */
+/** Throws at import while the environment variable `FAILS_AT_IMPORT` is set. */
 import { defineService, method } from 'threadplane'
 
 if (process.env.FAILS_AT_IMPORT) throw new Error(`could not be imported: ${process.env.FAILS_AT_IMPORT}`)

@@ -1,4 +1,4 @@
-/** Fails to start while the environment variable `FAILS_TO_START` is set; a thread has a copy of what it was. */
+/** Fails to start while the environment variable `FAILS_TO_START` is set. A thread has a copy of the environment. */
 import { defineService, method } from 'threadplane'
 
 export default defineService({

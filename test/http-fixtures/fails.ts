@@ -1,4 +1,4 @@
-/** Throws. */
+/** Its methods throw. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 

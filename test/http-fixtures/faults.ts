@@ -1,18 +1,18 @@
-/** Every way in which a method goes wrong, a method each; and methods that are there when it does. */
+/** A method for each way in which a method can go wrong, and methods that run beside them. */
 import { execSync } from 'node:child_process'
 import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { defineService, type MethodContext, method } from 'threadplane'
 import { z } from 'zod'
 
 const attempts = { backoffMs: 1, backoffMaxMs: 2 }
-/** Of those that would go on for ever. */
+/** For methods that would never end. */
 const soon = { ...attempts, timeoutMs: 200 }
 const never = () => new Promise<never>(() => {})
 
 const channel = new BroadcastChannel('open gate')
 ;(channel as unknown as NodeJS.Timeout).unref()
 
-/** Until the test lets it go: it says so again and again, as this may be another thread each time. */
+/** Ends when the test broadcasts its token, which it does repeatedly, as each attempt may run in a new thread. */
 const hold = ({ token }: { token: string }, { signal, logger }: MethodContext) =>
   new Promise<string>((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error))

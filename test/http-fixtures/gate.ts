@@ -1,4 +1,6 @@
-/** Holds a method until another, or the test, lets it go, and says in the log what it sees. */
+/**
+ * Its methods wait until the test, or the method `release`, opens their gate. They log when they begin and are aborted.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BroadcastChannel } from 'node:worker_threads'
 import { defineService, method } from 'threadplane'

@@ -1,4 +1,4 @@
-/** Runs out of memory in a way that a thread does not survive, and with it its process. */
+/** Runs out of memory in a way that aborts the whole process. */
 import { defineService, method } from 'threadplane'
 
 export default defineService({

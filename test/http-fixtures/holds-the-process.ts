@@ -1,4 +1,4 @@
-/** Makes it hard to end the process. */
+/** Its methods make it hard to end the process: they wait, loop, or block in native code. */
 import { execSync } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,7 +9,7 @@ export default defineService({
   numWorkers: 8,
   shutdownTimeoutMs: process.env.THREADPLANE_SHUTDOWN_TIMEOUT === '20s' ? 100 : 10_000,
   methods: {
-    /** Until there is a file: no call is taken any more that could say so. */
+    /** Ends when the file `let-go` exists. While the server closes, no call could release the method. */
     hold: method({
       handler: async (_payload, { logger }) => {
         logger.info('held')
@@ -25,7 +25,7 @@ export default defineService({
         })
       },
     }),
-    /** In native code, which nothing interrupts: a FIFO that nobody writes. */
+    /** Blocks in native code, which cannot be interrupted: opens a FIFO that nothing writes. */
     block: method({
       input: z.object({ fifo: z.string() }),
       handler: ({ fifo }, { logger }) => {
@@ -33,7 +33,7 @@ export default defineService({
         setImmediate(() => openSync(fifo, 'r'))
       },
     }),
-    /** The same, and another process is waited for. */
+    /** Blocks in native code: waits for another process. */
     sleep: method({
       handler: (_payload, { logger }) => {
         logger.info('sleeps')

@@ -1,4 +1,4 @@
-/** Has much to say when it stops. */
+/** Writes many lines to the log when it stops. */
 import { defineService, method } from 'threadplane'
 
 export default defineService({

@@ -1,3 +1,3 @@
-/** Loops for ever at import. */
+/** Blocks the event loop for ever at import. */
 for (;;);
 export {}

@@ -1,4 +1,4 @@
-/** Tells what came, and in what. */
+/** Its methods return the size, type and content type of their payload. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 

@@ -1,4 +1,4 @@
-/** Writes down each call that has run to its end. */
+/** Appends a character to the file `naps` for each call that has run to its end. */
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, method } from 'threadplane'

@@ -1,4 +1,4 @@
-/** Starts only when told to. */
+/** Does not start with the server. */
 import { defineService, method } from 'threadplane'
 
 export default defineService({ autostart: false, methods: { go: method({ handler: () => 'went' }) } })

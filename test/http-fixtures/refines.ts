@@ -1,4 +1,4 @@
-/** Refuses what only its thread can refuse. */
+/** Has a refinement, so that only its thread can refuse a wrong payload. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 

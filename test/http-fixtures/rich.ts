@@ -1,4 +1,4 @@
-/** Schemas of every kind, and a method that fails. */
+/** Methods with schemas of every kind, and one that fails. */
 import { defineService, method } from 'threadplane'
 import { z } from 'zod'
 

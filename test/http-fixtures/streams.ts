@@ -1,4 +1,4 @@
-/** Streams of every kind. */
+/** Its methods return streams, which end, fail or misbehave each in a different way. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, method, stream } from 'threadplane'
 import { z } from 'zod'
@@ -31,7 +31,7 @@ export default defineService({
         }
       },
     }),
-    /** A hundred megabytes, of which nobody wants to have more in memory than a few. */
+    /** A hundred megabytes, of which only a few may be in memory at a time. */
     large: method({
       output: stream(z.string()),
       handler: async function* () {

@@ -1,4 +1,4 @@
-/** Does nothing of note, and comes back soon. */
+/** Returns its payload; after a crash it is restarted quickly. */
 import { defineService, method } from 'threadplane'
 
 export default defineService({

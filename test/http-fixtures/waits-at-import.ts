@@ -1,4 +1,4 @@
-/** Its import waits until it is let go. */
+/** Its import waits until the test lets it go on. */
 import { BroadcastChannel, workerData } from 'node:worker_threads'
 import { defineService, method } from 'threadplane'
 

@@ -1,4 +1,4 @@
-/** Its start waits until it is let go. */
+/** Its start waits until the test lets it go on. */
 import { BroadcastChannel } from 'node:worker_threads'
 import { defineService, method } from 'threadplane'
 

@@ -1,4 +1,4 @@
-/** Its stop waits until it is let go. */
+/** Its stop waits until the test lets it go on. */
 import { BroadcastChannel } from 'node:worker_threads'
 import { defineService, method } from 'threadplane'
 

@@ -26,7 +26,7 @@ t.test('bytes arrive as they are, and come back so', async (t) => {
 t.test('the handler has a Uint8Array in a buffer of its own, whatever the caller had', async (t) => {
   const { thread } = await startedThread<Fixture>(t, 'bytes')
   for (const input of [Buffer.from('pooled'), new Uint8Array(100).subarray(10), new Uint8Array(1_000_000)]) {
-    t.strictSame(await thread.callThread('looks', input), ['Uint8Array', input.byteLength, input.byteLength])
+    t.strictSame(await thread.callThread('view', input), ['Uint8Array', input.byteLength, input.byteLength])
   }
 })
 
