@@ -110,7 +110,7 @@ export function numberSchema(schema: Schema): JsonSchema {
 }
 
 /** The length of an array. Checks after a user's check do not count, because that may change the array in place. */
-export function unalteredLength(schema: Schema): JsonSchema {
+export function arrayLength(schema: Schema): JsonSchema {
   const json: JsonSchema = {}
   for (const def of checksOfOriginalValue(schema)) Object.assign(json, lengths(json, def, 'minItems', 'maxItems'))
   return json

@@ -2,10 +2,10 @@
  * Widens a zod schema (P1): writes a JSON Schema from which `z.fromJSONSchema` rebuilds a zod schema that accepts
  * everything that the original accepts. The control thread validates with it, and never runs the code of a module.
  *
- * The JSON Schema is written from zod's definitions. (To loosen the output of `z.toJSONSchema` instead would keep
- * whatever is not known to be too strict.) So only what is listed here can refuse a payload. Kinds of schema, checks
- * and formats that may mean something else after the rebuild are left out, and so are metadata, patterns and functions
- * of users.
+ * The JSON Schema is written from zod's definitions, and only the kinds of schema, checks and formats that are listed
+ * here can refuse a payload. All others, which may mean something else after the rebuild, are left out, and so are
+ * metadata, patterns and functions of users. (Loosening the output of `z.toJSONSchema` would be unsafe: a keyword that
+ * was not thought of would stay in it, and could refuse a valid payload.)
  *
  * 1. Checks count up to the first that may change the value: later checks see another value than the client sent.
  * 2. JSON has no `undefined`. Whether a value may be missing is decided by its place: `required` in an object,
@@ -20,7 +20,7 @@
 import { z } from 'zod'
 import type { JsonSchema } from '../contract/description.ts'
 import { anyOf, isAnyJson, merge, oneValueOf, orUndefined, refusesUndefined, withOthers } from './json-schema.ts'
-import { keepsTheValue, numberSchema, stringSchema, unalteredLength } from './widen-checks.ts'
+import { keepsTheValue, numberSchema, stringSchema, arrayLength } from './widen-checks.ts'
 
 type Schema = z.core.$ZodType
 type Definition = z.core.$ZodTypes['_zod']['def']
@@ -109,7 +109,7 @@ class Widening {
       case 'literal':
         return oneValueOf([...(schema._zod.values ?? [])])
       case 'array':
-        return { type: 'array', items: this.#visit(def.element), ...unalteredLength(schema) }
+        return { type: 'array', items: this.#visit(def.element), ...arrayLength(schema) }
       case 'tuple':
         return this.#tuple(def)
       case 'object':
