@@ -1,4 +1,4 @@
-/** The folder of service modules: which of its files are services, and which files a registration may name. */
+/** The folder of service modules: which of its files are services, and which files a registration may name (not one outside). */
 import { realpathSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
@@ -16,7 +16,7 @@ export class ModulesFolder {
     this.path = resolve(path)
   }
 
-  /** Service names and their files. What begins with `_` is no service, and neither are `.d.ts` and `.map`. */
+  /** Service names and their files. Files that begin with `_`, `.d.ts` and `.map` files are no services. */
   async services(log: ServiceLog): Promise<Map<string, string>> {
     const services = new Map<string, string>()
     for (const entry of await this.#entries()) {

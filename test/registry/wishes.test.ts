@@ -65,7 +65,10 @@ t.test('two changes at the same time do not make a circle of dependencies', asyn
   const patch = (name: string, dependsOn: string[]) =>
     server.request('PATCH', `/v1/services/${name}`, { json: { dependsOn } })
   const answers = await Promise.all([patch('left', ['right']), patch('right', ['left'])])
-  t.same(answers.map(({ status }) => status).sort((a, b) => a - b), [200, 422])
+  t.same(
+    answers.map(({ status }) => status).sort((a, b) => a - b),
+    [200, 422],
+  )
   const refused = answers.find(({ status }) => status === 422)
   if (refused !== undefined) isProblem(t, refused, 'VALIDATION_FAILED', { detail: /circle/ })
   for (const name of ['left', 'right']) t.match((await server.post(`/v1/services/${name}/restart`)).status, 200)
