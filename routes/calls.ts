@@ -1,4 +1,4 @@
-/** Call: the response is the result. */
+/** `POST …/call/{method}`: runs a method, and answers with its result. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -7,22 +7,22 @@ import { BytePayload } from '../src/payload/byte-payload.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { JSON_TYPE } from '../src/payload/media-types.ts'
 import { METHOD_DEFAULTS } from '../src/contract/options.ts'
-import { checkCharset, settle, takeJson } from '../src/http/json-body.ts'
-import { problems } from '../src/http/problem.ts'
+import { checkCharset, finishParsing, readJson } from '../src/http/json-body.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { Invoker } from '../src/services/invoker.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
-import { bytesOf, readBody, sendBytes } from './shared/byte-body.ts'
-import { sendItems } from './shared/item-stream.ts'
+import { readBody, sendBytes } from './shared/byte-body.ts'
 import { durableCall } from './shared/durable-call.ts'
-import { readPreference, requestTimeoutMs, traceparent } from './shared/headers.ts'
+import { bytesOf, takePayload } from './shared/payload.ts'
+import { readPreference, requestTimeoutMs, traceparent } from './shared/request-headers.ts'
+import { sendItems } from './shared/stream-reply.ts'
 import {
   accepted,
   IdempotencyHeader,
   KEY_EXPIRES,
   Payload,
   PREFERENCE_APPLIED,
-  takePayload,
   REFUSALS,
   TraceHeader,
 } from './schemas/invocation.ts'
@@ -35,11 +35,13 @@ interface CallRoutesOptions {
 }
 
 const CallHeaders = Type.Object({
-  'request-timeout': Type.Optional(Type.String({ description: 'Deadline, the queue included: 500ms, 10s, 2m' })),
+  'request-timeout': Type.Optional(
+    Type.String({ description: 'Deadline of the call, including its time in the queue: 500ms, 10s, 2m' }),
+  ),
   prefer: Type.Optional(
     Type.String({
       description:
-        'respond-async, wait=N: the result if it is there within N seconds (at most 60), else 202 with a job',
+        'respond-async, wait=N: keep the call as a job; the result if it exists within N seconds (at most 60), else 202 with the job',
     }),
   ),
   ...IdempotencyHeader,
@@ -48,15 +50,15 @@ const CallHeaders = Type.Object({
 
 type CallRequest = FastifyRequest<{ Params: { service: string; method: string } }>
 
-/** From so many bytes on, JSON is parsed and validated in its thread only: the event loop would be held up by it. */
+/** JSON of this size or more is parsed and validated only in the service's thread: it would block the event loop here. */
 const LARGE_BYTES = 64 * 1024
 
-/** What the body says; or the body, of which its thread is to say that. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
-function takeJsonOf(request: FastifyRequest, body: BytePayload): unknown {
+/** The value of a JSON body; of a large one the body itself. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
+function readSmallJson(request: FastifyRequest, body: BytePayload): unknown {
   const { headers } = request
-  // What is kept is known to be right before anybody says so.
-  const isKept = headers.prefer !== undefined || headers['idempotency-key'] !== undefined
-  if (body.size < LARGE_BYTES || isKept) return takeJson(request, body.whole)
+  // A call that may become a job is always validated here: the answer 202 says that its payload is valid.
+  const mayBeJob = headers.prefer !== undefined || headers['idempotency-key'] !== undefined
+  if (body.size < LARGE_BYTES || mayBeJob) return readJson(request, body.whole)
   checkCharset(request)
   return body
 }
@@ -69,10 +71,11 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   app.addContentTypeParser(JSON_TYPE, (request: FastifyRequest, body: IncomingMessage, done) => {
     readBody(request, body, (error, payload) => {
       if (payload === undefined) done(error)
-      else settle(done, () => takeJsonOf(request, payload))
+      else finishParsing(done, () => readSmallJson(request, payload))
     })
   })
-  // What is no JSON is bytes, if the method takes them; of a service not described yet that is seen later.
+  // A body of another type is read as bytes if the method accepts them. If the module is not described yet, the check
+  // follows when it is.
   app.removeContentTypeParser('*')
   app.addContentTypeParser('*', (request: FastifyRequest, body: IncomingMessage, done) => {
     if (request.headers['content-length'] === '0') return done(null, undefined)
@@ -96,11 +99,11 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
       body: Payload,
       response: {
         200: {
-          description: 'What the method returned: JSON, its bytes, or a stream of items',
+          description: 'The result of the method: JSON, bytes, or a stream of items',
           headers: { ...PREFERENCE_APPLIED, ...KEY_EXPIRES },
           content: { 'application/json': { schema: Type.Unknown() } },
         },
-        202: accepted('With `Prefer: respond-async`: the job, which goes on', PREFERENCE_APPLIED),
+        202: accepted('With `Prefer: respond-async`: the job, which continues', PREFERENCE_APPLIED),
         ...problems(
           ...REFUSALS,
           'METHOD_FAILED',
@@ -113,7 +116,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
         ),
       },
     },
-    // Not a promise, and no reply returned: Fastify would wait for either by listeners and promises of its own.
+    // For speed the handler returns nothing: for a promise, or a reply, Fastify adds listeners and promises of its own.
     handler: (request, reply): void => {
       const service = registry.get(request.params.service)
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout'])
@@ -132,14 +135,14 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
     reply: FastifyReply,
     timeoutMs: number | undefined,
   ): void {
-    // While the service was still unknown, the client may have hung up.
+    // The client may have closed the connection while the module was being described.
     if (reply.raw.destroyed) return
     const { headers } = request
     if (headers.prefer !== undefined || headers['idempotency-key'] !== undefined) {
       const preference = readPreference(headers.prefer)
       if (preference.respondAsync || headers['idempotency-key'] !== undefined) {
-        durableCall(dispatcher, service, preference, timeoutMs, request, reply).catch((error: unknown) =>
-          reply.send(error),
+        durableCall({ dispatcher, service, preference, requestTimeoutMs: timeoutMs, request, reply }).catch(
+          (error: unknown) => reply.send(error),
         )
         return
       }
@@ -154,10 +157,11 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
     })
     const { body } = request
     if (body instanceof BytePayload) invocation.whenSettled(() => body.release())
-    reply.raw.on('close', () => invocation.abort('JOB_CANCELLED', 'the client hung up'))
+    reply.raw.on('close', () => invocation.abort('JOB_CANCELLED', 'the client closed the connection before the result'))
     if (streams) return sendItems(invocation, request, reply)
     invocation.whenSettled((error, result) => {
-      // Nobody reads it; and an answer to nobody has another shape, for which what is hot would be compiled anew.
+      // The client is gone, so skip the reply. Fastify's reply code is hot, and V8 would compile it again for a closed
+      // connection.
       if (reply.raw.destroyed) return
       if (error !== undefined) reply.send(error)
       else if (result instanceof Uint8Array) sendBytes(reply, result, outputBytes)

@@ -1,4 +1,7 @@
-/** Cast: 202, and a job to look at. With `application/x-ndjson`, one a line, all in one transaction. */
+/**
+ * `POST …/cast/{method}`: accepts a job, and answers 202 once it is on disk. With `application/x-ndjson` each line is a
+ * job, and all of them are accepted in one transaction.
+ */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { errorCodes, type FastifyRequest } from 'fastify'
@@ -7,13 +10,14 @@ import type { CastRequest, Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import { METHOD_DEFAULTS } from '../src/contract/options.ts'
 import { parseJson, textOf } from '../src/payload/parse-json.ts'
-import { settle } from '../src/http/json-body.ts'
-import { problems } from '../src/http/problem.ts'
+import { finishParsing } from '../src/http/json-body.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
-import { requestTimeoutMs, traceparent } from './shared/headers.ts'
+import { requestTimeoutMs, traceparent } from './shared/request-headers.ts'
 import { acceptedJob, idempotencyOf } from './shared/idempotency.ts'
-import { accepted, IdempotencyHeader, Payload, takePayload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
+import { takePayload } from './shared/payload.ts'
+import { accepted, IdempotencyHeader, Payload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
 import { MethodParams } from './schemas/service.ts'
 
@@ -22,11 +26,17 @@ const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1_000
 
 const CastQuery = Type.Object(
   {
-    delayMs: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_DELAY_MS, description: 'Not run before' })),
+    delayMs: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: MAX_DELAY_MS, description: 'Do not run the job earlier' }),
+    ),
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9, description: '9 runs first' })),
     maxAttempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
     ttlMs: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: MAX_DELAY_MS, description: 'Expires if it has not begun by then' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_DELAY_MS,
+        description: 'The job expires if it has not begun within this time',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -34,20 +44,23 @@ const CastQuery = Type.Object(
 
 const CastHeaders = Type.Object({
   'request-timeout': Type.Optional(
-    Type.String({ description: 'How long a module that has not described itself yet is waited for: 500ms, 10s, 2m' }),
+    Type.String({ description: 'How long to wait for a module that is not described yet: 500ms, 10s, 2m' }),
   ),
   ...IdempotencyHeader,
   ...TraceHeader,
 })
 
 const BatchItem = Type.Object({
-  status: Type.Integer({ description: '202, or that of the problem' }),
+  status: Type.Integer({ description: '202, or the status of the problem' }),
   job: Type.Optional(Type.Ref('Job')),
   problem: Type.Optional(Type.Ref('Problem')),
 })
-const Batch = Type.Object({ items: Type.Array(BatchItem) }, { description: 'One item a line, in the same order' })
+const Batch = Type.Object(
+  { items: Type.Array(BatchItem) },
+  { description: 'One item for each line, in the same order' },
+)
 
-/** The lines of a batch, as they came; one more than it may have is enough to know. */
+/** The lines of a batch that are not empty. It stops after one line more than a batch may have. */
 class Lines {
   readonly lines: string[] = []
 
@@ -68,7 +81,8 @@ interface CastRoutesOptions {
 }
 
 export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (app, { registry, dispatcher }) => {
-  // Bytes are no job, whatever they say they are: of a service not described yet, that is seen later.
+  // Bytes cannot be cast, so a body of another type is refused. `checkTakesJson` throws the better error if the method
+  // accepts bytes; if the module is not described yet, it throws nothing.
   app.removeContentTypeParser('*')
   app.addContentTypeParser('*', async (request: FastifyRequest) => {
     if (request.headers['content-length'] === '0') return undefined
@@ -77,14 +91,14 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'])
   })
   app.addContentTypeParser('application/x-ndjson', { parseAs: 'buffer' }, (_request, body, done) =>
-    settle(done, () => new Lines(textOf(body as Buffer))),
+    finishParsing(done, () => new Lines(textOf(body as Buffer))),
   )
 
   app.post('/services/:service/cast/:method', {
     schema: {
       operationId: 'cast',
       tags: ['Invocations'],
-      summary: 'Queue a job and return at once; with application/x-ndjson, one a line, in one transaction',
+      summary: 'Queue a job and answer at once; with application/x-ndjson one job per line, in one transaction',
       params: MethodParams,
       headers: CastHeaders,
       querystring: CastQuery,
@@ -104,15 +118,16 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       service.contract.method(method)
       if (request.body instanceof Lines) {
         if (request.headers['idempotency-key'] !== undefined) {
-          throw new ThreadplaneError('MALFORMED_HEADER', 'Idempotency-Key is of a single cast: a batch takes none')
+          const detail = 'Idempotency-Key is for a single cast: send the batch without it'
+          throw new ThreadplaneError('MALFORMED_HEADER', detail)
         }
         return reply.code(207).send({ items: await castBatch(service, request, request.body) })
       }
       const payload = takePayload(request)
       service.contract.validate(method, payload)
-      // Without options it is the job that a call with the same key stands for.
-      const said = Object.keys(request.query).length === 0 ? [payload] : [payload, request.query]
-      const idempotency = idempotencyOf(request, name, method, said)
+      // Without options the content is that of a call, so a call and a cast with the same key are the same job.
+      const content = Object.keys(request.query).length === 0 ? [payload] : [payload, request.query]
+      const idempotency = idempotencyOf(request, name, method, content)
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }
       const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
       const job = acceptedJob(answer as Accepted, reply)
@@ -120,29 +135,29 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     },
   })
 
-  /** A bad line does not spoil the others. */
+  /** A line that is refused does not affect the others. */
   async function castBatch(
     service: SupervisedService,
     request: FastifyRequest<{ Params: { method: string }; Querystring: typeof CastQuery.static }>,
     { lines }: Lines,
   ): Promise<(typeof BatchItem.static)[]> {
     if (lines.length > MAX_LINES) {
-      throw new ThreadplaneError('PAYLOAD_TOO_LARGE', `a batch has at most ${MAX_LINES} lines`)
+      throw new ThreadplaneError('PAYLOAD_TOO_LARGE', `the batch has more than ${MAX_LINES} lines: split it`)
     }
     const { method } = request.params
     const options = { ...request.query, traceparent: traceparent(request.headers) }
-    const read = lines.map((line) => readLine(service, method, line))
+    const parsedLines = lines.map((line) => parseLine(service, method, line))
     const requests: CastRequest[] = []
-    for (const line of read) if ('payload' in line) requests.push({ method, payload: line.payload, options })
+    for (const line of parsedLines) if ('payload' in line) requests.push({ method, payload: line.payload, options })
     const answers = requests.length === 0 ? [] : await dispatcher.cast(service, requests)
-    return read.map((line) => {
+    return parsedLines.map((line) => {
       if ('error' in line) return { status: line.error.status, problem: app.problemOf(line.error, request) }
       return { status: 202, job: jobView((answers.shift() as Accepted & { kind: 'new' }).job) }
     })
   }
 }
 
-function readLine(
+function parseLine(
   service: SupervisedService,
   method: string,
   line: string,

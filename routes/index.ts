@@ -1,6 +1,6 @@
-/** All routes, and the schemas that they share. */
+/** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
-import { Problem } from '../src/http/problem.ts'
+import { Problem } from '../src/http/problem-document.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
@@ -24,7 +24,7 @@ import {
 import { serviceRoutes } from './services.ts'
 import { stackRoutes } from './stack.ts'
 
-/** Schemas that routes name by `Type.Ref`. */
+/** The schemas that routes refer to by `Type.Ref`. */
 export const SHARED_SCHEMAS = [
   Problem,
   ServiceStatus,
@@ -41,7 +41,7 @@ export interface RoutesOptions {
   registry: Registry
   /** Registers, replaces and deletes services. */
   changes: ServiceChanges
-  /** Runs calls. */
+  /** Runs the calls. */
   invoker: Invoker
   dispatcher: Dispatcher
   schedules: Schedules

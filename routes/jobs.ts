@@ -1,10 +1,10 @@
-/** The jobs: records of casts. */
+/** Lists, shows, waits for, cancels, retries and deletes jobs: the durable records of casts. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
-import { problems } from '../src/http/problem.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
-import { readPreference } from './shared/headers.ts'
+import { readPreference } from './shared/request-headers.ts'
 import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
 import { JobStateSchema, jobView } from './schemas/job.ts'
 import { ServiceParams } from './schemas/service.ts'
@@ -22,7 +22,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     schema: {
       operationId: 'listJobs',
       tags: ['Jobs'],
-      summary: 'Jobs, newest first',
+      summary: 'List jobs, newest first',
       querystring: Type.Object(
         {
           service: Type.Optional(Type.String()),
@@ -30,7 +30,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
           state: Type.Optional(JobStateSchema),
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: 100 })),
           cursor: Type.Optional(
-            Type.String({ pattern: '^\\d{1,15}$', description: '`nextCursor` of the page before' }),
+            Type.String({ pattern: '^\\d{1,15}$', description: '`nextCursor` of the previous page' }),
           ),
         },
         { additionalProperties: false },
@@ -50,10 +50,10 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     schema: {
       operationId: 'getJob',
       tags: ['Jobs'],
-      summary: 'A job; with `Prefer: wait=10` as soon as it is done, or after so many seconds',
+      summary: 'Show a job; with `Prefer: wait=10`, wait up to 10 seconds until it has finished',
       params: JobParams,
       headers: Type.Object({
-        prefer: Type.Optional(Type.String({ description: 'wait=N: seconds, at most 60' })),
+        prefer: Type.Optional(Type.String({ description: 'wait=N: wait up to N seconds, at most 60' })),
       }),
       response: {
         200: {
@@ -78,7 +78,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     schema: {
       operationId: 'cancelJob',
       tags: ['Jobs'],
-      summary: 'Cancel a job: one that waits never runs, one that runs is told by its signal',
+      summary: 'Cancel a job: a waiting job never runs; the handler of a running job gets an aborted signal',
       params: JobParams,
       response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE') },
     },
@@ -89,7 +89,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     schema: {
       operationId: 'retryJob',
       tags: ['Jobs'],
-      summary: 'Queue a job anew that failed, expired or was cancelled',
+      summary: 'Queue a job again that failed, expired or was cancelled',
       params: JobParams,
       response: {
         200: job,
@@ -103,10 +103,10 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     schema: {
       operationId: 'retryFailedJobs',
       tags: ['Jobs'],
-      summary: 'Queue all failed jobs of a service anew',
+      summary: 'Queue all failed jobs of a service again',
       params: ServiceParams,
       response: {
-        200: Type.Object({ retried: Type.Integer() }, { description: 'How many those are' }),
+        200: Type.Object({ retried: Type.Integer() }, { description: 'The number of queued jobs' }),
         ...problems('SERVICE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
@@ -117,10 +117,10 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     schema: {
       operationId: 'deleteJob',
       tags: ['Jobs'],
-      summary: 'Forget a finished job',
+      summary: 'Delete a finished job',
       params: JobParams,
       response: {
-        204: Type.Null({ description: 'It is gone' }),
+        204: Type.Null({ description: 'The job is deleted' }),
         ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
       },
     },

@@ -1,4 +1,4 @@
-/** Starting, stopping, reloading, crashing and pausing a service. */
+/** Start, stop, restart, reload, crash, pause and resume a service. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { CRASH_KINDS, type CrashKind } from '../src/contract/crash-kind.ts'
@@ -6,7 +6,7 @@ import type { ErrorCode } from '../src/contract/errors.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
-import { problems } from '../src/http/problem.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import { ServiceParams, serviceStatus } from './schemas/service.ts'
 
 function operation(id: string, summary: string, ...codes: ErrorCode[]) {
@@ -16,7 +16,7 @@ function operation(id: string, summary: string, ...codes: ErrorCode[]) {
     summary,
     params: ServiceParams,
     response: {
-      200: Type.Ref('LifecycleResult', { description: 'The status afterwards' }),
+      200: Type.Ref('LifecycleResult', { description: 'The status after the operation' }),
       ...problems('SERVICE_NOT_FOUND', ...codes),
     },
   }
@@ -25,7 +25,7 @@ function operation(id: string, summary: string, ...codes: ErrorCode[]) {
 export interface LifecycleRoutesOptions {
   registry: Registry
   changes: ServiceChanges
-  /** May a client crash a service on purpose? */
+  /** False: clients may not crash a service on purpose. */
   chaos: boolean
 }
 
@@ -38,7 +38,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   app.post('/services/:service/start', {
     schema: operation(
       'start',
-      'Start what it depends on, then it; wait until it runs',
+      'Start the service, after the services that it depends on; wait until it runs',
       'START_FAILED',
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
@@ -53,12 +53,19 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     schema: {
       ...operation(
         'stop',
-        'Stop what depends on it, then it; what is queued is run first',
+        'Stop the service, after the services that depend on it; its queued methods run first',
         'MALFORMED_QUERY',
         'JOURNAL_UNAVAILABLE',
       ),
       querystring: Type.Object(
-        { drain: Type.Optional(Type.Boolean({ description: 'false: reject what is queued', default: true })) },
+        {
+          drain: Type.Optional(
+            Type.Boolean({
+              description: 'false: reject the queued calls, and leave the queued casts on disk',
+              default: true,
+            }),
+          ),
+        },
         { additionalProperties: false },
       ),
     },
@@ -72,7 +79,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   app.post('/services/:service/restart', {
     schema: operation(
       'restart',
-      'Stop it, and start it, with what depends on it',
+      'Stop the service and start it again, with the services that depend on it',
       'START_FAILED',
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
@@ -88,14 +95,14 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     schema: {
       ...operation(
         'reload',
-        'Replace its code live by what its module is now',
+        'Load the module again and replace the running code',
         'START_FAILED',
         'CONFLICT',
         'MODULE_REFUSED',
         'VALIDATION_FAILED',
       ),
       description:
-        'New threads start beside the old ones and take over once all have started; the old ones finish what they have begun. If one does not start, the service goes on as it was. Of a stopped service, the module is asked anew what it is.',
+        'New threads start beside the old ones and take over when all of them have started; the old ones finish the methods that they have begun. If a new thread does not start, the service continues unchanged. If the service is stopped, only its description is read again.',
     },
     handler: async ({ params }) => {
       const service = registry.get(params.service)
@@ -108,7 +115,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     schema: {
       ...operation(
         'crash',
-        'Crash it on purpose, to see what its supervisor does',
+        'Crash the service on purpose, to see what its supervisor does',
         'CONFLICT',
         'MALFORMED_BODY',
         'VALIDATION_FAILED',
@@ -127,20 +134,27 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         ),
       ),
     },
-    // A schema of a body wants one.
+    // The schema of a body refuses a request without one.
     preValidation: async (request) => {
       if (request.body === undefined) request.body = {}
     },
     handler: async ({ params, body }) => {
       const service = registry.get(params.service)
-      if (!chaos) throw service.error('FORBIDDEN', 'THREADPLANE_CHAOS is false: no service is crashed on purpose here')
-      await service.crash(body?.kind ?? 'exception', body?.reason ?? 'crashed on purpose, over HTTP')
+      if (!chaos) {
+        const detail = 'THREADPLANE_CHAOS is false: clients of this server may not crash a service on purpose'
+        throw service.error('FORBIDDEN', detail)
+      }
+      await service.crash(body?.kind ?? 'exception', body?.reason ?? 'a client crashed the service on purpose')
       return result(service, true)
     },
   })
 
   app.post('/services/:service/pause', {
-    schema: operation('pause', 'Dispatch nothing until it is resumed; casts are still accepted', 'CONFLICT'),
+    schema: operation(
+      'pause',
+      'Run no further methods until the service is resumed; casts are still accepted',
+      'CONFLICT',
+    ),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
       return result(service, service.pause())
@@ -148,7 +162,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   })
 
   app.post('/services/:service/resume', {
-    schema: operation('resume', 'Dispatch again', 'CONFLICT'),
+    schema: operation('resume', 'Run methods again after a pause', 'CONFLICT'),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
       return result(service, service.resume())

@@ -1,7 +1,7 @@
-/** Health probes, as the Kubernetes API server has them. `?verbose` lists the checks. */
+/** Health probes with the paths of the Kubernetes API server. `?verbose` lists the checks. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { problems } from '../src/http/problem.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 
 const Health = Type.Object(
@@ -28,8 +28,10 @@ export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = as
         operationId,
         tags: ['Health'],
         summary,
-        // Whatever it is: a probe that is refused for a word would be taken for a dead server.
-        querystring: Type.Object({ verbose: Type.Optional(Type.Unknown({ description: 'Lists the checks' })) }),
+        // Any value is accepted: a probe that is refused because of its query would look like a dead server.
+        querystring: Type.Object({
+          verbose: Type.Optional(Type.Unknown({ description: 'List the checks in the answer' })),
+        }),
         response: {
           ...refusals,
           200: Type.Ref('Health', { description: 'Yes' }),
@@ -43,19 +45,19 @@ export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = as
         const checks = check()
         const ok = checks.every((one) => one.ok)
         reply.header('cache-control', 'no-store').code(ok ? 200 : 503)
-        const verbosely = verbose !== undefined && verbose !== 'false' && verbose !== '0'
-        return { status: ok ? 'ok' : 'unavailable', ...(verbosely && { checks }) }
+        const isVerbose = verbose !== undefined && verbose !== 'false' && verbose !== '0'
+        return { status: ok ? 'ok' : 'unavailable', ...(isVerbose && { checks }) }
       },
     })
 
   probe('/livez', 'livez', 'Does the event loop answer?', () => [{ name: 'eventLoop', ok: true }])
-  probe('/readyz', 'readyz', 'Is work accepted?', () => [
+  probe('/readyz', 'readyz', 'Does the server accept work, and do all required services run?', () => [
     { name: 'open', ok: !registry.closing },
     ...registry.services
       .filter((service) => service.options.required)
       .map((service) => ({ name: `service ${service.name}`, ok: service.state === 'running' })),
   ])
-  probe('/startupz', 'startupz', 'Has every autostarted service started, or failed to?', () => [
+  probe('/startupz', 'startupz', 'Has the start of every autostarted service succeeded or failed?', () => [
     { name: 'startedUp', ok: registry.startedUp },
   ])
 }

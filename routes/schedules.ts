@@ -1,11 +1,11 @@
-/** The schedules of a service: casts by the clock. */
+/** Schedules of a service: jobs that are cast at the times of a cron expression. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
 import type { Schedule } from '../src/jobs/job-store.ts'
 import { nextTickAt, type Schedules } from '../src/jobs/schedules.ts'
 import { NAME_PATTERN } from '../src/contract/options.ts'
-import { problems } from '../src/http/problem.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { accepted } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
@@ -25,7 +25,7 @@ const ScheduleView = Type.Object(
     timezone: Type.String(),
     method: Type.String(),
     payload: Type.Unknown(),
-    nextRunAt: Nullable(Type.String({ format: 'date-time' }), 'null where it never comes again'),
+    nextRunAt: Nullable(Type.String({ format: 'date-time' }), 'null if the cron expression has no further time'),
     lastRunAt: Nullable(Type.String({ format: 'date-time' })),
   },
   { $id: 'Schedule', title: 'Schedule' },
@@ -33,7 +33,11 @@ const ScheduleView = Type.Object(
 
 const ScheduleSpec = Type.Object(
   {
-    cron: Type.String({ maxLength: 256, description: '5 fields, or 6 with seconds', examples: ['0 3 * * *'] }),
+    cron: Type.String({
+      maxLength: 256,
+      description: 'A cron expression of 5 fields, or 6 with seconds first',
+      examples: ['0 3 * * *'],
+    }),
     timezone: Type.Optional(Type.String({ maxLength: 64, default: 'UTC', examples: ['Europe/Vienna'] })),
     method: Type.String(),
     payload: Type.Optional(Type.Unknown()),
@@ -58,10 +62,10 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     schema: {
       operationId: 'listSchedules',
       tags,
-      summary: 'The schedules of a service',
+      summary: 'List the schedules of a service',
       params: ServiceParams,
       response: {
-        200: Type.Object({ items: Type.Array(Type.Ref('Schedule')) }, { description: 'Its schedules' }),
+        200: Type.Object({ items: Type.Array(Type.Ref('Schedule')) }, { description: 'The schedules' }),
         ...problems('SERVICE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
@@ -72,7 +76,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     schema: {
       operationId: 'getSchedule',
       tags,
-      summary: 'A schedule',
+      summary: 'Show a schedule',
       params: ScheduleParams,
       response: { 200: schedule, ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE') },
     },
@@ -83,7 +87,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     schema: {
       operationId: 'putSchedule',
       tags,
-      summary: 'Cast a job by the clock; one a tick, and a missed tick runs once',
+      summary: 'Create or replace a schedule: one job for each tick; ticks missed while the server was down run once',
       params: ScheduleParams,
       body: ScheduleSpec,
       response: {
@@ -106,7 +110,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     handler: async ({ params: { service: serviceName, name }, body }, reply) => {
       const service = registry.get(serviceName)
       if (!NAME_PATTERN.test(name)) {
-        const message = `the name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}`
+        const message = `the schedule name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}`
         throw new ThreadplaneError('VALIDATION_FAILED', message, { errors: [{ pointer: '', message }] })
       }
       const { cron, timezone = 'UTC', method, payload = {} } = body
@@ -119,10 +123,10 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     schema: {
       operationId: 'deleteSchedule',
       tags,
-      summary: 'Forget a schedule; its jobs stay',
+      summary: 'Delete a schedule; its jobs stay',
       params: ScheduleParams,
       response: {
-        204: Type.Null({ description: 'It is gone' }),
+        204: Type.Null({ description: 'The schedule is deleted' }),
         ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
@@ -136,7 +140,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     schema: {
       operationId: 'runSchedule',
       tags,
-      summary: 'Cast its job now',
+      summary: 'Cast the job of a schedule now',
       params: ScheduleParams,
       response: {
         202: accepted('The job is on disk'),

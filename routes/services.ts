@@ -1,11 +1,11 @@
-/** The services: what there is, and registering, replacing and forgetting them. */
+/** Lists, registers, replaces, changes and deletes services. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
 import { NAME_PATTERN } from '../src/contract/options.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
-import { problems } from '../src/http/problem.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import { methodList, ServiceParams, serviceStatus } from './schemas/service.ts'
 
 const status = Type.Ref('ServiceStatus', { description: 'The status of the service' })
@@ -41,9 +41,9 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
     schema: {
       operationId: 'listMethods',
       tags: ['Services'],
-      summary: 'The methods of a service, with JSON Schemas of what they take and return',
+      summary: 'The methods of a service, with the JSON Schemas of their input and output',
       params: ServiceParams,
-      response: { 200: Type.Ref('MethodList', { description: 'Its methods' }), ...problems('SERVICE_NOT_FOUND') },
+      response: { 200: Type.Ref('MethodList', { description: 'The methods' }), ...problems('SERVICE_NOT_FOUND') },
     },
     handler: async ({ params }) => methodList(registry.get(params.service)),
   })
@@ -52,9 +52,9 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
     schema: {
       operationId: 'putService',
       tags: ['Services'],
-      summary: 'Register a service, or replace one, and wait for its start',
+      summary: 'Register a service, or replace one, and wait for the start',
       description:
-        'The options override those of the module. A first registration whose start fails is kept: see its `state` and `crashReason`. One that runs is replaced live: new threads start beside the old ones and take over once all have started; if one does not start, the service goes on as it was.',
+        'The options override the options of the module. A new service whose start fails stays registered: see its `state` and `crashReason`. A running service is replaced without a gap: new threads start beside the old ones and take over when all of them have started. If a new thread does not start, the service continues unchanged.',
       params: ServiceParams,
       body: Type.Unsafe<typeof import('./schemas/service.ts').Registration['static']>(Type.Ref('Registration')),
       response: {
@@ -75,9 +75,8 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
     handler: async ({ params, body: { module, ...options } }, reply) => {
       const name = params.service
       if (!NAME_PATTERN.test(name)) {
-        throw new ThreadplaneError('VALIDATION_FAILED', `a service's name must match ${NAME_PATTERN.source}`, {
-          errors: [{ pointer: '', message: `the name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}` }],
-        })
+        const message = `the service name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}`
+        throw new ThreadplaneError('VALIDATION_FAILED', message, { errors: [{ pointer: '', message }] })
       }
       const { service, isNew } = await changes.put(name, module, options)
       return reply.code(isNew ? 201 : 200).send(serviceStatus(service))
@@ -88,9 +87,9 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
     schema: {
       operationId: 'patchService',
       tags: ['Services'],
-      summary: 'Change options of a service live',
+      summary: 'Change options of a service while it runs',
       description:
-        '`null` gives an option back to the module. `threads` grows and shrinks; what a thread is given at its start comes into force with new threads, which replace the old ones as in a reload.',
+        'Options that are not named keep their values; `null` sets an option back to the value of the module. Options that a thread gets at its start take effect in new threads, which replace the old ones as in a reload; all other options, `threads` too, take effect at once.',
       params: ServiceParams,
       body: Type.Unsafe<typeof import('./schemas/service.ts').OptionsChange['static']>(Type.Ref('OptionsChange')),
       response: {
@@ -116,14 +115,18 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
     schema: {
       operationId: 'deleteService',
       tags: ['Services'],
-      summary: 'Stop a service and forget it',
+      summary: 'Stop a service and delete it',
       params: ServiceParams,
       querystring: Type.Object(
-        { cancelJobs: Type.Optional(Type.Boolean({ description: 'Cancel its unfinished jobs', default: false })) },
+        {
+          cancelJobs: Type.Optional(
+            Type.Boolean({ description: 'Cancel the unfinished jobs of the service first', default: false }),
+          ),
+        },
         { additionalProperties: false },
       ),
       response: {
-        204: Type.Null({ description: 'It is gone' }),
+        204: Type.Null({ description: 'The service is deleted' }),
         ...problems('SERVICE_NOT_FOUND', 'CONFLICT', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       },
     },

@@ -1,14 +1,14 @@
-/** What the threads of a service are doing at this moment, also one that hangs. */
+/** The JavaScript stacks of the threads of a service at this moment. It works for a thread that hangs, too. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { STACK_STATES } from '../src/contract/stack.ts'
-import { problems } from '../src/http/problem.ts'
+import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { ServiceParams } from './schemas/service.ts'
 
 const Frame = Type.Object({
   function: Type.String(),
-  url: Type.String({ description: 'Of the module, or node:… inside Node' }),
+  url: Type.String({ description: 'URL of the module, or node:… for a module of Node' }),
   line: Type.Integer({ minimum: 1 }),
   column: Type.Integer({ minimum: 1 }),
 })
@@ -17,17 +17,17 @@ const StackList = Type.Object(
   {
     items: Type.Array(
       Type.Object({
-        id: Type.Integer({ description: 'Of the thread, as in the status of the service' }),
+        id: Type.Integer({ description: 'Id of the thread, as in the status of the service' }),
         state: Type.String({
           enum: [...STACK_STATES],
           description:
-            'running: JavaScript. idle: its event loop waits. blocked-native: it is in native code, as it has not answered for a second',
+            'running: it runs JavaScript. idle: its event loop waits. blocked-native: it did not answer for a second, so it runs native code',
         }),
-        frames: Type.Array(Frame, { description: 'Innermost first, not more than 200' }),
+        frames: Type.Array(Frame, { description: 'Innermost first, at most 200' }),
       }),
     ),
   },
-  { description: 'A stack a thread; those that start, stop or retire too' },
+  { description: 'One stack for each thread, also for threads that start, stop or retire' },
 )
 
 export const stackRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
@@ -35,8 +35,8 @@ export const stackRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = as
     schema: {
       operationId: 'getStack',
       tags: ['Services'],
-      summary: 'The live JavaScript stack of each of its threads',
-      description: 'Also of a thread that hangs; nothing is paused for it.',
+      summary: 'Show the present JavaScript stack of each thread of a service',
+      description: 'It works for a thread that hangs, too. The threads are not paused.',
       params: ServiceParams,
       response: { 200: StackList, ...problems('SERVICE_NOT_FOUND') },
     },

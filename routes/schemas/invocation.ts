@@ -1,30 +1,22 @@
-/** What calls and casts have in common: their headers, their payload, and how they are refused. */
+/** Schemas that calls and casts share: the payload, request and response headers, error codes. */
 import { Type } from '@sinclair/typebox'
 import type { ErrorCode } from '../../src/contract/errors.ts'
 
-export const Payload = Type.Unknown({ description: 'An object passes by name, an array by position' })
-
-/**
- * What the body says, for the look at it before the queue; what goes on is its text. The request keeps it no longer: it
- * lives until the answer, and the garbage collector would copy both meanwhile. Without a body there are no arguments;
- * `null` is one.
- */
-export function takePayload(request: { body: unknown }): unknown {
-  const { body = {} } = request
-  request.body = undefined
-  return body
-}
+export const Payload = Type.Unknown({ description: 'The payload of the method; without a body it is `{}`' })
 
 export const IdempotencyHeader = {
   'idempotency-key': Type.Optional(
-    Type.String({ description: 'The same key and payload within 24 h is the same job' }),
+    Type.String({ description: 'Requests with the same key and payload within 24 h are the same job' }),
   ),
 }
 
 export const TraceHeader = {
-  traceparent: Type.Optional(Type.String({ description: 'W3C trace context, handed to the method' })),
+  traceparent: Type.Optional(
+    Type.String({ description: 'W3C trace context; the handler gets it as `job.traceparent`' }),
+  ),
 }
 
+/** Both calls and casts may be refused with these. */
 export const REFUSALS: ErrorCode[] = [
   'MALFORMED_BODY',
   'SERVICE_NOT_FOUND',
@@ -39,18 +31,18 @@ export const REFUSALS: ErrorCode[] = [
 ]
 
 export const PREFERENCE_APPLIED = {
-  'Preference-Applied': { type: 'string', description: 'What was heeded of `Prefer`' },
+  'Preference-Applied': { type: 'string', description: 'The preferences of `Prefer` that were applied' },
 }
 export const KEY_EXPIRES = {
-  'Idempotency-Expires': { type: 'string', description: 'When the key of the request is forgotten' },
+  'Idempotency-Expires': { type: 'string', description: 'When the server forgets the key of the request' },
 }
 
-/** The response schema of a job that was accepted. */
+/** The response schema of an accepted job. */
 export function accepted(description: string, headers: object = {}) {
   return {
     description,
     headers: {
-      Location: { type: 'string', description: 'Where the job is' },
+      Location: { type: 'string', description: 'The path of the job' },
       ...KEY_EXPIRES,
       ...headers,
     },

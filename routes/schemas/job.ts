@@ -1,4 +1,4 @@
-/** What HTTP shows of a job. */
+/** A job as HTTP shows it. */
 import { type Static, Type } from '@sinclair/typebox'
 import { type Job as JobRecord, JOB_STATES, type JobState } from '../../src/jobs/job.ts'
 import { Nullable } from './nullable.ts'
@@ -10,11 +10,11 @@ export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...
 const JobErrorView = Type.Object({
   code: Type.String(),
   message: Type.String(),
-  retryable: Type.Optional(Type.Boolean({ description: 'False where the method said so' })),
+  retryable: Type.Optional(Type.Boolean({ description: 'Present if the method said whether a retry makes sense' })),
   cause: Type.Optional(
     Type.Object(
       { name: Type.String(), message: Type.String(), code: Type.Optional(Type.String()) },
-      { description: 'What the method threw' },
+      { description: 'The error that the method threw' },
     ),
   ),
   errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() }))),
@@ -45,7 +45,7 @@ export const Job = Type.Object(
     finishedAt: Nullable(Timestamp),
     notBefore: Nullable(Timestamp),
     expiresAt: Nullable(Timestamp),
-    result: Type.Optional(Type.Unknown({ description: 'Of a job that succeeded' })),
+    result: Type.Optional(Type.Unknown({ description: 'The result of the method, if the job succeeded' })),
     error: Type.Optional(JobErrorView),
   },
   { $id: 'Job', title: 'Job' },

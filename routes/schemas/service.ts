@@ -1,4 +1,4 @@
-/** What HTTP shows of a service. */
+/** A service as HTTP shows it, and the bodies that register or change one. */
 import { type Static, Type } from '@sinclair/typebox'
 import { z } from 'zod'
 import { toWireError } from '../../src/contract/errors.ts'
@@ -23,9 +23,11 @@ const { $schema: _dialect, ...options } = z.toJSONSchema(serviceOptionsSchema, {
 const Thread = Type.Object({
   id: Type.Integer(),
   state: Type.String({ enum: ['stopped', 'starting', 'running', 'stopping', 'crashed'] }),
-  draining: Type.Boolean({ description: 'True while it only finishes what it has begun, before it goes' }),
+  draining: Type.Boolean({
+    description: 'True while the thread only finishes the methods that it has begun, before it ends',
+  }),
   lastWakeupAt: Nullable(Type.String({ format: 'date-time' })),
-  responsive: Type.Boolean({ description: 'False when its event loop has not turned for 3 s' }),
+  responsive: Type.Boolean({ description: 'False if its event loop has been blocked for 3 s' }),
   eventLoopUtilization: Type.Number({ minimum: 0, maximum: 1 }),
   heapUsedBytes: Type.Integer(),
   startedAt: Nullable(Type.String({ format: 'date-time' })),
@@ -40,17 +42,17 @@ export const ServiceStatus = Type.Object(
       enum: ['stopped', 'starting', 'running', 'paused', 'stopping', 'crashed', 'backoff', 'failed'],
     }),
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
-    isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where its threads run' }),
-    draining: Type.Boolean({ description: 'True while it stops, and runs what is queued before that' }),
+    isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where the threads of the service run' }),
+    draining: Type.Boolean({ description: 'True while the service stops, and runs its queued methods first' }),
     options: Type.Unsafe<ServiceOptions>({
       ...options,
-      description: 'Those in force: of the registration, over those of the module, over the defaults',
+      description: 'The options in effect: of the registration, else of the module, else the defaults',
     }),
     threads: Type.Array(Thread),
-    stuck: Type.Integer({ description: 'Threads that were told to end and have not: they are in native code' }),
+    stuck: Type.Integer({ description: 'Threads that do not end because they are blocked in native code' }),
     queue: Type.Object({
-      size: Type.Integer({ description: 'Methods that wait' }),
-      running: Type.Integer({ description: 'Methods that have begun' }),
+      size: Type.Integer({ description: 'Methods that wait in memory' }),
+      running: Type.Integer({ description: 'Methods that run' }),
       capacity: Type.Integer(),
     }),
     counts: Type.Object({
@@ -64,7 +66,7 @@ export const ServiceStatus = Type.Object(
     restartBudget: Type.Object({
       maxRestarts: Type.Integer(),
       periodMs: Type.Integer(),
-      remaining: Type.Integer({ description: 'Restarts left in the present period' }),
+      remaining: Type.Integer({ description: 'Restarts that are left in the present period' }),
     }),
     crashReason: Nullable(
       Type.Object({
@@ -87,10 +89,11 @@ export const ServiceList = Type.Object(
 export const LifecycleResult = Type.Object(
   {
     ...ServiceStatus.properties,
-    changed: Type.Boolean({ description: 'False where the service was in that state already' }),
+    changed: Type.Boolean({ description: 'False if the service was in that state already' }),
     stoppedDependents: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'Of a stop: services that were stopped first, as they depend on it. A restart starts them again',
+        description:
+          'After a stop or a restart: the services that were stopped first because they depend on this one. A restart starts them again',
       }),
     ),
   },
@@ -102,9 +105,9 @@ const MethodView = Type.Object({
   description: Type.Optional(Type.String()),
   input: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
   output: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
-  takes: Type.Optional(Type.Array(Type.String(), { description: 'Media types of its input; absent: JSON' })),
-  returns: Type.Optional(Type.String({ description: 'Media type of its output; absent: JSON' })),
-  streams: Type.Boolean({ description: 'It returns a stream, and its output is that of an item' }),
+  takes: Type.Optional(Type.Array(Type.String(), { description: 'Media types of the input; absent: JSON' })),
+  returns: Type.Optional(Type.String({ description: 'Media type of the output; absent: JSON' })),
+  streams: Type.Boolean({ description: 'True if the method returns a stream; then `output` is the schema of an item' }),
   timeoutMs: Type.Integer(),
   maxAttempts: Type.Integer(),
   backoffMs: Type.Integer(),
@@ -113,7 +116,7 @@ const MethodView = Type.Object({
 })
 export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
 
-/** `{ module, … any option of a service }`; the options' JSON Schema is that of their zod table. */
+/** `{ module, … any option of a service }`. The schema of the options is made from `serviceOptionsSchema`. */
 export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
   ...options,
   $id: 'Registration',
@@ -125,7 +128,7 @@ export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
   required: ['module'],
 })
 
-/** A JSON Schema that takes `null` too, and so do its members. */
+/** The schema with `null` allowed for itself and, at every level, for its members. */
 function nullable(schema: z.core.JSONSchema.BaseSchema): object {
   const { type, enum: values, properties, ...rest } = schema
   const members = Object.entries(properties ?? {}).map(([name, member]) => [name, nullable(member as typeof schema)])
@@ -137,7 +140,7 @@ function nullable(schema: z.core.JSONSchema.BaseSchema): object {
   }
 }
 
-/** Any options of a service; `null` gives one back to the module. */
+/** Any options of a service; `null` sets an option back to the value of the module. */
 export const OptionsChange = Type.Unsafe<OptionsPatch>({
   ...nullable(options),
   type: 'object',
@@ -145,7 +148,8 @@ export const OptionsChange = Type.Unsafe<OptionsPatch>({
   title: 'OptionsChange',
 })
 
-const iso = (ms: number) => (ms === 0 ? null : new Date(ms).toISOString())
+/** 0 is the time of an event that has not happened. */
+const isoTime = (ms: number) => (ms === 0 ? null : new Date(ms).toISOString())
 
 export function serviceStatus(service: SupervisedService): ServiceStatus {
   const { options, crashReason } = service
@@ -158,13 +162,13 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     desiredState: service.desiredState,
     isolation: options.isolation,
     draining: service.draining,
-    options: inForce(options),
-    threads: service.threads.filter(exists).map((thread) => ({
+    options: withoutInfinity(options),
+    threads: service.threads.filter(isShown).map((thread) => ({
       id: thread.threadId,
-      // Between two, while a thread that goes on for too long is replaced.
+      // A running service may replace an overdue thread: between the old thread and the new one there is no id.
       state: thread.state === 'running' && thread.threadId === 0 ? 'starting' : thread.state,
       draining: thread.draining,
-      lastWakeupAt: iso(thread.lastWakeupAt),
+      lastWakeupAt: isoTime(thread.lastWakeupAt),
       responsive: thread.responsive,
       eventLoopUtilization: thread.eventLoopUtilization,
       heapUsedBytes: thread.heapUsedBytes,
@@ -180,13 +184,13 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
   }
 }
 
-/** Of one that has stopped nothing is left; one that has crashed tells what of. */
-function exists({ state }: SupervisedService['threads'][number]): boolean {
+/** A stopped thread has nothing to show. A crashed one is shown, with the reason in the status of the service. */
+function isShown({ state }: SupervisedService['threads'][number]): boolean {
   return state !== 'stopped'
 }
 
-/** JSON has no infinity: a limit there is not, is not shown. */
-function inForce(options: ResolvedServiceOptions): ServiceOptions {
+/** Leaves out limits that are infinite: JSON has no infinity. */
+function withoutInfinity(options: ResolvedServiceOptions): ServiceOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== Number.POSITIVE_INFINITY))
 }
 

@@ -1,4 +1,4 @@
-/** Bodies of calls in the pieces in which they come, and those of answers that are bytes. */
+/** Bytes over HTTP: reads the body of a call as it arrives, and sends a result that is bytes. */
 import { errorCodes, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Readable } from 'node:stream'
 import type { BytesDescription } from '../../src/contract/description.ts'
@@ -6,7 +6,7 @@ import { BytePayload } from '../../src/payload/byte-payload.ts'
 import { ThreadplaneError } from '../../src/contract/errors.ts'
 import { OCTETS } from '../../src/payload/media-types.ts'
 
-/** The pieces become one when a thread is handed the method. As far as `bodyLimit` of the route. */
+/** Collects the pieces of a body up to `bodyLimit` of the route. They are joined when the method is handed to a thread. */
 export function readBody(
   { headers, routeOptions: { bodyLimit } }: FastifyRequest,
   body: Readable,
@@ -15,24 +15,21 @@ export function readBody(
   if (Number(headers['content-length']) > bodyLimit) return done(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
   const pieces: Buffer[] = []
   let size = 0
-  const read = (piece: Buffer) => {
+  const onData = (piece: Buffer) => {
     size += piece.byteLength
     if (size <= bodyLimit) pieces.push(piece)
-    else end(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
+    else finish(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
   }
-  const end = (error: Error | null) => {
-    body.off('data', read).off('end', ended).off('error', failed)
+  const finish = (error: Error | null) => {
+    body.off('data', onData).off('end', onEnd).off('error', onError)
     if (error === null) done(null, new BytePayload(headers['content-type'], pieces))
     else done(error)
   }
-  const ended = () => end(null)
-  const failed = (cause: Error) => end(new ThreadplaneError('MALFORMED_BODY', 'the body has no end', { cause }))
-  body.on('data', read).on('end', ended).on('error', failed)
-}
-
-/** Without a body there are no bytes. */
-export function bytesOf({ body, headers }: FastifyRequest): unknown {
-  return body === undefined ? new BytePayload(headers['content-type'], []) : body
+  const onEnd = () => finish(null)
+  const onError = (cause: Error) => {
+    finish(new ThreadplaneError('MALFORMED_BODY', 'the connection failed before the whole body arrived', { cause }))
+  }
+  body.on('data', onData).on('end', onEnd).on('error', onError)
 }
 
 export function sendBytes(reply: FastifyReply, bytes: Uint8Array, described: BytesDescription | undefined): void {

@@ -1,4 +1,4 @@
-/** `Idempotency-Key`: the same key and payload is the first job again, another payload is refused. */
+/** `Idempotency-Key`: a second request with the same key and payload gets the first job; with another payload an error. */
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { configure } from 'safe-stable-stringify'
@@ -10,37 +10,43 @@ import type { Accepted, Idempotency } from '../../src/jobs/job-store.ts'
 const KEY_LIFETIME_MS = 24 * 60 * 60 * 1_000
 const KEY = /^"([\x20-\x21\x23-\x7e]{1,255})"$|^([\x21\x23-\x7e]{1,255})$/
 
-/** Objects whose members come in another order are the same payload. */
-const canonical = configure({ deterministic: true, maximumDepth: 5_000 })
+/** The order of the keys of an object makes no difference. */
+const canonicalJson = configure({ deterministic: true, maximumDepth: 5_000 })
 
-/** @throws MALFORMED_HEADER */
+/**
+ * What the journal needs to recognise the request, or `undefined` without the header.
+ * @param content what must be the same for the same key: the payload, and options if there are any
+ * @throws MALFORMED_HEADER
+ */
 export function idempotencyOf(
   { headers }: FastifyRequest,
   service: string,
   method: string,
-  fingerprinted: unknown,
+  content: unknown,
 ): Idempotency | undefined {
   const header = headers['idempotency-key']
   if (header === undefined) return undefined
   const [, quoted, bare] = KEY.exec(String(header)) ?? []
   const key = quoted ?? bare
   if (key === undefined) {
-    throw new ThreadplaneError('MALFORMED_HEADER', 'Idempotency-Key takes 1 to 255 printable characters, in quotes')
+    const detail = 'Idempotency-Key must be 1 to 255 printable ASCII characters, in double quotes'
+    throw new ThreadplaneError('MALFORMED_HEADER', `${detail}: it is ${JSON.stringify(header)}`)
   }
   return {
     scope: JSON.stringify([service, method, key]),
     fingerprint: createHash('sha256')
-      .update(canonical(fingerprinted) ?? '')
+      .update(canonicalJson(content) ?? '')
       .digest('base64url'),
     expiresAt: Date.now() + KEY_LIFETIME_MS,
   }
 }
 
-/** The job that a request with or without a key stands for. @throws IDEMPOTENCY_MISMATCH */
+/** The job of a request: its own, or the first one with the same key. @throws IDEMPOTENCY_MISMATCH */
 export function acceptedJob(accepted: Accepted, reply: FastifyReply): Job {
   if (accepted.kind === 'mismatch') {
-    const detail = 'the key was used before, with another payload or other options'
-    throw new ThreadplaneError('IDEMPOTENCY_MISMATCH', detail, { jobId: accepted.jobId })
+    const { jobId } = accepted
+    const detail = `the Idempotency-Key belongs to the job ${jobId}, which has another payload or other options`
+    throw new ThreadplaneError('IDEMPOTENCY_MISMATCH', `${detail}: use another key`, { jobId })
   }
   if (accepted.keyExpiresAt !== undefined) {
     reply.header('idempotency-expires', new Date(accepted.keyExpiresAt).toISOString())

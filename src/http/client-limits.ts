@@ -1,32 +1,32 @@
 /**
- * How much of a server one client may take (P5): connections in all, requests of one connection that wait for their
- * answer, headers of a request. What it may take of time is the affair of slow-clients.
+ * How much one client may take of the server (P5): connections, requests sent ahead on one connection, headers of a
+ * request. `slow-clients.ts` limits the time that a client may take.
  */
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../contract/errors.ts'
-import { answerOnSocket } from './problem-details.ts'
+import { answerOnSocket } from './socket-errors.ts'
 
 export interface ClientLimitsOptions {
   maxConnections: number
 }
 
-/** Connections beyond the limit that are told so at a time; the others are closed without a word. */
+/** Connections beyond the limit that are answered 503 at the same time. Node closes further ones without an answer. */
 const MAX_REFUSALS = 1_000
 const MAX_HEADERS = 100
-/** Requests sent ahead on a connection whose answers are not there yet. */
+/** Requests that a client has sent ahead on one connection and that wait for their turn to be answered. */
 const MAX_PIPELINED = 100
 
 export const clientLimits = fp<ClientLimitsOptions>(async (app, { maxConnections }) => {
   const { server } = app
   server.maxConnections = maxConnections + MAX_REFUSALS
-  // All of them: Node would leave out those after the thousandth, which may be any.
+  // 0 is no limit. With a limit Node silently drops the headers beyond it, and any header may be among those.
   server.maxHeadersCount = 0
   let served = 0
   server.on('connection', (socket) => {
     if (served >= maxConnections) {
-      const detail = `${maxConnections} connections are open: more are not served`
+      const detail = `the server has ${maxConnections} open connections and serves no more: close one, or try again later`
       return answerOnSocket(socket, new ThreadplaneError('TOO_MANY_CONNECTIONS', detail))
     }
     served += 1
@@ -37,21 +37,20 @@ export const clientLimits = fp<ClientLimitsOptions>(async (app, { maxConnections
 
   const pipelined = new WeakMap<Socket, ServerResponse[]>()
   server.prependListener('request', ({ socket }, response) => {
-    // Its turn to answer has come: nothing else of this connection waits.
+    // Node assigns the socket to the response whose turn it is: then no earlier request of this connection waits.
     if (response.socket !== null) return
     const waiting = (pipelined.get(socket) ?? []).filter(({ writableEnded }) => !writableEnded)
     pipelined.set(socket, waiting)
     if (waiting.push(response) > MAX_PIPELINED) socket.destroy()
   })
 
-  // What a client expects beyond `100-continue` is ignored; Node would answer by itself, with no problem document.
+  // Ignore an `Expect` header other than `100-continue`. Node would answer 417 by itself, without a problem document.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 
   app.addHook('onRequest', ({ raw }, _reply, done) => {
     const headers = raw.rawHeaders.length / 2
     if (headers <= MAX_HEADERS) return done()
-    done(
-      new ThreadplaneError('MALFORMED_HEADER', `a request has at most ${MAX_HEADERS} headers; this one has ${headers}`),
-    )
+    const detail = `the request has ${headers} headers: a request may have at most ${MAX_HEADERS} headers`
+    done(new ThreadplaneError('MALFORMED_HEADER', detail))
   })
 })

@@ -1,6 +1,6 @@
 /**
- * Bodies are JSON, or are not there: a POST without one is fine, whatever its content type says. The text is kept: it
- * is what goes on to a thread and to the journal, as a text is copied for less than what it says.
+ * Request bodies are JSON. A POST without a body is allowed, with any content type. The text of the body is kept with
+ * the request, because threads and the journal get the text: a string is copied faster than the value that it encodes.
  */
 import { errorCodes, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -10,23 +10,27 @@ import { parseJson, textOf } from '../payload/parse-json.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The body as it came; without one there are no arguments. */
+    /** The JSON text of the body; `{}` if there is no body. */
     bodyText: string
   }
 }
 
-/** Of a content type. */
+/** Matches a content type with a charset that is not UTF-8. */
 const OTHER_CHARSET = /;\s*charset\s*=\s*(?!"?utf-?8"?\s*(?:;|$))/i
 
-/** @throws UNSUPPORTED_MEDIA_TYPE */
+/** @throws UNSUPPORTED_MEDIA_TYPE if the body is not in UTF-8 */
 export function checkCharset({ headers }: FastifyRequest): void {
-  if (OTHER_CHARSET.test(headers['content-type'] ?? '')) {
-    throw new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', 'JSON is taken in UTF-8, in no other charset')
+  const contentType = headers['content-type'] ?? ''
+  if (OTHER_CHARSET.test(contentType)) {
+    throw new ThreadplaneError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `the content type is ${contentType}: JSON must be sent in UTF-8`,
+    )
   }
 }
 
-/** What the body says, of which the text is kept. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
-export function takeJson(request: FastifyRequest, body: Uint8Array): unknown {
+/** Parses the body, and keeps its text as `request.bodyText`. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
+export function readJson(request: FastifyRequest, body: Uint8Array): unknown {
   if (body.byteLength === 0) return undefined
   checkCharset(request)
   const text = textOf(body)
@@ -35,11 +39,11 @@ export function takeJson(request: FastifyRequest, body: Uint8Array): unknown {
   return value
 }
 
-/** Calls back with what a body comes to, or with why it comes to nothing. */
-export function settle(done: (error: Error | null, value?: unknown) => void, take: () => unknown): void {
+/** Calls `done`, the callback of a content type parser, with what `parse` returns or throws. */
+export function finishParsing(done: (error: Error | null, value?: unknown) => void, parse: () => unknown): void {
   let value: unknown
   try {
-    value = take()
+    value = parse()
   } catch (error) {
     return done(error as Error)
   }
@@ -50,7 +54,7 @@ export const jsonBody = fp(async (app) => {
   app.decorateRequest('bodyText', '{}')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) =>
-    settle(done, () => takeJson(request, body)),
+    finishParsing(done, () => readJson(request, body)),
   )
   app.addHook('onRequest', ({ method, headers, is404 }, _reply, done) => {
     const encoding = headers['content-encoding']
@@ -61,9 +65,9 @@ export const jsonBody = fp(async (app) => {
       method === 'HEAD' ||
       is404
     )
-      done()
-    else
-      done(new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', `Content-Encoding is ${encoding}: a body is taken as it is`))
+      return done()
+    const detail = `Content-Encoding is ${encoding}: send the body without a Content-Encoding`
+    done(new ThreadplaneError('UNSUPPORTED_MEDIA_TYPE', detail))
   })
   app.addContentTypeParser('*', (request, body, done) => {
     const { headers } = request
@@ -74,7 +78,7 @@ export const jsonBody = fp(async (app) => {
     }
     if (headers['content-length'] === '0') accept()
     else if (headers['transfer-encoding'] === undefined) refuse()
-    // Only its end tells whether there is one.
+    // A chunked body may be empty: only its first chunk, or its end, shows that.
     else body.once('data', refuse).once('end', accept)
   })
 })

@@ -1,6 +1,7 @@
 /**
- * Without tokens, only the machine itself is served, and no web page the machine's user happens to open: that could
- * otherwise stop a service (P7). A name other than loopback in `Host` is DNS rebinding; a foreign `Origin` is a page.
+ * Refuses requests from other machines and from foreign web pages (P7). There are no tokens yet, so any page that the
+ * user of this machine opens could otherwise stop a service. A `Host` that is not a loopback name is a sign of DNS
+ * rebinding; a foreign `Origin` is the sign of a page.
  */
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -10,7 +11,7 @@ const LOOPBACK = /^(localhost|([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\]
 const PROBES = new Set(['/livez', '/readyz', '/startupz'])
 
 export interface LoopbackGuardOptions {
-  /** The operator has said that anybody may reach it: `Host` may be any name. */
+  /** Allow any name in `Host`: the operator set THREADPLANE_INSECURE. */
   anyHost: boolean
 }
 
@@ -21,29 +22,32 @@ export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { anyHost }) =
 function refusalOf({ headers, raw, routeOptions }: FastifyRequest, anyHost: boolean): ThreadplaneError | undefined {
   const { origin } = headers
   if (headers.host === undefined && raw.httpVersion === '1.1') {
-    return new ThreadplaneError('MALFORMED_HEADER', 'a request of HTTP/1.1 has a Host')
+    return new ThreadplaneError('MALFORMED_HEADER', 'the request has no Host header: HTTP/1.1 requires one')
   }
-  // Node has the first of several.
+  // `headers.host` is the first Host header, and a proxy on the way may have used another one.
   if (raw.rawHeaders.filter(isHost).length > 1)
-    return new ThreadplaneError('MALFORMED_HEADER', 'a request has one Host')
+    return new ThreadplaneError('MALFORMED_HEADER', 'the request has more than one Host header: send one')
   const host = authorityOf(raw.url) ?? headers.host ?? ''
-  const foreignHost = !anyHost && !LOOPBACK.test(host)
-  const foreignPage = headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)
-  if (!(foreignHost || foreignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
-  return foreignHost
-    ? new ThreadplaneError('FORBIDDEN', `Host is ${JSON.stringify(host)}: without tokens only loopback is served`)
-    : new ThreadplaneError('FORBIDDEN', 'requests from pages of other origins are refused')
+  const isForeignHost = !anyHost && !LOOPBACK.test(host)
+  const isForeignPage = headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)
+  if (!(isForeignHost || isForeignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
+  if (isForeignHost) {
+    const detail = `Host is ${JSON.stringify(host)}: without tokens the server answers only to loopback names, such as localhost`
+    return new ThreadplaneError('FORBIDDEN', detail)
+  }
+  const sign = origin === undefined ? 'Sec-Fetch-Site is cross-site' : `Origin is ${JSON.stringify(origin)}`
+  return new ThreadplaneError('FORBIDDEN', `${sign}: the server refuses requests from web pages of other origins`)
 }
 
 function isHost(header: string, index: number): boolean {
   return index % 2 === 0 && header.length === 4 && header.toLowerCase() === 'host'
 }
 
-/** Of a target such as a proxy is given, which counts then. Source: RFC 9112, section 3.2.2 */
+/** The host in a target that is a whole URL, as proxies get it: it overrides `Host`. Source: RFC 9112, section 3.2.2 */
 function authorityOf(target = ''): string | undefined {
   return target.startsWith('/') ? undefined : hostOf(target)
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined
+function hostOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).host : undefined
 }

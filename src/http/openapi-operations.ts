@@ -1,4 +1,4 @@
-/** The operations of one service in the OpenAPI document: `call…` and `cast…` for each of its methods. */
+/** Adds the operations of one service to the OpenAPI document: `call…` and `cast…` for each of its methods. */
 import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../contract/description.ts'
 
 interface Operation {
@@ -14,7 +14,7 @@ export interface OpenApiDocument {
   [key: string]: unknown
 }
 
-/** The generic operations, of which those of a method are special cases. */
+/** The paths of the generic operations. The operation of a method copies the parameters and answers of these. */
 export const GENERIC = {
   call: '/v1/services/{service}/call/{method}',
   cast: '/v1/services/{service}/cast/{method}',
@@ -33,25 +33,29 @@ export function addServiceOperations(
   for (const [method, methodDescription] of Object.entries(description.methods)) {
     const name = pascalCase(service) + pascalCase(method)
     const { input, output, inputBytes, outputBytes, streams } = methodDescription
-    const takes = contentOf(inputBytes, inputBytes ? input : addSchema(document, `${name}Input`, input))
+    const requestContent = contentOf(inputBytes, inputBytes ? input : addSchema(document, `${name}Input`, input))
     const result = outputBytes ? output : addSchema(document, `${name}Output`, output)
-    const returns = streams ? streamOf(result) : contentOf(outputBytes, result)
-    // Bytes are no job.
+    const responseContent = streams ? contentOfStream(result) : contentOf(outputBytes, result)
+    // A method that takes bytes cannot be cast.
     const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
     for (const kind of kinds) {
       const generic = document.paths[GENERIC[kind]]?.post as Operation
       const parameters = (generic.parameters as { in: string }[] | undefined)?.filter((one) => one.in !== 'path') ?? []
       document.paths[`/v1/services/${service}/${kind}/${method}`] = {
         post: {
-          operationId: unused(document, `${kind}${name}`),
+          operationId: unusedId(document, `${kind}${name}`),
           tags: [tag],
           summary: summary(kind, service, method, methodDescription),
           ...(parameters.length > 0 && { parameters }),
-          requestBody: { required: isNeeded(methodDescription), content: takes },
+          requestBody: { required: isBodyRequired(methodDescription), content: requestContent },
           responses: {
             ...generic.responses,
             ...(kind === 'call' && {
-              200: { ...generic.responses[200], description: streams ? STREAM : 'The result', content: returns },
+              200: {
+                ...generic.responses[200],
+                description: streams ? STREAM : 'The result',
+                content: responseContent,
+              },
             }),
           },
         },
@@ -60,15 +64,16 @@ export function addServiceOperations(
   }
 }
 
-/** Without a body the payload is `{}`. */
-function isNeeded({ input = {}, inputBytes }: MethodDescription): boolean {
+/** Without a body the payload is `{}`, so the body is required if the schema refuses `{}`. */
+function isBodyRequired({ input = {}, inputBytes }: MethodDescription): boolean {
   const { type = 'object', required = [], $ref } = input as { type?: unknown; required?: unknown[]; $ref?: string }
   return inputBytes === undefined && (type !== 'object' || required.length > 0 || $ref !== undefined)
 }
 
-const STREAM = 'A stream: one item a line, or an event; the schema is that of an item. Kept as a job: an array of them'
+const STREAM =
+  'The items, one per line or one per event, each with this schema. If the call is kept as a job: an array of all items'
 
-function streamOf(schema = {}): Record<string, { schema: object }> {
+function contentOfStream(schema = {}): Record<string, { schema: object }> {
   return {
     'application/x-ndjson': { schema },
     'text/event-stream': { schema },
@@ -85,22 +90,22 @@ function summary(kind: 'call' | 'cast', service: string, method: string, { descr
   return `${kind === 'call' ? 'Call' : 'Cast'} ${service}.${method}${description === undefined ? '' : `: ${description}`}`
 }
 
-/** Names that would collide get a suffix. */
-function unused(document: OpenApiDocument, operationId: string): string {
+/** The operation id, with a number after it if another operation has it already. */
+function unusedId(document: OpenApiDocument, wantedId: string): string {
   const taken = new Set(
     Object.values(document.paths).flatMap((path) => Object.values(path).map((op) => op.operationId)),
   )
-  let id = operationId
-  for (let n = 2; taken.has(id); n += 1) id = `${operationId}_${n}`
+  let id = wantedId
+  for (let n = 2; taken.has(id); n += 1) id = `${wantedId}_${n}`
   return id
 }
 
-/** Makes a schema a component, its `$defs` components beside it, and returns the reference to it. */
-function addSchema(document: OpenApiDocument, wanted: string, schema: JsonSchema | undefined): object {
+/** Adds a schema and its `$defs` to the components of the document. Returns a reference to the schema. */
+function addSchema(document: OpenApiDocument, wantedName: string, schema: JsonSchema | undefined): object {
   if (schema === undefined) return {}
   const { schemas } = document.components
-  let name = wanted
-  for (let n = 2; Object.hasOwn(schemas, name); n += 1) name = `${wanted}_${n}`
+  let name = wantedName
+  for (let n = 2; Object.hasOwn(schemas, name); n += 1) name = `${wantedName}_${n}`
   const { $schema: _dialect, $id: _id, $defs = {}, ...rest } = schema
   const componentOf = (definition: string) => `${name}_${definition.replace(/[^A-Za-z0-9._-]/g, '_')}`
   const rewrite = (ref: string): string => {

@@ -1,6 +1,7 @@
 /**
- * The OpenAPI document: the fixed routes, and one typed operation per method of each registered service, following
- * registrations live. Schemas are shown unwidened (P1).
+ * The OpenAPI document at `/openapi.json`, `/openapi.yaml` and `/docs`: the routes of the server, and typed operations
+ * for each method of each registered service. It follows registrations. It shows the schemas of the modules as they are,
+ * not the widened ones that the control thread validates with (P1).
  */
 import { readFileSync } from 'node:fs'
 import swagger from '@fastify/swagger'
@@ -10,17 +11,18 @@ import { stringify } from 'yaml'
 import type { ServiceDescription } from '../contract/description.ts'
 import { addServiceOperations, GENERIC, type OpenApiDocument } from './openapi-operations.ts'
 
-/** A payload may be left out, as may what a crash is like; of any body, swagger says that it may not. */
+/** Operations whose body is optional. @fastify/swagger marks every body as required. */
 const BODY_OPTIONAL = [GENERIC.call, GENERIC.cast, '/v1/services/{service}/crash']
 
-/** A registered service, and what its module has said of itself. */
+/** A registered service. */
 export interface DescribedService {
   name: string
+  /** What its module says of itself; `undefined` until the module has been loaded once. */
   description: ServiceDescription | undefined
 }
 
 export interface OpenApiOptions {
-  /** The registered services now, by name. */
+  /** The services that are registered at present, sorted by name. */
   services: () => DescribedService[]
 }
 
@@ -37,12 +39,12 @@ export const openapi = fp<OpenApiOptions>(async (app, { services }) => {
       servers: [{ url: '/', description: 'This server' }],
       security: [],
       tags: [
-        { name: 'Services', description: 'What there is, and registering it' },
-        { name: 'Lifecycle', description: 'Starting, stopping, crashing and pausing a service' },
-        { name: 'Invocations', description: 'Calling a method, or casting a job' },
-        { name: 'Jobs', description: 'Records of casts' },
-        { name: 'Schedules', description: 'Casts by the clock' },
-        { name: 'Health', description: 'Probes' },
+        { name: 'Services', description: 'List, register, change and delete services' },
+        { name: 'Lifecycle', description: 'Start, stop, reload, crash and pause a service' },
+        { name: 'Invocations', description: 'Call a method, or cast it as a job' },
+        { name: 'Jobs', description: 'The durable records of casts' },
+        { name: 'Schedules', description: 'Casts at the times of a cron expression' },
+        { name: 'Health', description: 'Health probes' },
       ],
     },
     refResolver: { buildLocalReference: ({ $id }) => $id as string },
@@ -50,13 +52,13 @@ export const openapi = fp<OpenApiOptions>(async (app, { services }) => {
 
   let known: DescribedService[] = []
   let document: OpenApiDocument | undefined
-  /** Built anew only when a service came, went, or described itself anew. */
-  const current = (): OpenApiDocument => {
+  /** The document is built again only if a service was added or deleted, or its description changed. */
+  const currentDocument = (): OpenApiDocument => {
     const now = services()
-    const same =
+    const isUnchanged =
       now.length === known.length &&
       now.every(({ name, description }, i) => name === known[i]?.name && description === known[i].description)
-    if (document === undefined || !same) {
+    if (document === undefined || !isUnchanged) {
       known = now
       document = structuredClone(app.swagger()) as unknown as OpenApiDocument
       for (const path of BODY_OPTIONAL)
@@ -68,7 +70,7 @@ export const openapi = fp<OpenApiOptions>(async (app, { services }) => {
 
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    // Its own policy, less `upgrade-insecure-requests`: the page is served over plain HTTP too.
+    // The default policy of the page without `upgrade-insecure-requests`, because the server speaks plain HTTP.
     staticCSP: {
       'default-src': ["'self'"],
       'base-uri': ["'self'"],
@@ -80,13 +82,14 @@ export const openapi = fp<OpenApiOptions>(async (app, { services }) => {
       'style-src': ["'self'", "'unsafe-inline'"],
     },
     theme: { title: 'threadplane' },
-    transformSpecification: () => current() as unknown as Readonly<Record<string, unknown>>,
+    transformSpecification: () => currentDocument() as unknown as Readonly<Record<string, unknown>>,
     transformSpecificationClone: false,
   })
-  app.get('/openapi.json', { schema: { hide: true }, handler: async () => current() })
+  app.get('/openapi.json', { schema: { hide: true }, handler: async () => currentDocument() })
   app.get('/openapi.yaml', {
     schema: { hide: true },
-    handler: async (_request, reply) => reply.type('application/yaml; charset=utf-8').send(stringify(current())),
+    handler: async (_request, reply) =>
+      reply.type('application/yaml; charset=utf-8').send(stringify(currentDocument())),
   })
 })
 

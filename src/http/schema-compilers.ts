@@ -1,11 +1,13 @@
 /**
- * What becomes of the JSON Schemas of routes: they say what is in the OpenAPI document, and check bodies and queries.
+ * How Fastify compiles the JSON Schemas of routes. They describe the routes in the OpenAPI document, and they check
+ * bodies and queries:
  *
- * A body is taken as it is: Ajv would turn 3 into [3]. Query strings are text, and have to be read as what they say.
- * Headers and parts of the path are text too, and their schemas say no more than that: there is nothing to check.
- * Answers are what their types say: there is nothing to filter.
+ * - A body is checked as it is. Coercion would turn 3 into [3].
+ * - The values of a query are strings, so they are coerced to the types of the schema.
+ * - Headers and path parameters are not checked: they are strings, and their schemas ask for no more.
+ * - Answers are not filtered by their schemas: the types of the code say what an answer contains.
  *
- * Each is compiled when it is first needed: to compile them all was most of what a start took.
+ * A schema is compiled at its first use. To compile all of them took most of the time of a server's start.
  */
 import { Ajv, type AnySchema, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
@@ -19,7 +21,7 @@ interface RouteSchema {
   httpPart?: string
 }
 
-/** @param shared schemas that others refer to by their `$id` */
+/** @param shared schemas that other schemas refer to by `$id` */
 export function schemaCompilers(shared: AnySchema[]): SchemaController {
   const compiler = (coerceTypes: boolean) => {
     let ajv: Ajv | undefined
@@ -28,23 +30,23 @@ export function schemaCompilers(shared: AnySchema[]): SchemaController {
       addFormats.default(created)
       return created.addSchema(shared)
     }
-    return (schema: AnySchema) => compiledLater(() => (ajv ??= create()).compile(schema))
+    return (schema: AnySchema) => compileLazily(() => (ajv ??= create()).compile(schema))
   }
-  const asItIs = compiler(false)
-  const asText = compiler(true)
+  const compileStrict = compiler(false)
+  const compileCoercing = compiler(true)
   return {
     compilersFactory: {
       buildValidator: (() => (route: RouteSchema) => {
         const { schema, httpPart } = route
         if (httpPart === 'params' || httpPart === 'headers') return () => true
-        return (httpPart === 'body' ? asItIs : asText)(schema)
+        return (httpPart === 'body' ? compileStrict : compileCoercing)(schema)
       }) as unknown as NonNullable<CompilersFactory['buildValidator']>,
       buildSerializer: () => () => (answer: unknown) => JSON.stringify(answer),
     },
   }
 }
 
-function compiledLater(compile: () => ValidateFunction) {
+function compileLazily(compile: () => ValidateFunction) {
   let validate: ValidateFunction | undefined
   const validator = (data: unknown): boolean => {
     validate ??= compile()

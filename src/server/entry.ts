@@ -1,18 +1,21 @@
-/** What the supervisor process forks: the server, which tells it what it has to know, and does not outlive it. */
+/** The entry of the server process, which the launcher forks. The server reports to the launcher and ends with it. */
 import { readConfig } from '../config.ts'
 import { endWithMessage } from '../log.ts'
 import type { ServerMessage } from '../contract/server-message.ts'
 
-/** What is on disk is made for this (P2, P3), and nobody would bring back what goes on without a supervisor. */
-const end = () => process.kill(process.pid, 'SIGKILL')
-process.once('disconnect', end)
-if (!process.connected) end()
+/**
+ * Ends the server at once when the launcher has ended: nothing would start a server without a launcher again. The
+ * journal is made for a sudden end (P2, P3).
+ */
+const endNow = () => process.kill(process.pid, 'SIGKILL')
+process.once('disconnect', endNow)
+if (!process.connected) endNow()
 
-const tell = (message: ServerMessage) => new Promise<void>((resolve) => process.send?.(message, () => resolve()))
+const report = (message: ServerMessage) => new Promise<void>((resolve) => process.send?.(message, () => resolve()))
 
 try {
   const { serve } = await import('./serve.ts')
-  await serve(readConfig(process.env), tell)
+  await serve(readConfig(process.env), report)
 } catch (error) {
   endWithMessage(error)
 }

@@ -1,27 +1,30 @@
-/** What a server is built from, and what it is made of. */
+/** What a server is built from, and what the result is. */
 import type { FastifyInstance } from 'fastify'
 import type { ServiceLog } from '../contract/log.ts'
-import type { SlowClientsOptions } from '../http/slow-clients.ts'
+import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
 
 export interface ServerOptions {
-  /** Folder of service modules. */
+  /** The folder of service modules. */
   workers: string
-  /** Folder of what must survive a restart. */
+  /** The folder of the journal and the registrations. */
   data: string
   log: ServiceLog
+  /** The largest request body. Default: 10 MiB. */
   maxBodyBytes?: number
-  /** Any name in `Host`: the operator has said that anybody may reach it. */
+  /** Accept any name in `Host`, not only loopback names. Default: false. */
   insecure?: boolean
-  /** May a client crash a service on purpose? Default: yes. */
+  /** May a client crash a service on purpose? Default: true. */
   chaos?: boolean
+  /** Show clients the stack of an error that a method threw. Default: false. */
   showStacks?: boolean
-  /** How long finished jobs are kept. Default: a day. */
+  /** How long finished jobs are kept. Default: one day. */
   keepJobsMs?: number
   /** Default: 10,000. */
   maxConnections?: number
-  slowClients?: Omit<SlowClientsOptions, 'log'>
+  /** Only tests set this. Default: `SLOW_CLIENT_DEFAULTS`. */
+  slowClients?: Partial<SlowClientTimings>
 }
 
 export interface Server {

@@ -54,7 +54,7 @@ function isRawProblem(t: Test, text: string, code: ErrorCode): void {
 const post = (path: string, ...headers: string[]) =>
   [`POST ${path} HTTP/1.1`, 'Host: localhost', 'Content-Type: application/json', ...headers, '', ''].join('\r\n')
 const ECHO = '/v1/services/echo/call/any'
-const SLOW = { bodyMs: 400, answerMs: 400, everyMs: 50 }
+const SLOW = { bodyMs: 400, answerMs: 400, sweepEveryMs: 50 }
 
 const server = await serve(t, { services: { echo: 'echo' }, slowClients: SLOW })
 

@@ -33,7 +33,7 @@ t.test('a thread that loops for ever is ended within the timeout, with exit code
   await holds('loop')
   server.child.kill('SIGTERM')
   t.same(await server.ended(), { code: 0, signal: null })
-  t.match(server.output, /what still runs is ended/)
+  t.match(server.output, /still run are ended/)
 })
 
 t.test('a call that does not end holds the process no longer than the timeout', async (t) => {

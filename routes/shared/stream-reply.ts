@@ -1,7 +1,7 @@
 /**
- * A stream as the body of an answer. Each item is written as it comes, and as much more is asked for as the socket has
- * taken: a client that does not read stops the generator. The answer begins with the first item, so that what is wrong
- * before that has its own status.
+ * Sends the items of a stream as the body of the answer. Each item is written when it arrives. Its credit goes back to
+ * the thread when the socket has taken it, so a client that does not read stops the generator. The answer begins with the
+ * first item: an error before that is an error answer with its own status.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
@@ -10,37 +10,44 @@ import type { Invocation } from '../../src/services/invoker.ts'
 const NDJSON = 'application/x-ndjson'
 const EVENTS = 'text/event-stream'
 
-/** Nobody between here and the client keeps it, or waits until there is more of it. */
+/** Proxies must neither store the stream nor wait until they have more of it. */
 const HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
 
 interface Format {
-  type: string
+  contentType: string
   item: (json: string) => string
-  /** Of a stream that has ended well. */
+  /** What follows the last item of a stream that succeeded. */
   end: string
   error: (problem: string) => string
-  /** Is the connection cut after an error, so that nobody takes what there is for the whole? */
-  cuts: boolean
+  /** Close the connection after an error, before the end of the body: the client must not take it for a complete stream. */
+  cutAfterError: boolean
 }
 
 const FORMATS: Record<'lines' | 'events', Format> = {
-  lines: { type: NDJSON, item: (json) => `${json}\n`, end: '', error: (problem) => `${problem}\n`, cuts: true },
+  lines: {
+    contentType: NDJSON,
+    item: (json) => `${json}\n`,
+    end: '',
+    error: (problem) => `${problem}\n`,
+    cutAfterError: true,
+  },
   events: {
-    type: `${EVENTS}; charset=utf-8`,
+    contentType: `${EVENTS}; charset=utf-8`,
     item: (json) => `data: ${json}\n\n`,
     end: 'event: end\ndata: null\n\n',
     error: (problem) => `event: error\ndata: ${problem}\n\n`,
-    cuts: false,
+    cutAfterError: false,
   },
 }
 
+/** Takes over the reply: as server-sent events if `Accept` names them, else as NDJSON. */
 export function sendItems(invocation: Invocation, request: FastifyRequest, reply: FastifyReply): void {
   const format = new Negotiator(request.raw).mediaType([NDJSON, EVENTS]) === EVENTS ? FORMATS.events : FORMATS.lines
   const { raw } = reply
   const begin = () => {
     if (raw.headersSent) return
     reply.hijack()
-    raw.writeHead(200, { ...HEADERS, 'content-type': format.type })
+    raw.writeHead(200, { ...HEADERS, 'content-type': format.contentType })
   }
   invocation.onItem = (json, cost) => {
     begin()
@@ -56,7 +63,7 @@ export function sendItems(invocation: Invocation, request: FastifyRequest, reply
     if (error === undefined) raw.end(format.end)
     else {
       raw.write(format.error(JSON.stringify(reply.server.problemOf(error, request))), () => {
-        if (format.cuts) raw.destroy()
+        if (format.cutAfterError) raw.destroy()
         else raw.end()
       })
     }

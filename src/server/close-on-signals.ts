@@ -1,0 +1,59 @@
+/**
+ * Closes the server on a signal or after an error of its own: `/readyz` fails and new work is refused at once, running
+ * methods may finish within THREADPLANE_SHUTDOWN_TIMEOUT, then all threads end, then the process. A second signal ends
+ * the process at once.
+ */
+import closeWithGrace from 'close-with-grace'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { within } from '../async/deadline.ts'
+import { ServiceWorker } from '../threads/service-worker.ts'
+import type { Server } from './options.ts'
+import type { Report } from './report.ts'
+
+/** The end of a shutdown in which threads that still run are terminated: this long, or a quarter of the shutdown. */
+const TERMINATE_WITHIN_MS = 500
+/** The longest shutdown after an error of the server: its state is unknown, and the launcher waits to start it again. */
+const CLOSE_AFTER_ERROR_MS = 1_000
+/** On these signals the process must die: its event loop cannot run a shutdown, and the launcher starts it again. */
+const DEADLY_SIGNALS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const
+
+/** @param report tells the launcher that the end of this process will be no crash */
+export function closeOnSignals({ app, registry }: Server, config: Config, log: Logger, report?: Report): void {
+  closeWithGrace(
+    {
+      delay: false,
+      logger: false,
+      skip: [...DEADLY_SIGNALS],
+      onSecondSignal: () => process.kill(process.pid, 'SIGKILL'),
+    },
+    async ({ signal, err }) => {
+      if (err) log.fatal({ err }, 'the server fails with an error of its own: it closes')
+      else {
+        void report?.({ type: 'closing' })
+        log.info(`${signal}: closing the server`)
+      }
+      const { shutdownTimeoutMs } = config
+      const closeMs = err ? Math.min(shutdownTimeoutMs, CLOSE_AFTER_ERROR_MS) : shutdownTimeoutMs
+      const terminateMs = Math.min(TERMINATE_WITHIN_MS, closeMs / 4)
+      const closed = app.close()
+      if (await within(closed, closeMs - terminateMs)) log.info('the server is closed')
+      else {
+        log.error(
+          `the server did not close within ${closeMs} ms (THREADPLANE_SHUTDOWN_TIMEOUT is ${shutdownTimeoutMs} ms): ` +
+            'methods and threads that still run are ended',
+        )
+      }
+      // A retired thread may still run its last methods, although the server is closed. Do not wait for them.
+      for (const service of registry.services) service.abandon()
+      await within(Promise.all([terminateThreads(), closed]), terminateMs)
+      // `process.exit` waits for all threads, and a thread in native code may never end: only SIGKILL ends it.
+      if (ServiceWorker.alive.size > 0) process.kill(process.pid, 'SIGKILL')
+    },
+  )
+}
+
+/** The services stop when their threads have ended, and then `app.close()` closes the journal. */
+async function terminateThreads(): Promise<void> {
+  await Promise.all([...ServiceWorker.alive].map((worker) => worker.terminate()))
+}
