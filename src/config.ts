@@ -1,4 +1,4 @@
-/** Settings: one table of names, defaults and what they take. A wrong value stops the process, and says why. */
+/** The settings: one table of environment variables, their defaults and the values that they accept. */
 import bytes from 'bytes-iec'
 import ms from 'ms'
 import { z } from 'zod'
@@ -7,7 +7,7 @@ import { LOG_LEVELS } from './contract/log.ts'
 const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
 const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'
 const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
-const A_COUNT = 'a number from 1 to 1000000'
+const A_COUNT = 'a whole number from 1 to 1000000'
 const A_PORT = 'a port from 0 to 65535'
 
 const duration = durationTo('24h', A_DURATION)
@@ -34,55 +34,63 @@ const port = z
   .transform(Number)
   .pipe(z.int().max(65_535, A_PORT))
 
-/** Environment variable → default, meaning, and what it takes. The README's table is tested against it. */
+/** Environment variable → its default, the values that it accepts, and its meaning. A test compares the README's table. */
 export const SETTINGS = {
-  THREADPLANE_HOST: { default: '127.0.0.1', takes: z.string().min(1, 'an address'), meaning: 'address to listen on' },
-  THREADPLANE_PORT: { default: '8080', takes: port, meaning: 'port to listen on; 0 takes a free one' },
+  THREADPLANE_HOST: {
+    default: '127.0.0.1',
+    accepts: z.string().min(1, 'an address'),
+    meaning: 'the address to listen on',
+  },
+  THREADPLANE_PORT: {
+    default: '8080',
+    accepts: port,
+    meaning: 'the port to listen on; 0: a free port, which the log shows',
+  },
   THREADPLANE_INSECURE: {
     default: 'false',
-    takes: flag,
-    meaning: 'allow an address other than loopback, for anybody who can reach it',
+    accepts: flag,
+    meaning: 'allow an address other than loopback: anybody who can reach it can do anything with the server',
   },
   THREADPLANE_WORKERS: {
     default: '',
-    takes: z.string(),
-    meaning: 'folder of service modules; the bundled ones if empty',
+    accepts: z.string(),
+    meaning: 'the folder of service modules; empty: the bundled modules',
   },
   THREADPLANE_DATA: {
     default: '.threadplane',
-    takes: z.string().min(1, 'a folder'),
-    meaning: 'folder of what must survive a restart',
+    accepts: z.string().min(1, 'a folder'),
+    meaning: 'the folder of the journal and the registrations; one server at a time uses it',
   },
   THREADPLANE_LOG_LEVEL: {
     default: 'info',
-    takes: z.enum([...LOG_LEVELS, 'silent'], `one of ${[...LOG_LEVELS, 'silent'].join(', ')}`),
-    meaning: 'least level that is logged; pretty on a terminal, JSON lines otherwise',
+    accepts: z.enum([...LOG_LEVELS, 'silent'], `one of ${[...LOG_LEVELS, 'silent'].join(', ')}`),
+    meaning: 'the lowest level that is logged; readable text on a terminal, JSON lines elsewhere',
   },
-  THREADPLANE_MAX_BODY: { default: '10MiB', takes: size, meaning: 'largest request body' },
+  THREADPLANE_MAX_BODY: { default: '10MiB', accepts: size, meaning: 'the largest request body' },
   THREADPLANE_MAX_CONNECTIONS: {
     default: '10000',
-    takes: count,
-    meaning: 'connections at a time; one more is answered 503 and closed',
+    accepts: count,
+    meaning: 'connections at the same time; another connection is answered 503 and closed',
   },
   THREADPLANE_SHUTDOWN_TIMEOUT: {
     default: '9s',
-    takes: duration,
-    meaning: 'for the whole of a graceful shutdown; what still runs then is ended',
+    accepts: duration,
+    meaning: 'the time for a graceful shutdown; methods that still run after it are ended',
   },
   THREADPLANE_SUPERVISE: {
     default: 'true',
-    takes: flag,
-    meaning: 'run the server under a small process that brings it back after an abort',
+    accepts: flag,
+    meaning: 'run the server under a small process that starts it again after a crash',
   },
   THREADPLANE_CHAOS: {
     default: 'true',
-    takes: flag,
+    accepts: flag,
     meaning: 'let clients crash a service on purpose',
   },
-  THREADPLANE_KEEP_JOBS: { default: '24h', takes: retention, meaning: 'how long finished jobs are kept' },
+  THREADPLANE_KEEP_JOBS: { default: '24h', accepts: retention, meaning: 'how long finished jobs are kept' },
   THREADPLANE_SHOW_STACKS: {
     default: 'false',
-    takes: flag,
+    accepts: flag,
     meaning: 'show clients the stack of an error that a method threw',
   },
 } as const
@@ -113,15 +121,15 @@ export interface Config {
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
 
-/** @throws Error that names each wrong setting, what it got and what it takes */
+/** @throws Error that names every wrong setting, its value, and the values that it accepts */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const wrong: string[] = []
   const read = <Name extends keyof typeof SETTINGS>(name: Name) => {
-    const { default: fallback, takes } = SETTINGS[name]
+    const { default: fallback, accepts } = SETTINGS[name]
     const text = environment[name] ?? fallback
-    const result = takes.safeParse(text)
-    if (!result.success) wrong.push(`${name} is ${JSON.stringify(text)}: it takes ${result.error.issues[0]?.message}`)
-    return result.data as z.output<(typeof SETTINGS)[Name]['takes']>
+    const result = accepts.safeParse(text)
+    if (!result.success) wrong.push(`${name} is ${JSON.stringify(text)}: it must be ${result.error.issues[0]?.message}`)
+    return result.data as z.output<(typeof SETTINGS)[Name]['accepts']>
   }
   const config: Config = {
     host: read('THREADPLANE_HOST'),
@@ -140,13 +148,13 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   }
   for (const name of Object.keys(environment)) {
     if (name.startsWith('THREADPLANE_') && !Object.hasOwn(SETTINGS, name)) {
-      wrong.push(`${name} is no setting; there are: ${Object.keys(SETTINGS).join(', ')}`)
+      wrong.push(`${name} is not a setting; the settings are: ${Object.keys(SETTINGS).join(', ')}`)
     }
   }
   if (wrong.length === 0 && !config.insecure && !LOOPBACK_HOSTS.test(config.host)) {
     wrong.push(
-      `THREADPLANE_HOST is ${config.host}: without tokens only loopback is safe to listen on; ` +
-        'THREADPLANE_INSECURE=true allows it, for anybody who can reach it',
+      `THREADPLANE_HOST is ${config.host}: without tokens the server listens only on a loopback address; ` +
+        'THREADPLANE_INSECURE=true allows this address, and then anybody who can reach it can do anything with the server',
     )
   }
   if (wrong.length > 0) throw new Error(wrong.join('\n'))

@@ -1,4 +1,4 @@
-/** The package's public exports, and nothing else. */
+/** The public exports of the package. */
 export type { ServiceLog } from './contract/log.ts'
 export { ERRORS, type ErrorCode, type PayloadIssue, ThreadplaneError } from './contract/errors.ts'
 export type { MethodOptions, ServiceOptions } from './contract/options.ts'

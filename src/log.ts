@@ -1,4 +1,4 @@
-/** How a process of threadplane speaks: its log, and the last word of one that cannot start. */
+/** The logger of a process, and the message of a process that cannot start. */
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { ThreadplaneError, toWireError } from './contract/errors.ts'
@@ -8,13 +8,13 @@ export function createLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
   return pino({ level: logLevel, serializers: { err: serializeError }, ...pretty })
 }
 
-/** Of an error of our own the stack tells nothing; of what it was caused by, it tells all. */
+/** Leaves out the stack of a ThreadplaneError, which says nothing to an operator. The stack of its cause is logged. */
 function serializeError(error: unknown): object {
   const { facts: _facts, stack, ...shown } = toWireError(error)
   return error instanceof ThreadplaneError || stack === undefined ? shown : { ...shown, stack }
 }
 
-/** Ends a process that cannot start. There may be no log yet, and a stack would tell its reader nothing. */
+/** Prints the message of the error without its stack, and exits with code 1. There may be no logger yet. */
 export function endWithMessage(error: unknown): never {
   const { message, cause } = error as Error
   console.error(`threadplane: ${message}${cause instanceof Error ? `\n  because: ${cause.message}` : ''}`)

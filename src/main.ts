@@ -1,15 +1,18 @@
 #!/usr/bin/env node
-/** The command line. What serves is loaded by the process that serves: the one above it stays small. */
+/** The command line. The modules of the server are loaded only in the server process, so that the launcher stays small. */
 import { parseArgs } from 'node:util'
 import { readConfig } from './config.ts'
 import { endWithMessage } from './log.ts'
 
 const USAGE = `threadplane: an HTTP control plane for worker threads
 
-  threadplane serve [folder]   serve the service modules of a folder; without one, the bundled ones
-      --no-supervise           in this process, which nobody brings back when it is aborted
+  threadplane serve [folder]   run a server with the service modules of the folder;
+                               without a folder, with the bundled modules
+      --no-supervise           run the server in this process: nothing starts it again after a crash
+  threadplane -h, --help       show this text
 
-Settings are environment variables named THREADPLANE_…; the README has their table.`
+Settings are environment variables: THREADPLANE_PORT=9000 threadplane serve.
+The README has a table of all settings.`
 
 try {
   const { positionals, values } = parseArgs({

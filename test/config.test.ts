@@ -78,7 +78,7 @@ t.test('a wrong value is named, with what it is and what it takes', async (t) =>
     ['THREADPLANE_SHOW_STACKS', 'TRUE', /true or false/],
     ['THREADPLANE_LOG_LEVEL', 'loud', /one of trace, debug, info, warn, error, fatal, silent/],
   ] as const) {
-    const message = new RegExp(`^${name} is ${JSON.stringify(value)}: it takes ${takes.source}`)
+    const message = new RegExp(`^${name} is ${JSON.stringify(value)}: it must be ${takes.source}`)
     t.throws(() => readConfig({ [name]: value }), { message }, `${name}=${value}`)
   }
 })
@@ -86,19 +86,19 @@ t.test('a wrong value is named, with what it is and what it takes', async (t) =>
 t.test('all that is wrong is told at once', async (t) => {
   const environment = { THREADPLANE_PORT: 'a', THREADPLANE_INSECURE: 'b', THREADPLANE_PROT: '1' }
   t.throws(() => readConfig(environment), {
-    message: /PORT is "a".*\n.*INSECURE is "b".*\n.*THREADPLANE_PROT is no setting/,
+    message: /PORT is "a".*\n.*INSECURE is "b".*\n.*THREADPLANE_PROT is not a setting/,
   })
 })
 
 t.test('a setting that does not exist is refused, with those that do', async (t) => {
   t.throws(() => readConfig({ THREADPLANE_PROT: '1' }), {
-    message: /THREADPLANE_PROT is no setting; there are: .*THREADPLANE_PORT/,
+    message: /THREADPLANE_PROT is not a setting; the settings are: .*THREADPLANE_PORT/,
   })
 })
 
 t.test('an address other than loopback needs the word of the operator (P7)', async (t) => {
   for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.com', '127.0.0.1.nip.io']) {
-    const message = /THREADPLANE_HOST is .*only loopback.*THREADPLANE_INSECURE=true/
+    const message = /THREADPLANE_HOST is .*only on a loopback address.*THREADPLANE_INSECURE=true/
     t.throws(() => readConfig({ THREADPLANE_HOST: host }), { message }, host)
     t.equal(readConfig({ THREADPLANE_HOST: host, THREADPLANE_INSECURE: 'true' }).host, host)
   }

@@ -9,9 +9,9 @@ import { Process, run } from './process-helper.ts'
 
 t.test('a wrong setting ends the process with a message that names it, what it is and what it takes', async (t) => {
   for (const [environment, message] of [
-    [{ THREADPLANE_PORT: 'http' }, /^threadplane: THREADPLANE_PORT is "http": it takes a port from 0 to 65535\n$/],
+    [{ THREADPLANE_PORT: 'http' }, /^threadplane: THREADPLANE_PORT is "http": it must be a port from 0 to 65535\n$/],
     [{ THREADPLANE_HOST: '0.0.0.0' }, /THREADPLANE_HOST is 0\.0\.0\.0: .*THREADPLANE_INSECURE=true/],
-    [{ THREADPLANE_PROT: '1' }, /THREADPLANE_PROT is no setting; there are: /],
+    [{ THREADPLANE_PROT: '1' }, /THREADPLANE_PROT is not a setting; the settings are: /],
     [{ THREADPLANE_WORKERS: '/nowhere' }, /the workers folder \/nowhere cannot be read\n {2}because: ENOENT/],
     [{ THREADPLANE_DATA: '/dev/null' }, /the data folder \/dev\/null cannot be used\n {2}because: /],
   ] as const) {

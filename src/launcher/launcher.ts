@@ -1,7 +1,7 @@
 /**
- * The small process above the server. Out of memory and native crashes of a thread abort the whole server process; this
- * one brings it back, with all casts in place (P4), and reports what died. It is what a terminal or a container talks
- * to, so signals come here first; and the server ends when this process does, in whatever way.
+ * The small process above the server. Exhausted memory or a native crash of a thread aborts the whole server process.
+ * The launcher reports what died and starts the server again, with all jobs in place (P4). Terminals and containers
+ * signal the launcher, which passes the signals on. When the launcher ends, in whatever way, the server ends too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import ms from 'ms'
@@ -10,21 +10,18 @@ import type { Config } from '../config.ts'
 import { createLogger } from '../log.ts'
 import { RestartBudget } from '../supervision/restart-budget.ts'
 import { type ServerEnd, ServerProcess } from './server-process.ts'
+import { timings } from './timings.ts'
 
 const RESTARTS = { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 500 }
 const CLOSING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
-/** A server that takes so much longer than THREADPLANE_SHUTDOWN_TIMEOUT cannot end itself. */
-const OVERTIME_MS = 2_000
-/** npm passes on the Ctrl-C that the terminal has sent already, as a second one. */
-const ECHO_WITHIN_MS = 500
-/** What a shell says of a process that was ended by SIGKILL. */
-const KILLED = 137
+/** The exit code that a shell shows for a process that SIGKILL ended. */
+const EXIT_CODE_OF_SIGKILL = 137
 
-/** What becomes of the server when it ends. */
+/** What the operator wants of the server. */
 type Wanted =
   | { kind: 'running' }
   | { kind: 'closed'; signal: NodeJS.Signals; since: number }
-  /** By a second signal, or because it did not close in time. */
+  /** The operator sent a second signal, or the server did not close in time. */
   | { kind: 'killed' }
 
 export class Launcher {
@@ -37,60 +34,65 @@ export class Launcher {
   #server: ServerProcess | undefined
   #logger: Logger | undefined
 
-  /** @param environment what the configuration was read from; the server reads it again */
+  /** @param environment what `config` was read from: the server process reads it again */
   constructor(config: Config, environment: NodeJS.ProcessEnv) {
     this.#config = config
     this.#environment = { ...environment }
   }
 
-  /** On a terminal a thread comes with it, so it is made when there is something to say. */
+  /** Created at the first line, because on a terminal the logger starts a thread. */
   get #log(): Logger {
     return (this.#logger ??= createLogger(this.#config))
   }
 
-  /** Keeps the server up until somebody wants it closed; the exit code then. */
+  /** Keeps a server running until the operator closes it, or until it cannot be kept running. Resolves with the exit code. */
   async run(): Promise<number> {
     for (const signal of CLOSING_SIGNALS) process.on(signal, () => this.#onSignal(signal))
-    // What the server writes there is passed on. Who reads it may go; the server stays.
+    // The stderr of the server is piped there. Its reader may go away: that is no reason to end.
     process.stderr.on('error', () => {})
     const { signal: closing } = this.#closing
-    for (let served = false; ; ) {
+    for (let hasServed = false; ; ) {
       const server = new ServerProcess(this.#environment)
       this.#server = server
       const end = await server.ended
-      if (closing.aborted || server.stage === 'closing') return this.#closed(server, end)
-      served ||= server.stage === 'serving'
-      // One that never served has said itself why it ends, unless a signal ended it; and it would end so again.
-      if (served || end.signal !== null) this.#report(server, end)
-      if (!served) return end.exitCode
+      if (closing.aborted || server.stage === 'closing') return this.#exitCodeOfClosed(server, end)
+      hasServed ||= server.stage === 'serving'
+      // If the first server exits before it serves, it has printed the reason itself, and would fail again.
+      if (hasServed || end.signal !== null) this.#reportDeath(server, end)
+      if (!hasServed) return end.exitCode
 
       const delayMs = this.#budget.take()
       if (delayMs === undefined) return this.#giveUp()
       this.#log.warn({ delayMs: Math.round(delayMs), left: this.#budget.remaining }, 'restarting the server')
       if (server.port !== undefined) this.#environment.THREADPLANE_PORT = String(server.port)
-      await sleep(delayMs, undefined, { signal: closing }).catch(() => this.#log.info('closed'))
+      await sleep(delayMs, undefined, { signal: closing }).catch(() => this.#log.info('the server is closed'))
       if (closing.aborted) return 0
     }
   }
 
-  /** The first one closes the server in good order, the second one ends it now. */
+  /** The first signal closes the server gracefully, the second one kills it. */
   #onSignal(signal: NodeJS.Signals): void {
     if (this.#wanted.kind === 'running') {
       this.#wanted = { kind: 'closed', signal, since: performance.now() }
       this.#server?.kill(signal)
-      setTimeout(() => this.#killLate(), this.#config.shutdownTimeoutMs + OVERTIME_MS).unref()
+      setTimeout(() => this.#killLateServer(), this.#config.shutdownTimeoutMs + timings.overtimeMs).unref()
       this.#closing.abort()
     } else if (!this.#isEcho(signal)) this.#kill()
   }
 
+  /** True for the SIGINT that npm sends after a Ctrl-C, which the terminal has sent to this process already. */
   #isEcho(signal: NodeJS.Signals): boolean {
     const wanted = this.#wanted
     if (wanted.kind !== 'closed' || this.#environment.npm_lifecycle_event === undefined) return false
-    return signal === 'SIGINT' && wanted.signal === signal && performance.now() - wanted.since < ECHO_WITHIN_MS
+    return signal === 'SIGINT' && wanted.signal === signal && performance.now() - wanted.since < timings.echoWithinMs
   }
 
-  #killLate(): void {
-    this.#log.error('the server is killed: it did not close within THREADPLANE_SHUTDOWN_TIMEOUT')
+  #killLateServer(): void {
+    const { shutdownTimeoutMs } = this.#config
+    this.#log.error(
+      `the server is killed: it did not close within THREADPLANE_SHUTDOWN_TIMEOUT (${shutdownTimeoutMs} ms) ` +
+        `and ${timings.overtimeMs} ms more`,
+    )
     this.#kill()
   }
 
@@ -99,24 +101,27 @@ export class Launcher {
     this.#server?.kill('SIGKILL')
   }
 
-  /** The exit code. A server that a thread in native code holds ends itself by SIGKILL, and that is in good order. */
-  #closed(server: ServerProcess, end: ServerEnd): number {
+  #exitCodeOfClosed(server: ServerProcess, end: ServerEnd): number {
     const wanted = this.#wanted
-    if (wanted.kind === 'killed') return KILLED
+    if (wanted.kind === 'killed') return EXIT_CODE_OF_SIGKILL
     if (end.signal === null) return end.exitCode
-    const inOrder = end.signal === 'SIGKILL' || (wanted.kind === 'closed' && end.signal === wanted.signal)
-    if (!inOrder) this.#report(server, end)
-    else if (server.stage === 'starting') this.#log.info('closed')
+    // A server with a thread in native code ends itself with SIGKILL: that is a graceful end too.
+    const isGraceful = end.signal === 'SIGKILL' || (wanted.kind === 'closed' && end.signal === wanted.signal)
+    if (!isGraceful) this.#reportDeath(server, end)
+    else if (server.stage === 'starting') this.#log.info('the server is closed')
     return 0
   }
 
   #giveUp(): number {
     const { maxRestarts, periodMs } = this.#budget.policy
-    this.#log.fatal(`given up: more than ${maxRestarts} restarts of the server within ${ms(periodMs)}`)
+    this.#log.fatal(
+      `given up: more than ${maxRestarts} restarts of the server within ${ms(periodMs)}; ` +
+        'the lines above say why each server died',
+    )
     return 1
   }
 
-  #report({ pid, services }: ServerProcess, { exitCode, signal, ranMs, lastWords }: ServerEnd): void {
+  #reportDeath({ pid, services }: ServerProcess, { exitCode, signal, ranMs, lastWords }: ServerEnd): void {
     const how = signal === null ? `with exit code ${exitCode}` : `of ${signal}`
     const facts = { server: pid, ...(signal === null ? { exitCode } : { signal }), ranMs, services, lastWords }
     this.#log.fatal(facts, `the server died ${how} after ${ms(ranMs)}${lastWords ? `: ${lastWords}` : ''}`)

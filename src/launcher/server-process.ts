@@ -1,4 +1,4 @@
-/** Owns one server process, and knows how far it has come, what it said of itself, and how it ended. */
+/** One server process: its start, what it has reported, and how it ended. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
@@ -6,43 +6,43 @@ import { fileURLToPath } from 'node:url'
 import type { ServerMessage } from '../contract/server-message.ts'
 import { killGroup } from '../system/process-group.ts'
 import { within } from '../async/deadline.ts'
+import { timings } from './timings.ts'
 
 export interface ServerEnd {
-  /** Of the process; of one that was ended by a signal, what a shell would say. */
+  /** If a signal ended the process: the code that a shell would show, 128 + the number of the signal. */
   exitCode: number
   signal: NodeJS.Signals | null
   ranMs: number
-  /** What was written to its stderr about that. */
+  /** The line of its stderr that gives the reason of the end. */
   lastWords: string | undefined
 }
 
-/** Enough for what V8 writes when it aborts. */
+/** Characters of the end of stderr that are kept: V8 writes a long report when it aborts. */
 const STDERR_KEPT = 16_384
-/** What a dead process has written is read by then. Whatever it started may hold its stderr for ever. */
-const READ_WITHIN_MS = 500
-/** Of V8 and Node when they abort. */
-const WORDS_OF_ABORT = /^(?:FATAL ERROR: |# Fatal (?!error in)|# Check failed: |.*Assertion `).*/gm
-/** Of a server that gives up: our own, or those of an error that nobody caught. */
-const WORDS_OF_EXIT = /^(?:threadplane|\w*Error): .*/gm
+/** The line that V8 or Node writes when it aborts the process. */
+const LINE_OF_ABORT = /^(?:FATAL ERROR: |# Fatal (?!error in)|# Check failed: |.*Assertion `).*/gm
+/** The line of a server that exits: its own message, or an uncaught error. */
+const LINE_OF_EXIT = /^(?:threadplane|\w*Error): .*/gm
 
 export class ServerProcess {
   stage: 'starting' | 'serving' | 'closing' = 'starting'
   port: number | undefined
+  /** The services and their states, as text. */
   services = 'none'
   readonly ended: Promise<ServerEnd>
   readonly #child: ChildProcess
-  readonly #since = performance.now()
+  readonly #startedAt = performance.now()
   #stderr = ''
 
   constructor(environment: NodeJS.ProcessEnv) {
     this.#child = fork(fileURLToPath(new URL('../server/entry.js', import.meta.url)), {
       env: environment,
-      // In a process group of its own: Ctrl-C reaches it through its supervisor, and once.
+      // In a process group of its own: a terminal sends Ctrl-C to the launcher only, which passes it on once.
       detached: true,
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     })
-    this.#child.on('message', (message: ServerMessage) => this.#hear(message))
-    // Where it matters, `ended` tells of it.
+    this.#child.on('message', (message: ServerMessage) => this.#receive(message))
+    // Without a listener an error would be uncaught. `#end` handles the error of a failed start.
     this.#child.on('error', () => {})
     this.#child.stderr?.pipe(process.stderr)
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -55,7 +55,7 @@ export class ServerProcess {
     return this.#child.pid
   }
 
-  #hear(message: ServerMessage): void {
+  #receive(message: ServerMessage): void {
     switch (message.type) {
       case 'listening':
         this.port = message.port
@@ -77,12 +77,12 @@ export class ServerProcess {
     const closed = once(this.#child, 'close').catch(() => {})
     try {
       const [code, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null]
-      // What a service started, `execSync` say, and did not detach, ends with the server.
+      // End the processes that services have started in this group, by `execSync` for example.
       killGroup(this.pid as number)
-      await within(closed, READ_WITHIN_MS)
-      const words = this.#stderr.match(signal === null ? WORDS_OF_EXIT : WORDS_OF_ABORT)
+      await within(closed, timings.readOutputWithinMs)
+      const lines = this.#stderr.match(signal === null ? LINE_OF_EXIT : LINE_OF_ABORT)
       const exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal]
-      return { exitCode, signal, ranMs: this.#ranMs, lastWords: words?.at(-1) }
+      return { exitCode, signal, ranMs: this.#ranMs, lastWords: lines?.at(-1) }
     } catch (error) {
       const lastWords = `threadplane: the server process cannot be started: ${(error as Error).message}`
       console.error(lastWords)
@@ -91,6 +91,6 @@ export class ServerProcess {
   }
 
   get #ranMs(): number {
-    return Math.round(performance.now() - this.#since)
+    return Math.round(performance.now() - this.#startedAt)
   }
 }

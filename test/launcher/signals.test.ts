@@ -9,7 +9,7 @@ t.test('what a thread waits for in native code ends with the server, within the 
   await holds('sleep')
   server.child.kill('SIGTERM')
   t.same(await server.ended(), { code: 0, signal: null })
-  t.match(server.output, /SIGTERM: closing[^]*what still runs is ended/)
+  t.match(server.output, /SIGTERM: closing[^]*still run are ended/)
   t.notMatch(server.output, /died|restarting/)
 })
 
