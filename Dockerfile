@@ -1,4 +1,4 @@
-# The image holds what the package holds, and its dependencies.
+# The image contains the files of the package and its dependencies.
 FROM node:24-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
@@ -11,8 +11,8 @@ RUN npm pack \
 FROM node:24-slim
 ENV NODE_ENV=production
 ENV THREADPLANE_DATA=/data
-# A container has to listen beyond loopback. docker-compose.yml publishes the port on the host's loopback only; before
-# it is published elsewhere, set up tokens and turn this off.
+# In a container the server cannot listen on loopback only, because no port could be published. docker-compose.yml
+# publishes the port on the loopback of the host. Do not publish it elsewhere: anybody who reaches it can do anything.
 ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_INSECURE=true
 WORKDIR /app
 COPY --from=build /build/node_modules ./node_modules
@@ -24,5 +24,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --retries=3 \
     CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.THREADPLANE_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1))"]
-# PID 1 is the small process above the server: it passes signals on, and brings the server back after an abort.
+# PID 1 is the launcher: it passes signals on to the server, and starts the server again after a crash.
 CMD ["node", "dist/src/main.js", "serve"]

@@ -1,4 +1,4 @@
-/** Writes the OpenAPI document of the bundled services beside this file, as the server would answer it. */
+/** Writes the OpenAPI document of a server with the bundled services to `openapi/`, as JSON and as YAML. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { buildServer } from '../src/server/build-server.ts'
 
 export const FORMATS = ['openapi.json', 'openapi.yaml'] as const
 
-/** The document in each format, as the server answers it over HTTP. */
+/** File name → the document in that format, as the server answers it over HTTP. */
 export async function bundledDocuments(): Promise<Map<string, string>> {
   const data = await mkdtemp(join(tmpdir(), 'threadplane-'))
   const workers = fileURLToPath(new URL('../workers/', import.meta.url))

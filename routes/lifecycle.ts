@@ -53,7 +53,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     schema: {
       ...operation(
         'stop',
-        'Stop the service, after the services that depend on it; its queued methods run first',
+        'Stop the service, after the services that depend on it; its queued calls run first',
         'MALFORMED_QUERY',
         'JOURNAL_UNAVAILABLE',
       ),
@@ -61,7 +61,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         {
           drain: Type.Optional(
             Type.Boolean({
-              description: 'false: reject the queued calls, and leave the queued casts on disk',
+              description: 'false: reject the queued calls instead of running them',
               default: true,
             }),
           ),

@@ -43,7 +43,7 @@ export const ServiceStatus = Type.Object(
     }),
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
     isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where the threads of the service run' }),
-    draining: Type.Boolean({ description: 'True while the service stops, and runs its queued methods first' }),
+    draining: Type.Boolean({ description: 'True while the service stops, and runs its queued calls first' }),
     options: Type.Unsafe<ServiceOptions>({
       ...options,
       description: 'The options in effect: of the registration, else of the module, else the defaults',
