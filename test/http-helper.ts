@@ -304,3 +304,14 @@ export function isProblem(t: Test, answer: Answer, code: ErrorCode, expected: Re
   )
   if (status === 503) t.match(headers['retry-after'], /^[1-9]\d*$/, `${code}: Retry-After`)
 }
+
+/** As {@link isProblem}, for the text of an answer as it came from the socket. */
+export function isRawProblem(t: Test, text: string, code: ErrorCode): void {
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  const { status, title, retryable } = ERRORS[code]
+  t.ok(head.startsWith(`HTTP/1.1 ${status} `), head)
+  t.match(head, /content-type: application\/problem\+json/i)
+  // The body may be chunked.
+  const json = JSON.parse(body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1)) as object
+  t.match(json, { type: String, title, status, detail: /./, instance: String, code, retryable })
+}
