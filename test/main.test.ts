@@ -1,42 +1,49 @@
-/** The command line: wrong settings, and listening. */
+/** The command line: its usage, its errors, and the log of a server that starts and stops. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { Process, run } from './process-helper.ts'
+import { Process, run, workersFolder } from './process-helper.ts'
 
-t.test('a wrong setting ends the process with a message that names it, what it is and what it takes', async (t) => {
-  for (const [environment, message] of [
+// The tests wait for the starts of processes.
+t.jobs = 2
+
+t.test('a wrong setting ends the process with a message that names it and its value', { buffered: true }, async (t) => {
+  const cases = [
     [{ THREADPLANE_PORT: 'http' }, /^threadplane: THREADPLANE_PORT is "http": it must be a port from 0 to 65535\n$/],
     [{ THREADPLANE_HOST: '0.0.0.0' }, /THREADPLANE_HOST is 0\.0\.0\.0: .*THREADPLANE_INSECURE=true/],
     [{ THREADPLANE_PROT: '1' }, /THREADPLANE_PROT is not a setting; the settings are: /],
     [{ THREADPLANE_WORKERS: '/nowhere' }, /the workers folder \/nowhere cannot be read\n {2}because: ENOENT/],
     [{ THREADPLANE_DATA: '/dev/null' }, /the data folder \/dev\/null cannot be used\n {2}because: /],
-  ] as const) {
+  ] as const
+  const ends = cases.map(async ([environment, message]) => {
     const server = run(t, ['serve'], environment)
     t.same(await server.ended(), { code: 1, signal: null })
     t.match(server.output, message)
     t.notMatch(server.output, /\n {4}at /, 'no stack')
-  }
+  })
+  await Promise.all(ends)
 })
 
-t.test('a command that does not exist is answered with the usage', async (t) => {
-  for (const [args, code] of [
+t.test('an unknown command prints the usage, as --help does', { buffered: true }, async (t) => {
+  const cases = [
     [[], 2],
     [['nonsense'], 2],
     [['serve', 'a', 'b'], 2],
     [['--help'], 0],
     [['serve', '--nonsense'], 1],
-  ] as const) {
+  ] as const
+  const ends = cases.map(async ([args, code]) => {
     const command = run(t, [...args])
     t.equal((await command.ended()).code, code, args.join(' '))
-    t.match(command.output, /threadplane/)
-  }
+    t.match(command.output, code === 1 ? /threadplane: .*--nonsense/ : /threadplane serve \[folder\]/)
+  })
+  await Promise.all(ends)
 })
 
-t.test('a port that is taken, or a damaged data folder, ends the process with a message', async (t) => {
+t.test('a port in use ends the process with a message', { buffered: true }, async (t) => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   t.teardown(() => other.close())
@@ -44,21 +51,23 @@ t.test('a port that is taken, or a damaged data folder, ends the process with a 
   const server = run(t, ['serve', 'workers'], { THREADPLANE_PORT: String(port) })
   t.same(await server.ended(), { code: 1, signal: null })
   t.match(server.output, /threadplane: listen EADDRINUSE.*\n$/)
-  t.equal(server.output.match(/EADDRINUSE/g)?.length, 1, 'it is said once')
+  t.equal(server.output.match(/EADDRINUSE/g)?.length, 1, 'the message is printed once')
+})
 
-  const damaged = run(t, ['--help'])
-  await damaged.ended()
-  mkdirSync(join(damaged.folder, 'data'))
-  writeFileSync(join(damaged.folder, 'data', 'services.json'), '{')
-  const again = new Process(t, damaged.folder, ['serve', 'workers'], {})
-  t.same(await again.ended(), { code: 1, signal: null })
-  t.match(again.output, /^threadplane: .*services\.json cannot be read: repair it, or move it away.*\n {2}because: /)
+t.test('a damaged data folder ends the process with a message', { buffered: true }, async (t) => {
+  const folder = workersFolder({})
+  mkdirSync(join(folder, 'data'))
+  writeFileSync(join(folder, 'data', 'services.json'), '{')
+  const server = new Process(t, folder, ['serve', 'workers'], {})
+  t.same(await server.ended(), { code: 1, signal: null })
+  t.match(server.output, /^threadplane: .*services\.json cannot be read: repair it, or move it away.*\n {2}because: /)
 })
 
 t.test(
-  'port 0 takes a free one, which the log says; a folder beside no node_modules is served, and gets what it imports',
+  'a folder outside of any package is served: its modules get threadplane and zod; port 0 is a free port',
+  { buffered: true },
   async (t) => {
-    const server = run(t, ['serve', 'workers'], {}, { echo: 'echo' }, tmpdir())
+    const server = new Process(t, workersFolder({ echo: 'echo' }, tmpdir()), ['serve', 'workers'], {})
     await server.prints(/services: echo running/)
     const answer = await server.request('POST', '/v1/services/echo/call/any', { json: [1] })
     t.match(answer, { status: 200, json: [1] })
@@ -68,7 +77,7 @@ t.test(
   },
 )
 
-t.test('what a service writes as it stops is in the log, however much that is', async (t) => {
+t.test('all that a service writes while it stops is in the log', { buffered: true }, async (t) => {
   const server = run(t, ['serve', 'workers'], {}, { last: 'last-lines' })
   await server.prints(/services: last running/)
   server.child.kill('SIGTERM')

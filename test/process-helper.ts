@@ -1,13 +1,14 @@
-/** Threadplane as a process of its own, as an operator starts, signals and kills it. */
+/** Threadplane as a process: an operator starts it, reads its output, sends it signals and kills it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import type { timings } from '../src/launcher/timings.ts'
 import { type Answer, type LogRecord, request, type RequestOptions, within } from './http-helper.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
-/** A process takes its time to start where the machine is busy, and a crash loop is several starts. */
+/** Long, because a process starts slowly on a busy machine, and a crash loop is several starts. */
 const DEADLINE_MS = 60_000
 const FIXTURES = fileURLToPath(new URL('./http-fixtures/', import.meta.url))
 
@@ -44,11 +45,12 @@ export class Process {
     })
   }
 
+  /** Resolves once the output matches. */
   prints(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#until(`${pattern}`, () => pattern.exec(this.output))
   }
 
-  /** The line of the log with this message, as soon as there have been so many. */
+  /** Resolves with the line of the log that is the n-th with this message. */
   logs(message: RegExp, times = 1): Promise<LogRecord> {
     return this.#until(`${times} × ${message}`, () => {
       const lines = this.output.split('\n').slice(0, -1)
@@ -57,22 +59,22 @@ export class Process {
     })
   }
 
-  /** The server process of the first start, or of a later one. */
+  /** Resolves once the n-th server process listens. */
   async listens(times = 1): Promise<{ pid: number; port: number }> {
     const { pid, msg } = await this.logs(/listening at/, times)
     return { pid: pid as number, port: Number(/:(\d+)$/.exec(msg)?.[1]) }
   }
 
-  async #until<T>(what: string, look: () => T | null | undefined): Promise<T> {
+  async #until<T>(what: string, find: () => T | null | undefined): Promise<T> {
     let watch = () => {}
     const printed = new Promise<T>((resolve, reject) => {
       watch = () => {
-        const found = look()
+        const found = find()
         if (found !== null && found !== undefined) resolve(found)
       }
       this.#watchers.add(watch)
       watch()
-      void this.exit.then(() => reject(new Error(`it ended without ${what}: ${this.output}`)))
+      void this.exit.then(() => reject(new Error(`the process ended without ${what}: ${this.output}`)))
     })
     try {
       return await within(printed, what, DEADLINE_MS)
@@ -93,22 +95,33 @@ export class Process {
   }
 }
 
-export const run = (
-  t: Test,
-  args: string[],
-  environment: NodeJS.ProcessEnv = {},
-  fixtures: Record<string, string> = {},
-  parent = join(FIXTURES, '..'),
-) => {
+/** A new folder with a folder `workers` of these services: names → fixtures. */
+export function workersFolder(fixtures: Record<string, string>, parent = join(FIXTURES, '..')): string {
   const folder = mkdtempSync(join(parent, 'main-'))
   mkdirSync(join(folder, 'workers'))
   for (const [name, fixture] of Object.entries(fixtures)) {
     copyFileSync(join(FIXTURES, `${fixture}.js`), join(folder, 'workers', `${name}.js`))
   }
-  return new Process(t, folder, args, environment)
+  return folder
 }
 
-/** A server with one service that makes it hard to end the process, started. */
+/** Runs the command line in a new folder, which is removed after the test. */
+export function run(
+  t: Test,
+  args: string[],
+  environment: NodeJS.ProcessEnv = {},
+  fixtures: Record<string, string> = {},
+): Process {
+  return new Process(t, workersFolder(fixtures), args, environment)
+}
+
+/** The environment of a launcher with other timings. */
+export function launcherTimings(changes: Partial<typeof timings>): NodeJS.ProcessEnv {
+  const preload = fileURLToPath(new URL('./fixtures/launcher-timings.js', import.meta.url))
+  return { NODE_OPTIONS: `--import=${preload}`, TEST_LAUNCHER_TIMINGS: JSON.stringify(changes) }
+}
+
+/** A started server with one service, `holds`, whose methods keep the process from ending. */
 export const serve = async (t: Test, environment: NodeJS.ProcessEnv = {}, ...flags: string[]) => {
   const server = run(t, ['serve', 'workers', ...flags], environment, { holds: 'holds-the-process' })
   await server.prints(/services: holds running/)

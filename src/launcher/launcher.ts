@@ -12,7 +12,6 @@ import { RestartBudget } from '../supervision/restart-budget.ts'
 import { type ServerEnd, ServerProcess } from './server-process.ts'
 import { timings } from './timings.ts'
 
-const RESTARTS = { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 500 }
 const CLOSING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 /** The exit code that a shell shows for a process that SIGKILL ended. */
 const EXIT_CODE_OF_SIGKILL = 137
@@ -27,7 +26,7 @@ type Wanted =
 export class Launcher {
   readonly #config: Config
   readonly #environment: NodeJS.ProcessEnv
-  readonly #budget = new RestartBudget(RESTARTS)
+  readonly #budget = new RestartBudget(timings.restarts)
   /** Aborted by the first signal. */
   readonly #closing = new AbortController()
   #wanted: Wanted = { kind: 'running' }

@@ -1,22 +1,23 @@
-/** A server that dies again and again: restarts have a budget, and a wait for one can be ended. */
+/** A server that dies again and again: the launcher restarts it within a budget, and a signal ends the wait between two. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { serve } from '../process-helper.ts'
+import { launcherTimings, type Process, serve } from '../process-helper.ts'
 
-// They wait for clocks most of the time.
+const RESTARTS = { maxRestarts: 5, periodMs: 60_000, backoffMs: 1, backoffMaxMs: 1 }
+
 t.jobs = 2
 
-/** A server that cannot start again. */
-const crashLoop = async (t: Test) => {
-  const { server } = await serve(t)
+/** A server that was killed and cannot start again. */
+const crashLoop = async (t: Test, restarts = RESTARTS): Promise<Process> => {
+  const { server } = await serve(t, launcherTimings({ restarts }))
   const { pid } = await server.listens()
   writeFileSync(join(server.folder, 'data', 'services.json'), '{')
   process.kill(pid, 'SIGKILL')
   return server
 }
 
-t.test('a server that does not come up again is given up after five restarts', { buffered: true }, async (t) => {
+t.test('a server that does not start again is given up after five restarts', { buffered: true }, async (t) => {
   const server = await crashLoop(t)
   t.same(await server.ended(), { code: 1, signal: null })
   const given = await server.logs(/given up/)
@@ -26,10 +27,12 @@ t.test('a server that does not come up again is given up after five restarts', {
   await t.rejects(server.logs(/the server died/, 7))
 })
 
-t.test('a signal between two starts ends the wait', { buffered: true }, async (t) => {
-  const server = await crashLoop(t)
-  await server.logs(/restarting/, 4)
+t.test('a signal while the launcher waits for a restart ends it, with exit code 0', { buffered: true }, async (t) => {
+  // The wait is longer than the test, so the signal cannot come too late.
+  const server = await crashLoop(t, { ...RESTARTS, backoffMs: 3_600_000, backoffMaxMs: 3_600_000 })
+  await server.logs(/restarting/)
   server.child.kill('SIGTERM')
   t.same(await server.ended(), { code: 0, signal: null })
+  t.match(server.output, /the server is closed/)
   t.notMatch(server.output, /given up/)
 })

@@ -1,4 +1,4 @@
-/** The process above the server: what it brings back, what it does not, and what it says about it (P4). */
+/** The launcher (P4): which ends of the server it repairs, how, and what it reports. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +6,10 @@ import t from 'tap'
 import { request } from '../http-helper.ts'
 import { Process, run, serve } from '../process-helper.ts'
 
-t.test('kill -9 of the server: it is back on its port, with all casts in place, and a report', async (t) => {
+// The tests wait for the starts of processes.
+t.jobs = 2
+
+t.test('after kill -9 the server is back on its port, with all casts and a report', { buffered: true }, async (t) => {
   const { server } = await serve(t)
   const { pid, port } = await server.listens()
   t.not(pid, server.child.pid)
@@ -25,7 +28,7 @@ t.test('kill -9 of the server: it is back on its port, with all casts in place, 
   t.ok((report.ranMs as number) > 0)
 
   const again = await server.listens(2)
-  t.equal(again.port, port, 'port 0 was asked for once')
+  t.equal(again.port, port, 'a free port is chosen only once')
   t.not(again.pid, pid)
   writeFileSync(join(server.folder, 'let-go'), '')
   for (const { json } of jobs) {
@@ -36,22 +39,26 @@ t.test('kill -9 of the server: it is back on its port, with all casts in place, 
   t.same(await server.ended(), { code: 0, signal: null })
 })
 
-t.test('a thread that runs out of memory costs its process, and the plane is back with the reason told', async (t) => {
-  const server = run(t, ['serve', 'workers'], {}, { hoards: 'hoards' })
-  await server.prints(/services: hoards running/)
-  const { json: job } = await server.request('POST', '/v1/services/hoards/cast/hoard', { json: {} })
-  const report = await server.logs(/the server died/)
-  t.match(report, { signal: 'SIGABRT', services: 'hoards running', lastWords: /out of memory/ })
-  t.match(report.msg, /^the server died of SIGABRT after \d+m?s: FATAL ERROR: .*out of memory/)
+t.test(
+  'after a thread ran out of memory the server is back, and the report has the reason',
+  { buffered: true },
+  async (t) => {
+    const server = run(t, ['serve', 'workers'], {}, { hoards: 'hoards' })
+    await server.prints(/services: hoards running/)
+    const { json: job } = await server.request('POST', '/v1/services/hoards/cast/hoard', { json: {} })
+    const report = await server.logs(/the server died/)
+    t.match(report, { signal: 'SIGABRT', services: 'hoards running', lastWords: /out of memory/ })
+    t.match(report.msg, /^the server died of SIGABRT after \d+m?s: FATAL ERROR: .*out of memory/)
 
-  await server.listens(2)
-  const { json: failed } = await server.request('GET', `/v1/jobs/${job.id}`, { headers: { prefer: 'wait=60' } })
-  t.match(failed, { state: 'failed', attempts: 1 })
-  await server.prints(/(services: hoards running[^]*){2}/)
-  t.match(await server.request('POST', '/v1/services/hoards/call/echo', { json: 1 }), { status: 200, json: 1 })
-})
+    await server.listens(2)
+    const { json: failed } = await server.request('GET', `/v1/jobs/${job.id}`, { headers: { prefer: 'wait=60' } })
+    t.match(failed, { state: 'failed', attempts: 1 })
+    await server.prints(/(services: hoards running[^]*){2}/)
+    t.match(await server.request('POST', '/v1/services/hoards/call/echo', { json: 1 }), { status: 200, json: 1 })
+  },
+)
 
-t.test('a fault of the server itself, or a native crash, is logged, and it is brought back', async (t) => {
+t.test('after an error of the server itself, or a native crash, the server is back', { buffered: true }, async (t) => {
   const preload = fileURLToPath(new URL('../fixtures/faulty-server.js', import.meta.url))
   const { server } = await serve(t, { NODE_OPTIONS: `--import=${preload}` })
   const { pid } = await server.listens()
@@ -64,12 +71,12 @@ t.test('a fault of the server itself, or a native crash, is logged, and it is br
   await server.listens(3)
 })
 
-t.test('kill -9 of the supervisor process ends the server, and frees its data folder', async (t) => {
+t.test('kill -9 of the launcher ends the server, and unlocks the data folder', { buffered: true }, async (t) => {
   const { server, holds } = await serve(t)
   const held = holds('hold').catch((error: Error) => error)
   await server.prints(/held/)
   server.child.kill('SIGKILL')
-  // Its output is closed by whoever held it last.
+  // The output of the launcher is closed when the server process, which has the same stdout, has ended.
   t.same(await server.ended(), { code: null, signal: 'SIGKILL' })
   t.match(await held, { code: 'ECONNRESET' })
   const next = new Process(t, server.folder, ['serve', 'workers'], {})
