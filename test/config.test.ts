@@ -1,8 +1,8 @@
-/** Settings: what they take, and what is said about a wrong one. */
+/** Settings: the values that they accept, and the message about a wrong one. */
 import t from 'tap'
 import { readConfig, SETTINGS } from '../src/config.ts'
 
-t.test('without any setting there are the defaults', async (t) => {
+t.test('without any setting the configuration has the defaults', async (t) => {
   t.same(readConfig({ PATH: '/bin' }), {
     host: '127.0.0.1',
     port: 8080,
@@ -20,13 +20,13 @@ t.test('without any setting there are the defaults', async (t) => {
   })
 })
 
-t.test('each default is one that its setting takes', async (t) => {
+t.test('each setting accepts its default', async (t) => {
   for (const [name, { default: fallback }] of Object.entries(SETTINGS)) {
     t.doesNotThrow(() => readConfig({ [name]: fallback }), name)
   }
 })
 
-t.test('durations, sizes, ports and flags are read', async (t) => {
+t.test('durations, sizes, ports and flags are parsed', async (t) => {
   const config = (name: string, value: string) => readConfig({ [name]: value })
   for (const [value, ms] of [
     ['500ms', 500],
@@ -53,8 +53,8 @@ t.test('durations, sizes, ports and flags are read', async (t) => {
     t.equal(config('THREADPLANE_HOST', host).host, host)
 })
 
-t.test('a wrong value is named, with what it is and what it takes', async (t) => {
-  for (const [name, value, takes] of [
+t.test('the message about a wrong value has its name, the value, and what it must be', async (t) => {
+  for (const [name, value, expected] of [
     ['THREADPLANE_PORT', 'http', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', '', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', ' ', /a port from 0 to 65535/],
@@ -78,25 +78,25 @@ t.test('a wrong value is named, with what it is and what it takes', async (t) =>
     ['THREADPLANE_SHOW_STACKS', 'TRUE', /true or false/],
     ['THREADPLANE_LOG_LEVEL', 'loud', /one of trace, debug, info, warn, error, fatal, silent/],
   ] as const) {
-    const message = new RegExp(`^${name} is ${JSON.stringify(value)}: it must be ${takes.source}`)
+    const message = new RegExp(`^${name} is ${JSON.stringify(value)}: it must be ${expected.source}`)
     t.throws(() => readConfig({ [name]: value }), { message }, `${name}=${value}`)
   }
 })
 
-t.test('all that is wrong is told at once', async (t) => {
+t.test('one message names all wrong settings', async (t) => {
   const environment = { THREADPLANE_PORT: 'a', THREADPLANE_INSECURE: 'b', THREADPLANE_PROT: '1' }
   t.throws(() => readConfig(environment), {
     message: /PORT is "a".*\n.*INSECURE is "b".*\n.*THREADPLANE_PROT is not a setting/,
   })
 })
 
-t.test('a setting that does not exist is refused, with those that do', async (t) => {
+t.test('a setting that does not exist is refused; the message lists the settings', async (t) => {
   t.throws(() => readConfig({ THREADPLANE_PROT: '1' }), {
     message: /THREADPLANE_PROT is not a setting; the settings are: .*THREADPLANE_PORT/,
   })
 })
 
-t.test('an address other than loopback needs the word of the operator (P7)', async (t) => {
+t.test('an address other than loopback needs THREADPLANE_INSECURE (P7)', async (t) => {
   for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.com', '127.0.0.1.nip.io']) {
     const message = /THREADPLANE_HOST is .*only on a loopback address.*THREADPLANE_INSECURE=true/
     t.throws(() => readConfig({ THREADPLANE_HOST: host }), { message }, host)

@@ -1,13 +1,15 @@
+/** The README and the committed OpenAPI documents agree with the source. */
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { bundledDocuments, FORMATS } from '../openapi/generate.ts'
 import { SETTINGS } from '../src/config.ts'
 import { ERRORS } from '../src/contract/errors.ts'
+import { SLOW_CLIENT_DEFAULTS } from '../src/http/slow-clients.ts'
 
 const readme = await readFile('README.md', 'utf8')
 const documents = await bundledDocuments()
 
-/** The cells of the README's table with this header, a row each, without their backquotes. */
+/** The rows of the README's table with this header, each as a list of cells. */
 function table(header: string): string[][] {
   const [, after = ''] = readme.split(`${header}\n`)
   const rows = after.split('\n\n')[0]?.split('\n').slice(1) ?? []
@@ -21,9 +23,9 @@ function table(header: string): string[][] {
 }
 
 for (const format of FORMATS) {
-  t.test(`the committed openapi/${format} is what the server answers`, async (t) => {
+  t.test(`the committed openapi/${format} is the document that the server answers with`, async (t) => {
     const committed = await readFile(`openapi/${format}`, 'utf8')
-    t.equal(committed, documents.get(format), 'npm run openapi writes it anew')
+    t.equal(committed, documents.get(format), '`npm run openapi` writes it again')
   })
 }
 
@@ -49,7 +51,22 @@ t.test("the README's table of settings is the table in the source", async (t) =>
   )
 })
 
-t.test("the README's table of routes is that of the server", async (t) => {
+t.test("the README's table of limits has the timings of slow clients", async (t) => {
+  const limits = new Map(table('| of | limit | at the limit |').map(([of = '', limit = '']) => [of, limit]))
+  const { headersMs, bodyMs, answerMs, bytesPerSecond } = SLOW_CLIENT_DEFAULTS
+  const rate = `in the long run ${bytesPerSecond / 1_024} KiB a second`
+  t.equal(limits.get('headers to arrive'), `${headersMs / 1_000} s, checked every second`)
+  t.equal(limits.get('a body to arrive'), `${bodyMs / 1_000} s without progress; ${rate}`)
+  t.equal(limits.get('an answer to be read'), `${answerMs / 1_000} s without progress; ${rate}`)
+})
+
+t.test('the block of the README that starts the server runs nothing after it', async (t) => {
+  const blocks = [...readme.matchAll(/```sh\n([^]*?)```/g)].map(([, block = '']) => block)
+  const start = blocks.find((block) => block.includes('npm start'))
+  t.equal(start, 'npm ci && npm start\n')
+})
+
+t.test("the README's table of routes lists the routes of the server", async (t) => {
   const document = JSON.parse(documents.get('openapi.json') as string) as { paths: Record<string, object> }
   const served = Object.entries(document.paths)
     .filter(([path]) => !/^\/v1\/services\/(digest|markdown|primes)\//.test(path))
@@ -59,7 +76,7 @@ t.test("the README's table of routes is that of the server", async (t) => {
   t.strictSame(listed.sort(), [...served, ...undocumented].sort())
 })
 
-t.test('every operation of the document has an id of its own', async (t) => {
+t.test('no two operations of the document have the same id', async (t) => {
   const document = JSON.parse(documents.get('openapi.json') as string) as {
     paths: Record<string, Record<string, { operationId: string }>>
   }
