@@ -1,6 +1,6 @@
 /** The threadplane server, answering 202 without a record in the journal: what a cast costs without durability. */
 import { pino } from 'pino'
-import { keptJob } from '../../src/jobs/job.ts'
+import { newJobRecord } from '../../src/jobs/job.ts'
 import { buildServer } from '../../src/server/build-server.ts'
 import { uuidv7 } from '../../src/contract/uuidv7.ts'
 
@@ -13,7 +13,7 @@ dispatcher.cast = async (service, requests) =>
     const times = { createdAt: Date.now(), notBefore: null, expiresAt: null }
     return {
       kind: 'new',
-      job: keptJob({ ...given, ...times, traceparent: null }, 'queued', null),
+      job: newJobRecord({ ...given, ...times, traceparent: null }, 'queued', null),
       keyExpiresAt: undefined,
     }
   })

@@ -1,29 +1,29 @@
 /**
- * Attempts between being on disk as begun and their end: each is handed to its service's queue, and what becomes of it
- * is recorded (P3).
+ * Attempts in flight: the store has begun them, and has not recorded their end yet. Each is handed to the queue of its
+ * service; when its method settles, the store is told how it ended (P3).
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
-import { CANCELLED, type Job, SERVER_ENDED, toJobError } from './job.ts'
+import { type Job, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { Lane } from './lane.ts'
 
-/** A cast that ends so soon after it was handed on lets the window grow by one. */
+/** A cast that ends within this time lets the window of its lane grow by one. */
 const SOON_MS = 100
-/** A cast that has not begun by then goes back to the store: a `kill -9` would count an attempt it never had. */
-const GIVE_BACK_AFTER_MS = 1_000
-/** Of a backoff: far beyond any `backoffMaxMs`, and far from infinity. */
+/** A cast that does not begin within this time is released to the store: `kill -9` would count an attempt that never ran. */
+const RELEASE_AFTER_MS = 1_000
+/** Limits the exponent of the backoff: 2 ** 40 ms is far above any `backoffMaxMs`, and no number overflows. */
 const MAX_DOUBLINGS = 40
 
 export interface AttemptsSettings {
   store: JobStore
   log: ServiceLog
-  /** A job has its outcome. */
+  /** Called when a job has finished. */
   onFinished: (id: string) => void
-  /** A job waits again. */
+  /** Called when a job of a service waits in the store again. */
   onWaiting: (service: string) => void
-  /** Cancels a job, whatever it is doing by now. */
+  /** Cancels a job, whatever its state is by now. */
   cancel: (id: string) => Promise<void>
 }
 
@@ -31,30 +31,31 @@ interface InFlight {
   lane: Lane
   attempt: OpenAttempt
   queued: QueuedMethod
-  /** When, in milliseconds of the monotonic clock. */
+  /** When it was handed to the queue, in milliseconds of the monotonic clock. */
   handedAt: number
   cancelled: boolean
 }
 
 export class Attempts {
   readonly #settings: AttemptsSettings
-  /** By the id of their job: the last one of each. */
+  /** Id of a job → its latest attempt in flight. */
   readonly #inFlight = new Map<string, InFlight>()
+  /** Id of a job that is being cancelled → how many callers cancel it. */
+  readonly #cancelling = new Map<string, number>()
 
   constructor(settings: AttemptsSettings) {
     this.#settings = settings
   }
 
-  /** Queues the method of an attempt that is on disk. */
+  /** Hands an attempt that the store has begun to the queue of its service. */
   hand(lane: Lane, attempt: OpenAttempt): void {
     const { id } = attempt
-    // The store may have handed it out anew before it was heard here that the attempt before has ended there.
-    const cancelled = this.#inFlight.get(id)?.cancelled ?? false
+    // The store may begin the next attempt of a job before its answer about the previous one has arrived here.
+    const cancelled = this.#inFlight.get(id)?.cancelled || this.#cancelling.has(id)
     const queued = this.#run(lane, attempt)
     const inFlight: InFlight = { lane, attempt, queued, handedAt: performance.now(), cancelled }
     this.#inFlight.set(id, inFlight)
-    lane.inFlight += 1
-    lane.bytes += attempt.payload.length
+    lane.handed(attempt.payload.length)
     queued.whenSettled((error, result) => void this.#ended(inFlight, error, result as string))
     if (cancelled) queued.cancel()
   }
@@ -73,16 +74,17 @@ export class Attempts {
     })
   }
 
-  /** An attempt is seen once it has begun in its thread. */
+  /** A job as clients see it: an attempt that has not begun in a thread does not count yet. */
   view(job: Job): Job {
-    const queued = this.#inFlight.get(job.id)?.queued
-    if (job.state !== 'running' || queued === undefined || queued.settled || queued.begun) return job
+    const inFlight = this.#inFlight.get(job.id)
+    if (job.state !== 'running' || inFlight?.attempt.number !== job.attempts) return job
+    if (inFlight.queued.settled || inFlight.queued.begun) return job
     const history = job.history.slice(0, -1)
     const startedAt = history.length === 0 ? null : job.startedAt
     return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
   }
 
-  /** True if there was one of that job, and it is told. */
+  /** Cancels the attempt of a job. False if it has none in flight. */
   cancel(id: string): boolean {
     const inFlight = this.#inFlight.get(id)
     if (inFlight === undefined) return false
@@ -91,11 +93,26 @@ export class Attempts {
     return true
   }
 
+  /**
+   * Until `done` settles, cancels each attempt of the job as soon as it is handed over. The store may have begun one
+   * whose answer is still under way: nothing else could cancel that.
+   */
+  async cancelUntil<T>(id: string, done: () => Promise<T>): Promise<T> {
+    this.#cancelling.set(id, (this.#cancelling.get(id) ?? 0) + 1)
+    try {
+      return await done()
+    } finally {
+      const others = (this.#cancelling.get(id) ?? 1) - 1
+      if (others === 0) this.#cancelling.delete(id)
+      else this.#cancelling.set(id, others)
+    }
+  }
+
   async #ended(inFlight: InFlight, error: ThreadplaneError | undefined, result: string): Promise<void> {
     const { lane, attempt } = inFlight
     const { id } = attempt
     const { store, log, onFinished, onWaiting } = this.#settings
-    // A handler that throws has ended as well; a thread that dies, or a time that passes, is another matter.
+    // The method ran to its end, also where it threw. Any other error, such as a death of the thread, does not say so.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED'
     if (error?.code === 'QUEUE_FULL') lane.hold()
     if (hasRun && performance.now() - inFlight.handedAt < SOON_MS) lane.widen()
@@ -104,70 +121,59 @@ export class Attempts {
       if (error === undefined) {
         lane.target.count('succeeded')
         if (await store.finish(id, attempt.number, { state: 'succeeded', result })) onFinished(id)
-      } else {
-        const attempts = await this.#recordFailure(inFlight, error)
-        waits = attempts !== undefined
-        if (attempts !== undefined && inFlight.cancelled) await this.#cancelWaiting(id, attempts)
-      }
+      } else waits = await this.#recordFailure(inFlight, error)
     } catch (error) {
-      log.error({ err: error, jobId: id }, 'the outcome of a job could not be kept')
+      log.error({ err: error, jobId: id }, 'the outcome of a job could not be stored')
     } finally {
       if (this.#inFlight.get(id) === inFlight) this.#inFlight.delete(id)
-      lane.inFlight -= 1
-      lane.bytes -= attempt.payload.length
+      lane.ended(attempt.payload.length)
+      // In the same turn as the deletion: whatever attempt comes next, one of the two cancels it.
+      if (waits && inFlight.cancelled) void this.#cancelWaiting(id)
       if (waits) onWaiting(lane.target.name)
       lane.pump()
     }
   }
 
-  /** It was cancelled while it was written that it waits again. */
-  async #cancelWaiting(id: string, attempts: number): Promise<void> {
-    const { store, onFinished, cancel } = this.#settings
-    if (await store.finish(id, attempts, { state: 'cancelled', error: CANCELLED })) onFinished(id)
-    // Its next attempt has begun meanwhile, and is in the map as soon as the store answers anything else.
-    else await cancel(id)
+  /** The job was cancelled while the store was told that it waits again. */
+  async #cancelWaiting(id: string): Promise<void> {
+    try {
+      await this.#settings.cancel(id)
+    } catch (error) {
+      this.#settings.log.error({ err: error, jobId: id }, 'a job could not be cancelled')
+    }
   }
 
-  /** Keeps how an attempt has ended. If the job waits again: the attempts it has had. */
-  async #recordFailure(
-    { lane: { target }, attempt, queued }: InFlight,
-    error: ThreadplaneError,
-  ): Promise<number | undefined> {
+  /** Tells the store how a failed attempt ended. True if the job waits for another attempt. */
+  async #recordFailure({ lane: { target }, attempt, queued }: InFlight, error: ThreadplaneError): Promise<boolean> {
     const { store, log, onFinished } = this.#settings
     const { id, number, maxAttempts, method } = attempt
-    // It never began: the service stopped, or its queue was full.
-    if (!error.facts.started && (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL'))) {
-      await store.release(id, number)
-      return number - 1
+    const { started: begun = false } = error.facts
+    // The service stopped or its queue was full before the attempt began.
+    if (!begun && (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL'))) {
+      return store.release(id, number)
     }
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
       const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
-      const { started = false } = error.facts
-      // Told together, they are written together: nobody takes it in between.
-      const released = started || store.release(id, number)
-      const finished = store.finish(id, started ? number : number - 1, { state, error: jobError })
-      await Promise.all([released, finished])
-      onFinished(id)
-      return undefined
+      if (await store.withdraw(id, number, { state, error: jobError, begun })) onFinished(id)
+      return false
     }
-    // Of several that ran in a thread that died, each may be innocent: none is failed for it before it has run alone.
+    // Of several attempts in a thread that died, any may be innocent: no job fails for that before it has run alone.
     if (error.retryable && (number < maxAttempts || queued.diedInCompany)) {
       const { backoffMs, backoffMaxMs } = target.methodOptions(method)
-      // Half of it is jitter, so that what failed together does not come back together.
+      // Half of the delay is random, so that jobs that failed together do not return together.
       const delayMs =
         Math.min(backoffMs * 2 ** Math.min(number - 1, MAX_DOUBLINGS), backoffMaxMs) * (0.5 + Math.random() / 2)
       target.count('retried')
-      await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
-      return number
+      return store.retry(id, number, jobError, new Date(Date.now() + delayMs))
     }
     target.count('failed')
     log.error({ err: error, service: target.name, method, jobId: id, attempts: number }, 'a cast failed')
     if (await store.finish(id, number, { state: 'failed', error: jobError })) onFinished(id)
-    return undefined
+    return false
   }
 
-  /** Those that have waited past their `ttlMs` expire. */
+  /** Expires attempts that have not begun in a thread and whose `ttlMs` has passed. */
   expire(): void {
     const now = Date.now()
     for (const { queued, attempt } of this.#inFlight.values()) {
@@ -176,24 +182,25 @@ export class Attempts {
     }
   }
 
-  /** What waits in a thread behind methods that take their time waits on disk instead, with no attempt counted. */
-  giveBack(): void {
-    const since = performance.now() - GIVE_BACK_AFTER_MS
+  /** Releases attempts that wait in a thread behind long methods: they wait in the store, with no attempt counted. */
+  releaseLate(): void {
+    const since = performance.now() - RELEASE_AFTER_MS
     const seen = new Map<Lane, number>()
     for (const { lane, queued, handedAt } of this.#inFlight.values()) {
       const before = seen.get(lane) ?? 0
       seen.set(lane, before + 1)
-      // The oldest keep their place, or they would never have their turn behind a line of calls.
+      // The oldest stay: behind a steady stream of calls, released casts would never run.
       if (before < lane.target.concurrency || queued.isNext || handedAt > since || queued.begun) continue
       lane.narrow()
-      queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'its turn has not come')
+      queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'it did not begin within a second')
     }
   }
 }
 
 /**
- * Did the attempt before this one end with its thread? Then this one is to harm nobody, and nobody it. The end of the
- * server tells nothing of a job: one at a time, what ran then would hold up all the others after every restart.
+ * Did the previous attempt end because its thread died? Then this one runs alone, so that it harms no other method and
+ * none harms it. The end of the server says nothing about a job: run alone, all jobs that ran then would delay the
+ * others after every restart.
  */
 function isSuspect({ lastError }: OpenAttempt): boolean {
   return lastError?.code === 'THREAD_DIED' && lastError.message !== SERVER_ENDED.message

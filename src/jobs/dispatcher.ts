@@ -1,12 +1,12 @@
 /**
- * Casts and their jobs, as the routes and the schedules know them: accepted, looked at, waited for, cancelled, retried.
- * Each service has a lane from the store to its queue; what is on its way to an outcome is the affair of the attempts.
+ * Casts and their jobs, as routes and schedules use them: accept, read, wait for, cancel, retry. Each service has a lane
+ * from the store to its queue; `Attempts` follows each attempt from there to its end.
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
 import { Attempts } from './attempts.ts'
-import { CANCELLED, isFinished, type Job, type JobState } from './job.ts'
+import { isFinished, type Job, type JobState } from './job.ts'
 import type {
   Accepted,
   AcceptRequest,
@@ -21,11 +21,11 @@ import type { JobTarget } from './job-target.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { Lane } from './lane.ts'
 
-/** How often what waits is looked at: for its `ttlMs`, and whether it should wait elsewhere. */
+/** How often attempts and jobs that wait are checked: for their `ttlMs`, and for attempts to release. */
 const SWEEP_EVERY_MS = 500
-/** How long the end of a cancelled job is waited for. */
+/** How long `cancel` waits for the end of a running job. */
 const CANCELLED_WITHIN_MS = 1_000
-/** Jobs taken in one step where all of a service are meant. */
+/** Jobs in one transaction where an operation changes all jobs of a service. */
 const STEP = 500
 
 export interface CastOptions {
@@ -67,7 +67,7 @@ export class Dispatcher {
     this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref()
   }
 
-  /** From now on the target's casts are dispatched whenever it is ready. */
+  /** From now on, dispatches the target's casts whenever it is ready. */
   serve(target: JobTarget): void {
     const lane = new Lane({
       target,
@@ -78,7 +78,7 @@ export class Dispatcher {
     this.#lanes.set(target.name, lane)
   }
 
-  /** Its service was deleted. */
+  /** Called when the service was deleted. */
   forget(target: JobTarget): void {
     const lane = this.#lanes.get(target.name)
     if (lane?.target !== target) return
@@ -86,33 +86,38 @@ export class Dispatcher {
     this.#lanes.delete(target.name)
   }
 
-  /** Keeps jobs, all in one transaction. Their payloads are validated. @throws METHOD_NOT_FOUND, JOURNAL_UNAVAILABLE */
+  /** Stores jobs, all in one transaction. Payloads must be valid. @throws METHOD_NOT_FOUND, JOURNAL_UNAVAILABLE */
   async cast(target: JobTarget, requests: CastRequest[]): Promise<Accepted[]> {
     const lane = this.#lanes.get(target.name)
-    const room = lane?.caughtUp ? lane.room : 0
+    const room = lane?.roomToBegin ?? 0
     let beginning = 0
     const accepts = requests.map((request): AcceptRequest => {
       const begin = beginning < room && request.options.delayMs === undefined
       if (begin) beginning += 1
       return toAcceptRequest(target, request, begin)
     })
-    // Nobody else takes the room meanwhile.
-    if (lane !== undefined) lane.inFlight += beginning
+    // No other cast can use the room while the store is asked.
+    lane?.reserve(beginning)
     let accepted: Accepted[]
     try {
       accepted = await this.#store.accept(accepts)
     } catch (error) {
-      this.#giveBackRoom(lane, beginning)
+      lane?.unreserve(beginning)
+      lane?.pump()
       throw error
     }
-    if (lane !== undefined) lane.inFlight -= beginning
+    lane?.unreserve(beginning)
+    let waits = false
     for (const [index, request] of accepts.entries()) {
-      if (accepted[index]?.kind !== 'new') continue
+      const answer = accepted[index]
+      if (answer?.kind !== 'new') continue
       target.count('cast')
-      if (request.begin) this.#attempts.hand(lane as Lane, firstAttempt(request))
+      // The answer decides, not the request: a store may decline to begin an attempt.
+      if (answer.job.state === 'running') this.#attempts.hand(lane as Lane, firstAttempt(request))
+      else waits = true
     }
-    if (beginning < accepts.length) this.#waiting(target.name)
-    // What fell due meanwhile may have found no room, and of what was accepted nothing may have begun.
+    if (waits) this.#waiting(target.name)
+    // Room that was reserved and not used: jobs that fell due meanwhile may need it.
     else lane?.pump()
     return accepted.map((answer) => {
       if (answer.kind !== 'mismatch') answer.job = this.#attempts.view(answer.job)
@@ -120,32 +125,29 @@ export class Dispatcher {
     })
   }
 
-  #giveBackRoom(lane: Lane | undefined, beginning: number): void {
-    if (lane === undefined) return
-    lane.inFlight -= beginning
-    lane.pump()
-  }
-
   /** @throws JOB_NOT_FOUND */
   async get(id: string): Promise<Job> {
     const job = await this.#store.get(id)
-    if (job === undefined) throw new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
+    if (job === undefined) throw jobNotFound(id)
     return this.#attempts.view(job)
   }
 
-  /** A page may have fewer than `limit` while there is a next one: what is kept as running may be seen as queued. */
+  /**
+   * A page may have fewer than `limit` jobs and not be the last: a job whose attempt has not begun in its thread is
+   * `running` in the store, and `queued` for clients.
+   */
   async list(filter: Omit<JobFilter, 'states'>, state?: JobState): Promise<JobPage> {
-    const kept: JobState[] | undefined = state === 'queued' ? ['queued', 'running'] : state && [state]
-    const page = await this.#store.list({ ...filter, ...(kept !== undefined && { states: kept }) })
+    const states: JobState[] | undefined = state === 'queued' ? ['queued', 'running'] : state && [state]
+    const page = await this.#store.list({ ...filter, ...(states !== undefined && { states }) })
     const items = page.items
       .map((job) => this.#attempts.view(job))
       .filter((job) => state === undefined || job.state === state)
     return { ...page, items }
   }
 
-  /** The job, as soon as it is finished, or as it is after `timeoutMs`. @throws JOB_NOT_FOUND, JOURNAL_UNAVAILABLE */
+  /** The job as soon as it is finished, or as it is after `timeoutMs`. @throws JOB_NOT_FOUND, JOURNAL_UNAVAILABLE */
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Job> {
-    // Before the look: it may finish right after it.
+    // The wait begins before the job is read: it may finish between the two.
     const wait = this.#waiters.wait(id, timeoutMs, signal)
     try {
       const job = await this.#store.get(id)
@@ -158,26 +160,31 @@ export class Dispatcher {
     return this.get(id)
   }
 
-  /** One that waits never runs; one that runs is told by its signal. @throws JOB_NOT_FOUND, CONFLICT */
+  /**
+   * Cancels a job: if it waits, it never runs; if it runs, its signal fires, and this waits up to a second for its end.
+   * @throws JOB_NOT_FOUND, CONFLICT, JOURNAL_UNAVAILABLE
+   */
   async cancel(id: string): Promise<Job> {
-    const job = await this.get(id)
-    if (job.state === 'cancelled') return job
-    if (isFinished(job)) throw new ThreadplaneError('CONFLICT', `the job is ${job.state} already`, { jobId: id })
     if (this.#attempts.cancel(id)) return this.wait(id, CANCELLED_WITHIN_MS)
-    const isCancelled = await this.#store.finish(id, job.attempts, { state: 'cancelled', error: CANCELLED })
-    // It has begun meanwhile.
-    if (!isCancelled) return this.cancel(id)
-    this.#waiters.finished(id)
-    return this.get(id)
+    return this.#attempts.cancelUntil(id, async () => {
+      const job = await this.#store.cancel(id)
+      if (job === undefined) throw jobNotFound(id)
+      // The store has begun an attempt that is not here yet: it is cancelled when it is handed over.
+      if (job.state === 'running') return this.wait(id, CANCELLED_WITHIN_MS)
+      if (job.state !== 'cancelled')
+        throw new ThreadplaneError('CONFLICT', `the job is already ${job.state}`, { jobId: id })
+      this.#waiters.finished(id)
+      return job
+    })
   }
 
-  /** Queues a job anew that has failed, expired or been cancelled. @throws JOB_NOT_FOUND, SERVICE_NOT_FOUND, CONFLICT */
+  /** Queues a failed, expired or cancelled job again. @throws JOB_NOT_FOUND, SERVICE_NOT_FOUND, CONFLICT */
   async retry(id: string): Promise<Job> {
     const job = await this.get(id)
     const { service } = job
-    // Of one that was deleted it would wait for ever.
+    // A job of a deleted service would wait for ever.
     if (!this.#lanes.has(service)) {
-      throw new ThreadplaneError('SERVICE_NOT_FOUND', `the service ${service} of the job is not there any more`, {
+      throw new ThreadplaneError('SERVICE_NOT_FOUND', `the service ${service} of the job does not exist any more`, {
         service,
         jobId: id,
       })
@@ -185,7 +192,7 @@ export class Dispatcher {
     if (!isFinished(job) || job.state === 'succeeded') {
       throw new ThreadplaneError(
         'CONFLICT',
-        `the job is ${job.state}: only one that failed, expired or was cancelled is retried`,
+        `the job is ${job.state}: only a failed, expired or cancelled job can be retried`,
         { jobId: id },
       )
     }
@@ -194,9 +201,9 @@ export class Dispatcher {
     return queued
   }
 
-  /** Queues all failed jobs of a service anew, and says how many those are. */
+  /** Queues all failed jobs of a service again. Returns how many. */
   async retryFailed(service: string): Promise<number> {
-    // One that fails again meanwhile would keep it going without end.
+    // Jobs that fail again meanwhile do not count, or this might never end.
     const failedBy = Date.now()
     let retried = 0
     for (;;) {
@@ -219,7 +226,7 @@ export class Dispatcher {
     return this.#store.countUnfinished(service)
   }
 
-  /** Cancels all unfinished jobs of a service. @throws CONFLICT if some that run do not end */
+  /** Cancels all unfinished jobs of a service. @throws CONFLICT if some running jobs do not end */
   async cancelAll(service: string): Promise<void> {
     for (;;) {
       const ids = await this.#store.cancelWaiting(service, STEP)
@@ -245,7 +252,7 @@ export class Dispatcher {
     }
   }
 
-  /** Nothing more will come of any job: whoever waits for one is answered. */
+  /** Dispatches nothing more, and answers all clients that wait for a job. */
   close(): void {
     clearInterval(this.#sweepTimer)
     this.#waiters.close()
@@ -259,12 +266,13 @@ export class Dispatcher {
 
   #sweep(): void {
     this.#attempts.expire()
-    this.#attempts.giveBack()
+    this.#attempts.releaseLate()
     void this.#expire()
   }
 
-  /** Ends what has waited too long in the store, a step a transaction. Many at once take longer than a look around. */
+  /** Expires jobs that wait in the store, in several transactions. */
   async #expire(): Promise<void> {
+    // Many jobs take longer than the time between two sweeps.
     if (this.#expiring) return
     this.#expiring = true
     try {
@@ -277,6 +285,10 @@ export class Dispatcher {
       this.#expiring = false
     }
   }
+}
+
+function jobNotFound(id: string): ThreadplaneError {
+  return new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
 }
 
 function toAcceptRequest(target: JobTarget, { method, payload, options }: CastRequest, begin: boolean): AcceptRequest {

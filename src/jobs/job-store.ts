@@ -1,6 +1,23 @@
 /**
- * Where jobs are kept. The dispatcher knows this interface only; every method resolves once what it did is on disk
- * (P2).
+ * The place where jobs and schedules are stored. The dispatcher, its lanes and attempts, and the schedules know only
+ * this interface. Every implementation must promise the following, because these callers rely on it:
+ *
+ * - **Durable.** A method that changes something resolves only after the change is flushed (P2). `progress` is the one
+ *   exception.
+ * - **Atomic.** Each method is one transaction: other operations see all of its changes or none.
+ * - **One order.** Each operation takes effect at one moment between its call and its answer, and sees everything that
+ *   was answered before its call. The *answers* of concurrent operations may arrive in any order.
+ * - **Fenced by attempt number (P3).** `finish`, `withdraw`, `retry` and `release` name an attempt. They change the job
+ *   only while it is `running` and its `attempts` is that number. Otherwise they change nothing and answer false.
+ * - **Refusals.** These four record what has already happened, so the store does not refuse them while it cannot write:
+ *   it keeps them and writes them before later operations; until then their promises stay pending. It may reject them
+ *   with JOURNAL_UNAVAILABLE only when its limit for kept operations is reached, or when it is closed. Every other
+ *   method may reject with JOURNAL_UNAVAILABLE at any time, and has then changed nothing.
+ * - **Recovery.** Before its first answer the store ends each attempt that it finds `running` with {@link SERVER_ENDED}.
+ *   That attempt counts: the job waits for its next attempt, or has `failed` after its last one.
+ * - **One dispatcher.** No other process changes the store's jobs without `nextDueAt` taking that into account.
+ *
+ * Times are milliseconds since the epoch by the clock of this process.
  */
 import type { Job, JobError, JobProgress, JobState, NewJob } from './job.ts'
 
@@ -9,30 +26,38 @@ export interface JobFilter {
   method?: string
   states?: readonly JobState[]
   limit: number
-  /** The `nextCursor` of the page before. */
+  /** The `nextCursor` of the previous page. */
   cursor?: string
 }
 
 export interface JobPage {
   items: Job[]
+  /** 1 to 15 decimal digits; `null` on the last page. Still valid when the last job of the page was removed. */
   nextCursor: string | null
 }
 
-export type JobOutcome =
-  | { state: 'succeeded'; result: string }
-  | { state: 'failed' | 'cancelled' | 'expired'; error: JobError }
+/** How a job ends because its attempt has run. */
+export type JobOutcome = { state: 'succeeded'; result: string } | { state: 'failed'; error: JobError }
 
-/** What makes two requests the same one. */
+/** How a job ends because its attempt was aborted. */
+export interface Withdrawal {
+  state: 'cancelled' | 'expired'
+  error: JobError
+  /** Did the attempt begin in a thread? If not, the store does not count it. */
+  begun: boolean
+}
+
+/** What makes two requests the same request. */
 export interface Idempotency {
   /** Token, service, method and key. */
   scope: string
-  /** Of the canonical payload and the options. */
+  /** Hash of the canonical payload and the options. */
   fingerprint: string
-  /** When the key is forgotten, in milliseconds since the epoch. */
+  /** When the key is forgotten. */
   expiresAt: number
 }
 
-/** A cast by the clock. Times are milliseconds since the epoch. */
+/** Casts one job at each time that a cron expression names. */
 export interface Schedule {
   service: string
   name: string
@@ -44,7 +69,7 @@ export interface Schedule {
   lastTickAt: number | null
 }
 
-/** The tick of a schedule that a job stands for. */
+/** The tick of a schedule that a job is cast for. */
 export interface Tick {
   service: string
   name: string
@@ -52,66 +77,100 @@ export interface Tick {
 }
 
 export interface AcceptRequest extends NewJob {
-  /** Kept in the same transaction as the job. */
+  /** Becomes the schedule's `lastTickAt` in the transaction that stores the job. */
   tick: Tick | undefined
   idempotency: Idempotency | undefined
-  /** The first attempt begins at once, in the same transaction. */
+  /** Asks the store to begin the first attempt in the transaction that stores the job. */
   begin: boolean
 }
 
 export type Accepted =
+  /** `keyExpiresAt`: the time of the request's own idempotency key. */
   | { kind: 'new'; job: Job; keyExpiresAt: number | undefined }
-  /** The key was used before, with the same payload: the first job. */
+  /** The key was used before, with the same fingerprint: the first job. */
   | { kind: 'duplicate'; job: Job; keyExpiresAt: number }
-  /** The key was used before, with another payload. */
+  /** The key was used before, with another fingerprint. */
   | { kind: 'mismatch'; jobId: string }
 
-/** An attempt that is on disk as begun: what it takes to run it. */
+/** An attempt that is flushed as begun, with everything that is needed to run it. */
 export interface OpenAttempt extends Pick<NewJob, 'id' | 'method' | 'payload' | 'priority' | 'traceparent'> {
   number: number
   maxAttempts: number
-  /** Not begun after, in milliseconds since the epoch. */
+  /** The attempt must not begin in a thread after this time. */
   expiresAt: number | null
-  /** What the attempt before it ended with. */
+  /** The error of the previous attempt. */
   lastError: JobError | null
 }
 
 export interface JobStore {
-  /** All in one transaction. @throws JOURNAL_UNAVAILABLE */
+  /**
+   * Stores new jobs, all in one transaction, and answers in the order of the requests. A job with `begin` may be
+   * answered as `running`: its attempt 1 is then begun, and the caller must run it. A store may decline `begin`: the
+   * job is then `queued`, and the caller must not run it. A request with an idempotency key that is not forgotten yet
+   * stores nothing; this also holds between two requests of one call. A rejected call has stored nothing.
+   */
   accept(requests: AcceptRequest[]): Promise<Accepted[]>
+  /** A job without its payload; `undefined` if there is none with this id. */
   get(id: string): Promise<Job | undefined>
-  /** Newest first. */
+  /** Jobs in the order of their acceptance, newest first. A page may be shorter than `limit` and not be the last. */
   list(filter: JobFilter): Promise<JobPage>
   /**
-   * Begins an attempt of each of the jobs of a service that are due, highest priority first: they are `running`, and
-   * `attempts` counts it. Not more than `limit`, and none any more once their payloads are `bytes` together.
+   * Begins attempts of jobs of a service that are `queued`, or `scheduled` and due, and not expired: they become
+   * `running`, and `attempts` counts them. Answers them by priority, 9 first, and within a priority in the order of
+   * acceptance. Takes at most `limit`, and no more once their payloads together have reached `bytes`. A store that may
+   * begin nothing at the moment takes none.
    */
   take(service: string, limit: number, bytes: number): Promise<OpenAttempt[]>
-  /** When the next scheduled job of a service is due, in milliseconds since the epoch. */
+  /**
+   * When `take` should be called next: now or earlier while jobs are due, else when the next scheduled job is due.
+   * `undefined` if none is scheduled: `take` is then called after the next `accept`, `retry`, `release` or `requeue`
+   * of this process. A store whose jobs change without this process must answer a time, so that it is asked again.
+   */
   nextDueAt(service: string): Promise<number | undefined>
-  /** An attempt that was never begun by the thread goes back to the queue, uncounted. */
-  release(id: string, attempt: number): Promise<void>
-  /** An attempt failed and another follows at `notBefore`. False where the attempt is not the present one. */
+  /** Puts an attempt back that did not begin in a thread: the job is `queued` again, and the attempt is not counted. */
+  release(id: string, attempt: number): Promise<boolean>
+  /** Ends an attempt with an error: the job is `scheduled` for `notBefore`, and the error is added to its history. */
   retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean>
-  /** The one outcome of a job. `attempt` fences off the late result of an abandoned one: false. */
+  /** Ends an attempt and its job with the outcome of the attempt. */
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean>
-  /** Kept in memory only, and not awaited. */
+  /**
+   * Ends an attempt and its job without an outcome of the attempt, in one transaction: nothing can take the job between
+   * the two. An attempt that did not begin is not counted, as with {@link release}.
+   */
+  withdraw(id: string, attempt: number, withdrawal: Withdrawal): Promise<boolean>
+  /**
+   * Cancels a job that is `scheduled` or `queued`. Changes no other job: only the process that runs an attempt ends it,
+   * by `withdraw`. Answers the job as it is afterwards, or `undefined` if there is none with this id.
+   */
+  cancel(id: string): Promise<Job | undefined>
+  /** Remembers in memory how far an attempt is, and shows it in its job while that attempt runs. */
   progress(id: string, attempt: number, progress: JobProgress): void
-  /** Ends waiting jobs whose `expiresAt` has passed, and says which; none when there are no more. */
+  /** Ends waiting jobs whose `expiresAt` has passed and answers their ids. None: there are no more. */
   expire(): Promise<string[]>
-  /** A finished job is queued again, its attempts counted anew; its history is kept. */
+  /**
+   * Queues a `failed`, `cancelled` or `expired` job again and answers it. It gets as many attempts as it had at first;
+   * attempt numbers and history continue. Changes no other job. @throws JOB_NOT_FOUND
+   */
   requeue(id: string): Promise<Job>
-  /** Requeues up to `limit` jobs of a service that had failed by then, and says how many. */
+  /**
+   * Requeues at most `limit` jobs of a service that are `failed` and had failed at the time `failedBy`. Answers how many;
+   * fewer than `limit` means that there are no more.
+   */
   requeueFailed(service: string, limit: number, failedBy: number): Promise<number>
-  /** @throws CONFLICT while an idempotency key still points at it */
+  /** Forgets a job. @throws CONFLICT until its idempotency key has expired */
   remove(id: string): Promise<void>
-  /** Cancels up to `limit` jobs of a service that wait, and says which. */
+  /**
+   * Cancels at most `limit` jobs of a service that are `scheduled` or `queued`. Answers their ids; fewer than `limit`
+   * means that there are no more.
+   */
   cancelWaiting(service: string, limit: number): Promise<string[]>
-  /** Ids of unfinished jobs of a service, not more than `limit`. */
+  /** Ids of at most `limit` jobs of a service that are `scheduled`, `queued` or `running`. */
   unfinished(service: string, limit: number): Promise<string[]>
   countUnfinished(service: string): Promise<number>
   schedules(): Promise<Schedule[]>
+  /** Stores a schedule, in place of one with the same service and name. */
   putSchedule(schedule: Schedule): Promise<void>
   removeSchedule(service: string, name: string): Promise<void>
+  /** Resolves after everything asked before was answered. Everything asked later rejects with JOURNAL_UNAVAILABLE. */
   close(): Promise<void>
 }

@@ -1,10 +1,10 @@
-/** The record of one cast: what it was given, what became of it, and each attempt on the way. */
+/** The record of one cast: its request, its state, each of its attempts, and its result or error. */
 import type { ThreadplaneError, WireError } from '../contract/errors.ts'
 
 export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
 export type JobState = (typeof JOB_STATES)[number]
 
-/** The states a job ends in: exactly one of them, once (P3). */
+/** A job ends in exactly one of these states, once (P3). */
 const OUTCOMES = new Set<JobState>(['succeeded', 'failed', 'cancelled', 'expired'])
 
 export interface Attempt {
@@ -23,11 +23,11 @@ export interface JobProgress {
 export interface JobError {
   code: string
   message: string
-  /** Only where the method said so. */
+  /** Present only if the method said that a retry is useless. */
   retryable?: false
-  /** What the method threw, if it did. */
+  /** The error that the method threw. */
   cause?: Pick<WireError, 'name' | 'message' | 'code'>
-  /** What the thread's schema refused. */
+  /** The parts of the payload that the thread's schema refused. */
   errors?: { pointer: string; message: string }[]
 }
 
@@ -36,8 +36,6 @@ export interface Job {
   id: string
   service: string
   method: string
-  /** JSON text; empty where it was not asked for. */
-  payload: string
   state: JobState
   attempts: number
   history: Attempt[]
@@ -47,9 +45,9 @@ export interface Job {
   createdAt: string
   startedAt: string | null
   finishedAt: string | null
-  /** Not run before. */
+  /** The job does not run before this time. */
   notBefore: string | null
-  /** Not begun after. */
+  /** The job does not begin after this time. */
   expiresAt: string | null
   /** JSON text. */
   result: string | null
@@ -57,23 +55,23 @@ export interface Job {
   traceparent: string | null
 }
 
-/** What is known of a job when it is cast. Times are milliseconds since the epoch. */
-export interface NewJob
-  extends Pick<Job, 'id' | 'service' | 'method' | 'payload' | 'maxAttempts' | 'priority' | 'traceparent'> {
+/** A job as it is cast. Times are milliseconds since the epoch. */
+export interface NewJob extends Pick<Job, 'id' | 'service' | 'method' | 'maxAttempts' | 'priority' | 'traceparent'> {
+  /** JSON text. */
+  payload: string
   createdAt: number
   notBefore: number | null
   expiresAt: number | null
 }
 
-/** A job that has just been kept, without its payload. Its first attempt may have begun in the same transaction. */
-export function keptJob(given: NewJob, state: JobState, begunAt: number | null): Job {
+/** The record of a new job, without its payload. `begunAt`: when its first attempt began, if it did. */
+export function newJobRecord(given: NewJob, state: JobState, begunAt: number | null): Job {
   const { id, service, method, maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent } = given
   const startedAt = timestampOrNull(begunAt)
   return {
     id,
     service,
     method,
-    payload: '',
     state,
     attempts: startedAt === null ? 0 : 1,
     history: startedAt === null ? [] : [{ number: 1, startedAt }],
@@ -91,7 +89,7 @@ export function keptJob(given: NewJob, state: JobState, begunAt: number | null):
   }
 }
 
-/** Of the last one asked for: tens of jobs are of the same millisecond, and its text costs a microsecond. */
+/** The last result of `timestamp`: tens of jobs share a millisecond, and making the text costs a microsecond. */
 let lastAt = Number.NaN
 let lastTimestamp = ''
 
@@ -108,8 +106,11 @@ export function timestampOrNull(at: number | null): string | null {
   return at === null ? null : timestamp(at)
 }
 
-/** Of an attempt that was under way when the process ended: that is the fault of no job in particular. */
-export const SERVER_ENDED: JobError = { code: 'THREAD_DIED', message: 'the server ended during the attempt' }
+/** Ends an attempt that was running when the server ended. No job in particular is the cause. */
+export const SERVER_ENDED: JobError = {
+  code: 'THREAD_DIED',
+  message: 'the server ended during the attempt',
+}
 
 export const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
 

@@ -1,51 +1,62 @@
 /**
  * The casts of one service on their way from the store to its queue: a bounded window, so that a longer backlog stays
- * on disk (P5). It is filled from the store as casts end, as jobs fall due, and as the service starts.
+ * on disk (P5). The lane takes jobs from the store as casts end, as jobs fall due, and when the service starts.
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode } from '../contract/errors.ts'
 import type { JobTarget } from './job-target.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 
-/** Most casts that are handed on beyond what a service's threads run at once; and how large, together with those. */
+/** Most casts in flight beyond those that the service's threads run at once. */
 const MAX_AHEAD = 1_024
+/** Payloads of casts in flight are at most so large together; one larger payload alone is let through. */
 const MAX_BYTES = 16 * 1024 * 1024
 const MAX_TIMER_MS = 60_000
-/** How soon a queue full of calls, or a journal that cannot be written, is looked at again. */
-const LOOK_AGAIN_MS = 50
-const JOURNAL_AGAIN_MS = 1_000
+/** When to try again after the queue was full. */
+const QUEUE_AGAIN_MS = 50
+/** When to try again after the store refused. */
+const STORE_AGAIN_MS = 1_000
 
 export interface LaneSettings {
   target: JobTarget
   store: JobStore
   log: ServiceLog
-  /** Hands on an attempt that is on disk. */
+  /** Runs an attempt that the store has begun. */
   hand: (lane: Lane, attempt: OpenAttempt) => void
 }
 
-/** The window being filled, and what came meanwhile. */
-interface Round {
-  /** There may be more room. */
-  again: boolean
-  /** The store may have answered before a job was put there. */
-  stale: boolean
+type State =
+  /** Jobs may wait in the store. `pump` takes them; the timer calls `pump` where nothing else will. */
+  | { kind: 'behind'; timer?: NodeJS.Timeout }
+  /** The store is being asked for jobs. */
+  | { kind: 'taking'; meanwhile: Meanwhile }
+  /** No job that is due waits in the store. The timer fires when the next one is due. */
+  | { kind: 'caughtUp'; timer?: NodeJS.Timeout }
+  /** The queue refused a cast: nothing is taken until the timer fires. */
+  | { kind: 'held'; timer: NodeJS.Timeout }
+  | { kind: 'closed' }
+
+/**
+ * What happened while the store was asked, as far as it decides what comes next: `room` in the window, a `job` that its
+ * answer may not know, or a `full` queue. Each counts for more than those before it.
+ */
+type Meanwhile = 'nothing' | 'room' | 'job' | 'full'
+
+interface Next {
+  kind: 'behind' | 'caughtUp'
+  /** When to ask the store again, if nothing happens before. */
+  againInMs?: number
 }
 
 export class Lane {
   readonly target: JobTarget
-  inFlight = 0
-  /** Size of their payloads. */
-  bytes = 0
-  /** Nothing waits in the store that could run: a new job may begin in the transaction that accepts it. */
-  caughtUp = false
   readonly #settings: LaneSettings
-  /** How many may be in flight beyond what its threads run at once: more while they end soon. */
+  #state: State = { kind: 'behind' }
+  #inFlight = 0
+  /** Size of their payloads. */
+  #bytes = 0
+  /** How many casts may be in flight beyond those that the threads run at once: more while casts end soon. */
   #ahead = 0
-  #filling: Round | undefined
-  /** Nothing is taken before: the queue would not have it. */
-  #heldUntil = 0
-  #timer: NodeJS.Timeout | undefined
-  #closed = false
 
   constructor(settings: LaneSettings) {
     this.#settings = settings
@@ -58,86 +69,132 @@ export class Lane {
     return this.target.concurrency + this.#ahead
   }
 
-  /** Casts that may be handed on now. */
-  get room(): number {
-    if (!this.target.ready || this.bytes >= MAX_BYTES) return 0
-    return Math.min(this.#window - this.inFlight, this.target.room)
+  get #room(): number {
+    if (!this.target.ready || this.#bytes >= MAX_BYTES) return 0
+    return Math.min(this.#window - this.#inFlight, this.target.room)
   }
 
-  /** A cast has ended soon after it was handed on. */
+  /** How many new casts may begin in the transaction that accepts them: none while older jobs may wait in the store. */
+  get roomToBegin(): number {
+    return this.#state.kind === 'caughtUp' ? this.#room : 0
+  }
+
+  /** Keeps room for casts that are being accepted. */
+  reserve(count: number): void {
+    this.#inFlight += count
+  }
+
+  /** Gives reserved room back. */
+  unreserve(count: number): void {
+    this.#inFlight -= count
+  }
+
+  /** A cast is in flight. */
+  handed(bytes: number): void {
+    this.#inFlight += 1
+    this.#bytes += bytes
+  }
+
+  /** A cast is not in flight any more. */
+  ended(bytes: number): void {
+    this.#inFlight -= 1
+    this.#bytes -= bytes
+  }
+
+  /** Called when a cast ended soon after it was handed to the queue. */
   widen(): void {
     if (this.#ahead < MAX_AHEAD) this.#ahead += 1
   }
 
-  /** A cast has waited in a thread. */
+  /** Called when a cast waited long in a thread. */
   narrow(): void {
     this.#ahead = 0
   }
 
-  /** The queue is full of calls: what it refused waits for room in the store. */
+  /** Called when the queue, full of calls, refused a cast. */
   hold(): void {
-    this.#heldUntil = performance.now() + LOOK_AGAIN_MS
-    this.caughtUp = false
-    this.#pumpIn(LOOK_AGAIN_MS)
+    const state = this.#state
+    if (state.kind === 'taking') state.meanwhile = 'full'
+    else if (state.kind !== 'closed') this.#enter({ kind: 'held', timer: this.#pumpIn(QUEUE_AGAIN_MS) })
   }
 
-  /** A job waits in the store that was not there, or not due. */
+  /** Called when the store may have a job that is due, and did not have it before. */
   waiting(): void {
-    this.caughtUp = false
-    if (this.#filling !== undefined) this.#filling.stale = true
+    const state = this.#state
+    if (state.kind === 'taking') {
+      if (state.meanwhile !== 'full') state.meanwhile = 'job'
+      return
+    }
+    if (state.kind === 'caughtUp') this.#enter({ kind: 'behind' })
     this.pump()
   }
 
-  /** Fills the window. One round at a time; what comes meanwhile starts another. */
+  /** Fills the window from the store, if jobs may wait there and there is enough room. */
   readonly pump = (): void => {
-    if (!this.target.ready || this.#closed) return
-    if (this.#filling !== undefined) {
-      this.#filling.again = true
-      return
-    }
-    // The common case: all casts so far began in the transaction that accepted them. And a window is refilled when
-    // half of it has run, so that a backlog costs a few transactions a window.
-    if (this.caughtUp || this.inFlight > this.#window / 2) return
-    if (performance.now() < this.#heldUntil) return this.#pumpIn(LOOK_AGAIN_MS)
-    const round = { again: false, stale: false }
-    this.#filling = round
-    this.#fill(round)
-      .catch((error: unknown) => {
-        // The journal has said so.
-        if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) {
-          this.#settings.log.error({ err: error, service: this.target.name }, 'casts could not be dispatched')
-        }
-        this.#pumpIn(JOURNAL_AGAIN_MS)
-      })
-      .finally(() => {
-        this.#filling = undefined
-        if (round.again) this.pump()
-      })
+    const state = this.#state
+    // The common case is `caughtUp`: all casts so far began in the transaction that accepted them.
+    if (state.kind === 'taking' && state.meanwhile === 'nothing') state.meanwhile = 'room'
+    if (state.kind !== 'behind' || !this.target.ready) return
+    // The window is refilled when it is half empty, so that a backlog costs few transactions per window.
+    if (this.#inFlight > this.#window / 2) return
+    const taking: State = { kind: 'taking', meanwhile: 'nothing' }
+    this.#enter(taking)
+    void this.#fill(taking)
   }
 
-  async #fill(round: Round): Promise<void> {
+  async #fill(taking: State & { kind: 'taking' }): Promise<void> {
+    let next: Next = { kind: 'behind', againInMs: STORE_AGAIN_MS }
+    try {
+      next = await this.#take()
+    } catch (error) {
+      // The store itself logs that it is unavailable.
+      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) {
+        this.#settings.log.error({ err: error, service: this.target.name }, 'casts could not be dispatched')
+      }
+    }
+    if (this.#state !== taking) return
+    const { meanwhile } = taking
+    if (meanwhile === 'full') return this.#enter({ kind: 'held', timer: this.#pumpIn(QUEUE_AGAIN_MS) })
+    const { kind, againInMs } = next
+    this.#enter({
+      kind: meanwhile === 'job' ? 'behind' : kind,
+      ...(againInMs !== undefined && { timer: this.#pumpIn(againInMs) }),
+    })
+    if (meanwhile !== 'nothing') this.pump()
+  }
+
+  async #take(): Promise<Next> {
     const { store, hand } = this.#settings
     const { name } = this.target
-    const { room } = this
-    // The end of a cast goes on with the backlog; where calls fill the queue, there is none to wait for.
-    if (room <= 0) return this.inFlight > 0 ? undefined : this.#pumpIn(LOOK_AGAIN_MS)
-    const taken = await store.take(name, room, MAX_BYTES - this.bytes)
+    const room = this.#room
+    // The end of a cast in flight calls `pump`. If there is none, the queue is full of calls, whose end does not.
+    if (room <= 0) return this.#inFlight > 0 ? { kind: 'behind' } : { kind: 'behind', againInMs: QUEUE_AGAIN_MS }
+    const taken = await store.take(name, room, MAX_BYTES - this.#bytes)
     for (const attempt of taken) hand(this, attempt)
-    if (taken.length === room || this.bytes >= MAX_BYTES) return
+    if (taken.length === room || this.#bytes >= MAX_BYTES) return { kind: 'behind' }
     const dueAt = await store.nextDueAt(name)
-    this.caughtUp = !round.stale && (dueAt === undefined || dueAt > Date.now())
-    if (dueAt !== undefined) this.#pumpIn(Math.min(Math.max(dueAt - Date.now(), LOOK_AGAIN_MS), MAX_TIMER_MS))
+    if (dueAt === undefined) return { kind: 'caughtUp' }
+    const inMs = dueAt - Date.now()
+    const againInMs = Math.min(Math.max(inMs, QUEUE_AGAIN_MS), MAX_TIMER_MS)
+    return { kind: inMs > 0 ? 'caughtUp' : 'behind', againInMs }
   }
 
-  #pumpIn(delayMs: number): void {
-    clearTimeout(this.#timer)
-    if (!this.#closed) this.#timer = setTimeout(() => this.waiting(), delayMs).unref()
+  #pumpIn(delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#enter({ kind: 'behind' })
+      this.pump()
+    }, delayMs).unref()
   }
 
-  /** Nothing more is taken from the store. */
+  /** The only place that changes the state. A timer belongs to the state that set it. */
+  #enter(state: State): void {
+    if ('timer' in this.#state) clearTimeout(this.#state.timer)
+    this.#state = state
+  }
+
+  /** Takes nothing more from the store. */
   close(): void {
-    this.#closed = true
-    clearTimeout(this.#timer)
+    this.#enter({ kind: 'closed' })
     this.target.off('changed', this.pump)
   }
 }

@@ -33,7 +33,6 @@ export function toJob(row: Row): Job {
     id: row.id,
     service: row.service,
     method: row.method,
-    payload: '',
     state: row.state,
     attempts: row.attempts,
     history: historyOf(row, error),

@@ -221,6 +221,8 @@ function operationsOf(
     release: (id, attempt) => jobs.release(id, attempt),
     retry: (id, attempt, error, notBefore) => jobs.retry(id, attempt, error, notBefore),
     finish: (id, attempt, outcome) => jobs.finish(id, attempt, outcome),
+    withdraw: (id, attempt, withdrawal) => jobs.withdraw(id, attempt, withdrawal),
+    cancel: (id) => jobs.cancel(id),
     expire: () => jobs.expire(STEP),
     requeue: (id) => jobs.requeue(id),
     requeueFailed: (service, limit, failedBy) => jobs.requeueFailed(service, limit, failedBy),

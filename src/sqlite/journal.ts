@@ -11,7 +11,7 @@ import { fromWireError, ThreadplaneError, toWireError } from '../contract/errors
 import { MessageBatcher } from '../async/message-batcher.ts'
 import { Deferred } from '../async/deferred.ts'
 import { within } from '../async/deadline.ts'
-import { type Job, type JobError, type JobProgress, keptJob } from '../jobs/job.ts'
+import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
@@ -21,6 +21,7 @@ import type {
   JobStore,
   OpenAttempt,
   Schedule,
+  Withdrawal,
 } from '../jobs/job-store.ts'
 import {
   type JournalData,
@@ -171,7 +172,7 @@ export class Journal implements JobStore {
     return accepted.map((answer, index) => {
       if (!Array.isArray(answer)) return answer
       const [state, begunAt, keyExpiresAt] = answer
-      return { kind: 'new', job: keptJob(requests[index] as AcceptRequest, state, begunAt), keyExpiresAt }
+      return { kind: 'new', job: newJobRecord(requests[index] as AcceptRequest, state, begunAt), keyExpiresAt }
     })
   }
 
@@ -193,7 +194,7 @@ export class Journal implements JobStore {
     return this.#request('nextDueAt', service)
   }
 
-  release(id: string, attempt: number): Promise<void> {
+  release(id: string, attempt: number): Promise<boolean> {
     return this.#request('release', id, attempt)
   }
 
@@ -205,6 +206,15 @@ export class Journal implements JobStore {
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {
     this.#progress.delete(id)
     return this.#request('finish', id, attempt, outcome)
+  }
+
+  withdraw(id: string, attempt: number, withdrawal: Withdrawal): Promise<boolean> {
+    this.#progress.delete(id)
+    return this.#request('withdraw', id, attempt, withdrawal)
+  }
+
+  cancel(id: string): Promise<Job | undefined> {
+    return this.#request('cancel', id)
   }
 
   progress(id: string, attempt: number, progress: JobProgress): void {

@@ -14,6 +14,7 @@ import type {
   OpenAttempt,
   Schedule,
   Tick,
+  Withdrawal,
 } from '../jobs/job-store.ts'
 import type { RetentionLimits } from './retention.ts'
 
@@ -93,9 +94,11 @@ export interface JournalOperations {
   list: (filter: JobFilter) => JobPage
   take: (service: string, limit: number, bytes: number) => TakenRow[]
   nextDueAt: (service: string) => number | undefined
-  release: (id: string, attempt: number) => void
+  release: (id: string, attempt: number) => boolean
   retry: (id: string, attempt: number, error: JobError, notBefore: number) => boolean
   finish: (id: string, attempt: number, outcome: JobOutcome) => boolean
+  withdraw: (id: string, attempt: number, withdrawal: Withdrawal) => boolean
+  cancel: (id: string) => Job | undefined
   expire: () => string[]
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number
@@ -113,7 +116,7 @@ export interface JournalOperations {
 export type JournalOperation = keyof JournalOperations
 
 /** These record what happened already, to no more jobs than are in flight; all others can be refused. */
-export const OUTCOMES: ReadonlySet<JournalOperation> = new Set(['recover', 'finish', 'retry', 'release'])
+export const OUTCOMES: ReadonlySet<JournalOperation> = new Set(['recover', 'finish', 'withdraw', 'retry', 'release'])
 
 export type JournalRequest = [id: number, operation: JournalOperation, args: unknown[]]
 

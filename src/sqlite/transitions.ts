@@ -4,7 +4,7 @@
  */
 import { ThreadplaneError } from '../contract/errors.ts'
 import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
-import type { JobOutcome } from '../jobs/job-store.ts'
+import type { JobOutcome, Withdrawal } from '../jobs/job-store.ts'
 import type { JournalFile } from './database-file.ts'
 import type { JournalLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
@@ -14,14 +14,6 @@ import { COLUMNS, type Row, toJob } from './job-row.ts'
 const MAX_HISTORY = 100
 /** Scheduled jobs that are queued in one transaction when their time has come. */
 const MAX_PROMOTED = 1_000
-
-/** An attempt succeeds or fails while it runs; what waits can be cancelled or expire. */
-const ENDS_WHAT = {
-  succeeded: `state = 'running'`,
-  failed: `state = 'running'`,
-  cancelled: 'finishedAt IS NULL',
-  expired: `state IN ('queued', 'scheduled')`,
-}
 
 const ISO = (at: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${at} / 1000.0, 'unixepoch')`
 /** The history with the present attempt in it. SQL of when it ended, in milliseconds, and of its error as JSON. */
@@ -91,14 +83,15 @@ export class JournalDatabase {
     return this.#file.get<{ at: number | null }>(sql, service)?.at ?? undefined
   }
 
-  release(id: string, attempt: number): void {
-    this.#file.run(
+  release(id: string, attempt: number): boolean {
+    const { changes } = this.#file.run(
       `UPDATE jobs SET state = 'queued', attempts = attempts - 1, begunAt = NULL,
         startedAt = iif(attempts = 1, NULL, startedAt)
         WHERE id = ? AND state = 'running' AND attempts = ?`,
       id,
       attempt,
     )
+    return changes === 1
   }
 
   retry(id: string, attempt: number, error: JobError, notBefore: number): boolean {
@@ -117,7 +110,7 @@ export class JournalDatabase {
   finish(id: string, attempt: number, outcome: JobOutcome): boolean {
     const { changes } = this.#file.run(
       `UPDATE jobs SET state = ?, finishedAt = ?, result = ?, error = ?
-        WHERE id = ? AND attempts = ? AND ${ENDS_WHAT[outcome.state]}`,
+        WHERE id = ? AND state = 'running' AND attempts = ?`,
       outcome.state,
       Date.now(),
       outcome.state === 'succeeded' ? outcome.result : null,
@@ -129,16 +122,46 @@ export class JournalDatabase {
     return changes === 1
   }
 
+  withdraw(id: string, attempt: number, { state, error, begun }: Withdrawal): boolean {
+    const { changes } = this.#file.run(
+      `UPDATE jobs SET state = ?1, finishedAt = ?2, error = ?3, attempts = attempts - ?4,
+        begunAt = iif(?4, NULL, begunAt), startedAt = iif(?4 AND attempts = 1, NULL, startedAt)
+        WHERE id = ?5 AND state = 'running' AND attempts = ?6`,
+      state,
+      Date.now(),
+      JSON.stringify(error),
+      begun ? 0 : 1,
+      id,
+      attempt,
+    )
+    this.finishes += changes
+    return changes === 1
+  }
+
+  cancel(id: string): Job | undefined {
+    const { changes } = this.#file.run(
+      `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE id = ? AND state IN ('queued', 'scheduled')`,
+      Date.now(),
+      JSON.stringify(CANCELLED),
+      id,
+    )
+    this.finishes += changes
+    return this.get(id)
+  }
+
   expire(limit: number): string[] {
     const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
-    const late = this.#file.all<{ id: string; attempts: number }>(
-      `SELECT id, attempts FROM jobs INDEXED BY jobsExpiring
-        WHERE expiresAt <= ? AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?`,
-      Date.now(),
+    const now = Date.now()
+    const expired = this.#file.all<{ id: string }>(
+      `UPDATE jobs SET state = 'expired', finishedAt = ?1, error = ?2 WHERE seq IN (SELECT seq
+        FROM jobs INDEXED BY jobsExpiring
+        WHERE expiresAt <= ?1 AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?3) RETURNING id`,
+      now,
+      JSON.stringify(error),
       limit,
     )
-    for (const { id, attempts } of late) this.finish(id, attempts, { state: 'expired', error })
-    return late.map(({ id }) => id)
+    this.finishes += expired.length
+    return expired.map(({ id }) => id)
   }
 
   requeue(id: string): Job {

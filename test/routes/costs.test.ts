@@ -147,14 +147,15 @@ t.test('a cast that is cancelled before it has begun is taken by nobody while th
   const { json: running } = await server.cast('single', 'bystander', { token: 'runs' })
   await begun('runs')
   const { json: waiting } = await server.cast('single', 'nap')
-  const release = Object.getOwnPropertyDescriptor(Journal.prototype, 'release')?.value as Journal['release']
+  const withdraw = Object.getOwnPropertyDescriptor(Journal.prototype, 'withdraw')?.value as Journal['withdraw']
   t.teardown(() => {
-    Journal.prototype.release = release
+    Journal.prototype.withdraw = withdraw
   })
   const taken: { id: string }[] = []
-  Journal.prototype.release = async function (...args) {
-    await release.apply(this, args)
+  Journal.prototype.withdraw = async function (...args) {
+    const withdrawn = withdraw.apply(this, args)
     taken.push(...(await this.take('single', 9, 1_000_000)))
+    return withdrawn
   }
   t.match((await server.post(`/v1/jobs/${waiting.id}/cancel`)).json, { state: 'cancelled', attempts: 0 })
   t.same(taken, [])

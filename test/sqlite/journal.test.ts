@@ -93,7 +93,7 @@ t.test('an attempt that the thread never began goes back uncounted, and keeps it
   const journal = await fresh(t)
   const [first = '', second = ''] = await acceptAll(journal, [{}, {}])
   t.strictSame(await taken(journal, 1), [first])
-  await journal.release(first, 1)
+  t.equal(await journal.release(first, 1), true)
   const released = (await journal.get(first)) as Job
   t.match(released, { state: 'queued', attempts: 0, startedAt: null })
   t.strictSame(released.history, [])
@@ -109,7 +109,7 @@ t.test('what an abandoned attempt says is refused by its number', async (t) => {
   t.strictSame(await taken(journal), [id])
   t.equal(await journal.finish(id, 1, { state: 'succeeded', result: '1' }), false, 'while the next runs')
   t.equal(await journal.retry(id, 1, FAILED, new Date()), false)
-  await journal.release(id, 1)
+  t.equal(await journal.release(id, 1), false)
   t.match(await journal.get(id), { state: 'running', attempts: 2 })
   t.equal(await journal.finish(id, 2, { state: 'succeeded', result: '2' }), true)
   t.equal(await journal.finish(id, 2, { state: 'failed', error: FAILED }), false, 'it has its outcome')
@@ -120,11 +120,52 @@ t.test('a job that waits can be cancelled, and does not begin any more', async (
   const journal = await fresh(t)
   const { id } = await accept(journal)
   const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
-  t.equal(await journal.finish(id, 0, { state: 'cancelled', error }), true)
-  const cancelled = (await journal.get(id)) as Job
-  t.match(cancelled, { state: 'cancelled', error })
+  const cancelled = (await journal.cancel(id)) as Job
+  t.match(cancelled, { id, state: 'cancelled', attempts: 0, finishedAt: String, error })
   t.strictSame(cancelled.history, [])
+  t.strictSame(await journal.get(id), cancelled)
   t.strictSame(await taken(journal), [])
+
+  const scheduled = await accept(journal, { begin: true })
+  await journal.retry(scheduled.id, 1, FAILED, new Date(Date.now() + DAY_MS))
+  t.match(await journal.cancel(scheduled.id), { state: 'cancelled', attempts: 1, history: [{ error: FAILED }], error })
+})
+
+t.test('cancel changes no job that runs or has finished', async (t) => {
+  const journal = await fresh(t)
+  const { id } = await accept(journal, { begin: true })
+  t.match(await journal.cancel(id), { id, state: 'running', finishedAt: null, error: null })
+  t.equal(await journal.finish(id, 1, { state: 'succeeded', result: '1' }), true)
+  t.match(await journal.cancel(id), { id, state: 'succeeded', result: '1', error: null })
+  t.equal(await journal.cancel('unknown'), undefined)
+})
+
+t.test('an attempt that is withdrawn ends its job, and counts only if it has begun', async (t) => {
+  const journal = await fresh(t)
+  const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
+  const [unbegun = '', begun = ''] = await acceptAll(journal, [{ begin: true }, { begin: true }])
+  t.equal(await journal.withdraw(unbegun, 1, { state: 'expired', error, begun: false }), true)
+  const expired = (await journal.get(unbegun)) as Job
+  t.match(expired, { state: 'expired', attempts: 0, startedAt: null, finishedAt: String, error })
+  t.strictSame(expired.history, [])
+  t.equal(await journal.withdraw(begun, 1, { state: 'cancelled', error, begun: true }), true)
+  const cancelled = (await journal.get(begun)) as Job
+  t.match(cancelled, { state: 'cancelled', attempts: 1, startedAt: String, error })
+  t.match(cancelled.history, [{ number: 1, endedAt: cancelled.finishedAt, error }])
+  t.strictSame(await taken(journal), [], 'nobody takes a job that was withdrawn')
+
+  const { id } = await accept(journal, { begin: true })
+  await journal.retry(id, 1, FAILED, new Date())
+  const withdrawal = { state: 'cancelled', error, begun: false } as const
+  t.equal(await journal.withdraw(id, 1, withdrawal), false, 'it waits')
+  t.strictSame(await taken(journal), [id])
+  t.equal(await journal.withdraw(id, 1, withdrawal), false, 'that attempt is over')
+  t.equal(await journal.withdraw(id, 2, withdrawal), true)
+  const again = (await journal.get(id)) as Job
+  t.match(again, { state: 'cancelled', attempts: 1, startedAt: String })
+  t.match(again.history, [{ number: 1, error: FAILED }])
+  t.equal(again.history.length, 1)
+  t.equal(await journal.withdraw(id, 1, withdrawal), false, 'it has its outcome')
 })
 
 t.test('a job that failed is queued anew, with as many attempts again and its history', async (t) => {
