@@ -14,7 +14,6 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Deferred } from '../src/async/deferred.ts'
-import { SERVER_ENDED } from '../src/jobs/job.ts'
 import { launch } from './plane.ts'
 
 const CLIENTS = 50
@@ -88,7 +87,7 @@ interface JobView {
   id: string
   state: string
   attempts: number
-  history: { error?: { message: string } }[]
+  history: { error?: { reason?: string } }[]
 }
 
 async function inspect(data: string, file: string, acknowledged: Set<string>) {
@@ -114,7 +113,7 @@ async function inspect(data: string, file: string, acknowledged: Set<string>) {
       runs.set(id, (runs.get(id) ?? 0) + 1)
     }
     const all = [...jobs.values()]
-    const open = (job: JobView) => job.history.filter(({ error }) => error?.message === SERVER_ENDED.message).length
+    const open = (job: JobView) => job.history.filter(({ error }) => error?.reason === 'SERVER_ENDED').length
     return {
       acknowledged: acknowledged.size,
       lost: [...acknowledged].filter((id) => !jobs.has(id)).length,

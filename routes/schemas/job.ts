@@ -9,6 +9,9 @@ export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...
 
 const JobErrorView = Type.Object({
   code: Type.String(),
+  reason: Type.Optional(
+    Type.Literal('SERVER_ENDED', { description: 'With THREAD_DIED: the server ended while the attempt ran' }),
+  ),
   message: Type.String(),
   retryable: Type.Optional(Type.Boolean({ description: 'Present if the method said whether a retry makes sense' })),
   cause: Type.Optional(

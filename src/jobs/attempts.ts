@@ -5,7 +5,7 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
-import { type Job, SERVER_ENDED, toJobError } from './job.ts'
+import { type Job, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { Lane } from './lane.ts'
 
@@ -203,5 +203,5 @@ export class Attempts {
  * others after every restart.
  */
 function isSuspect({ lastError }: OpenAttempt): boolean {
-  return lastError?.code === 'THREAD_DIED' && lastError.message !== SERVER_ENDED.message
+  return lastError?.code === 'THREAD_DIED' && lastError.reason !== 'SERVER_ENDED'
 }

@@ -22,6 +22,8 @@ export interface JobProgress {
 
 export interface JobError {
   code: string
+  /** Says more than the code: with THREAD_DIED, that the whole server ended. */
+  reason?: 'SERVER_ENDED'
   message: string
   /** Present only if the method said that a retry is useless. */
   retryable?: false
@@ -109,6 +111,7 @@ export function timestampOrNull(at: number | null): string | null {
 /** Ends an attempt that was running when the server ended. No job in particular is the cause. */
 export const SERVER_ENDED: JobError = {
   code: 'THREAD_DIED',
+  reason: 'SERVER_ENDED',
   message: 'the server ended during the attempt',
 }
 

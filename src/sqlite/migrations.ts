@@ -66,4 +66,12 @@ export const MIGRATIONS = [
     begunAt = CAST(round(unixepoch(json_extract(history, '$[#-1].startedAt'), 'subsec') * 1000) AS INTEGER)
     WHERE state = 'running';
   `,
+  // An attempt that ended with the server was recognised by the message of its error; now by the reason.
+  `
+  UPDATE jobs SET history = json_set(history, '$[#-1].error.reason', 'SERVER_ENDED')
+    WHERE history ->> '$[#-1].error.code' = 'THREAD_DIED'
+      AND history ->> '$[#-1].error.message' = 'the server ended during the attempt';
+  UPDATE jobs SET error = json_set(error, '$.reason', 'SERVER_ENDED')
+    WHERE error ->> '$.code' = 'THREAD_DIED' AND error ->> '$.message' = 'the server ended during the attempt';
+  `,
 ]

@@ -455,7 +455,7 @@ t.test('after kill -9 what was acknowledged is there, and the attempts under way
     const job = await journal.get(id)
     if (what === 'accepted') t.match(job, { state: 'queued', attempts: 0 })
     else {
-      const history = [{ number: 1, endedAt: String, error: { code: 'THREAD_DIED', message: /the server ended/ } }]
+      const history = [{ number: 1, endedAt: String, error: { code: 'THREAD_DIED', reason: 'SERVER_ENDED' } }]
       t.match(job, { state: 'scheduled', attempts: 1, history })
     }
   }
@@ -468,7 +468,11 @@ t.test('a job killed in its last attempt has failed, and says of what', async (t
   await first.close()
   const journal = await openJournal(folder)
   t.teardown(() => journal.close())
-  t.match(await journal.get(id), { state: 'failed', attempts: 1, error: { code: 'THREAD_DIED' } })
+  t.match(await journal.get(id), {
+    state: 'failed',
+    attempts: 1,
+    error: { code: 'THREAD_DIED', reason: 'SERVER_ENDED' },
+  })
 })
 
 t.test('a second process on the folder is told who holds it', async (t) => {
@@ -516,11 +520,51 @@ t.test('a file of an older version is brought up to date, and has its jobs', asy
   t.match(recovered, { state: 'scheduled', attempts: 2 })
   t.match(recovered.history, [
     { number: 1, startedAt: '2026-01-01T00:00:00.001Z', endedAt: '2026-01-01T00:00:00.002Z', error: FAILED },
-    { number: 2, startedAt: '2026-01-01T00:00:01.003Z', endedAt: String, error: { message: /the server ended/ } },
+    { number: 2, startedAt: '2026-01-01T00:00:01.003Z', endedAt: String, error: { reason: 'SERVER_ENDED' } },
   ])
   t.strictSame((await journal.get('done'))?.history, [{ number: 1, startedAt: 'a', endedAt: 'b' }])
   t.match(await journal.take('mail', 1, 1_000_000), [{ id: 'old', payload: '{"to":"ada"}', number: 1 }])
 })
+
+t.test(
+  'an attempt that ended with the server is known as such also where an older version has written it',
+  async (t) => {
+    const folder = t.testdir()
+    const ended = { code: 'THREAD_DIED', message: 'the server ended during the attempt' }
+    const died = { code: 'THREAD_DIED', message: 'the thread exited with code 1' }
+    const thrown = { code: 'METHOD_FAILED', message: ended.message }
+    const old = new DatabaseSync(join(folder, 'jobs.sqlite'))
+    old.exec(`PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+    ${MIGRATIONS.slice(0, 3).join('\n')} PRAGMA user_version = 3;`)
+    const errors = [ended, died, thrown]
+    for (const [index, error] of errors.entries()) {
+      const history = JSON.stringify([
+        { number: 1, startedAt: 'a', endedAt: 'b', error: died },
+        { number: 2, startedAt: 'a', endedAt: 'b', error },
+      ])
+      old.exec(`INSERT INTO jobs (seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, history)
+        VALUES (${index}, 'waits ${index}', 'mail', 'send', 'queued', 2, 3, 5, 0, '${history}');
+      INSERT INTO payloads VALUES (${index}, '1');
+      INSERT INTO jobs (seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, begunAt, finishedAt, error)
+        VALUES (${index + 9}, 'failed ${index}', 'mail', 'send', 'failed', 1, 1, 5, 0, 0, ${Date.now()}, '${JSON.stringify(error)}')`)
+    }
+    old.close()
+    const journal = await openJournal(folder)
+    t.teardown(() => journal.close())
+    const known = [{ ...ended, reason: 'SERVER_ENDED' }, died, thrown]
+    const attempts = await journal.take('mail', 9, 1_000_000)
+    t.strictSame(
+      attempts.map(({ lastError }) => lastError),
+      known,
+    )
+    for (const [index, error] of known.entries()) {
+      t.strictSame((await journal.get(`failed ${index}`))?.error, error)
+      const { history } = (await journal.get(`waits ${index}`)) as Job
+      t.strictSame(history[0]?.error, died)
+      t.strictSame(history[1]?.error, error)
+    }
+  },
+)
 
 t.test('a file of a newer version is refused, and says so', async (t) => {
   const folder = t.testdir()
