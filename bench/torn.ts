@@ -12,20 +12,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { JournalAcceptance } from '../src/sqlite/accept.ts'
-import { JournalDatabase } from '../src/sqlite/transitions.ts'
-import { JournalFile } from '../src/sqlite/database-file.ts'
-import { JournalLists } from '../src/sqlite/lists.ts'
-import { toAcceptRow } from '../src/sqlite/messages.ts'
+import type { JobPage } from '../src/jobs/job-store.ts'
+import { type JournalOperation, type JournalOperations, type TakenRow, toAcceptRow } from '../src/sqlite/messages.ts'
+import { OpenJournal } from '../src/sqlite/open-journal.ts'
 import { uuidv7 } from '../src/contract/uuidv7.ts'
 import { request } from '../test/sqlite/jobs.ts'
 
 const JOBS = 20
+const LIMITS = { keepJobsMs: 3_600_000, maxFinishedJobs: 1_000 }
 
 setFlagsFromString('--expose-gc')
 
 export interface TornReport {
-  /** Ways in which the log was damaged. */
+  /** How many damaged logs were opened. */
   damages: number
   bytesOfTheLast: number
   /** Jobs that were acknowledged and are intact in the log, and that the journal does not have. */
@@ -35,18 +34,16 @@ export interface TornReport {
   refusedToOpen: number
 }
 
-interface Opened {
-  file: JournalFile
-  lists: JournalLists
-  jobs: JournalDatabase
-  acceptance: JournalAcceptance
-}
-
-function open(path: string): Opened {
-  const file = new JournalFile(path)
-  const lists = new JournalLists(file)
-  const jobs = new JournalDatabase(file, lists)
-  return { file, lists, jobs, acceptance: new JournalAcceptance(file, (id) => jobs.get(id)) }
+/** Runs an operation in a transaction of its own. */
+function ask<Operation extends JournalOperation>(
+  journal: OpenJournal,
+  operation: Operation,
+  ...args: Parameters<JournalOperations[Operation]>
+): ReturnType<JournalOperations[Operation]> {
+  const { replies, failure } = journal.commit([[1, operation, args]])
+  const [, value, error] = replies[0] ?? []
+  if (failure !== undefined || error !== undefined) throw new Error(`${operation} failed`, { cause: failure ?? error })
+  return value as ReturnType<JournalOperations[Operation]>
 }
 
 /** @param step cuts the log at every `step`th byte */
@@ -55,15 +52,15 @@ export async function tearEverywhere(step: number): Promise<TornReport> {
   const report = { damages: 0, bytesOfTheLast: 0, lost: 0, wrong: 0, refusedToOpen: 0 }
   try {
     const file = join(folder, 'jobs.sqlite')
-    const db = open(file)
-    const ids = Array.from({ length: JOBS }, () => accept(db))
+    const journal = new OpenJournal(file, LIMITS)
+    const ids = Array.from({ length: JOBS }, () => accept(journal))
     const before = statSync(`${file}-wal`).size
-    ids.push(accept(db))
+    ids.push(accept(journal))
     const log = readFileSync(`${file}-wal`)
     report.bytesOfTheLast = log.length - before
     const image = join(folder, 'image')
     copyFileSync(file, image)
-    db.file.close()
+    journal.close()
 
     for (const { damaged, intact } of damages(log, before, step)) {
       report.damages += 1
@@ -73,7 +70,7 @@ export async function tearEverywhere(step: number): Promise<TornReport> {
       writeFileSync(`${copy}-wal`, damaged)
       inspect(copy, ids, intact ? ids.length : JOBS, report)
       for (const suffix of ['', '-wal', '-shm']) rmSync(copy + suffix, { force: true })
-      if (report.damages % 100 === 0) await collect()
+      if (report.damages % 100 === 0) await collectGarbage()
     }
   } finally {
     rmSync(folder, { recursive: true })
@@ -83,7 +80,7 @@ export async function tearEverywhere(step: number): Promise<TornReport> {
 
 const gc = runInNewContext('gc') as () => void
 
-async function collect(): Promise<void> {
+async function collectGarbage(): Promise<void> {
   gc()
   await sleep(0)
 }
@@ -106,26 +103,25 @@ function* damages(log: Buffer, before: number, step: number): Generator<{ damage
 
 function inspect(file: string, ids: string[], acknowledged: number, report: TornReport): void {
   try {
-    const db = open(file)
-    const there = ids.map((id) => db.jobs.get(id))
-    const taken = new Map(db.jobs.take('mail', ids.length, 1_000_000).map((row) => [row[1], row[3]]))
-    report.lost += there.slice(0, acknowledged).filter((job) => job === undefined).length
-    report.wrong += ids.filter((id, index) => (there[index] === undefined) !== (idIn(taken.get(id)) !== id)).length
-    const { items } = db.lists.list({ limit: ids.length })
+    const journal = new OpenJournal(file, LIMITS)
+    const found = ids.map((id) => ask(journal, 'get', id))
+    const rows: TakenRow[] = ask(journal, 'take', 'mail', ids.length, 1_000_000)
+    const taken = new Map(rows.map((row) => [row[1], row[3]]))
+    report.lost += found.slice(0, acknowledged).filter((job) => job === undefined).length
+    report.wrong += ids.filter((id, index) => (found[index] === undefined) !== (idIn(taken.get(id)) !== id)).length
+    const { items }: JobPage = ask(journal, 'list', { limit: ids.length })
     if (items.length !== taken.size) report.wrong += 1
-    if (db.jobs.get(accept(db)) === undefined) report.wrong += 1
-    db.file.close()
+    if (ask(journal, 'get', accept(journal)) === undefined) report.wrong += 1
+    journal.close()
   } catch {
     report.refusedToOpen += 1
   }
 }
 
-function accept({ file, acceptance }: Opened): string {
+function accept(journal: OpenJournal): string {
   const id = uuidv7()
   const payload = JSON.stringify({ id, text: 'x'.repeat(1_000) })
-  file.begin()
-  acceptance.accept([toAcceptRow(request({ id, payload }))])
-  file.commit()
+  ask(journal, 'accept', [toAcceptRow(request({ id, payload }))])
   return id
 }
 

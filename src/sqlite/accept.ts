@@ -1,15 +1,15 @@
 /**
- * Takes jobs in, with their idempotency keys and the ticks they stand for. Runs in the journal's thread, inside the
- * transaction of its group. Most of what a row costs is the call of a statement, so one statement takes many rows.
+ * Stores new jobs with their idempotency keys and ticks. Runs in the journal's thread, inside the transaction of a
+ * group. Most of the cost of a row is the call of a statement, so one statement inserts many rows.
  */
 import { ThreadplaneError } from '../contract/errors.ts'
 import type { Job, JobState } from '../jobs/job.ts'
 import type { Idempotency, Tick } from '../jobs/job-store.ts'
-import type { JournalFile } from './database-file.ts'
+import type { DatabaseFile } from './database-file.ts'
 import type { AcceptedRow, AcceptRow } from './messages.ts'
 
-/** Of each there is a statement; what comes is taken apart into as few as can be. */
-const ROWS_A_STATEMENT = [64, 16, 4, 1] as const
+/** There is one statement for each of these numbers of rows; rows are split into as few statements as possible. */
+const ROWS_PER_STATEMENT = [64, 16, 4, 1] as const
 const JOB_COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, begunAt,
   notBefore, expiresAt, traceparent`
 
@@ -17,38 +17,38 @@ interface Insertion {
   seq: number
   row: AcceptRow
   state: JobState
-  /** When its first attempt begins, if it begins at once. */
+  /** When the first attempt began, if it begins in this transaction. */
   begunAt: number | null
 }
 
-export class JournalAcceptance {
-  readonly #run: JournalFile['run']
-  readonly #get: JournalFile['get']
+export class JobAcceptance {
+  readonly #run: DatabaseFile['run']
+  readonly #get: DatabaseFile['get']
   readonly #jobOf: (id: string) => Job | undefined
-  /** Counted here, so that a statement can be told all of its numbers; those of a transaction that failed are not used. */
+  /** Counted here, so that one statement gets the numbers of all its rows. A failed transaction leaves a gap. */
   #lastSeq: number | undefined
 
-  constructor({ run, get }: JournalFile, jobOf: (id: string) => Job | undefined) {
+  constructor({ run, get }: DatabaseFile, jobOf: (id: string) => Job | undefined) {
     this.#run = run
     this.#get = get
     this.#jobOf = jobOf
   }
 
-  /** In the order of the rows. */
+  /** Answers in the order of the rows. */
   accept(rows: AcceptRow[]): AcceptedRow[] {
     const now = Date.now()
     let insertions: Insertion[] = []
     const accepted = rows.map((row): AcceptedRow => {
       const [id, , , , , , , notBefore, , , begin, idempotency, tick] = row
       if (idempotency !== undefined) {
-        // The job that a key stands for may have come in the same transaction.
+        // The first job of a key may be among the rows that are not inserted yet.
         this.#insert(insertions)
         insertions = []
         const known = this.#known(idempotency)
         if (known !== undefined) return known
-        this.#keepKey(idempotency, id)
+        this.#storeKey(idempotency, id)
       }
-      if (tick !== undefined) this.#keepTick(tick)
+      if (tick !== undefined) this.#storeTick(tick)
       const state = begin ? 'running' : notBefore !== null && notBefore > now ? 'scheduled' : 'queued'
       const begunAt = begin ? now : null
       insertions.push({ seq: this.#nextSeq(), row, state, begunAt })
@@ -66,11 +66,11 @@ export class JournalAcceptance {
 
   #insert(insertions: Insertion[]): void {
     let at = 0
-    for (const count of ROWS_A_STATEMENT) {
+    for (const count of ROWS_PER_STATEMENT) {
       for (; insertions.length - at >= count; at += count) {
-        const some = insertions.slice(at, at + count)
-        this.#run(insertInto('jobs', JOB_COLUMNS, 14, count), ...some.flatMap(jobValues))
-        this.#run(insertInto('payloads', 'seq, payload', 2, count), ...some.flatMap(({ seq, row }) => [seq, row[3]]))
+        const batch = insertions.slice(at, at + count)
+        this.#run(insertInto('jobs', JOB_COLUMNS, 14, count), ...batch.flatMap(jobValues))
+        this.#run(insertInto('payloads', 'seq, payload', 2, count), ...batch.flatMap(({ seq, row }) => [seq, row[3]]))
       }
     }
   }
@@ -88,12 +88,12 @@ export class JournalAcceptance {
     return { kind: 'duplicate', job, keyExpiresAt: key.expiresAt }
   }
 
-  #keepKey({ scope, fingerprint, expiresAt }: Idempotency, jobId: string): void {
+  #storeKey({ scope, fingerprint, expiresAt }: Idempotency, jobId: string): void {
     const sql = 'INSERT OR REPLACE INTO idempotencyKeys (scope, fingerprint, jobId, expiresAt) VALUES (?, ?, ?, ?)'
     this.#run(sql, scope, fingerprint, jobId, expiresAt)
   }
 
-  #keepTick({ service, name, at }: Tick): void {
+  #storeTick({ service, name, at }: Tick): void {
     this.#run('UPDATE schedules SET lastTickAt = ? WHERE service = ? AND name = ?', at, service, name)
   }
 }

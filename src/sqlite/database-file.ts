@@ -1,20 +1,20 @@
 /**
- * The file of the journal: its lock, its schema, its transactions, and its statements, each prepared once. Runs in the
- * journal's thread.
+ * The database file of the journal: its lock, schema, transactions and statements; each statement is prepared once. Runs
+ * in the journal's thread.
  */
 import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { MIGRATIONS } from './migrations.ts'
 import { CORRUPT, sqliteError } from './trouble.ts'
 
-export class JournalFile {
+export class DatabaseFile {
   readonly #db: InstanceType<typeof DatabaseSync>
   readonly #statements = new Map<string, StatementSyncInstance>()
 
-  /** @throws if another process has it open, it is damaged, it was written by a newer version, or cannot be written */
+  /** @throws if another process has the file open, or it is damaged, of a newer version, or cannot be written */
   constructor(path: string) {
     const isNew = sizeOf(path) === 0
-    // SQLite takes a file without contents for a new one, and deletes the log beside it.
+    // SQLite would take an empty file for a new one, and delete its write-ahead log.
     if (isNew && sizeOf(`${path}-wal`) > 0) {
       throw sqliteError(CORRUPT, 'the file is empty, and its write-ahead log is not')
     }
@@ -28,13 +28,13 @@ export class JournalFile {
   }
 
   /**
-   * Prepares no statement: the binding keeps a file open until its last statement is collected, and its lock with it;
-   * one that cannot be used yet is opened again and again.
+   * Prepares no statement: the binding keeps a file open and locked until its last statement is garbage-collected, and a
+   * file that cannot be used yet is opened again and again.
    */
   #setUp(isNew: boolean): void {
-    // An exclusive lock is the operating system's: it goes with the process, however that ends.
+    // The operating system releases an exclusive lock when the process ends, however it ends.
     this.#db.exec('PRAGMA locking_mode = EXCLUSIVE')
-    // Said to a file that has it already, it writes that down again, which a full disk refuses.
+    // On an existing file this would write the setting again, which a full disk refuses.
     if (isNew) this.#db.exec('PRAGMA auto_vacuum = INCREMENTAL')
     this.#db.exec(`
       PRAGMA journal_mode = WAL;
@@ -53,19 +53,20 @@ export class JournalFile {
         `it was written by a newer version of threadplane (schema ${version}; this one knows ${MIGRATIONS.length})`,
       )
     }
-    // Takes the lock, also where there is nothing to migrate.
+    // This takes the lock, also where no script is left to run.
     this.#db.exec('BEGIN EXCLUSIVE')
     for (const script of MIGRATIONS.slice(version)) this.#db.exec(script)
     if (version < MIGRATIONS.length) this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
     this.#db.exec('COMMIT')
   }
 
+  /** Read through a function of our own, as this must not prepare a statement. */
   #userVersion(): number {
     let version = 0
-    this.#db.function('tell', (found: number) => {
+    this.#db.function('report', (found: number) => {
       version = found
     })
-    this.#db.exec('SELECT tell(user_version) FROM pragma_user_version')
+    this.#db.exec('SELECT report(user_version) FROM pragma_user_version')
     return version
   }
 
@@ -81,17 +82,17 @@ export class JournalFile {
     if (this.inTransaction) this.#db.exec('ROLLBACK')
   }
 
-  /** After a full disk and the like SQLite may have rolled back by itself. */
+  /** SQLite rolls back by itself after some errors, such as a full disk. */
   get inTransaction(): boolean {
     return this.#db.isTransaction
   }
 
-  /** Rows that were changed so far. */
+  /** How many rows were changed since the file was opened. */
   get changes(): number {
     return this.get<{ changes: number }>('SELECT total_changes() AS changes')?.changes ?? 0
   }
 
-  /** Runs one operation so that its failure takes nothing of the others with it. */
+  /** Runs one operation of a transaction; if it fails, only its own changes are rolled back. */
   isolated<T>(operation: () => T): T {
     this.run('SAVEPOINT operation')
     try {
@@ -112,7 +113,7 @@ export class JournalFile {
 
   readonly all = <T>(sql: string, ...values: unknown[]): T[] => this.#statement(sql).all(...values) as T[]
 
-  /** Rows as arrays: they cost less than objects, and cross to another thread for less. */
+  /** Rows as arrays: these cost less than objects to create, and to send to another thread. */
   readonly tuples = <T extends unknown[]>(sql: string, ...values: unknown[]): T[] => {
     const isNew = !this.#statements.has(sql)
     const statement = this.#statement(sql)
@@ -120,7 +121,7 @@ export class JournalFile {
     return statement.all(...values) as T[]
   }
 
-  /** Scripts, and what is said once. */
+  /** For scripts and statements that run once: nothing is prepared. */
   exec(sql: string): void {
     this.#db.exec(sql)
   }
@@ -134,12 +135,12 @@ export class JournalFile {
     return statement
   }
 
-  /** Moves what the write-ahead log holds to the file, and cuts both to their size. */
+  /** Moves the write-ahead log into the file, and truncates both to their size. */
   checkpoint(): void {
     this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
-  /** The binding closes its file with the last statement, and that ends with the thread: what is due is done here. */
+  /** The binding closes the file only when its statements are collected, so the checkpoint is made here. */
   close(): void {
     this.#statements.clear()
     try {

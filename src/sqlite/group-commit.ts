@@ -1,9 +1,9 @@
 /**
- * Group commit: everything that arrived while one transaction was flushed is the next one (P2). Outcomes that could
- * not be written are kept, and written before anything that came after them.
+ * Group commit: all operations that arrived while one transaction was flushed form the next transaction (P2). Outcomes
+ * that cannot be written are postponed, and written before all operations that arrived after them.
  */
 import { ThreadplaneError, toWireError, type WireError } from '../contract/errors.ts'
-import type { JournalFile } from './database-file.ts'
+import type { DatabaseFile } from './database-file.ts'
 import {
   type AcceptRow,
   type JournalOperation,
@@ -14,40 +14,33 @@ import {
 } from './messages.ts'
 import { isUnavailable, whyUnavailable } from './trouble.ts'
 
-/** Outcomes that are kept until they can be written. */
-const MAX_KEPT = 100_000
-/** These go on while nothing can be written. */
-const WRITES_NOTHING = new Set<JournalOperation>([
-  'get',
-  'list',
-  'nextDueAt',
-  'unfinished',
-  'countUnfinished',
-  'schedules',
-])
+const MAX_POSTPONED = 100_000
+/** These operations only read: they are answered while nothing can be written. */
+const READS = new Set<JournalOperation>(['get', 'list', 'nextDueAt', 'unfinished', 'countUnfinished', 'schedules'])
 
 export interface Committed {
   replies: JournalReply[]
-  /** Why not everything could be written. */
+  /** The error because of which nothing more could be written. */
   failure?: unknown
 }
 
 export class GroupCommit {
-  readonly #file: JournalFile
+  readonly #file: DatabaseFile
   readonly #operations: JournalOperations
-  #kept: JournalRequest[] = []
+  /** Outcomes that could not be written yet. */
+  #postponed: JournalRequest[] = []
 
-  constructor(file: JournalFile, operations: JournalOperations) {
+  constructor(file: DatabaseFile, operations: JournalOperations) {
     this.#file = file
     this.#operations = operations
   }
 
-  /** Runs what is kept, and then what has arrived; what is kept from now on is answered by a later commit. */
+  /** Runs postponed operations, then those that have arrived. An operation that is postponed is answered by a later commit. */
   commit(arrived: JournalRequest[]): Committed {
     const committed: Committed = { replies: [] }
-    const kept = this.#kept
-    this.#kept = []
-    for (const group of [kept, arrived]) {
+    const postponed = this.#postponed
+    this.#postponed = []
+    for (const group of [postponed, arrived]) {
       if (group.length === 0) continue
       try {
         if ('failure' in committed) throw committed.failure
@@ -65,7 +58,7 @@ export class GroupCommit {
     for (const reply of this.#writeTogether(group) ?? this.#writeIsolated(group)) replies.push(reply)
   }
 
-  /** A savepoint costs two statements more: operations get one each only where one of the group has failed without. */
+  /** Without savepoints, which cost two statements each. `undefined` if an operation failed: nothing was done. */
   #writeTogether(group: JournalRequest[]): JournalReply[] | undefined {
     this.#file.begin()
     try {
@@ -80,18 +73,21 @@ export class GroupCommit {
     }
   }
 
-  /** Casts that arrived together are a few statements of many rows. Nothing else of the group can mean one of them yet. */
-  #acceptTogether(group: JournalRequest[]): JournalReply[] {
+  /**
+   * Accepts all new jobs of the group with few statements. They may come before the other operations: none of those can
+   * be about a job that is not acknowledged yet.
+   */ #acceptTogether(group: JournalRequest[]): JournalReply[] {
     const accepts = group.filter(([, operation]) => operation === 'accept') as [number, 'accept', [AcceptRow[]]][]
-    const rows = accepts.flatMap(([, , [some]]) => some)
+    const rows = accepts.flatMap(([, , [rows]]) => rows)
     const accepted = this.#operations.accept(rows)
     let at = 0
-    return accepts.map(([id, , [some]]) => {
-      at += some.length
-      return [id, accepted.slice(at - some.length, at)]
+    return accepts.map(([id, , [rows]]) => {
+      at += rows.length
+      return [id, accepted.slice(at - rows.length, at)]
     })
   }
 
+  /** Each operation in a savepoint of its own: one that fails is refused alone. */
   #writeIsolated(group: JournalRequest[]): JournalReply[] {
     this.#file.begin()
     const replies = group.map((request) => this.#run(request))
@@ -113,13 +109,13 @@ export class GroupCommit {
     return (this.#operations[operation] as (...args: unknown[]) => unknown)(...args)
   }
 
-  /** What happened already is kept and written as soon as it can be, what only reads is answered; all else is refused. */
+  /** Nothing can be written: postpones outcomes, answers reads, and refuses all other operations. */
   #refuse(group: JournalRequest[], why: string, replies: JournalReply[]): void {
     const error = refusal(why)
     for (const request of group) {
       const [id, operation] = request
-      if (OUTCOMES.has(operation) && this.#kept.length < MAX_KEPT) this.#kept.push(request)
-      else if (WRITES_NOTHING.has(operation)) replies.push(this.#answer(request, error))
+      if (OUTCOMES.has(operation) && this.#postponed.length < MAX_POSTPONED) this.#postponed.push(request)
+      else if (READS.has(operation)) replies.push(this.#answer(request, error))
       else replies.push([id, undefined, error])
     }
   }

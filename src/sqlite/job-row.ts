@@ -1,4 +1,4 @@
-/** A job as the journal's table has it, and as everybody else does. */
+/** A job as a row of the table `jobs`, and how the row becomes a job. */
 import { type Attempt, type Job, type JobError, type JobState, timestamp, timestampOrNull } from '../jobs/job.ts'
 
 export const COLUMNS = `id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
@@ -16,11 +16,11 @@ export interface Row {
   createdAt: number
   startedAt: number | null
   finishedAt: number | null
-  /** When the attempt began that is under way, or that the job has ended with. */
+  /** When the running attempt began, or the attempt that the job ended with. */
   begunAt: number | null
   notBefore: number | null
   expiresAt: number | null
-  /** JSON text: the attempts before that. */
+  /** JSON text: the attempts before that one. */
   history: string
   result: string | null
   error: string | null

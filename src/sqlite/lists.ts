@@ -1,27 +1,27 @@
 /**
- * Lists and counts of jobs. Each combination of service, method and state is a range of one index, so that none costs
- * more than what it shows, however many jobs there are.
+ * Lists and counts of jobs. Each combination of service, method and state is a range of one index, so a list costs what
+ * it returns, however many jobs there are.
  */
 import { JOB_STATES, type JobState } from '../jobs/job.ts'
 import type { JobFilter, JobPage } from '../jobs/job-store.ts'
-import type { JournalFile } from './database-file.ts'
+import type { DatabaseFile } from './database-file.ts'
 import { COLUMNS, type Row, toJob } from './job-row.ts'
 
-/** What a job adds to a page, told by SQLite without a look at the text. */
+/** How much a job adds to a page; SQLite knows the length of a text without reading it. */
 const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0) + octet_length(history) AS bytes`
-/** A page of jobs ends before it is larger than this; the first may be as large as it is (P5). */
+/** A page ends before it exceeds this size, but has at least one job (P5). */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 type Size = { seq: number; bytes: number }
 
-export class JournalLists {
-  readonly #file: JournalFile
+export class JobLists {
+  readonly #file: DatabaseFile
 
-  constructor(file: JournalFile) {
+  constructor(file: DatabaseFile) {
     this.#file = file
   }
 
-  /** Newest first. The ranges are merged. */
+  /** Newest first: merges the ranges of all wanted combinations. */
   list({ service, method, states, limit, cursor }: JobFilter): JobPage {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
     const rows: Size[] = []
@@ -42,12 +42,12 @@ export class JournalLists {
     const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq = ?`
     const shown = rows.slice(0, fitting(rows, limit))
     const last = rows.length > shown.length ? shown.at(-1) : undefined
-    // Its number, as the job itself may be gone by the time of the next page.
+    // The number of the job, not its id: the job may be removed before the next page is asked for.
     const nextCursor = last === undefined ? null : String(last.seq)
     return { items: shown.map(({ seq }) => toJob(this.#file.get<Row>(sql, seq) as Row)), nextCursor }
   }
 
-  /** The services and methods that have jobs, by jumps in the index. */
+  /** The services and methods that have jobs. It jumps from one to the next in the index. */
   *kinds(only?: string): Generator<{ service: string; method: string }> {
     const { get } = this.#file
     let service = only ?? get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
@@ -64,7 +64,7 @@ export class JournalLists {
     }
   }
 
-  /** The oldest jobs of a state, not more than `limit` of each service and method. */
+  /** The oldest jobs in a state, at most `limit` of each service and method. */
   inState(state: JobState, limit: number, only?: string): Pick<Row, 'id' | 'attempts' | 'maxAttempts'>[] {
     const sql = `SELECT id, attempts, maxAttempts FROM jobs INDEXED BY jobsByState
       WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?`
@@ -89,7 +89,7 @@ export class JournalLists {
   }
 }
 
-/** How many of these a page holds: at least one. */
+/** How many of these jobs fit into a page: at least one. */
 function fitting(jobs: Size[], limit: number): number {
   let bytes = 0
   const tooMuch = jobs.findIndex((job) => {

@@ -1,6 +1,6 @@
 /**
- * The messages between the control thread and the journal's thread. Each side posts one array a turn. What comes with
- * every cast is a tuple: an object's keys are cloned with it, and making it anew costs three times what a tuple does. Pure.
+ * The messages between the control thread and the journal's thread. Each side posts one array per turn. Messages that
+ * come with every cast are tuples: cloning an object with its keys costs three times as much. Pure.
  */
 import type { WireError } from '../contract/errors.ts'
 import type { Job, JobError, JobState } from '../jobs/job.ts'
@@ -17,6 +17,7 @@ import type {
   Withdrawal,
 } from '../jobs/job-store.ts'
 import type { RetentionLimits } from './retention.ts'
+import type { timings } from './timings.ts'
 
 /** Times are milliseconds since the epoch. */
 export type AcceptRow = [
@@ -53,7 +54,7 @@ export function toAcceptRow(request: AcceptRequest): AcceptRow {
   ]
 }
 
-/** Of a new job only what its sender does not know. */
+/** For a new job, only the facts that the sender does not know. */
 export type AcceptedRow =
   | Exclude<Accepted, { kind: 'new' }>
   | [state: JobState, begunAt: number | null, keyExpiresAt: number | undefined]
@@ -87,7 +88,7 @@ export function toOpenAttempt(row: TakenRow): OpenAttempt {
   }
 }
 
-/** Operation → what it takes and returns. */
+/** Operation → its arguments and its answer. */
 export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
   get: (id: string) => Job | undefined
@@ -109,31 +110,32 @@ export interface JournalOperations {
   schedules: () => Schedule[]
   putSchedule: (schedule: Schedule) => void
   removeSchedule: (service: string, name: string) => void
-  /** Takes up what was running when the last process ended; asked for by the journal's thread itself. */
+  /** Ends the attempts that ran when the last process ended. Only the journal itself asks for it. */
   recover: () => void
 }
 
 export type JournalOperation = keyof JournalOperations
 
-/** These record what happened already, to no more jobs than are in flight; all others can be refused. */
+/** These record what has already happened, so they are postponed and not refused. Jobs in flight bound their number. */
 export const OUTCOMES: ReadonlySet<JournalOperation> = new Set(['recover', 'finish', 'withdraw', 'retry', 'release'])
 
 export type JournalRequest = [id: number, operation: JournalOperation, args: unknown[]]
 
 export type JournalReply = [id: number, value: unknown, error?: WireError]
 
-/** Whether the journal can be written, said whenever that changes. */
+/** Whether the journal can be written. The thread reports each change. */
 export type JournalStatus =
   | { kind: 'open'; recovered: number }
-  /** Not now; it is tried again. */
+  /** The thread tries again. */
   | { kind: 'unavailable'; why: string }
-  /** At the start only, which ends with it. */
+  /** Only as the first status: the server must not start on this file. */
   | { kind: 'refused'; reason: 'inUse' | 'damaged' | 'other'; error: WireError }
 
-/** What the journal's thread says. */
+/** From the journal's thread. */
 export type JournalMessage = JournalReply | { status: JournalStatus }
 
 export interface JournalData {
   file: string
   retention: RetentionLimits
+  timings: typeof timings
 }

@@ -1,8 +1,8 @@
-/** The tables of the journal, and how an older file comes to have them. */
-
 /**
- * One script a version; `PRAGMA user_version` counts those that have run. Scripts are never changed, only added.
- * Payloads have a table of their own: an attempt rewrites the row of its job, and not what it was given.
+ * The tables of the journal, as scripts that also bring an older file up to date: one script per version. `PRAGMA
+ * user_version` counts the scripts that have run. Scripts are added and never changed.
+ *
+ * Payloads have a table of their own: each attempt rewrites the row of its job, and must not rewrite the payload.
  */
 export const MIGRATIONS = [
   `
@@ -54,12 +54,12 @@ export const MIGRATIONS = [
   CREATE INDEX keysByJob ON idempotencyKeys (jobId);
   CREATE INDEX keysExpiring ON idempotencyKeys (expiresAt);
   `,
-  // The attempts a job had when it was last queued anew: from there on those that are left are counted.
+  // How many attempts a job had when it was last requeued: `maxAttempts` counts from there.
   `
   ALTER TABLE jobs ADD COLUMN attemptsBefore INTEGER NOT NULL DEFAULT 0;
   `,
-  // The attempt that is under way, or the one a job has ended with, is a number in its row: to begin and to succeed
-  // rewrites no text. \`history\` holds those before it.
+  // The running attempt, or the one that a job ended with, is a number in its row and not in `history`: to begin or to
+  // succeed rewrites no text.
   `
   ALTER TABLE jobs ADD COLUMN begunAt INTEGER;
   UPDATE jobs SET history = json_remove(history, '$[#-1]'),

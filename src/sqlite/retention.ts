@@ -1,15 +1,16 @@
 /**
- * What becomes of finished jobs: they are kept for a time and up to a number, then forgotten in small steps (P5). It
- * costs what is forgotten, not what is kept: a look at a million jobs would stall the casts of that moment.
+ * Finished jobs are kept for a time and up to a number, then forgotten in small steps (P5). The cost depends on the jobs
+ * that are forgotten, not on those that are kept: reading a million jobs would delay casts.
  */
-import type { JournalFile } from './database-file.ts'
+import type { DatabaseFile } from './database-file.ts'
 
-/** Jobs forgotten in one transaction. */
+/** Jobs, or idempotency keys, that one transaction forgets. */
 const STEP = 500
-/** Free pages that are kept for what comes next; and how many of the others are given back in one transaction. */
+/** Free pages that stay in the file for new jobs. */
 const KEPT_PAGES = 1_024
+/** Free pages that one transaction gives back to the file system. */
 const VACUUMED_PAGES = 256
-/** The part of the greatest number of jobs that may come on top of it before the oldest are looked for again. */
+/** The number of jobs may exceed its limit by this part of it before jobs are counted again. */
 const SLACK = 0.01
 
 export interface RetentionLimits {
@@ -17,7 +18,7 @@ export interface RetentionLimits {
   maxFinishedJobs: number
 }
 
-/** The place of a job among the finished ones. */
+/** The place of a job in the order of finished jobs. */
 interface Place {
   finishedAt: number
   seq: number
@@ -25,24 +26,25 @@ interface Place {
 
 const START: Place = { finishedAt: 0, seq: 0 }
 
-export class JournalRetention {
-  readonly #file: JournalFile
+export class Retention {
+  readonly #file: DatabaseFile
   readonly #finishes: () => number
   readonly #limits: RetentionLimits
-  /** Up to there only jobs are left whose idempotency key has not expired: each goes with its key. */
+  /** Of the jobs up to this place only those with an idempotency key are left: each is forgotten with its key. */
   #examined = START
-  /** Those finished by then are more than may be kept; and how many have to finish before that is looked at again. */
+  /** Jobs that finished by this time exceed the greatest number. */
   #excessBy = 0
-  #lookFrom = 0
+  /** Jobs are counted again when so many have finished. */
+  #countAgainAt = 0
 
   /** @param finishes how many jobs have finished since the file was opened */
-  constructor(file: JournalFile, finishes: () => number, limits: RetentionLimits) {
+  constructor(file: DatabaseFile, finishes: () => number, limits: RetentionLimits) {
     this.#file = file
     this.#finishes = finishes
     this.#limits = limits
   }
 
-  /** Forgets what is past its time and gives the space back; each turn of the generator is a transaction. */
+  /** Forgets jobs and keys, and gives the space back. Each step of the generator is one transaction. */
   *steps(): Generator<void> {
     const finishedBy = this.#finishedBy()
     while (this.#forget(finishedBy)) yield
@@ -54,30 +56,30 @@ export class JournalRetention {
     if (shrunk) this.#file.checkpoint()
   }
 
-  /** Jobs that finished by then are forgotten: for their age, or because there are too many. */
+  /** Jobs that finished by this time are to be forgotten: they are too old, or too many. */
   #finishedBy(): number {
-    if (this.#finishes() >= this.#lookFrom) this.#lookForExcess()
+    if (this.#finishes() >= this.#countAgainAt) this.#countJobs()
     const finishedBy = Math.max(Date.now() - this.#limits.keepJobsMs, this.#excessBy)
-    // The clock was set back: jobs finish in a time that was examined already.
+    // The clock was set back: jobs now finish at times that were examined already.
     if (this.#examined.finishedAt > finishedBy) this.#examined = START
     return finishedBy
   }
 
-  /** Counts, which takes its time. */
-  #lookForExcess(): void {
+  /** Counts all finished jobs, which is slow, and finds those in excess of the greatest number. */
+  #countJobs(): void {
     const { get } = this.#file
     const { maxFinishedJobs } = this.#limits
     const finishes = this.#finishes()
     const sql = 'SELECT count(*) AS jobs FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL'
     const { jobs } = get<{ jobs: number }>(sql) as { jobs: number }
-    this.#lookFrom = finishes + Math.max(maxFinishedJobs - jobs, maxFinishedJobs * SLACK, 1)
+    this.#countAgainAt = finishes + Math.max(maxFinishedJobs - jobs, maxFinishedJobs * SLACK, 1)
     const newest = `SELECT finishedAt FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL
       ORDER BY finishedAt DESC LIMIT 1 OFFSET ?`
     const excess = jobs > maxFinishedJobs && get<{ finishedAt: number }>(newest, maxFinishedJobs)
     if (excess) this.#excessBy = excess.finishedAt
   }
 
-  /** Deletes a step of what is to be forgotten; true if there is more of it. */
+  /** Forgets up to `STEP` expired keys and `STEP` finished jobs. True if there may be more. */
   #forget(finishedBy: number): boolean {
     this.#file.begin()
     const keys = this.#forgetKeys()
@@ -98,7 +100,7 @@ export class JournalRetention {
     return keys === STEP || jobs.length === STEP
   }
 
-  /** Keys that have expired, and the jobs that were kept for nothing else; how many keys. */
+  /** Forgets expired keys, and jobs that were kept only for their key. Returns the number of keys. */
   #forgetKeys(): number {
     const keys = this.#file.all<{ scope: string; jobId: string }>(
       'SELECT scope, jobId FROM idempotencyKeys INDEXED BY keysExpiring WHERE expiresAt <= ? ORDER BY expiresAt LIMIT ?',
@@ -124,7 +126,7 @@ export class JournalRetention {
     this.#file.run('DELETE FROM jobs WHERE seq = ?', seq)
   }
 
-  /** Gives a step of the free pages back to the file system; true if there are more of them. */
+  /** Gives some free pages back to the file system. False if too few are free. */
   #shrink(): boolean {
     const { freelist_count: free } = this.#file.get<{ freelist_count: number }>('PRAGMA freelist_count') ?? {
       freelist_count: 0,

@@ -1,11 +1,11 @@
-/** The schedules as the journal keeps them. */
+/** The table of schedules. */
 import type { Schedule } from '../jobs/job-store.ts'
-import type { JournalFile } from './database-file.ts'
+import type { DatabaseFile } from './database-file.ts'
 
-export class JournalSchedules {
-  readonly #file: JournalFile
+export class ScheduleTable {
+  readonly #file: DatabaseFile
 
-  constructor(file: JournalFile) {
+  constructor(file: DatabaseFile) {
     this.#file = file
   }
 

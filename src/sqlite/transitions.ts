@@ -1,38 +1,38 @@
 /**
- * What becomes of jobs, one method an operation of the store. Runs in the journal's thread, inside the transaction of
- * its group; nothing here commits.
+ * The changes of a job's state, one method for each operation of the store. Runs in the journal's thread, inside the
+ * transaction of a group: nothing here commits.
  */
 import { ThreadplaneError } from '../contract/errors.ts'
 import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
 import type { JobOutcome, Withdrawal } from '../jobs/job-store.ts'
-import type { JournalFile } from './database-file.ts'
-import type { JournalLists } from './lists.ts'
+import type { DatabaseFile } from './database-file.ts'
+import type { JobLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
 import { COLUMNS, type Row, toJob } from './job-row.ts'
 
-/** Attempts whose history is kept with a job, beside the present one: the last ones. */
+/** The last attempts of a job that its history holds, beside the present one. */
 const MAX_HISTORY = 100
-/** Scheduled jobs that are queued in one transaction when their time has come. */
+/** Scheduled jobs that one `take` may queue because they are due. */
 const MAX_PROMOTED = 1_000
 
 const ISO = (at: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${at} / 1000.0, 'unixepoch')`
-/** The history with the present attempt in it. SQL of when it ended, in milliseconds, and of its error as JSON. */
+/** SQL of the history with the present attempt added. Takes SQL of when it ended, in milliseconds, and of its error. */
 const HISTORY = (endedAt: string, error: string) => `json_insert(
   iif(json_array_length(history) >= ${MAX_HISTORY}, json_remove(history, '$[0]'), history), '$[#]', json_object(
     'number', attempts, 'startedAt', ${ISO('begunAt')}, 'endedAt', ${ISO(endedAt)}, 'error', json(${error})))`
 
-/** The history goes on, and its numbers with it; the job has as many attempts again as it had at first. */
+/** History and attempt numbers continue; the job gets as many attempts again as it had at first. */
 const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxAttempts - attemptsBefore,
   attemptsBefore = attempts, history = iif(begunAt IS NULL, history, ${HISTORY('finishedAt', 'error')}), begunAt = NULL,
   finishedAt = NULL, error = NULL, notBefore = NULL, expiresAt = NULL`
 
-export class JournalDatabase {
-  /** How many jobs have finished so far; some of them twice, where a transaction had to be repeated. */
+export class JobTransitions {
+  /** How many jobs have finished since the file was opened. A repeated transaction counts its jobs twice. */
   finishes = 0
-  readonly #file: JournalFile
-  readonly #lists: JournalLists
+  readonly #file: DatabaseFile
+  readonly #lists: JobLists
 
-  constructor(file: JournalFile, lists: JournalLists) {
+  constructor(file: DatabaseFile, lists: JobLists) {
     this.#file = file
     this.#lists = lists
   }
@@ -42,13 +42,14 @@ export class JournalDatabase {
     return row && toJob(row)
   }
 
-  #present(id: string): Job {
+  /** @throws JOB_NOT_FOUND */
+  #existing(id: string): Job {
     const job = this.get(id)
     if (job === undefined) throw new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
     return job
   }
 
-  /** Highest priority first, first in first out within one. The last may be larger than what is left of `bytes`. */
+  /** The last of the payloads may exceed `bytes`. */
   take(service: string, limit: number, bytes: number): TakenRow[] {
     const now = Date.now()
     this.#file.run(
@@ -72,7 +73,7 @@ export class JournalDatabase {
       limit,
       bytes,
     )
-    // What a statement returns comes in no particular order.
+    // RETURNING has no order.
     return taken.sort((a, b) => b[4] - a[4] || a[0] - b[0])
   }
 
@@ -165,9 +166,9 @@ export class JournalDatabase {
   }
 
   requeue(id: string): Job {
-    this.#present(id)
+    this.#existing(id)
     this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
-    return this.#present(id)
+    return this.#existing(id)
   }
 
   requeueFailed(service: string, limit: number, failedBy: number): number {
@@ -225,7 +226,7 @@ export class JournalDatabase {
     this.#file.run('DELETE FROM jobs WHERE id = ?', id)
   }
 
-  /** A job found running was under way when the process ended: that attempt counts (P3). */
+  /** Ends the attempts of the last process, which all count (P3). Returns how many. */
   recover(): number {
     const running = this.#lists.inState('running', Number.MAX_SAFE_INTEGER)
     for (const { id, attempts, maxAttempts } of running) {

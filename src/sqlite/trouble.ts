@@ -1,4 +1,4 @@
-/** What keeps the journal from being opened or written, by the result codes of SQLite. */
+/** Why the journal cannot be opened or written, by the result codes of SQLite. */
 import { accessSync, constants } from 'node:fs'
 import { dirname } from 'node:path'
 
@@ -8,7 +8,7 @@ export const CORRUPT = 11
 const FULL = 13
 const NOT_A_DATABASE = 26
 
-/** After these nothing more can be written now: a group fails as a whole. */
+/** After one of these, nothing can be written for now: the whole group fails. */
 const UNAVAILABLE = new Map([
   [BUSY, 'the file is locked'],
   [6, 'the file is locked'],
@@ -21,7 +21,7 @@ const UNAVAILABLE = new Map([
   [NOT_A_DATABASE, 'the file is damaged'],
 ])
 
-/** The primary result code of an error of SQLite's; 0 of any other. */
+/** The primary result code of an error of SQLite; 0 for any other error. */
 function resultCode(error: unknown): number {
   const { sqliteCode = 0 } = (error ?? {}) as { sqliteCode?: number }
   return sqliteCode & 0xff
@@ -40,12 +40,12 @@ export function whyUnavailable(error: unknown): string {
   return UNAVAILABLE.get(resultCode(error)) ?? (error as Error).message
 }
 
-/** As SQLite says it, where it is found otherwise. */
+/** An error like SQLite's, for trouble that SQLite does not report. */
 export function sqliteError(code: number, message: string): Error {
   return Object.assign(new Error(message), { sqliteCode: code })
 }
 
-/** A file that could not be opened. What may pass by itself does not keep the server from starting; all else does. */
+/** Why a file cannot be opened. The server starts with trouble that may pass by itself, and not with any other. */
 export type OpenTrouble = { kind: 'passing'; why: string } | { kind: 'inUse' | 'damaged' | 'other' }
 
 export function openTrouble(file: string, error: unknown): OpenTrouble {
@@ -53,7 +53,7 @@ export function openTrouble(file: string, error: unknown): OpenTrouble {
   if (code === BUSY) return { kind: 'inUse' }
   if (isDamage(error)) return { kind: 'damaged' }
   if (code === FULL) return { kind: 'passing', why: whyUnavailable(error) }
-  // Of a file that it may only read SQLite says anything: that the lock fails, or that it cannot be opened.
+  // For a read-only file SQLite reports various errors: that locking fails, or that the file cannot be opened.
   const refusal = refusalToWrite(file)
   if (refusal !== undefined) return { kind: 'passing', why: refusal }
   return code === IO_ERROR ? { kind: 'passing', why: whyUnavailable(error) } : { kind: 'other' }
@@ -63,8 +63,8 @@ const REFUSALS: Record<string, string> = {
   EROFS: 'is read-only',
   EACCES: 'may not be written',
   EPERM: 'may not be written',
-  // It could not be made.
-  ENOENT: 'is not there',
+  // The folder could not be created.
+  ENOENT: 'does not exist',
 }
 
 function refusalToWrite(file: string): string | undefined {

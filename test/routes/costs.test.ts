@@ -1,6 +1,6 @@
 /** Who may cost whom what (DESIGN section 7), row by row, over HTTP. */
 import t from 'tap'
-import { Journal } from '../../src/sqlite/journal.ts'
+import { JournalClient } from '../../src/sqlite/journal-client.ts'
 import { openGate, serve, within } from '../http-helper.ts'
 
 const server = await serve(t, { services: { costs: 'costs', single: 'costs', hangs: 'dies' } })
@@ -111,17 +111,17 @@ t.test('of casts that die together each runs alone before it is failed for that'
 })
 
 t.test('a cancellation in the instant in which a retry is written has the last word', async (t) => {
-  type Retry = Journal['retry']
-  const retry = Object.getOwnPropertyDescriptor(Journal.prototype, 'retry')?.value as (
-    this: Journal,
+  type Retry = JournalClient['retry']
+  const retry = Object.getOwnPropertyDescriptor(JournalClient.prototype, 'retry')?.value as (
+    this: JournalClient,
     ...args: Parameters<Retry>
   ) => ReturnType<Retry>
   t.teardown(() => {
-    Journal.prototype.retry = retry
+    JournalClient.prototype.retry = retry
   })
   let written = () => {}
   const writing = new Promise<() => void>((resolve) => {
-    Journal.prototype.retry = async function (...args) {
+    JournalClient.prototype.retry = async function (...args) {
       await new Promise<void>((goOn) => {
         written = goOn
         resolve(goOn)
@@ -147,12 +147,13 @@ t.test('a cast that is cancelled before it has begun is taken by nobody while th
   const { json: running } = await server.cast('single', 'bystander', { token: 'runs' })
   await begun('runs')
   const { json: waiting } = await server.cast('single', 'nap')
-  const withdraw = Object.getOwnPropertyDescriptor(Journal.prototype, 'withdraw')?.value as Journal['withdraw']
+  const withdraw = Object.getOwnPropertyDescriptor(JournalClient.prototype, 'withdraw')
+    ?.value as JournalClient['withdraw']
   t.teardown(() => {
-    Journal.prototype.withdraw = withdraw
+    JournalClient.prototype.withdraw = withdraw
   })
   const taken: { id: string }[] = []
-  Journal.prototype.withdraw = async function (...args) {
+  JournalClient.prototype.withdraw = async function (...args) {
     const withdrawn = withdraw.apply(this, args)
     taken.push(...(await this.take('single', 9, 1_000_000)))
     return withdrawn

@@ -1,46 +1,34 @@
-/** Group commit while there is room, while there is none, and after that (DESIGN P2, P3). */
+/** Group commit: on a disk with room, on a full disk, and once there is room again (P2, P3). */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Job } from '../../src/jobs/job.ts'
 import type { JobOutcome } from '../../src/jobs/job-store.ts'
-import { JournalAcceptance } from '../../src/sqlite/accept.ts'
-import { JournalDatabase } from '../../src/sqlite/transitions.ts'
-import { JournalFile } from '../../src/sqlite/database-file.ts'
-import { GroupCommit } from '../../src/sqlite/group-commit.ts'
-import { JournalLists } from '../../src/sqlite/lists.ts'
 import {
   type JournalOperation,
-  type JournalOperations,
   type JournalReply,
   type JournalRequest,
   toAcceptRow,
 } from '../../src/sqlite/messages.ts'
-import { request } from './jobs.ts'
+import { OpenJournal } from '../../src/sqlite/open-journal.ts'
+import { DAY_MS, request } from './jobs.ts'
 
 type Asked = [operation: JournalOperation, ...args: unknown[]]
 
 interface Rig {
-  commit: (...requests: Asked[]) => JournalReply[]
+  /** Runs operations as one group, and answers those of this group and of earlier ones. */
+  commit: (...operations: Asked[]) => JournalReply[]
   setRoom: (room: boolean) => void
 }
 
-/** The operations a test needs, and a room of its own: SQLite refuses to grow a file as a full disk does. */
+/** A journal on a disk that can be full: SQLite then refuses to let the file grow. */
 function rig(t: Test): Rig {
-  const file = new JournalFile(join(t.testdir(), 'jobs.sqlite'))
-  t.teardown(() => file.close())
-  const jobs = new JournalDatabase(file, new JournalLists(file))
-  const acceptance = new JournalAcceptance(file, (id) => jobs.get(id))
-  const groups = new GroupCommit(file, {
-    accept: (rows) => acceptance.accept(rows),
-    get: (id) => jobs.get(id),
-    finish: (id, attempt, outcome) => jobs.finish(id, attempt, outcome),
-    retry: (id, attempt, error, notBefore) => jobs.retry(id, attempt, error, notBefore),
-    requeue: (id) => jobs.requeue(id),
-  } as JournalOperations)
+  const journal = new OpenJournal(join(t.testdir(), 'jobs.sqlite'), { keepJobsMs: DAY_MS, maxFinishedJobs: 1_000 })
+  t.teardown(() => journal.close())
+  const { file } = journal
   let lastId = 0
   return {
-    commit: (...requests) =>
-      groups.commit(requests.map(([operation, ...args]): JournalRequest => [++lastId, operation, args])).replies,
+    commit: (...operations) =>
+      journal.commit(operations.map(([operation, ...args]): JournalRequest => [++lastId, operation, args])).replies,
     setRoom: (room) => {
       const { page_count: pages } = file.get<{ page_count: number }>('PRAGMA page_count') as { page_count: number }
       file.exec(`PRAGMA max_page_count = ${room ? 1_000_000 : pages}`)
@@ -55,7 +43,7 @@ const get = (id: string): Asked => ['get', id]
 const finish = (id: string, outcome: JobOutcome): Asked => ['finish', id, 1, outcome]
 const LARGE = 'x'.repeat(100_000)
 
-t.test('without room casts are refused, reads go on, and outcomes wait until there is some', (t) => {
+t.test('on a full disk casts are refused, reads are answered, and outcomes are postponed until there is room', (t) => {
   const { commit, setRoom } = rig(t)
   commit(accept('1', 'first'), accept('2', 'second'))
   setRoom(false)
@@ -82,13 +70,13 @@ t.test('without room casts are refused, reads go on, and outcomes wait until the
     [6, true],
   ])
   const answers = new Map(written.map(([id, value]) => [id, value as Job | undefined]))
-  t.equal(answers.size, 5, 'each is answered once')
+  t.equal(answers.size, 5, 'each operation is answered once')
   t.match(answers.get(9), { id: 'first', state: 'succeeded' })
-  t.equal(answers.get(11), undefined, 'what was refused is not there')
+  t.equal(answers.get(11), undefined, 'a refused job does not exist')
   t.end()
 })
 
-t.test('one that is at fault itself is refused alone, and has done nothing', (t) => {
+t.test('an operation that fails is refused alone, and has changed nothing', (t) => {
   const { commit } = rig(t)
   commit(accept('1', 'first'))
   const replies = commit(accept('2', 'second'), accept('3', 'first'), ['requeue', 'unknown'], accept('4', 'third'))

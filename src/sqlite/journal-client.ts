@@ -1,0 +1,128 @@
+/**
+ * The methods of a `JobStore` as operations of the journal. `Journal` sends each operation to the journal's thread; tests
+ * run them in their own thread.
+ */
+import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs/job.ts'
+import type {
+  Accepted,
+  AcceptRequest,
+  JobFilter,
+  JobOutcome,
+  JobPage,
+  JobStore,
+  OpenAttempt,
+  Schedule,
+  Withdrawal,
+} from '../jobs/job-store.ts'
+import { type JournalOperation, type JournalOperations, toAcceptRow, toOpenAttempt } from './messages.ts'
+
+export abstract class JournalClient implements JobStore {
+  readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
+
+  /** Asks the journal to run an operation. @throws JOURNAL_UNAVAILABLE */
+  protected abstract ask<Operation extends JournalOperation>(
+    operation: Operation,
+    ...args: Parameters<JournalOperations[Operation]>
+  ): Promise<ReturnType<JournalOperations[Operation]>>
+
+  abstract close(): Promise<void>
+
+  async accept(requests: AcceptRequest[]): Promise<Accepted[]> {
+    const accepted = await this.ask('accept', requests.map(toAcceptRow))
+    return accepted.map((answer, index) => {
+      if (!Array.isArray(answer)) return answer
+      const [state, begunAt, keyExpiresAt] = answer
+      return { kind: 'new', job: newJobRecord(requests[index] as AcceptRequest, state, begunAt), keyExpiresAt }
+    })
+  }
+
+  async get(id: string): Promise<Job | undefined> {
+    const job = await this.ask('get', id)
+    return job && this.#withProgress(job)
+  }
+
+  async list(filter: JobFilter): Promise<JobPage> {
+    const page = await this.ask('list', filter)
+    return { ...page, items: page.items.map((job) => this.#withProgress(job)) }
+  }
+
+  async take(service: string, limit: number, bytes: number): Promise<OpenAttempt[]> {
+    return (await this.ask('take', service, limit, bytes)).map(toOpenAttempt)
+  }
+
+  nextDueAt(service: string): Promise<number | undefined> {
+    return this.ask('nextDueAt', service)
+  }
+
+  release(id: string, attempt: number): Promise<boolean> {
+    return this.ask('release', id, attempt)
+  }
+
+  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean> {
+    this.#progress.delete(id)
+    return this.ask('retry', id, attempt, error, notBefore.getTime())
+  }
+
+  finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {
+    this.#progress.delete(id)
+    return this.ask('finish', id, attempt, outcome)
+  }
+
+  withdraw(id: string, attempt: number, withdrawal: Withdrawal): Promise<boolean> {
+    this.#progress.delete(id)
+    return this.ask('withdraw', id, attempt, withdrawal)
+  }
+
+  cancel(id: string): Promise<Job | undefined> {
+    return this.ask('cancel', id)
+  }
+
+  progress(id: string, attempt: number, progress: JobProgress): void {
+    this.#progress.set(id, { attempt, progress })
+  }
+
+  #withProgress(job: Job): Job {
+    const known = this.#progress.get(job.id)
+    return known?.attempt === job.attempts && job.state === 'running' ? { ...job, progress: known.progress } : job
+  }
+
+  expire(): Promise<string[]> {
+    return this.ask('expire')
+  }
+
+  requeue(id: string): Promise<Job> {
+    return this.ask('requeue', id)
+  }
+
+  requeueFailed(service: string, limit: number, failedBy: number): Promise<number> {
+    return this.ask('requeueFailed', service, limit, failedBy)
+  }
+
+  remove(id: string): Promise<void> {
+    return this.ask('remove', id)
+  }
+
+  cancelWaiting(service: string, limit: number): Promise<string[]> {
+    return this.ask('cancelWaiting', service, limit)
+  }
+
+  unfinished(service: string, limit: number): Promise<string[]> {
+    return this.ask('unfinished', service, limit)
+  }
+
+  countUnfinished(service: string): Promise<number> {
+    return this.ask('countUnfinished', service)
+  }
+
+  schedules(): Promise<Schedule[]> {
+    return this.ask('schedules')
+  }
+
+  putSchedule(schedule: Schedule): Promise<void> {
+    return this.ask('putSchedule', schedule)
+  }
+
+  removeSchedule(service: string, name: string): Promise<void> {
+    return this.ask('removeSchedule', service, name)
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The journal over an open database file: every operation by name, group commit, and retention. It runs in the journal's
+ * thread, and in tests without one.
+ */
+import { fromWireError } from '../contract/errors.ts'
+import { JobAcceptance } from './accept.ts'
+import { DatabaseFile } from './database-file.ts'
+import { type Committed, GroupCommit } from './group-commit.ts'
+import { JobLists } from './lists.ts'
+import type { JournalOperations, JournalRequest } from './messages.ts'
+import { Retention, type RetentionLimits } from './retention.ts'
+import { ScheduleTable } from './schedules.ts'
+import { JobTransitions } from './transitions.ts'
+import { isDamage } from './trouble.ts'
+
+/** Jobs that expire in one transaction. */
+const EXPIRED_PER_TRANSACTION = 500
+
+export class OpenJournal {
+  readonly file: DatabaseFile
+  readonly retention: Retention
+  /** Why the recovery cannot be written yet, if it cannot: the next commit repeats it. */
+  readonly recoveryFailure: unknown
+  readonly #groups: GroupCommit
+  #recovered = 0
+
+  /** @throws if the file cannot be opened or used */
+  constructor(path: string, limits: RetentionLimits) {
+    this.file = new DatabaseFile(path)
+    const lists = new JobLists(this.file)
+    const jobs = new JobTransitions(this.file, lists)
+    this.retention = new Retention(this.file, () => jobs.finishes, limits)
+    this.#groups = new GroupCommit(this.file, this.#operations(jobs, lists))
+    // No attempt begins before those of the last process are counted (P3). `recover` counts as an outcome: without room
+    // on the disk it is postponed, and written before everything else.
+    const { replies, failure } = this.commit([[0, 'recover', []]])
+    const [, , refused] = replies[0] ?? []
+    if (refused !== undefined) throw fromWireError(refused)
+    if (isDamage(failure)) throw failure
+    this.recoveryFailure = failure
+  }
+
+  /** Runs a group of operations in one transaction. */
+  commit(requests: JournalRequest[]): Committed {
+    return this.#groups.commit(requests)
+  }
+
+  /** How many jobs were recovered since this was last asked. */
+  takeRecovered(): number {
+    const recovered = this.#recovered
+    this.#recovered = 0
+    return recovered
+  }
+
+  close(): void {
+    this.file.close()
+  }
+
+  #operations(jobs: JobTransitions, lists: JobLists): JournalOperations {
+    const acceptance = new JobAcceptance(this.file, (id) => jobs.get(id))
+    const schedules = new ScheduleTable(this.file)
+    return {
+      accept: (rows) => acceptance.accept(rows),
+      get: (id) => jobs.get(id),
+      list: (filter) => lists.list(filter),
+      take: (service, limit, bytes) => jobs.take(service, limit, bytes),
+      nextDueAt: (service) => jobs.nextDueAt(service),
+      release: (id, attempt) => jobs.release(id, attempt),
+      retry: (id, attempt, error, notBefore) => jobs.retry(id, attempt, error, notBefore),
+      finish: (id, attempt, outcome) => jobs.finish(id, attempt, outcome),
+      withdraw: (id, attempt, withdrawal) => jobs.withdraw(id, attempt, withdrawal),
+      cancel: (id) => jobs.cancel(id),
+      expire: () => jobs.expire(EXPIRED_PER_TRANSACTION),
+      requeue: (id) => jobs.requeue(id),
+      requeueFailed: (service, limit, failedBy) => jobs.requeueFailed(service, limit, failedBy),
+      remove: (id) => jobs.remove(id),
+      cancelWaiting: (service, limit) => jobs.cancelWaiting(service, limit),
+      unfinished: (service, limit) => lists.unfinished(service, limit),
+      countUnfinished: (service) => lists.countUnfinished(service),
+      schedules: () => schedules.all(),
+      putSchedule: (schedule) => schedules.put(schedule),
+      removeSchedule: (service, name) => schedules.remove(service, name),
+      recover: () => {
+        this.#recovered = jobs.recover()
+      },
+    }
+  }
+}
