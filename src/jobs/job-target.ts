@@ -1,11 +1,11 @@
 /**
- * Where the jobs of one service run. The dispatcher, the lanes and the schedules know a service by this interface only:
- * they never touch its queue, its threads or its counters.
+ * A service as dispatcher, lanes, attempts and schedules know it: where its jobs run. They never touch its queue, its
+ * threads or its counters.
  */
 import type { ResolvedMethodOptions } from '../contract/options.ts'
 import type { QueuedMethod, QueuedMethodOptions } from '../queue/queued-method.ts'
 
-/** What it takes to run an attempt that is on disk; see {@link QueuedMethodOptions}. */
+/** An attempt that the store has begun, to be run; see {@link QueuedMethodOptions}. */
 export type AttemptRequest = Pick<
   QueuedMethodOptions,
   'method' | 'job' | 'priority' | 'timeoutMs' | 'exclusive' | 'onProgress'
@@ -14,34 +14,34 @@ export type AttemptRequest = Pick<
   payload: string
 }
 
-/** What becomes of casts, as the status of a service counts it. */
+/** Events of casts that the status of a service counts. */
 export type JobEvent = 'cast' | 'succeeded' | 'failed' | 'retried'
 
 export interface JobTarget {
   readonly name: string
-  /** False: casts stay in the store, as the service does not run or has not described itself. */
+  /** Is the service running, and has its module described itself? If not, casts stay in the store. */
   readonly ready: boolean
-  /** Methods that it runs at once. */
+  /** How many methods its threads can run at once. */
   readonly concurrency: number
-  /** Methods that its queue has room for. */
+  /** How many more methods its queue can take. */
   readonly room: number
-  /** Has its module described itself? */
+  /** Has its module described itself? Casts are validated against the description. */
   readonly described: boolean
-  /** The options of a method; the defaults where the module has none of that name. */
+  /** The options of a method; the defaults if the module has no method with that name. */
   methodOptions(method: string): ResolvedMethodOptions
   /** @throws METHOD_NOT_FOUND, with the names that exist */
   checkMethod(method: string): void
   /** @throws VALIDATION_FAILED, UNSUPPORTED_MEDIA_TYPE */
   checkPayload(method: string, payload: unknown): void
   /**
-   * Resolves once its module has described itself; a stopped service is described for a cast without being started.
+   * Resolves when its module has described itself. For a cast, a stopped service is described without being started.
    * @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED
    */
   whenDescribed(kind: 'call' | 'cast', timeoutMs: number): Promise<void>
-  /** Queues the method of an attempt. Where that is refused, it has settled with the reason: QUEUE_FULL, SERVICE_NOT_RUNNING. */
+  /** Queues the method of an attempt. A refused method has settled: with QUEUE_FULL or SERVICE_NOT_RUNNING. */
   run(attempt: AttemptRequest): QueuedMethod
   count(event: JobEvent): void
-  /** `changed`: `ready`, `room`, `concurrency` or `described` may be another now. */
+  /** `changed`: `ready`, `room`, `concurrency` or `described` may have changed. */
   on(event: 'changed', listener: () => void): unknown
   off(event: 'changed', listener: () => void): unknown
 }

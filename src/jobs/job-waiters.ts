@@ -1,10 +1,10 @@
-/** Clients that wait for jobs to finish. Bounded in number and time (P5). */
+/** Clients that wait for jobs to finish. Their number and their time are bounded (P5). */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const MAX_WAITERS = 10_000
 
 export interface Wait {
-  /** Resolves when the job has finished, after the time, when the signal fires, or when it is ended. */
+  /** Resolves when the job has finished, the time has passed, the signal fires, or `end` is called. */
   over: Promise<void>
   end: () => void
 }
@@ -16,12 +16,12 @@ export class JobWaiters {
   #count = 0
   #closed = false
 
-  /** Begins a wait, which is over at once where too many wait already. */
+  /** Begins a wait. It is over at once if too many clients wait already. */
   wait(id: string, timeoutMs: number, signal?: AbortSignal): Wait {
     if (this.#closed || this.#count >= MAX_WAITERS || signal?.aborted) return NONE
-    const enough = new AbortController()
-    const end = () => enough.abort()
-    return { over: this.#wait(id, timeoutMs, end, enough.signal, signal), end }
+    const ended = new AbortController()
+    const end = () => ended.abort()
+    return { over: this.#wait(id, timeoutMs, end, ended.signal, signal), end }
   }
 
   async #wait(id: string, timeoutMs: number, end: () => void, ended: AbortSignal, signal?: AbortSignal) {

@@ -1,6 +1,6 @@
 /**
- * Casts by the clock. Each tick is one job: the job and the tick are kept in one transaction. A tick that was missed,
- * because the server was down, runs once.
+ * Schedules: casts by the clock. Each tick casts one job, and both are stored in one transaction. Ticks that were missed
+ * while the server was down are made up for by one job.
  */
 import { Cron } from 'croner'
 import type { ServiceLog } from '../contract/log.ts'
@@ -10,10 +10,10 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { Job } from './job.ts'
 import type { JobTarget } from './job-target.ts'
 import type { JobStore, Schedule } from './job-store.ts'
+import { timings } from './timings.ts'
 
-/** Timers of Node are bounded, and clocks are set: it looks at least this often. */
-const LOOK_EVERY_MS = 60_000
-const RETRY_AFTER_MS = 1_000
+/** The longest timer: timers of Node have a limit, and the clock may be set meanwhile. */
+const MAX_TIMER_MS = 60_000
 /** Of one service. */
 const MAX_SCHEDULES = 1_000
 
@@ -25,18 +25,18 @@ export interface SchedulesOptions {
   targetOf: (name: string) => JobTarget
 }
 
-/** A schedule, and when it runs next, in milliseconds since the epoch; in the past if a tick was missed. */
 interface Known {
   schedule: Schedule
+  /** The next tick; in the past if ticks were missed. */
   nextAt: number | undefined
 }
 
 export class Schedules {
   readonly #options: SchedulesOptions
-  /** `undefined` until the journal could be read. */
+  /** By service and name; `undefined` until the store has been read. */
   #known: Map<string, Known> | undefined
   #timer: NodeJS.Timeout | undefined
-  /** What is due is cast once: while it is, nothing else looks at the clock. */
+  /** Ticks that are due are being cast. Meanwhile no timer is set, so that none is cast twice. */
   #ticking = false
   #closed = false
 
@@ -44,7 +44,7 @@ export class Schedules {
     this.#options = options
   }
 
-  /** Reads them from the journal; if that cannot be read now, it is tried again. */
+  /** Reads the schedules from the store. If the store is unavailable, it is read again later. */
   async load(): Promise<void> {
     try {
       const schedules = await this.#options.store.schedules()
@@ -52,13 +52,13 @@ export class Schedules {
       this.#arm()
     } catch (error) {
       if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
-      if (!this.#closed) this.#timer = setTimeout(() => void this.load(), RETRY_AFTER_MS).unref()
+      if (!this.#closed) this.#timer = setTimeout(() => void this.load(), timings.retryTickAfterMs).unref()
     }
   }
 
   get #all(): Map<string, Known> {
     if (this.#known !== undefined) return this.#known
-    throw new ThreadplaneError('JOURNAL_UNAVAILABLE', 'the schedules could not be read yet', { retryAfterSeconds: 5 })
+    throw new ThreadplaneError('JOURNAL_UNAVAILABLE', 'the schedules have not been read yet', { retryAfterSeconds: 5 })
   }
 
   /** @throws JOURNAL_UNAVAILABLE */
@@ -77,7 +77,7 @@ export class Schedules {
     })
   }
 
-  /** True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, SERVICE_NOT_RUNNING, CONFLICT, JOURNAL_UNAVAILABLE */
+  /** Stores a schedule. True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, SERVICE_NOT_RUNNING, CONFLICT, JOURNAL_UNAVAILABLE */
   async put(target: JobTarget, schedule: Omit<Schedule, 'createdAt' | 'lastTickAt'>): Promise<boolean> {
     await target.whenDescribed('cast', METHOD_DEFAULTS.timeoutMs)
     target.checkMethod(schedule.method)
@@ -87,10 +87,10 @@ export class Schedules {
     if (isNew && this.of(target.name).length >= MAX_SCHEDULES) {
       throw new ThreadplaneError('CONFLICT', `${target.name} has ${MAX_SCHEDULES} schedules already`)
     }
-    // What it missed by its old clock is not made up for by its new one.
-    const kept: Schedule = { ...schedule, createdAt: Date.now(), lastTickAt: null }
-    await this.#options.store.putSchedule(kept)
-    this.#all.set(keyOf(kept), known(kept))
+    // A changed schedule begins now: it does not make up for ticks that the old one missed.
+    const changed: Schedule = { ...schedule, createdAt: Date.now(), lastTickAt: null }
+    await this.#options.store.putSchedule(changed)
+    this.#all.set(keyOf(changed), known(changed))
     this.#arm()
     return isNew
   }
@@ -107,7 +107,7 @@ export class Schedules {
     for (const { name } of this.of(service)) await this.remove(service, name)
   }
 
-  /** Casts its job now, which changes nothing of its clock. @throws SCHEDULE_NOT_FOUND, METHOD_NOT_FOUND */
+  /** Casts the job of a schedule now. Its ticks do not change. @throws SCHEDULE_NOT_FOUND, METHOD_NOT_FOUND */
   async run(service: string, name: string): Promise<Job> {
     const { method, payload } = this.get(service, name)
     const target = this.#options.targetOf(service)
@@ -126,7 +126,7 @@ export class Schedules {
     if (this.#ticking || this.#known === undefined || this.#known.size === 0) return
     let next = Number.POSITIVE_INFINITY
     for (const { nextAt = next } of this.#known.values()) next = Math.min(next, nextAt)
-    this.#armIn(Math.min(Math.max(next - Date.now(), 0), LOOK_EVERY_MS))
+    this.#armIn(Math.min(Math.max(next - Date.now(), 0), MAX_TIMER_MS))
   }
 
   #armIn(delayMs: number): void {
@@ -140,28 +140,28 @@ export class Schedules {
     const due: Known[] = []
     for (const each of this.#all.values()) {
       if (each.nextAt !== undefined && each.nextAt <= now) due.push(each)
-      // The clock was set back: it ticks by the new one.
-      else if (lastAt(each.schedule) > now + LOOK_EVERY_MS) each.nextAt = nextTickAt(each.schedule, now)
+      // The clock was set back: the next tick is calculated by the new time.
+      else if (lastAt(each.schedule) > now + MAX_TIMER_MS) each.nextAt = nextTickAt(each.schedule, now)
     }
     const ticked = await Promise.all(due.map((each) => this.#tick(each, now)))
     this.#ticking = false
     if (ticked.every(Boolean)) this.#arm()
-    else this.#armIn(RETRY_AFTER_MS)
+    else this.#armIn(timings.retryTickAfterMs)
   }
 
-  /** False if the tick could not be kept, and is still to come. */
+  /** Casts the job of a tick. False if that must be tried again. */
   async #tick(known: Known, now: number): Promise<boolean> {
     const { dispatcher, log, targetOf } = this.#options
     const { schedule } = known
     const { service, name, method, payload } = schedule
     try {
       const target = targetOf(service)
-      // Its module has not described itself since the start.
+      // The module has not described itself since the start of the server.
       if (!target.described) return false
       const tick = { service, name, at: now }
       await dispatcher.cast(target, [{ method, payload: JSON.stringify(payload), options: { tick } }])
     } catch (error) {
-      // Its module may be missing from the workers folder, and come back.
+      // The module may be missing from the workers folder for a while.
       if (hasCode(error, 'JOURNAL_UNAVAILABLE') || hasCode(error, 'SERVICE_NOT_FOUND')) return false
       log.error({ err: error, service, schedule: name }, 'a scheduled job could not be cast')
     }
@@ -179,12 +179,12 @@ function lastAt({ lastTickAt, createdAt }: Schedule): number {
   return lastTickAt ?? createdAt
 }
 
-/** When it runs next, in milliseconds since the epoch; in the past if a tick was missed. */
+/** The next tick after the last one, in milliseconds since the epoch; in the past if ticks were missed. */
 export function nextTickAt(schedule: Schedule, now: number): number | undefined {
   const { cron, timezone } = schedule
   const last = lastAt(schedule)
-  // A last tick that lies ahead was by a clock that has been set back since.
-  const from = last > now + LOOK_EVERY_MS ? now : last
+  // If the last tick lies in the future, the clock was set back after it.
+  const from = last > now + MAX_TIMER_MS ? now : last
   return new Cron(cron, { timezone, paused: true }).nextRun(new Date(from))?.getTime()
 }
 
@@ -196,21 +196,21 @@ function refuseBadCron({ cron, timezone }: Pick<Schedule, 'cron' | 'timezone'>):
   try {
     new Intl.DateTimeFormat('en', { timeZone: timezone })
   } catch {
-    throw refuse('/timezone', `${JSON.stringify(timezone)} is no time zone of the IANA database`)
+    throw refuse('/timezone', `${JSON.stringify(timezone)} is not a time zone of the IANA database`)
   }
   const fields = cron.trim().split(/\s+/).length
   if (!cron.startsWith('@') && fields !== 5 && fields !== 6)
-    throw refuse('/cron', `it has ${fields} fields, not 5 or 6`)
+    throw refuse('/cron', `it has ${fields} fields instead of 5 or 6`)
   let next: Date | null
   try {
     next = new Cron(cron, { timezone, paused: true }).nextRun()
   } catch (error) {
     throw refuse('/cron', (error as Error).message)
   }
-  if (next === null) throw refuse('/cron', 'it never comes')
+  if (next === null) throw refuse('/cron', 'it names no time in the future')
 }
 
-/** As a part of the schedule. */
+/** Reports issues of the payload with pointers into the schedule. */
 function refuseBadPayload(target: JobTarget, { method, payload }: Pick<Schedule, 'method' | 'payload'>): void {
   try {
     target.checkPayload(method, payload)

@@ -1,4 +1,4 @@
-/** What the tests of a data folder in trouble share: a file system of its own, and a client that casts into it. */
+/** What the tests of full and read-only data folders share: a file system of their own, and a client that casts. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,22 +6,48 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { launch as launchPlane, type LaunchOptions, type Plane } from '../../bench/plane.ts'
-import { eventually } from './jobs.ts'
+import { buildServer } from '../../src/server/build-server.ts'
+import { timings } from '../../src/sqlite/timings.ts'
+import { eventually, log } from './jobs.ts'
+import { isSoak } from './soak.ts'
+
+// Of servers in the process of the test.
+timings.retryEveryMs = 50
 
 const workers = fileURLToPath(new URL('../fixtures/gated/', import.meta.url))
 
-/** A server with a service that echoes, and waits at gates; stopped in teardown if it was not before. */
-export async function launch(t: Test, data: string, options: LaunchOptions = {}) {
-  const plane = await launchPlane(data, { workers, ...options })
+export type Server = Pick<Plane, 'url' | 'pid'>
+
+/**
+ * A server with the service `gated`, in a process of its own where the test or a soak needs that: to start one costs a
+ * second of CPU. It is stopped in teardown, if not before.
+ */
+export async function launch(
+  t: Test,
+  data: string,
+  { ownProcess = isSoak, ...options }: LaunchOptions & { ownProcess?: boolean } = {},
+): Promise<{ plane: Server; stop: () => Promise<number | null> }> {
+  const plane = ownProcess ? await launchPlane(data, { workers, ...options }) : await serveHere(data)
   let stopped: Promise<number | null> | undefined
   const stop = () => (stopped ??= plane.stop())
   t.teardown(stop)
   return { plane, stop }
 }
 
-/** A file system of its own, or why there is none. */
+async function serveHere(data: string): Promise<Pick<Plane, 'url' | 'pid' | 'stop'>> {
+  const { app, registry } = await buildServer({ workers, data, log })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  await registry.startAll()
+  const stop = async () => {
+    await app.close()
+    return 0
+  }
+  return { url, pid: process.pid, stop }
+}
+
+/** Mounts a file system for the data folder. Returns why not, if that is impossible. */
 export function mount(t: Test, options: string): { data: string; elsewhere: string } | string {
-  // Not in a testdir: what is mounted there cannot be removed by the next run, should this one be killed.
+  // Not in a testdir: if this run is killed, the next one could not remove a folder with a mount in it.
   const elsewhere = mkdtempSync(join(tmpdir(), 'threadplane-storage-'))
   const data = join(elsewhere, 'data')
   mkdirSync(data)
@@ -34,7 +60,7 @@ export function mount(t: Test, options: string): { data: string; elsewhere: stri
   return { data, elsewhere }
 }
 
-/** A folder that can be made read-only: the super-user may write whatever the permissions say, and has mounts instead. */
+/** A folder that can be made read-only. Permissions do not stop root, for whom a file system is mounted. */
 export function readOnlyFolder(t: Test): { data: string; setWritable: (writable: boolean) => void } | string {
   if (process.getuid?.() === 0) {
     const mounted = mount(t, 'size=64m')
@@ -54,7 +80,7 @@ export function readOnlyFolder(t: Test): { data: string; setWritable: (writable:
   return { data, setWritable }
 }
 
-/** Takes all the room that is left; deleting the file gives it back. */
+/** Fills a folder to its last byte. Deleting the file that is returned makes room again. */
 export function fill(folder: string): string {
   const ballast = join(folder, 'ballast')
   const file = openSync(ballast, 'a')
@@ -81,22 +107,25 @@ export interface Answer {
   }
 }
 
-export async function send(plane: Plane, path: string, payload?: unknown, method = 'POST'): Promise<Answer> {
+export async function send({ url }: Server, path: string, payload?: unknown, method = 'POST'): Promise<Answer> {
   const given = { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(payload) }
-  const response = await fetch(`${plane.url}${path}`, payload === undefined ? {} : given)
+  const response = await fetch(`${url}${path}`, payload === undefined ? {} : given)
   const body = (await response.json()) as Answer['body']
   return { status: response.status, retryAfter: response.headers.get('retry-after'), body }
 }
 
-export function cast(plane: Plane, text: string): Promise<Answer> {
-  return send(plane, '/v1/services/gated/cast/echo', { text })
+export function cast(server: Server, text: string): Promise<Answer> {
+  return send(server, '/v1/services/gated/cast/echo', { text })
 }
 
-/** Casts until it is refused, and some more. */
-export async function castUntilRefused(t: Test, plane: Plane, accepted: string[], most: number): Promise<void> {
+/** Few large payloads fill a disk as well as many small ones. */
+const TEXT = 'x'.repeat(isSoak ? 1_000 : 10_000)
+
+/** Casts until 20 casts have been refused. */
+export async function castUntilRefused(t: Test, server: Server, accepted: string[], most: number): Promise<void> {
   let refused = 0
   for (let count = 0; count < most && refused < 20; count += 1) {
-    const { status, retryAfter, body } = await cast(plane, 'x'.repeat(1_000))
+    const { status, retryAfter, body } = await cast(server, TEXT)
     if (status === 202) accepted.push(body.id)
     else {
       refused += 1
@@ -107,20 +136,21 @@ export async function castUntilRefused(t: Test, plane: Plane, accepted: string[]
   t.ok(refused > 0, 'casts were refused with 503 JOURNAL_UNAVAILABLE and Retry-After')
 }
 
-/** Since what was in the way is gone, casts are taken again within 5 s; the id of the first. */
-export async function castsAgain(t: Test, plane: Plane): Promise<string> {
+/** Casts until a cast is accepted, which must be within 5 s. Returns the id of its job. */
+export async function castsAgain(t: Test, server: Server): Promise<string> {
   const since = performance.now()
   const { body } = await eventually(async () => {
-    const answer = await cast(plane, 'again')
+    const answer = await cast(server, 'again')
     return answer.status === 202 && answer
   })
-  t.ok(performance.now() - since < 5_000, 'casts work again within 5 s')
+  t.ok(performance.now() - since < 5_000, 'casts are accepted again within 5 s')
   return body.id
 }
 
-export async function finished(plane: Plane, id: string): Promise<Answer['body']> {
+/** The job, as soon as it is finished. */
+export async function finished(server: Server, id: string): Promise<Answer['body']> {
   return eventually(async () => {
-    const { body } = await send(plane, `/v1/jobs/${id}`)
+    const { body } = await send(server, `/v1/jobs/${id}`)
     return body.state !== 'running' && body.state !== 'queued' && body.state !== 'scheduled' && body
   })
 }
