@@ -76,7 +76,8 @@ export class GroupCommit {
   /**
    * Accepts all new jobs of the group with few statements. They may come before the other operations: none of those can
    * be about a job that is not acknowledged yet.
-   */ #acceptTogether(group: JournalRequest[]): JournalReply[] {
+   */
+  #acceptTogether(group: JournalRequest[]): JournalReply[] {
     const accepts = group.filter(([, operation]) => operation === 'accept') as [number, 'accept', [AcceptRow[]]][]
     const rows = accepts.flatMap(([, , [rows]]) => rows)
     const accepted = this.#operations.accept(rows)

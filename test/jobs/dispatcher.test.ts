@@ -33,7 +33,7 @@ class Target extends EventEmitter implements JobTarget {
   room = 100
   readonly runs: Run[] = []
   /** Called for each attempt that reaches the service. */
-  onRun: (run: Run) => void = () => {}
+  onRun: (run: Run) => void | Promise<void> = () => {}
 
   methodOptions() {
     return { ...METHOD_DEFAULTS, backoffMs: 1, backoffMaxMs: 1 }
@@ -62,7 +62,7 @@ class Target extends EventEmitter implements JobTarget {
       },
     }
     this.runs.push(run)
-    this.onRun(run)
+    void this.onRun(run)
     return queued
   }
 }
@@ -257,7 +257,7 @@ function randomOf(seed: number): () => number {
   }
 }
 
-t.test('each job has one outcome, and no attempt runs twice, whatever the order of the answers', async (t) => {
+t.test('each job has one outcome, and no attempt begins twice, whatever the order of the answers', async (t) => {
   for (let seed = 1; seed <= 20; seed += 1) {
     const random = randomOf(seed)
     const turns = async () => {
@@ -266,17 +266,22 @@ t.test('each job has one outcome, and no attempt runs twice, whatever the order 
     const { store, target, dispatcher, cast } = await rig(t)
     store.before = turns
     store.after = turns
+    const begun: string[] = []
     const ranAfterCancel: string[] = []
     const cancelled = new Set<string>()
-    target.onRun = async ({ id, queued, begin }) => {
+    target.onRun = async ({ id, number, queued, begin }) => {
       await turns()
-      if (!queued.settled) begin()
-      if (!queued.settled && cancelled.has(id)) ranAfterCancel.push(id)
+      if (queued.settled) return
+      if (random() < 0.2) {
+        queued.fail(new ThreadplaneError('SERVICE_NOT_RUNNING', 'stopped', { started: false }))
+        return
+      }
+      begin()
+      begun.push(`${id} ${number}`)
+      if (cancelled.has(id)) ranAfterCancel.push(id)
       await turns()
-      const chance = random()
-      if (chance < 0.5) queued.succeed('1')
-      else if (chance < 0.8) queued.fail(failure())
-      else queued.fail(new ThreadplaneError('SERVICE_NOT_RUNNING', 'stopped', { started: false }))
+      if (random() < 0.6) queued.succeed('1')
+      else queued.fail(failure())
     }
     const clients = Array.from({ length: 40 }, async () => {
       await turns()
@@ -297,6 +302,7 @@ t.test('each job has one outcome, and no attempt runs twice, whatever the order 
       `seed ${seed}: a job that was answered as cancelled stays so`,
     )
     t.strictSame(ranAfterCancel, [], `seed ${seed}: and does not run`)
+    t.equal(new Set(begun).size, begun.length, `seed ${seed}: no attempt has begun twice`)
     t.ok(
       target.runs.every(({ queued }) => queued.settled),
       `seed ${seed}: no attempt is left`,
