@@ -131,7 +131,7 @@ t.test('an attempt that the store declines to begin is not run, and its room is 
   for (const job of declined) t.match(job, { state: 'queued', attempts: 0 })
   t.equal(target.runs.length, 1)
   store.declines = false
-  target.onRun = ({ queued }) => setImmediate(() => queued.succeed('1'))
+  target.onRun = ({ queued }) => void setImmediate(() => queued.succeed('1'))
   await eventually(() => store.jobs.every(isFinished))
   t.equal(target.runs.length, 11, 'each job was run once, and there was room for all of them')
   t.ok(store.jobs.every(({ state, attempts }) => state === 'succeeded' && attempts === 1))
@@ -236,7 +236,7 @@ t.test('a finished job and an unknown one cannot be cancelled', async (t) => {
 t.test('a job that is accepted while the lane asks the store is run', async (t) => {
   for (const operation of ['take', 'nextDueAt'] as const) {
     const { store, target, cast } = await rig(t)
-    target.onRun = ({ queued }) => setImmediate(() => queued.succeed('1'))
+    target.onRun = ({ queued }) => void setImmediate(() => queued.succeed('1'))
     const asking = holdNext(store, 'after', operation)
     store.declines = true
     await cast()
