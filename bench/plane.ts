@@ -77,8 +77,10 @@ export class Plane {
 export async function launch(data: string, options: LaunchOptions = {}): Promise<Plane> {
   const { workers = WORKERS, prefix = [], environment, supervised = false } = options
   const since = performance.now()
+  // The server refuses to start with a THREADPLANE_ variable that is not a setting of its own.
+  const { THREADPLANE_SOAK: _, ...inherited } = process.env
   const env = {
-    ...process.env,
+    ...inherited,
     THREADPLANE_PORT: '0',
     THREADPLANE_DATA: data,
     THREADPLANE_LOG_LEVEL: 'info',
