@@ -4,19 +4,10 @@
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
-import { uuidv7 } from '../contract/uuidv7.ts'
 import { Attempts } from './attempts.ts'
 import { isFinished, type Job, type JobState } from './job.ts'
-import type {
-  Accepted,
-  AcceptRequest,
-  Idempotency,
-  JobFilter,
-  JobPage,
-  JobStore,
-  OpenAttempt,
-  Tick,
-} from './job-store.ts'
+import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
+import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
 import type { JobTarget } from './job-target.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { Lane } from './lane.ts'
@@ -27,23 +18,6 @@ const SWEEP_EVERY_MS = 500
 const CANCELLED_WITHIN_MS = 1_000
 /** Jobs in one transaction where an operation changes all jobs of a service. */
 const STEP = 500
-
-export interface CastOptions {
-  delayMs?: number
-  priority?: number
-  maxAttempts?: number
-  ttlMs?: number
-  traceparent?: string | undefined
-  idempotency?: Idempotency | undefined
-  tick?: Tick
-}
-
-export interface CastRequest {
-  method: string
-  /** JSON text. */
-  payload: string
-  options: CastOptions
-}
 
 export class Dispatcher {
   readonly #store: JobStore
@@ -289,30 +263,4 @@ export class Dispatcher {
 
 function jobNotFound(id: string): ThreadplaneError {
   return new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
-}
-
-function toAcceptRequest(target: JobTarget, { method, payload, options }: CastRequest, begin: boolean): AcceptRequest {
-  target.checkMethod(method)
-  const defaults = target.methodOptions(method)
-  const createdAt = Date.now()
-  return {
-    id: uuidv7(),
-    service: target.name,
-    method,
-    payload,
-    maxAttempts: options.maxAttempts ?? defaults.maxAttempts,
-    priority: options.priority ?? defaults.priority,
-    createdAt,
-    notBefore: options.delayMs === undefined ? null : createdAt + options.delayMs,
-    expiresAt: options.ttlMs === undefined ? null : createdAt + options.ttlMs,
-    traceparent: options.traceparent ?? null,
-    begin,
-    idempotency: options.idempotency,
-    tick: options.tick,
-  }
-}
-
-function firstAttempt(request: AcceptRequest): OpenAttempt {
-  const { id, method, payload, priority, maxAttempts, expiresAt, traceparent } = request
-  return { id, method, payload, priority, number: 1, maxAttempts, expiresAt, traceparent, lastError: null }
 }

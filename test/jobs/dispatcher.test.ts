@@ -2,70 +2,15 @@
  * The dispatcher over a store that answers in any order, and a service whose methods the test runs: what it relies on is
  * what `JobStore` promises, not what SQLite does beyond that.
  */
-import { EventEmitter } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Deferred } from '../../src/async/deferred.ts'
 import { ThreadplaneError } from '../../src/contract/errors.ts'
-import { METHOD_DEFAULTS } from '../../src/contract/options.ts'
 import { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import { isFinished, type Job } from '../../src/jobs/job.ts'
-import type { AttemptRequest, JobTarget } from '../../src/jobs/job-target.ts'
-import { QueuedMethod } from '../../src/queue/queued-method.ts'
 import { eventually, log } from '../sqlite/jobs.ts'
 import { MemoryStore, type Operation } from './memory-store.ts'
-
-/** An attempt that has reached the service. */
-interface Run {
-  id: string
-  number: number
-  queued: QueuedMethod
-  /** It begins in a thread. */
-  begin: () => void
-}
-
-/** A service whose methods begin and end when the test says so. */
-class Target extends EventEmitter implements JobTarget {
-  readonly name = 'mail'
-  readonly ready = true
-  readonly concurrency = 4
-  readonly described = true
-  room = 100
-  readonly runs: Run[] = []
-  /** Called for each attempt that reaches the service. */
-  onRun: (run: Run) => void | Promise<void> = () => {}
-
-  methodOptions() {
-    return { ...METHOD_DEFAULTS, backoffMs: 1, backoffMaxMs: 1 }
-  }
-
-  checkMethod(): void {}
-
-  checkPayload(): void {}
-
-  async whenDescribed(): Promise<void> {}
-
-  count(): void {}
-
-  run(attempt: AttemptRequest): QueuedMethod {
-    const bytes = attempt.payload.length
-    const queued = new QueuedMethod({ ...attempt, service: this.name, kind: 'cast', format: 'json', bytes })
-    let begun = false
-    queued.place = { withdraw: () => begun, reclaim: () => !begun, hasBegun: () => begun }
-    const { id, attempt: number } = attempt.job
-    const run = {
-      id,
-      number,
-      queued,
-      begin: () => {
-        begun = true
-      },
-    }
-    this.runs.push(run)
-    void this.onRun(run)
-    return queued
-  }
-}
+import { Target } from './target.ts'
 
 interface Rig {
   store: MemoryStore
