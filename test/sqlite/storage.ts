@@ -1,6 +1,6 @@
 /** What the tests of full and read-only data folders share: a file system of their own, and a client that casts. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -56,7 +56,10 @@ export function mount(t: Test, options: string): { data: string; elsewhere: stri
   } catch (error) {
     return `a file system cannot be mounted here: ${(error as Error).message.trim()}`
   }
-  t.teardown(() => execFileSync('umount', ['--lazy', data]))
+  t.teardown(() => {
+    execFileSync('umount', ['--lazy', data])
+    rmSync(elsewhere, { recursive: true })
+  })
   return { data, elsewhere }
 }
 
