@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** True as soon as the promise has resolved, false after `timeoutMs`. @throws what the promise was rejected with */
-export async function within(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+export async function resolvesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   const settled = new AbortController()
   const late = sleep(timeoutMs, false, { signal: settled.signal }).catch(() => false)
   try {

@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { ServerMessage } from '../contract/server-message.ts'
 import { killGroup } from '../system/process-group.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { timings } from './timings.ts'
 
 export interface ServerEnd {
@@ -79,7 +79,7 @@ export class ServerProcess {
       const [code, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null]
       // End the processes that services have started in this group, by `execSync` for example.
       killGroup(this.pid as number)
-      await within(closed, timings.readOutputWithinMs)
+      await resolvesWithin(closed, timings.readOutputWithinMs)
       const lines = this.#stderr.match(signal === null ? LINE_OF_EXIT : LINE_OF_ABORT)
       const exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal]
       return { exitCode, signal, ranMs: this.#ranMs, lastWords: lines?.at(-1) }

@@ -6,7 +6,7 @@
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { Server } from './options.ts'
 import type { Report } from './report.ts'
@@ -37,7 +37,7 @@ export function closeOnSignals({ app, registry }: Server, config: Config, log: L
       const closeMs = err ? Math.min(shutdownTimeoutMs, CLOSE_AFTER_ERROR_MS) : shutdownTimeoutMs
       const terminateMs = Math.min(TERMINATE_WITHIN_MS, closeMs / 4)
       const closed = app.close()
-      if (await within(closed, closeMs - terminateMs)) log.info('the server is closed')
+      if (await resolvesWithin(closed, closeMs - terminateMs)) log.info('the server is closed')
       else {
         log.error(
           `the server did not close within ${closeMs} ms (THREADPLANE_SHUTDOWN_TIMEOUT is ${shutdownTimeoutMs} ms): ` +
@@ -46,7 +46,7 @@ export function closeOnSignals({ app, registry }: Server, config: Config, log: L
       }
       // A retired thread may still run its last methods, although the server is closed. Do not wait for them.
       for (const service of registry.services) service.abandon()
-      await within(Promise.all([terminateThreads(), closed]), terminateMs)
+      await resolvesWithin(Promise.all([terminateThreads(), closed]), terminateMs)
       // `process.exit` waits for all threads, and a thread in native code may never end: only SIGKILL ends it.
       if (ServiceWorker.alive.size > 0) process.kill(process.pid, 'SIGKILL')
     },

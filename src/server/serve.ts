@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../config.ts'
 import { createLogger } from '../log.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { buildServer } from './build-server.ts'
 import { closeOnSignals } from './close-on-signals.ts'
 import { type Report, reportServices, statesOf } from './report.ts'
@@ -41,7 +41,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   if (registry.closing) return
   const states = statesOf(registry)
   // Report before logging: if the server dies after this line of the log, the launcher's report of the death agrees.
-  if (report !== undefined) await within(report({ type: 'services', states }), REPORT_WITHIN_MS)
+  if (report !== undefined) await resolvesWithin(report({ type: 'services', states }), REPORT_WITHIN_MS)
   log.info(`services: ${states}`)
   if (!config.workers) for (const line of suggestions(address)) log.info(line)
 }

@@ -3,7 +3,7 @@
  * data folder, from a thread that is launched to describe the module, or from each thread that starts.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import type { MethodDescription, ServiceDescription } from '../contract/description.ts'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
@@ -127,7 +127,7 @@ export class ModuleContract {
   /** Resolves once the module has described itself. @throws SERVICE_NOT_RUNNING, DEADLINE_EXCEEDED */
   async whenKnown(timeoutMs: number): Promise<void> {
     const { name: service } = this.#settings
-    if (await within(this.#known.promise, timeoutMs)) return
+    if (await resolvesWithin(this.#known.promise, timeoutMs)) return
     throw new ThreadplaneError('DEADLINE_EXCEEDED', `${service} has not described itself within ${timeoutMs} ms`, {
       service,
       started: false,

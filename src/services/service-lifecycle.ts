@@ -6,7 +6,7 @@
  * twice is done once. A person's last wish wins: `desiredState`.
  */
 import { EventEmitter } from 'node:events'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import { type ErrorFacts, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
@@ -220,7 +220,7 @@ export abstract class ServiceLifecycle
     this.on('state', check)
     try {
       const started = this.start().then(check, check)
-      if (!(await within(Promise.all([started, settled.promise]), timeoutMs))) {
+      if (!(await resolvesWithin(Promise.all([started, settled.promise]), timeoutMs))) {
         throw this.error('DEADLINE_EXCEEDED', `it is still ${this.state} after ${timeoutMs} ms`)
       }
     } finally {

@@ -1,5 +1,5 @@
 /** The stop of a registered service: methods that wait are run or rejected, then its threads stop. */
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
 import { liveOf, type Phase, type Stopping } from './phase.ts'
 import type { ServiceParts } from './service-parts.ts'
@@ -13,7 +13,8 @@ export async function runStop(service: ServiceParts, stopping: Stopping, from: P
   const until = performance.now() + service.options.shutdownTimeoutMs
   const leftMs = () => Math.max(until - performance.now(), 1)
   try {
-    if (from.kind === 'replacing' && from.replacement.committed) await within(from.replacement.operation, leftMs())
+    if (from.kind === 'replacing' && from.replacement.committed)
+      await resolvesWithin(from.replacement.operation, leftMs())
     const { current } = threadSet
     threadSet.unsupervise()
     void threadSet.dismiss()
@@ -22,7 +23,7 @@ export async function runStop(service: ServiceParts, stopping: Stopping, from: P
     void contract.stopDescribing()
     const serves = current.some((thread) => thread.state === 'running') && !methodQueue.paused
     stopping.draining = drain && serves
-    if (stopping.draining) await within(drained(service), leftMs())
+    if (stopping.draining) await resolvesWithin(drained(service), leftMs())
     stopping.draining = false
     methodQueue.close(wasStopped)
     await threadSet.stop(leftMs())

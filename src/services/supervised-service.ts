@@ -2,7 +2,7 @@
  * A registered service: its threads over one method queue, what clients call and what jobs run in them, and how it shows
  * itself in its status. Its life is in service-lifecycle.ts.
  */
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import { RETRY_AFTER_SECONDS, type ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS, type ResolvedMethodOptions, type ServiceOptions } from '../contract/options.ts'
@@ -122,7 +122,7 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
     for (const thread of alive) thread.crashThread(kind, reason)
     if (kind === 'hang') return
     const seen = Promise.all(alive.map((thread) => new Promise((resolve) => thread.once('state', resolve))))
-    await within(seen, CRASH_SEEN_WITHIN_MS)
+    await resolvesWithin(seen, CRASH_SEEN_WITHIN_MS)
   }
 
   /**

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import type { MethodQueue } from '../queue/method-queue.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
 import type { LifecycleState } from '../supervision/service.ts'
@@ -205,7 +205,7 @@ export class ThreadSet {
 
   /** Resolves once the threads that leave have ended, or after `timeoutMs`. */
   async left(timeoutMs: number): Promise<void> {
-    await within(Promise.all(this.#leaving.values()), timeoutMs)
+    await resolvesWithin(Promise.all(this.#leaving.values()), timeoutMs)
   }
 
   /** Resolves as soon as all threads have ended the methods that they were handed. */

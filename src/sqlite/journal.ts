@@ -10,7 +10,7 @@ import type { ServiceLog } from '../contract/log.ts'
 import { fromWireError, ThreadplaneError, toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
 import { Deferred } from '../async/deferred.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { JournalClient } from './journal-client.ts'
 import {
   type JournalData,
@@ -181,7 +181,7 @@ export class Journal extends JournalClient {
       this.#batcher.flush()
       this.#worker.postMessage('close')
     }
-    if (await within(this.#ended.promise, CLOSE_WITHIN_MS)) return
+    if (await resolvesWithin(this.#ended.promise, CLOSE_WITHIN_MS)) return
     this.#log.fatal(`the journal does not close within ${CLOSE_WITHIN_MS} ms: the process is killed`)
     process.kill(process.pid, 'SIGKILL')
   }

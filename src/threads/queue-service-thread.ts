@@ -8,7 +8,7 @@ import { METHOD_DEFAULTS } from '../contract/options.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
 import type { MethodDefinition, ServiceDefinition } from '../module/define-service.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { Handoff } from '../queue/handoff.ts'
 import { asThrown, ItemStream } from '../queue/item-stream.ts'
 import { MethodQueue } from '../queue/method-queue.ts'
@@ -222,7 +222,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
    */
   protected override async shutDown(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
     const until = performance.now() + timeoutMs
-    await within(this.#finish(), timeoutMs)
+    await resolvesWithin(this.#finish(), timeoutMs)
     const { session } = this
     for (const handoff of this.#handoffs.values()) handoff.close()
     await super.shutDown(Math.max(until - performance.now(), STOP_AT_LEAST_MS))
@@ -294,7 +294,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
 
   /** @param ended one that loops takes a processor until then, and a start takes another: others would get none */
   async #replace(ended?: Promise<void>): Promise<void> {
-    if (ended !== undefined) await within(ended, END_BEFORE_START_MS)
+    if (ended !== undefined) await resolvesWithin(ended, END_BEFORE_START_MS)
     // Meanwhile it may have been stopped, or restarted, by its supervisor.
     if (this.state !== 'running' || this.#retiring || this.session !== undefined) return
     try {

@@ -12,7 +12,7 @@ import type { Pulse } from '../protocol/heartbeat.ts'
 import type { Slots } from '../protocol/slots.ts'
 import { toWireError } from '../contract/errors.ts'
 import { unpackMessages } from '../protocol/wire.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 
 /** How long a termination is waited for; native code in a thread cannot be interrupted, and is reported then. */
@@ -86,7 +86,7 @@ export abstract class ServiceWorker {
     if (this.isStopped) return true
     if (this.isStuck) return false
     this.kill()
-    if (await within(this.#end.promise, TERMINATE_TIMEOUT_MS)) return true
+    if (await resolvesWithin(this.#end.promise, TERMINATE_TIMEOUT_MS)) return true
     if (this.#life === 'alive') {
       this.#life = 'stuck'
       this.options.onStuck()

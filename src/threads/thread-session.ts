@@ -12,7 +12,7 @@ import { HEARTBEAT_EVERY_MS } from '../protocol/heartbeat.ts'
 import { SlotTable } from '../protocol/slot-table.ts'
 import type { Slots } from '../protocol/slots.ts'
 import { withStack } from '../diagnostics/with-stack.ts'
-import { within } from '../async/deadline.ts'
+import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import { LogWriter } from './log-writer.ts'
 import type { ServiceWorker, ServiceWorkerOptions } from './service-worker.ts'
@@ -150,7 +150,7 @@ export class ThreadSession {
   }
 
   async #endUnlessCrashed(kind: CrashKind, reason: string): Promise<void> {
-    if (await within(this.worker.stop(), CRASH_WITHIN_MS[kind])) return
+    if (await resolvesWithin(this.worker.stop(), CRASH_WITHIN_MS[kind])) return
     await this.#giveUp(new Error(`${reason}; it did not end by itself, and was terminated`))
   }
 
@@ -166,7 +166,7 @@ export class ThreadSession {
   async stop(timeoutMs: number): Promise<void> {
     this.#expected = true
     this.send({ type: 'stop' })
-    if (await within(this.worker.stop(), timeoutMs)) return
+    if (await resolvesWithin(this.worker.stop(), timeoutMs)) return
     const { service, log } = this.#options
     const err = await this.withItsStack(new Error(`the thread of ${service} did not stop`))
     log.warn({ service, err }, `terminated: it did not stop within ${Math.round(timeoutMs)} ms`)
@@ -179,7 +179,7 @@ export class ThreadSession {
    */
   async withItsStack<E extends Error>(error: E): Promise<E> {
     const look = this.worker.stack().catch(() => undefined)
-    const looked = within(look, LOOK_WITHIN_MS)
+    const looked = resolvesWithin(look, LOOK_WITHIN_MS)
     this.#looking = looked
     const stack = (await looked) ? await look : undefined
     return stack === undefined ? error : withStack(error, stack)
@@ -295,7 +295,7 @@ export async function withinStartTimeout<T>(
   what: string,
   elapsedMs = 0,
 ): Promise<T> {
-  if (await within(promise, Math.max(timeoutMs - elapsedMs, 0))) return promise
+  if (await resolvesWithin(promise, Math.max(timeoutMs - elapsedMs, 0))) return promise
   const detail = `${what} took longer than the ${timeoutMs} ms of startTimeoutMs`
   throw await session.withItsStack(new ThreadplaneError('START_FAILED', detail))
 }
