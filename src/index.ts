@@ -4,9 +4,11 @@ export { ERRORS, type ErrorCode, type PayloadIssue, ThreadplaneError } from './c
 export type { MethodOptions, ServiceOptions } from './contract/options.ts'
 export { MethodQueue, type MethodQueueOptions } from './queue/method-queue.ts'
 export type { QueuedMethod } from './queue/queued-method.ts'
-export { type CallOptions, QueueServiceThread, type QueueServiceThreadOptions } from './threads/queue-service-thread.ts'
+export { QueueServiceThread } from './threads/queue-service-thread.ts'
+export type { QueueServiceThreadOptions, ServiceThreadOptions } from './threads/service-thread-options.ts'
+export type { CallOptions } from './threads/thread-call.ts'
 export { type LifecycleState, Service, type ServiceOptionsBase } from './supervision/service.ts'
-export { ServiceThread, type ServiceThreadOptions } from './threads/service-thread.ts'
+export { ServiceThread } from './threads/service-thread.ts'
 export {
   CrashingSupervisor,
   ForfeitOneForAllSupervisor,
@@ -19,6 +21,7 @@ export {
 export { ServiceWorker, type ServiceWorkerOptions } from './threads/service-worker.ts'
 export { WorkerProcess } from './threads/worker-process.ts'
 export { WorkerThread } from './threads/worker-thread.ts'
+export type { ServiceWorkerClass } from './threads/workers.ts'
 export { type BytesOptions, bytes } from './module/bytes.ts'
 export { stream } from './module/stream.ts'
 export {

@@ -1,7 +1,7 @@
 /**
- * How often, and how soon, a supervisor restarts: `maxRestarts` within a sliding `periodMs`, with a delay that
- * doubles from restart to restart, and heals after a period without one. The period begins when a restart has
- * succeeded: neither the delay nor a start that takes long, and then fails, is healthy time.
+ * How often, and how soon, a supervisor restarts: at most `maxRestarts` within a sliding `periodMs`, each after a delay
+ * that doubles from restart to restart. A restart stops counting, for the number and for the delay, `periodMs` after it
+ * succeeded: neither the delay nor a start that fails is healthy time.
  */
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 
@@ -10,14 +10,15 @@ export type RestartPolicy = Pick<
   'maxRestarts' | 'periodMs' | 'backoffMs' | 'backoffMaxMs'
 >
 
-/** One client's poison holds up the others no longer than this. */
+/** Longest delay of a restart that costs nothing: a job that crashes its thread again and again delays others' no longer. */
 const GRANTED_BACKOFF_MAX_MS = 1_000
 
 export class RestartBudget {
-  /** May be changed; what is spent stays spent. */
+  /** May be changed; restarts already taken stay taken. */
   policy: RestartPolicy
-  /** When each restart was through; those still to come are at infinity. */
+  /** When each restart succeeded; infinity for a restart that has not succeeded yet. */
   #restarts: number[] = []
+  /** When each restart that cost nothing was granted. */
   #granted: number[] = []
 
   constructor(policy: RestartPolicy) {
@@ -31,7 +32,7 @@ export class RestartBudget {
     return this.policy.maxRestarts - this.#restarts.length
   }
 
-  /** Milliseconds to wait before the next restart, which is taken from the budget; `undefined` if that is spent. */
+  /** Takes a restart from the budget. Returns the delay before it in milliseconds; `undefined` if the budget is spent. */
   take(): number | undefined {
     if (this.remaining <= 0) return undefined
     const delayMs = Math.min(this.policy.backoffMs * 2 ** this.#restarts.length, this.policy.backoffMaxMs)
@@ -39,7 +40,7 @@ export class RestartBudget {
     return jittered(delayMs)
   }
 
-  /** As {@link take}, for a restart that costs nothing: it is delayed all the same, so that no stream of them spins. */
+  /** Grants a restart that costs nothing. Returns the delay before it: without one, repeated crashes would restart in a busy loop. */
   grant(): number {
     const { periodMs, backoffMs, backoffMaxMs } = this.policy
     const now = performance.now()
@@ -49,20 +50,20 @@ export class RestartBudget {
     return jittered(delayMs)
   }
 
-  /** A start has succeeded, and with it what was tried before. */
+  /** A start has succeeded: from now on the restarts that led to it grow old. */
   started(): void {
     const now = performance.now()
     this.#restarts = this.#restarts.map((at) => Math.min(at, now))
   }
 
-  /** Somebody started it by hand: a fresh budget. */
+  /** A fresh budget, as a person starts the service. */
   reset(): void {
     this.#restarts = []
     this.#granted = []
   }
 }
 
-/** Half of it is jitter, so that what crashed together does not come back together. */
+/** Half of a delay is random, so that services that crashed together do not restart together. */
 function jittered(delayMs: number): number {
   return delayMs * (0.5 + Math.random() / 2)
 }

@@ -1,4 +1,4 @@
-/** The supervisors of services: each has one of its own, or shares that of its `restart.group` while it is in it. */
+/** The supervisors of services: a service has a supervisor of its own, or shares the supervisor of its `restart.group`. */
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { Service } from './service.ts'
@@ -12,7 +12,10 @@ export class RestartGroups {
     this.#log = log
   }
 
-  /** Strategy and budget of a group are those of its first member; it is to add its threads at once. */
+  /**
+   * Returns the supervisor for a service, to which the caller adds its threads at once. The first member of a group decides
+   * on the strategy and the budget of the group.
+   */
   join(service: string, { strategy, group, ...policy }: ResolvedServiceOptions['restart']): Supervisor {
     const known = group === undefined ? undefined : this.#supervisors.get(group)
     if (known !== undefined) {
@@ -26,7 +29,7 @@ export class RestartGroups {
     return supervisor
   }
 
-  /** A group lasts until its last member has left. */
+  /** Removes members from their supervisor; a group ends with its last member. */
   leave(supervisor: Supervisor, members: Service[]): void {
     supervisor.discard(...members)
     if (supervisor.members.length > 0) return

@@ -1,5 +1,6 @@
 /**
- * The life cycle that everything supervised shares: start, stop, crash, restart, and children that follow.
+ * The life cycle of everything that can be supervised: start, stop, crash, restart, and children that start and stop
+ * with it.
  * Source: mode/services.py Service
  */
 import { EventEmitter } from 'node:events'
@@ -16,23 +17,23 @@ type Lifecycle =
   | { kind: 'stopping'; done: Promise<void> }
   | { kind: 'crashed'; chargedTo: ChargedTo }
 
-/** What a crash counts against: the restart budget of the service, or the one job under which it happened. */
+/** What a crash counts against: the restart budget of the service, or the single job that was running when it happened. */
 export type ChargedTo = 'service' | 'job'
 
 export type LifecycleState = Lifecycle['kind']
 
 export interface ServiceOptionsBase {
   name: string
-  /** Default: crashes, errors and warnings, on stderr. */
+  /** Readable as `logger`. Default: crashes, errors and warnings go to stderr. */
   log?: ServiceLog
 }
 
-/** What a service asks of the supervisor that it was added to: {@link Supervisor} implements it. */
+/** The supervisor of a service, as the service knows it. Implemented by `Supervisor`. */
 export interface Supervision {
   readonly budget: RestartBudget
-  /** What is being done about the crash of a member. */
+  /** What the supervisor does about the crash of a member: it waits to restart the member, or has given it up. */
   recoveryOf(member: Service): 'backoff' | 'failed' | undefined
-  /** Called by a member that is started or stopped: nothing is done about its crash any more. */
+  /** Called by a member that is started or stopped: the supervisor does nothing more about its crash. */
   forget(member: Service): void
   /** Called by a member that crashed. */
   wakeup(): void
@@ -40,20 +41,21 @@ export interface Supervision {
 
 export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   readonly name: string
-  readonly log: ServiceLog
+  /** Source: mode/services.py Service.logger */
+  readonly logger: ServiceLog
   readonly children: Service[] = []
   parent: Service | undefined
-  /** Set by `Supervisor.add`. Without one, a crash reaches parents and root. */
+  /** Set by `Supervisor.add`. Without a supervisor, a crash reaches all parents up to the root. */
   supervisor: Supervision | undefined
   restartCount = 0
-  /** Why it crashed; kept until the next successful start. */
+  /** Why the service crashed; kept until the next successful start. */
   crashReason: Error | undefined
   #lifecycle: Lifecycle = { kind: 'stopped' }
 
   constructor({ name, log = stderrLog }: ServiceOptionsBase) {
     super()
     this.name = name
-    this.log = log
+    this.logger = log
   }
 
   get state(): LifecycleState {
@@ -68,18 +70,18 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     return this.state === 'crashed'
   }
 
-  /** What its crash counts against. */
+  /** What the crash of the service counts against. */
   get chargedTo(): ChargedTo {
     return this.#lifecycle.kind === 'crashed' ? this.#lifecycle.chargedTo : 'service'
   }
 
-  /** Has it, or a parent whose start is its own, a supervisor that has not given up? */
+  /** Will a supervisor restart the service: its own, or that of a parent, which restarts its children too? */
   get awaitsRestart(): boolean {
     if (this.supervisor !== undefined) return this.supervisor.recoveryOf(this) !== 'failed'
     return this.parent?.awaitsRestart ?? false
   }
 
-  // Hooks of subclasses; they run on the control thread.
+  // Hooks for subclasses. They run on the control thread, also those of a ServiceThread.
 
   protected async onStart(): Promise<void> {}
   protected async onStarted(): Promise<void> {}
@@ -87,23 +89,23 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   protected async onShutdown(): Promise<void> {}
   protected async onRestart(): Promise<void> {}
 
-  /** Begins what the service runs. */
+  /** Launches whatever the service runs: a thread, the members of a supervisor. */
   protected async launch(): Promise<void> {}
-  /** Ends it in good order. */
+  /** Ends in good order whatever the service runs. */
   protected async shutDown(_timeoutMs?: number): Promise<void> {}
-  /** Ends it now, because it crashed. */
+  /** Ends at once whatever the service runs, because the service crashed. */
   protected kill(_reason: Error): void {}
 
-  /** Reports a crash where a person looks. Source: mode/threads.py ServiceThread.on_crash */
-  protected onCrash(message: string, error: Error): void {
-    // What fails again as before, with no good start between, is told again, but not with all its stack.
-    if (this.crashReason?.message !== error.message) this.log.fatal({ err: error, service: this.name }, message)
-    else this.log.error({ service: this.name }, `${message} again: ${error.message}`)
+  /** Reports a crash in the log, at `fatal`. Source: mode/threads.py ServiceThread.on_crash */
+  onCrash(message: string, error: Error): void {
+    // The same crash again, without a successful start in between, is reported without its stack.
+    if (this.crashReason?.message !== error.message) this.logger.fatal({ err: error, service: this.name }, message)
+    else this.logger.error({ service: this.name }, `${message} again: ${error.message}`)
   }
 
   /**
-   * Resolves once the service and its children are fully started; an error there rejects it.
-   * While it stops, it is started after the stop.
+   * Resolves once the service and its children are fully started; an error of the start rejects it. A service that is
+   * stopping is started after the stop.
    * @throws ALREADY_STARTED
    */
   async start(): Promise<void> {
@@ -111,11 +113,11 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     await done
   }
 
-  /** Begins the start, after the stop that is under way. */
+  /** Begins the start, after a stop that is under way. `done` settles with the start. */
   protected async begin(): Promise<{ done: Promise<void> }> {
     if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
     if (this.started) throw new ThreadplaneError('ALREADY_STARTED', `${this.name} is started already`)
-    // Given up, it is started by somebody's hand.
+    // The supervisor has given the service up, so a person starts it: with a fresh budget.
     if (this.supervisor?.recoveryOf(this) === 'failed') this.supervisor.budget.reset()
     this.supervisor?.forget(this)
     const { promise: done, resolve, reject } = new Deferred<void>()
@@ -144,7 +146,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     this.#enter({ kind: 'running' })
   }
 
-  /** True if it started the service, false if it was started: then it waits until that start is through. */
+  /** True if this call started the service. False if the service was started already; a start under way is waited for. */
   async maybeStart(): Promise<boolean> {
     if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
     if (this.#lifecycle.kind === 'starting') await this.#lifecycle.done
@@ -154,8 +156,8 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   }
 
   /**
-   * Stops the service, then its children in reverse order. Does nothing where there is nothing to stop.
-   * @param timeoutMs bound of its own shutdown; default: what its options say
+   * Stops the service, then its children in reverse order. Does nothing if the service is stopped.
+   * @param timeoutMs bound of the service's own shutdown, without its children; default: as its options say
    */
   async stop(timeoutMs?: number): Promise<void> {
     this.supervisor?.forget(this)
@@ -168,7 +170,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     await done
   }
 
-  /** An error in a hook ends nothing early: nothing that runs is left behind. */
+  /** An error in a hook does not end the stop early: whatever runs is ended. */
   async #stop(timeoutMs: number | undefined): Promise<void> {
     try {
       try {
@@ -187,7 +189,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     try {
       await child.stop()
     } catch (error) {
-      this.log.error({ err: error, service: child.name }, 'error while stopping a child')
+      this.logger.error({ err: error, service: child.name }, 'error while stopping a child')
     }
   }
 
@@ -205,8 +207,9 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
   }
 
   /**
-   * Marks the service and all its children crashed. With a supervisor it wakes that; without one the crash reaches
-   * parents, their children, and root. What is stopping ends anyway, and nobody is to start it again.
+   * Marks the service and all its children crashed. With a supervisor, wakes the supervisor; without one, the crash
+   * reaches all parents up to the root, and their children. A service that is stopping is ended at once and is not marked:
+   * nobody is to restart it.
    * Source: mode/services.py Service.crash
    */
   crash(reason: Error, chargedTo: ChargedTo = 'service'): void {
@@ -233,14 +236,14 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     for (const child of this.children) child.#markCrashed(reason, chargedTo)
   }
 
-  /** Started and stopped with this service. */
+  /** Adds a child, to be started and stopped with this service. */
   addDependency<Child extends Service>(child: Child): Child {
     child.parent = this
     this.children.push(child)
     return child
   }
 
-  /** As {@link addDependency}, and started now if this service is. */
+  /** Adds a child as {@link addDependency} does, and starts it now if this service is started. */
   async addRuntimeDependency<Child extends Service>(child: Child): Promise<Child> {
     this.addDependency(child)
     if (this.started) await child.maybeStart()
@@ -260,7 +263,7 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     this.emit('state', lifecycle.kind)
   }
 
-  /** Told by the supervisor that it does something else about a crash; children share what becomes of their parent. */
+  /** Called by the supervisor: `recoveryOf` this service has changed. For its children it counts too. */
   announceRecovery(): void {
     this.emit('state', this.state)
     for (const child of this.children) child.announceRecovery()

@@ -1,24 +1,25 @@
 /**
- * Decides what happens after a crash. The strategies are Erlang's, by way of mode; backoff and a budget that heals
- * are added. Source: mode/supervisors.py
+ * Supervisors decide what happens after a crash. The strategies are those of mode, which has them from Erlang; a delay
+ * before each restart and a budget that recovers are added. Source: mode/supervisors.py
  */
 import { resolveServiceOptions } from '../contract/options.ts'
 import { RestartBudget, type RestartPolicy } from './restart-budget.ts'
 import { Service, type ServiceOptionsBase, type Supervision } from './service.ts'
 
+/** What is done about the crash of a member: it is restarted after a delay, or it has been given up. */
 type Recovery = { kind: 'backoff'; timer: NodeJS.Timeout } | { kind: 'failed' }
 
 export interface SupervisorOptions extends ServiceOptionsBase {
-  /** Default, key by key: that of a service. */
+  /** Each key that is left out has the default of a service's option `restart`. */
   policy?: Partial<RestartPolicy>
 }
 
-/** Starts its members, restarts those that crash, and stops them. */
+/** Starts its members, restarts them when they crash, and stops them. */
 export abstract class Supervisor extends Service implements Supervision {
   readonly members: Service[] = []
   readonly budget: RestartBudget
   readonly #recoveries = new Map<Service, Recovery>()
-  /** Stopped by a restart under way, which has yet to start them. */
+  /** Members that a restart under way has stopped and will start again. */
   readonly #toStart = new Set<Service>()
 
   constructor({ policy, ...options }: SupervisorOptions) {
@@ -42,7 +43,7 @@ export abstract class Supervisor extends Service implements Supervision {
     }
   }
 
-  /** Leaves members to another supervisor. What is given up stays so; what is to be restarted is, by that one. */
+  /** Leaves members to another supervisor: given up, they stay so; crashed, that supervisor restarts them. */
   handOver(members: Service[], successor: Supervisor): void {
     const failed = members.filter((member) => this.recoveryOf(member) === 'failed')
     this.discard(...members)
@@ -51,12 +52,10 @@ export abstract class Supervisor extends Service implements Supervision {
     successor.wakeup()
   }
 
-  /** What the supervisor is doing about a crashed member. */
   recoveryOf(member: Service): Recovery['kind'] | undefined {
     return this.#recoveries.get(member)?.kind
   }
 
-  /** Called by a member that is started or stopped: nothing is done about its crash any more. */
   forget(member: Service): void {
     this.#toStart.delete(member)
     const recovery = this.#recoveries.get(member)
@@ -66,7 +65,6 @@ export abstract class Supervisor extends Service implements Supervision {
     if (recovery?.kind === 'backoff' && !shared) clearTimeout(recovery.timer)
   }
 
-  /** Called by a member that crashed. */
   wakeup(): void {
     const crashed = this.members.filter((member) => member.crashed && !this.#recoveries.has(member))
     if (crashed.length > 0) this.recover(crashed)
@@ -85,13 +83,13 @@ export abstract class Supervisor extends Service implements Supervision {
   }
 
   /**
-   * Restarts members together, once, after the backoff; gives them up when the budget is spent. What jobs are to
-   * blame for costs them an attempt, and the service nothing.
+   * Restarts members together, once, after the backoff; gives them up when the budget is spent. Crashes that are charged
+   * to jobs cost the budget nothing: each costs its job an attempt.
    */
   protected restartLater(members: Service[]): void {
     const { budget } = this
-    const ofJobs = members.every((member) => !member.crashed || member.chargedTo === 'job')
-    const delayMs = ofJobs ? budget.grant() : budget.take()
+    const chargedToJobs = members.every((member) => !member.crashed || member.chargedTo === 'job')
+    const delayMs = chargedToJobs ? budget.grant() : budget.take()
     if (delayMs === undefined) {
       const { maxRestarts, periodMs } = this.budget.policy
       this.giveUp(members, `more than ${maxRestarts} restarts within ${periodMs} ms`)
@@ -104,15 +102,18 @@ export abstract class Supervisor extends Service implements Supervision {
     }, delayMs)
     const recovery: Recovery = { kind: 'backoff', timer }
     for (const member of members) {
-      this.log.warn({ service: member.name, delayMs: Math.round(delayMs), left: this.budget.remaining }, 'restarting')
+      this.logger.warn(
+        { service: member.name, delayMs: Math.round(delayMs), left: this.budget.remaining },
+        'restarting',
+      )
       this.#recover(member, recovery)
     }
   }
 
-  /** Members stay down until somebody starts them. */
+  /** Leaves members down, or stops them, until a person starts them. */
   protected giveUp(members: Service[], why: string): void {
     for (const member of members) {
-      this.log.error({ service: member.name, err: member.crashReason }, `given up: ${why}`)
+      this.logger.error({ service: member.name, err: member.crashReason }, `given up: ${why}`)
       if (member.crashed) this.#recover(member, { kind: 'failed' })
       else void this.#stopForGood(member, new Error(`given up with others: ${why}`))
     }
@@ -120,7 +121,7 @@ export abstract class Supervisor extends Service implements Supervision {
 
   async #stopForGood(member: Service, reason: Error): Promise<void> {
     await this.#stopMember(member)
-    // Somebody may have started it meanwhile, or taken it away.
+    // Meanwhile it may have been started, or discarded.
     if (member.state !== 'stopped' || member.supervisor !== this) return
     member.crashReason = reason
     this.#recover(member, { kind: 'failed' })
@@ -132,7 +133,7 @@ export abstract class Supervisor extends Service implements Supervision {
     member.announceRecovery()
   }
 
-  /** Stops them all together, then starts them one by one. */
+  /** Stops the members all together, then starts them one by one. */
   async #restart(members: Service[]): Promise<void> {
     const stops = members.map((member) => {
       const stopped = this.#stopMember(member)
@@ -145,7 +146,7 @@ export abstract class Supervisor extends Service implements Supervision {
       try {
         await member.restart()
       } catch {
-        // It crashed again, and by that has woken this supervisor again.
+        // That was a crash, which has woken this supervisor again.
       }
     }
   }
@@ -154,40 +155,40 @@ export abstract class Supervisor extends Service implements Supervision {
     try {
       await member.stop()
     } catch (error) {
-      this.log.error({ service: member.name, err: error }, 'error while stopping')
+      this.logger.error({ service: member.name, err: error }, 'error while stopping')
     }
   }
 }
 
-/** Restarts what crashed. */
+/** Restarts each member that crashed, and no other. */
 export class OneForOneSupervisor extends Supervisor {
   protected override recover(crashed: Service[]): void {
     for (const member of crashed) this.restartLater([member])
   }
 }
 
-/** Restarts all when one crashes, but for those that somebody stopped. */
+/** Restarts all members when one crashes, except those that are stopped. */
 export class OneForAllSupervisor extends Supervisor {
   protected override recover(): void {
     this.restartLater(this.members.filter((member) => member.state !== 'stopped'))
   }
 }
 
-/** Gives up what crashed. */
+/** Gives up each member that crashed, and no other. */
 export class ForfeitOneForOneSupervisor extends Supervisor {
   protected override recover(crashed: Service[]): void {
     this.giveUp(crashed, 'the strategy is forfeitOneForOne')
   }
 }
 
-/** Gives up all when one crashes. */
+/** Gives up all members when one crashes. */
 export class ForfeitOneForAllSupervisor extends Supervisor {
   protected override recover(): void {
     this.giveUp(this.members, 'the strategy is forfeitOneForAll')
   }
 }
 
-/** Supervises by not being there: the crash of a member reaches its parents, and brings down the root. */
+/** Does not supervise: the crash of a member reaches its parents, up to the root, as without a supervisor. */
 export class CrashingSupervisor extends Supervisor {
   override add(...members: Service[]): void {
     for (const member of members) {

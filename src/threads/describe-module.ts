@@ -1,18 +1,19 @@
-/** Has a module describe itself in a thread, or process, in which no hook of it runs before somebody starts it. */
+/** Asks a module for its description, in a thread or process of its own, without running any of its hooks. */
 import { ThreadSession, type ThreadSessionOptions, withinStartTimeout } from './thread-session.ts'
+import { WORKERS } from './workers.ts'
 
 type DescribeOptions = Omit<ThreadSessionOptions, 'Worker'> & {
   startTimeoutMs: number
-  /** Ends it early. */
+  /** Aborted, it ends the thread early. */
   signal: AbortSignal
 }
 
 /**
- * The thread that has described its module; it is the caller's, to be started or ended.
+ * Returns the thread that has described its module. The caller owns the thread, and starts or ends it.
  * @throws START_FAILED after `startTimeoutMs`; MODULE_REFUSED; whatever the module throws
  */
 export async function describeModule({ startTimeoutMs, signal, ...options }: DescribeOptions): Promise<ThreadSession> {
-  const session = new ThreadSession(options)
+  const session = new ThreadSession({ ...options, Worker: WORKERS[options.isolation] })
   const end = () => void session.terminate()
   signal.addEventListener('abort', end, { once: true })
   try {

@@ -10,31 +10,24 @@ import type { ThreadStack } from '../contract/stack.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
-import { type ChargedTo, Service, type ServiceOptionsBase } from '../supervision/service.ts'
+import { Deferred } from '../async/deferred.ts'
+import { type ChargedTo, Service } from '../supervision/service.ts'
+import type { ServiceThreadOptions } from './service-thread-options.ts'
 import { ServiceWorker } from './service-worker.ts'
-import { type Birth, type ServiceWorkerClass, ThreadSession, withinStartTimeout } from './thread-session.ts'
+import { type LaunchOptions, ThreadSession, withinStartTimeout } from './thread-session.ts'
+import { type ServiceWorkerClass, WORKERS } from './workers.ts'
 
-export interface ServiceThreadOptions extends ServiceOptionsBase {
-  /** The service module: a `file:` URL or a path. */
-  module: URL | string
-  /** Override those of the module. */
-  options?: ServiceOptions
-  /** If it is known already; the thread describes itself anew at every start. */
-  description?: ServiceDescription | undefined
-  /** False: `start()` returns as soon as the thread is launched. Default true. */
-  waitForThread?: boolean
-  /** False: `stop()` does not wait for the thread's end, which stays bounded by `shutdownTimeoutMs`. Default true. */
-  waitForShutdown?: boolean
-  /** Another class that owns the thread, whatever the isolation. */
-  Worker?: ServiceWorkerClass
-  /** A thread in which the module has described itself, where there is one: it is started in place of a new one. */
-  takeDescribed?: () => ThreadSession | undefined
-  /** Told whenever the module has described itself. */
-  onDescribed?: (description: ServiceDescription) => void
-}
-
-/** A service with so many threads that were told to end and have not gets no other. */
+/** A service with so many stuck threads gets no new ones. */
 const MAX_STUCK = 8
+
+/** What a thread that has not ended is to its service. */
+type ThreadStage =
+  /** Launched, and not started yet. */
+  | 'starting'
+  /** There is one at most: its status is that of the service, and its death is a crash of the service. */
+  | 'current'
+  /** Told to end, or ended as soon as the methods that it has begun are through. */
+  | 'leaving'
 
 /** The stack of one of the threads, by the id that its status shows. */
 export type LiveStack = ThreadStack & { id: number }
@@ -42,36 +35,40 @@ export type LiveStack = ThreadStack & { id: number }
 export class ServiceThread extends Service {
   readonly module: string
   description: ServiceDescription | undefined
+  /** Does `start()` wait until the thread has started? */
+  readonly waitForThread: boolean
+  /** Does `stop()` wait for the shutdown signal, which the end of the thread sets? See {@link setShutdown}. */
   readonly waitForShutdown: boolean
-  protected session: ThreadSession | undefined
   readonly #settings: ServiceThreadOptions
   #overrides: ServiceOptions
   #options: ResolvedServiceOptions
   /** `restartCount` when the last thread was started. */
   #restartsSeen = 0
-  readonly #launching = new Set<ThreadSession>()
-  /** All threads that have not ended: those that serve, and those that start, stop or retire. */
-  readonly #alive = new Set<ThreadSession>()
-  /** The end of all threads there were. Another promise means that whatever was launching has been told to end. */
-  #ended: Promise<unknown> = Promise.resolve()
+  /** All threads that have not ended. */
+  readonly #threads = new Map<ThreadSession, ThreadStage>()
+  /** Resolves once all threads that were told to end have ended, or have been reported as stuck. */
+  #ended: Promise<void> = Promise.resolve()
+  /** The shutdown signal; another one for each start. */
+  #shutdown = new Deferred<void>()
 
   constructor(settings: ServiceThreadOptions) {
     super(settings)
     const { module, options = {}, description } = settings
     this.module = toFileUrl(module)
     this.description = description
+    this.waitForThread = settings.waitForThread ?? true
     this.waitForShutdown = settings.waitForShutdown ?? true
     this.#overrides = options
     this.#options = this.#resolveOptions()
     this.#settings = settings
   }
 
-  /** The module's options under the overrides, with every default filled in. */
+  /** The options of the module, replaced by those of the constructor, with every default filled in. */
   get options(): ResolvedServiceOptions {
     return this.#options
   }
 
-  /** What a thread is given at its start it takes up at the next one. */
+  /** Replaces the options of the constructor. An option that a thread gets at its start takes effect at the next start. */
   set overrides(overrides: ServiceOptions) {
     this.#overrides = overrides
     this.#options = this.#resolveOptions()
@@ -81,7 +78,12 @@ export class ServiceThread extends Service {
     return resolveServiceOptions(this.description?.options ?? {}, this.#overrides)
   }
 
-  /** Milliseconds since the epoch, by a monotonic clock; 0 where there is no thread. */
+  /** The class that owns the thread. Source: mode/threads.py ServiceThread.Worker */
+  get Worker(): ServiceWorkerClass {
+    return this.#settings.Worker ?? WORKERS[this.options.isolation]
+  }
+
+  /** When the thread was last seen to be awake, in milliseconds since the epoch, by a monotonic clock; 0 without a thread. */
   get lastWakeupAt(): number {
     return this.session?.lastWakeupAt ?? 0
   }
@@ -107,10 +109,23 @@ export class ServiceThread extends Service {
     return this.session?.startedAt
   }
 
+  /** The current thread. */
+  protected get session(): ThreadSession | undefined {
+    for (const [session, stage] of this.#threads) if (stage === 'current') return session
+    return undefined
+  }
+
+  /** Makes another thread the current one, or none; the current one so far is then leaving. */
+  protected set session(session: ThreadSession | undefined) {
+    const before = this.session
+    if (before !== undefined) this.#threads.set(before, 'leaving')
+    if (session !== undefined && this.#threads.has(session)) this.#threads.set(session, 'current')
+  }
+
   override async start(): Promise<void> {
     const { done } = await this.begin()
-    // Where nobody waits, an error of the start is a crash of the service, and is told as one.
-    if (this.#settings.waitForThread ?? true) await done
+    // If nobody waits, an error of the start is reported as a crash of the service.
+    if (this.waitForThread) await done
   }
 
   /** Crashes the thread on purpose, from inside. */
@@ -118,16 +133,27 @@ export class ServiceThread extends Service {
     this.session?.crash(kind, reason)
   }
 
-  /** What each of its threads is doing now; of those that start, stop or retire too. */
-  async stacks(): Promise<LiveStack[]> {
-    const looks = [...this.#alive].map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
-    return (await Promise.all(looks)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
+  /**
+   * Sets the shutdown signal, for which `stop()` waits where `waitForShutdown` is set. The end of the thread sets it. A
+   * subclass sets it earlier if nobody has to wait for the thread: `stop()` then stops the children and resolves, the
+   * end of the thread stays bounded by `shutdownTimeoutMs`, and the next start waits for that end.
+   * Source: mode/services.py Service.set_shutdown
+   */
+  setShutdown(): void {
+    this.#shutdown.resolve()
   }
 
-  /** What the thread says, but for the start and logs. */
+  /** What each of its threads is doing now, also of those that start, stop or retire. */
+  async stacks(): Promise<LiveStack[]> {
+    const reads = [...this.#threads.keys()].map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
+    return (await Promise.all(reads)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
+  }
+
+  /** A thread has sent a message that is not about its start, its stop or its log. */
   protected onThreadMessage(_session: ThreadSession, _message: ThreadMessage): void {}
 
   protected override async launch(): Promise<void> {
+    this.#shutdown = new Deferred()
     const session = await this.spawn()
     if (this.state !== 'starting') return session.terminate()
     this.session = session
@@ -136,8 +162,9 @@ export class ServiceThread extends Service {
   protected override async shutDown(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
     const { session } = this
     this.session = undefined
-    this.#endThreads(session?.stop(timeoutMs))
-    if (this.waitForShutdown) await this.#ended
+    this.#endThreads(session && this.stopSession(session, timeoutMs))
+    // An error while the threads are ended rejects `stop()`.
+    if (this.waitForShutdown) await Promise.race([this.#shutdown.promise, this.#ended])
   }
 
   protected override kill(reason: Error): void {
@@ -146,61 +173,74 @@ export class ServiceThread extends Service {
     this.#endThreads(session && this.endSession(session, reason))
   }
 
-  /** Ends what is launching too. */
-  #endThreads(ended: Promise<void> | undefined): void {
-    const launching = [...this.#launching].map((session) => session.terminate())
-    this.#ended = Promise.all([this.#ended, ended, ...launching])
+  /** Also ends the threads that are being launched. Then sets the shutdown signal, unless the service was started again. */
+  #endThreads(ended: Promise<void> = Promise.resolve()): void {
+    const starting = [...this.#threads].filter(([, stage]) => stage === 'starting')
+    const all = [this.#ended, ended, ...starting.map(([session]) => this.#terminate(session))]
+    const signal = this.#shutdown
+    this.#ended = Promise.all(all).then(() => {
+      if (signal === this.#shutdown) this.setShutdown()
+    })
   }
 
-  /** The event loop of a thread has stopped turning, or turns again. */
+  async #terminate(session: ThreadSession): Promise<void> {
+    await session.terminate()
+    // Not before: until then a stop that is under way has to wait for it. A stuck thread is left.
+    if (this.#threads.has(session)) this.#threads.set(session, 'leaving')
+  }
+
+  /** The event loop of a thread has stopped turning (false), or turns again (true). */
   protected onResponsive(_session: ThreadSession, _responsive: boolean): void {}
+
+  /** Stops a thread in good order. */
+  protected stopSession(session: ThreadSession, timeoutMs: number): Promise<void> {
+    return session.stop(timeoutMs)
+  }
 
   /** Ends a thread at once. */
   protected endSession(session: ThreadSession, _reason: Error): Promise<void> {
     return session.terminate()
   }
 
-  /** Launches a thread and waits until it has started; a thread that fails to is ended. */
+  /** Launches a thread and waits until it has started; a thread that fails to start is ended. */
   protected async spawn(): Promise<ThreadSession> {
     const ended = this.#ended
-    // What the thread before held, a port perhaps, is free then.
+    // By then everything that the thread before held is free, a port perhaps.
     await ended
     const since = performance.now()
     for (;;) {
+      // Another promise: meanwhile all threads were told to end, and this one would have been among them.
       if (this.#ended !== ended) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
       this.#refuseIfStuck()
       const session = this.#settings.takeDescribed?.() ?? this.#newSession()
       this.#own(session)
-      this.#launching.add(session)
-      const within = <T>(promise: Promise<T>) => {
+      const inTime = <T>(promise: Promise<T>) => {
         const elapsedMs = performance.now() - since
         return withinStartTimeout(session, promise, this.options.startTimeoutMs, `the start of ${this.name}`, elapsedMs)
       }
       try {
-        this.#describe(await within(session.described))
-        // Where the module itself sets what is given at birth, it is born again with that.
-        if (!isDeepStrictEqual(session.birth, this.#birth)) {
-          await session.terminate()
+        this.#describe(await inTime(session.described))
+        // The module itself asks for other launch options than its thread has: launch another thread, with those.
+        if (!isDeepStrictEqual(session.launchOptions, this.#launchOptions)) {
+          await this.#terminate(session)
           continue
         }
-        await within(session.start(this.options, this.restartCount > this.#restartsSeen))
+        await inTime(session.start(this.options, this.restartCount > this.#restartsSeen))
         this.#restartsSeen = this.restartCount
         return session
       } catch (error) {
-        await session.terminate()
+        await this.#terminate(session)
         throw error
-      } finally {
-        this.#launching.delete(session)
       }
     }
   }
 
-  get #birth(): Birth {
+  get #launchOptions(): LaunchOptions {
     const { isolation, limits } = this.options
     return { isolation, limits }
   }
 
-  /** Threads in native code cost what they hold, perhaps for ever (P5). */
+  /** Each thread in native code keeps its memory and perhaps a processor, possibly for ever (P5). */
   #refuseIfStuck(): void {
     const stuck = ServiceWorker.stuckOf(this.name)
     if (stuck < MAX_STUCK) return
@@ -208,8 +248,8 @@ export class ServiceThread extends Service {
   }
 
   #newSession(): ThreadSession {
-    const { Worker } = this.#settings
-    return new ThreadSession({ service: this.name, module: this.module, ...this.#birth, log: this.log, Worker })
+    const { name: service, module, logger: log, Worker } = this
+    return new ThreadSession({ service, module, ...this.#launchOptions, log, Worker })
   }
 
   #own(session: ThreadSession): void {
@@ -218,8 +258,8 @@ export class ServiceThread extends Service {
       onDeath: (reason) => this.onThreadDeath(session, reason),
       onResponsive: (responsive) => this.onResponsive(session, responsive),
     }
-    this.#alive.add(session)
-    void session.worker.stop().then(() => this.#alive.delete(session))
+    this.#threads.set(session, 'starting')
+    void session.worker.stop().then(() => this.#threads.delete(session))
   }
 
   #describe(description: ServiceDescription): void {
@@ -233,7 +273,7 @@ export class ServiceThread extends Service {
     return 'service'
   }
 
-  /** A thread has ended that was not told to, or hangs. While it starts, that fails the start. */
+  /** A thread has ended without being told to, or hangs. While it starts, that fails the start. */
   protected onThreadDeath(session: ThreadSession, reason: Error): void {
     if (session === this.session) this.crash(reason, this.chargedToOf(session))
   }

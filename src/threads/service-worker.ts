@@ -1,7 +1,7 @@
 /**
- * What owns the thread of a service: starts it, posts to it, and knows when it has ended. The thread may be one of this
- * process (`WorkerThread`) or of a process of its own (`WorkerProcess`), and whoever uses it sees no difference.
- * What the messages mean is the business of ThreadSession.
+ * Owns the thread of a service: launches it, posts messages to it, and knows when it has ended. The thread runs in this
+ * process (`WorkerThread`) or in a process of its own (`WorkerProcess`); its user sees no difference. `ThreadSession`
+ * gives the messages their meaning.
  * Source: mode/threads.py WorkerThread
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
@@ -14,26 +14,25 @@ import { toWireError } from '../contract/errors.ts'
 import { unpackMessages } from '../protocol/wire.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
-
-/** How long a termination is waited for; native code in a thread cannot be interrupted, and is reported then. */
-const TERMINATE_TIMEOUT_MS = 2_000
+import { timings } from './timings.ts'
 
 export interface ServiceWorkerOptions {
+  /** The name of the service. */
   service: string
   /** `file:` URL of the service module. */
   module: string
   limits: ResolvedServiceOptions['limits']
   onMessages: (messages: ThreadMessage[]) => void
-  /** It ends by what it could not say itself: out of memory, a native crash, or the entry did not load. */
+  /** The thread ends for a reason it could not report itself: out of memory, a native crash, an entry that did not load. */
   onError: (error: Error) => void
-  /** It was told to end and has not: it is in native code. Told once. */
+  /** The thread was terminated and still runs: it is in native code. Called once. */
   onStuck: () => void
-  /** It has ended, in whatever way. */
+  /** The thread has ended, for whatever reason. */
   onExit: (exitCode: number) => void
 }
 
 export abstract class ServiceWorker {
-  /** Those that have been launched and have not ended. */
+  /** The workers whose thread was launched and has not ended. */
   static readonly alive = new Set<ServiceWorker>()
   protected readonly options: ServiceWorkerOptions
   readonly #end = new Deferred<void>()
@@ -44,9 +43,9 @@ export abstract class ServiceWorker {
     this.options = options
   }
 
-  /** How many threads of a service were told to end and have not. */
+  /** How many threads of a service were terminated and still run. */
   static stuckOf(service: string): number {
-    return [...ServiceWorker.alive].filter((worker) => worker.isStuck && worker.options.service === service).length
+    return [...ServiceWorker.alive].filter((worker) => worker.isStuck && worker.service === service).length
   }
 
   abstract readonly pulse: Pulse
@@ -54,39 +53,54 @@ export abstract class ServiceWorker {
   abstract slots(length: number): Slots
   abstract post(messages: ControlMessage[]): void
   protected abstract launch(): void
-  /** Ends the thread as soon as that is possible, without waiting for it. */
+  /** Ends the thread as soon as possible, without waiting for its end. */
   protected abstract kill(): void
   /** What the thread is doing now; `undefined` if it has ended. */
   abstract stack(): Promise<ThreadStack | undefined>
-  /** Since its start. */
+  /** Since the start of the thread. */
   protected abstract utilization(): EventLoopUtilization
 
-  /** Launches the thread, and does not wait for it. */
+  /**
+   * The name of the service. Not the ServiceThread, as in mode: a thread that describes its module is launched before
+   * there is one.
+   */
+  get service(): string {
+    return this.options.service
+  }
+
+  /** Launches the thread and returns at once. */
   start(): void {
+    void this.run()
+  }
+
+  /** Launches the thread; resolves when it has ended. Source: mode/threads.py WorkerThread.run */
+  run(): Promise<void> {
     this.launch()
     this.#life = 'alive'
     ServiceWorker.alive.add(this)
+    return this.#end.promise
   }
 
   get isStopped(): boolean {
     return this.#life === 'new' || this.#life === 'ended'
   }
 
+  /** Terminated, and still running, as it is in native code. */
   get isStuck(): boolean {
     return this.#life === 'stuck'
   }
 
-  /** Waits until the thread has ended by itself: mode's join. */
+  /** Waits until the thread has ended by itself: mode's join. Source: mode/threads.py WorkerThread.stop */
   async stop(): Promise<void> {
     if (!this.isStopped) await this.#end.promise
   }
 
-  /** Ends the thread now. False if it does not end, because it is in native code: that is waited for once. */
+  /** Ends the thread now. False if it does not end, because it is in native code; only the first call waits for that. */
   async terminate(): Promise<boolean> {
     if (this.isStopped) return true
     if (this.isStuck) return false
     this.kill()
-    if (await resolvesWithin(this.#end.promise, TERMINATE_TIMEOUT_MS)) return true
+    if (await resolvesWithin(this.#end.promise, timings.terminateTimeoutMs)) return true
     if (this.#life === 'alive') {
       this.#life = 'stuck'
       this.options.onStuck()
@@ -94,12 +108,12 @@ export abstract class ServiceWorker {
     return false
   }
 
-  /** What a module has posted past its logger and its results ends its thread, and nothing else (P4). */
+  /** A module that posts anything but its logs and results ends its own thread, and nothing else (P4). */
   protected receive(wires: unknown): void {
     try {
       this.options.onMessages(unpackMessages(wires))
     } catch (error) {
-      this.options.onError(new Error(`the thread of ${this.options.service} is ended: ${toWireError(error).message}`))
+      this.options.onError(new Error(`the thread of ${this.service} is ended: ${toWireError(error).message}`))
       this.kill()
     }
   }
@@ -112,7 +126,7 @@ export abstract class ServiceWorker {
     this.#end.resolve()
   }
 
-  /** Share of the time since the last look in which the thread's event loop was busy, 0 to 1. */
+  /** Share of the time since the last call in which the thread's event loop was busy, 0 to 1. */
   eventLoopUtilization(): number {
     const current = this.utilization()
     const { utilization } = performance.eventLoopUtilization(current, this.#lastUtilization)
