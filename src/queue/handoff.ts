@@ -1,6 +1,6 @@
 /**
- * What one thread has been handed of the queue: up to `numWorkers + prefetch` methods ahead, so that the next is
- * there when one ends. Those not begun still belong to the control thread (DESIGN section 7).
+ * The methods that have been handed from the queue to one thread: up to `numWorkers + prefetch` ahead, so that the thread
+ * has the next one when one ends. A method that has not begun still belongs to the control thread: it can be taken back.
  */
 import { type ThreadplaneError, toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
@@ -13,27 +13,22 @@ import type {
 } from '../protocol/messages.ts'
 import { nextSequence, type Slots } from '../protocol/slots.ts'
 import { toError, toRunMessage } from './method-messages.ts'
-import type { ThreadPort, MethodQueue } from './method-queue.ts'
+import type { MethodQueue, ThreadPort } from './method-queue.ts'
+import { OverdueSweep, type OverdueSweepOptions } from './overdue-sweep.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
-/** How often methods that run are looked at for their own deadline, in milliseconds. */
-const SWEEP_EVERY_MS = 50
-/** Methods that go to the thread without waiting for the end of the turn: it runs the first while the others come. */
-const HEAD_START = 16
-/** Payloads handed ahead are in memory twice, here and there: beyond so many bytes the next waits in the queue (P5). */
+/** Post the batch at 16 methods instead of at the end of the turn: the thread runs the first while the others are handed. */
+const BATCH_LENGTH = 16
+/** A payload handed ahead is in memory on both sides. At so many bytes, the thread gets no more methods ahead (P5). */
 const AHEAD_BYTES = 4 * 1024 * 1024
 
-export interface HandoffOptions {
+export interface HandoffOptions extends OverdueSweepOptions {
   queue: MethodQueue
-  /** As many slots as methods are handed at a time: `numWorkers + prefetch`. */
+  /** One for each method that the thread may have at a time: `numWorkers + prefetch`. */
   slots: Slots
-  /** Handed out whatever their size: the thread runs so many at once. */
+  /** The thread runs so many methods at once, and gets so many whatever the size of their payloads. */
   numWorkers: number
-  /** Asked anew each time: it may be changed while methods run. */
-  cancelGraceMs: () => number
   post: (messages: ControlMessage[]) => void
-  /** A method went on after its own deadline or a cancellation, and the grace: the thread is to be retired. */
-  onOverdue: (method: QueuedMethod) => void
 }
 
 export class Handoff implements ThreadPort, Place {
@@ -41,13 +36,13 @@ export class Handoff implements ThreadPort, Place {
   readonly #slots: (QueuedMethod | undefined)[]
   readonly #free: number[]
   readonly #batcher: MessageBatcher<ControlMessage>
+  readonly #sweep: OverdueSweep
   #sequence = 0
-  /** Of the payloads of all it was handed. */
+  /** Size of the payloads of all methods that the thread has. */
   #bytes = 0
-  #sweeper: NodeJS.Timeout | undefined
   #closed = false
   suspended = false
-  /** The method that is to run exclusively, until it has ended. */
+  /** The method that runs alone in the thread, until it has ended. */
   #exclusive: QueuedMethod | undefined
   readonly #idle: (() => void)[] = []
 
@@ -56,6 +51,7 @@ export class Handoff implements ThreadPort, Place {
     this.#slots = new Array(options.slots.length).fill(undefined)
     this.#free = Array.from({ length: options.slots.length }, (_, slot) => slot)
     this.#batcher = new MessageBatcher(options.post, (message) => this.#refused(message))
+    this.#sweep = new OverdueSweep(this, options)
   }
 
   get room(): number {
@@ -71,13 +67,12 @@ export class Handoff implements ThreadPort, Place {
     return this.#slots.length - this.#free.length
   }
 
-  /** Do all methods that still run go on after their own deadline or cancellation, and the grace? */
+  /** Are all methods that still run overdue? */
   get allOverdue(): boolean {
-    const now = performance.now()
-    return this.running.every((method) => now >= this.#blamedAt(method))
+    return this.#sweep.allOverdue
   }
 
-  /** Methods the thread has begun and not ended. */
+  /** The methods that the thread has begun and not ended. */
   get running(): QueuedMethod[] {
     return this.#slots.filter((method) => method !== undefined).filter((method) => this.hasBegun(method))
   }
@@ -94,11 +89,11 @@ export class Handoff implements ThreadPort, Place {
     if (method.exclusive) this.#exclusive = method
     this.#options.slots.hand(slot, sequence)
     this.#batcher.push(toRunMessage(method))
-    this.#sweeper ??= setInterval(this.#sweep, SWEEP_EVERY_MS)
-    if (this.#batcher.size >= HEAD_START) this.#batcher.flush()
+    this.#sweep.start()
+    if (this.#batcher.size >= BATCH_LENGTH) this.#batcher.flush()
   }
 
-  /** Posts anything else in the order of the methods. */
+  /** Posts another message, in order with the methods. */
   send(message: ControlMessage): void {
     this.#batcher.push(message)
   }
@@ -125,11 +120,11 @@ export class Handoff implements ThreadPort, Place {
 
   receive(message: ResultMessage | ItemMessage | FailureMessage | ProgressMessage): void {
     const method = this.#slots[message.slot]
-    // P3: the late result of an abandoned attempt finds another number in its slot.
+    // P3: the late result of an abandoned attempt finds another sequence number in its slot.
     if (method?.sequence !== message.sequence) return
     switch (message.type) {
       case 'progress':
-        // An abandoned attempt may go on, and tells nobody.
+        // An abandoned attempt may go on; nobody gets its progress.
         if (!method.settled) method.onProgress?.(message.fraction, message.note)
         return
       case 'item':
@@ -143,10 +138,10 @@ export class Handoff implements ThreadPort, Place {
         break
     }
     this.#release(message.slot)
-    this.#options.queue.completed()
+    this.#options.queue.drainEstimate.methodEnded()
   }
 
-  /** Takes nothing more; what has not begun goes back to the front of the queue, for other threads. */
+  /** Takes nothing more. The methods that have not begun go back to the front of the queue, for other threads. */
   close(): void {
     this.#closed = true
     this.#options.queue.detach(this)
@@ -154,19 +149,28 @@ export class Handoff implements ThreadPort, Place {
     this.#options.queue.pump()
   }
 
-  /** Gives what has not begun back to the front of the queue. */
+  /** Gives the methods that have not begun back to the front of the queue. */
   recall(kinds: readonly QueuedMethod['kind'][]): void {
-    const notBegun: QueuedMethod[] = []
-    for (const [slot, method] of this.#slots.entries()) {
-      if (method === undefined || !kinds.includes(method.kind)) continue
-      if (!this.#options.slots.revoke(slot, method.sequence)) continue
-      notBegun.push(method)
-      this.#vacate(slot)
-    }
-    this.#options.queue.putBack(notBegun.sort((a, b) => a.sequence - b.sequence))
+    this.#takeBack((method) => kinds.includes(method.kind))
   }
 
-  /** The thread does not answer: what it has not begun goes to others, or waits, until it does again. */
+  giveBack(count: number): void {
+    this.#takeBack(() => true, count)
+  }
+
+  #takeBack(isWanted: (method: QueuedMethod) => boolean, most = Number.POSITIVE_INFINITY): void {
+    const handed = this.#slots.filter((method) => method !== undefined).sort((a, b) => a.sequence - b.sequence)
+    const taken: QueuedMethod[] = []
+    for (const method of handed) {
+      if (taken.length === most) break
+      if (!isWanted(method) || !this.#options.slots.revoke(method.slot, method.sequence)) continue
+      taken.push(method)
+      this.#vacate(method.slot)
+    }
+    this.#options.queue.putBack(taken)
+  }
+
+  /** The thread does not respond: until it does, it gets nothing, and the methods it has not begun go to other threads. */
   suspend(): void {
     this.suspended = true
     this.recall(['call', 'cast'])
@@ -178,30 +182,18 @@ export class Handoff implements ThreadPort, Place {
     this.#options.queue.pump()
   }
 
-  get heldUp(): number {
+  get stealable(): number {
     const { load } = this
     if (load < 2 || this.runsExclusive) return 0
     const running = this.running.length
-    // What it is about to begin is not held up.
+    // A thread that runs nothing is about to begin them itself.
     return running === 0 ? 0 : load - running
   }
 
-  giveBack(count: number): void {
-    const handed = this.#slots.filter((method) => method !== undefined).sort((a, b) => a.sequence - b.sequence)
-    const given: QueuedMethod[] = []
-    for (const method of handed) {
-      if (given.length === count) break
-      if (!this.#options.slots.revoke(method.slot, method.sequence)) continue
-      given.push(method)
-      this.#vacate(method.slot)
-    }
-    this.#options.queue.putBack(given)
-  }
-
-  /** The thread is gone: what had begun fails, at once. */
+  /** The thread is gone: the methods that it had begun fail, at once. */
   abandon(reason: (method: QueuedMethod) => ThreadplaneError): void {
     this.close()
-    clearInterval(this.#sweeper)
+    this.#sweep.stop()
     const inCompany = this.load > 1
     for (const [slot, method] of this.#slots.entries()) {
       if (method === undefined) continue
@@ -211,7 +203,7 @@ export class Handoff implements ThreadPort, Place {
     }
   }
 
-  /** Resolves as soon as the thread has ended all it was handed. */
+  /** Resolves as soon as the thread has ended all methods handed to it. */
   async idle(): Promise<void> {
     if (this.load > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
@@ -233,7 +225,7 @@ export class Handoff implements ThreadPort, Place {
     if (this.load === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  /** A payload that structured clone does not take, from a caller in this process. */
+  /** The message could not be posted: a caller in this process gave a payload that structured clone does not take. */
   #refused(message: ControlMessage): void {
     if (message.type !== 'run') return
     const method = this.#slots[message.slot]
@@ -242,33 +234,5 @@ export class Handoff implements ThreadPort, Place {
     method.fail(method.error('VALIDATION_FAILED', issue.message, { errors: [issue] }))
     this.#options.slots.revoke(message.slot, message.sequence)
     this.#release(message.slot)
-  }
-
-  /**
-   * A method's own `timeoutMs` counts from when it began. Past it the method is aborted, and if it still goes on
-   * after the grace, its thread is to blame. A client's deadline is none of this.
-   */
-  readonly #sweep = (): void => {
-    if (this.load === 0) {
-      clearInterval(this.#sweeper)
-      this.#sweeper = undefined
-      return
-    }
-    const now = performance.now()
-    for (const method of this.running) {
-      method.begunAt ??= now
-      if (now >= method.begunAt + method.timeoutMs) {
-        method.abort(
-          'DEADLINE_EXCEEDED',
-          `${method.service}.${method.method} ran for longer than ${method.timeoutMs} ms`,
-        )
-      }
-      if (now >= this.#blamedAt(method)) this.#options.onOverdue(method)
-    }
-  }
-
-  /** When a method that still runs becomes its thread's fault. */
-  #blamedAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {
-    return Math.min(begunAt + timeoutMs, cancelledAt) + this.#options.cancelGraceMs()
   }
 }

@@ -1,4 +1,4 @@
-/** The items of a stream, for a caller in this process: no more are sent than are taken. */
+/** The items of a stream, for a caller in this process. The thread sends more items only as the caller takes them. */
 import { hasCode } from '../contract/errors.ts'
 import type { QueuedMethod } from './queued-method.ts'
 
@@ -22,7 +22,7 @@ export class ItemStream implements AsyncIterableIterator<unknown> {
     })
   }
 
-  /** Resolves once there is an item, or will be none. */
+  /** Resolves once there is an item, or once the stream has ended. */
   async begun(): Promise<void> {
     while (this.#items.length === 0 && this.#end === undefined) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
@@ -37,7 +37,7 @@ export class ItemStream implements AsyncIterableIterator<unknown> {
     return this
   }
 
-  /** What came before an error is taken before it. @throws as `callThread` */
+  /** The items that came before an error are returned before it is thrown. @throws as `callThread` */
   async next(): Promise<IteratorResult<unknown, undefined>> {
     for (;;) {
       await this.begun()
@@ -46,7 +46,7 @@ export class ItemStream implements AsyncIterableIterator<unknown> {
         this.#queued.credit(next.cost)
         return { done: false, value: next.item }
       }
-      // Another that asked at the same time has had the item.
+      // A concurrent `next()` has taken the item.
       if (this.#end === undefined) continue
       const { error } = this.#end
       this.#end = { error: undefined }
@@ -55,7 +55,7 @@ export class ItemStream implements AsyncIterableIterator<unknown> {
     }
   }
 
-  /** Nothing more is wanted of it. */
+  /** The caller leaves the iterable early. */
   async return(): Promise<IteratorResult<unknown, undefined>> {
     this.#items.length = 0
     this.#queued.abort('JOB_CANCELLED', 'its items are not taken any more')
@@ -65,7 +65,7 @@ export class ItemStream implements AsyncIterableIterator<unknown> {
   }
 }
 
-/** What the method itself threw is thrown as it was. */
+/** An error that the method itself threw, without the ThreadplaneError around it. */
 export function asThrown(error: unknown): unknown {
   return hasCode(error, 'METHOD_FAILED') ? error.cause : error
 }

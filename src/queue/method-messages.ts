@@ -1,4 +1,4 @@
-/** What of a method is sent to its thread, and what it is told of when the thread says that it has failed. */
+/** A queued method as a message to its thread, and the thread's report of a failure as an error. */
 import { BytePayload } from '../payload/byte-payload.ts'
 import { fromWireError, type ThreadplaneError } from '../contract/errors.ts'
 import type { ControlMessage, JsonBytes, MethodFailure } from '../protocol/messages.ts'

@@ -1,32 +1,33 @@
 /**
- * The bounded queue in front of a service's threads. Priority, deadline and abort are decided here, on the control
- * thread; what has been handed to a thread but not begun comes back here when the thread dies.
+ * The bounded queue in front of a service's threads, on the control thread: priorities, deadlines and aborts take effect
+ * here. Methods that were handed to a thread and have not begun come back here when the thread dies.
  * Source: mode/threads.py MethodQueue
  */
 import { ThreadplaneError } from '../contract/errors.ts'
+import { DrainEstimate } from './drain-estimate.ts'
 import { PriorityList } from './priority-list.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
 /** A thread that takes methods from the queue. */
 export interface ThreadPort {
-  /** How many more methods it takes now. */
+  /** How many more methods the thread takes now. */
   readonly room: number
-  /** How many it has begun: the least loaded is served first. */
+  /** How many methods were handed to the thread and have not ended: the least loaded thread gets the next one. */
   readonly load: number
-  /** Is it running a method that runs exclusively? */
+  /** Does the thread run a method that has to run alone? */
   readonly runsExclusive: boolean
-  /** It does not answer: nothing is handed to it. */
+  /** The thread does not respond: nothing is handed to it. */
   readonly suspended: boolean
-  /** Methods it was handed and has not begun, while others there go on. */
-  readonly heldUp: number
-  /** Gives so many of those back to the front of the queue, the oldest first. */
+  /** How many methods another thread may take over: handed to this thread, and not begun as others run there. */
+  readonly stealable: number
+  /** Gives methods that have not begun back to the front of the queue: the oldest, so many at most. */
   giveBack(count: number): void
   hand(method: QueuedMethod): void
 }
 
 type Rejection = (method: QueuedMethod) => ThreadplaneError
 
-/** While both wait, one method in so many is a cast. */
+/** While calls and casts wait, one method in so many is a cast. */
 const CAST_SHARE = 8
 
 export interface MethodQueueOptions {
@@ -40,27 +41,27 @@ export interface MethodQueueOptions {
 export class MethodQueue implements Place {
   #options: MethodQueueOptions
   readonly #ports = new Set<ThreadPort>()
-  /** By several threads. A field, as every method that ends asks for it. */
+  /** Do several threads take from the queue? A field and no getter: it is read for every method that ends. */
   isShared = false
   readonly #calls = new PriorityList()
   readonly #casts = new PriorityList()
-  /** Casts that are to run alone. */
+  /** Casts that have to run alone in their thread. */
   readonly #exclusive = new PriorityList()
-  /** The thread that takes nothing more, until it has ended what it was handed and the next of them can run there. */
+  /** The thread that is kept free for the next exclusive cast: it gets nothing, and runs the cast once it has no other. */
   #reserved: { port: ThreadPort; for: QueuedMethod } | undefined
   #bytes = 0
   #turn = 0
   #paused = false
   #closed: Rejection | undefined
-  #completedPerMs = 0
-  #completedAt = performance.now()
+  /** Told of every method that ends. */
+  readonly drainEstimate = new DrainEstimate()
   readonly #drained: (() => void)[] = []
 
   constructor(options: MethodQueueOptions) {
     this.#options = options
   }
 
-  /** The module may have said more of itself meanwhile. */
+  /** Changed when the module has described itself, and by `PATCH`. */
   set limits(limits: Pick<MethodQueueOptions, 'capacity' | 'maxBytes'>) {
     this.#options = { ...this.#options, ...limits }
   }
@@ -86,14 +87,14 @@ export class MethodQueue implements Place {
   enqueue(method: QueuedMethod): void {
     if (this.#closed !== undefined) throw this.#closed(method)
     const { service, capacity, maxBytes } = this.#options
-    // One that is larger than that alone has nothing to wait for.
+    // A payload above `maxBytes` is accepted only into an empty queue.
     if (this.size >= capacity || (this.size > 0 && this.#bytes + method.bytes > maxBytes)) {
       const limit = this.size >= capacity ? `${this.size} methods` : `${this.#bytes} bytes of payloads`
       throw new ThreadplaneError('QUEUE_FULL', `${limit} are waiting for ${service} already`, {
         service,
         method: method.method,
         started: false,
-        retryAfterSeconds: this.#secondsToDrain(),
+        retryAfterSeconds: this.drainEstimate.secondsFor(this.size),
       })
     }
     this.#add(method, 'last')
@@ -101,8 +102,8 @@ export class MethodQueue implements Place {
   }
 
   /**
-   * Methods that were handed out and not begun, in the order they were handed. They lose no place, and wait: whoever
-   * takes them back may have other plans for them than the next thread with room.
+   * Puts methods back that were handed to a thread and have not begun, in the order they were handed: they keep their
+   * places. Hands nothing out: the caller may reject the methods, or closes its thread first.
    */
   putBack(methods: QueuedMethod[]): void {
     for (const method of methods.reverse()) {
@@ -113,7 +114,7 @@ export class MethodQueue implements Place {
 
   withdraw(method: QueuedMethod): boolean {
     this.#remove(method)
-    // The thread that was kept for it has room for others.
+    // The thread that was reserved for it has room for others.
     if (method.exclusive) this.pump()
     return false
   }
@@ -127,7 +128,7 @@ export class MethodQueue implements Place {
     return false
   }
 
-  /** Fails what waits, or the casts among it; nobody will come to run it. */
+  /** Fails the methods that wait, or the casts among them. */
   rejectAll(reason: Rejection, kinds: readonly QueuedMethod['kind'][] = ['call', 'cast']): void {
     const lists = kinds.flatMap((kind) => (kind === 'call' ? [this.#calls] : [this.#casts, this.#exclusive]))
     for (const list of lists) {
@@ -139,7 +140,7 @@ export class MethodQueue implements Place {
     this.pump()
   }
 
-  /** From now on whatever comes in fails, as does what waits. */
+  /** Fails the methods that wait, and from now on each one that is enqueued or put back. */
   close(reason: Rejection): void {
     this.#closed = reason
     this.rejectAll(reason)
@@ -162,29 +163,29 @@ export class MethodQueue implements Place {
   }
 
   /**
-   * A thread has nothing left to begin. Where nothing waits here either, it is given half of what another was handed
-   * and has not come to, behind a method that takes its time.
+   * Called for a thread that has nothing left to begin. If the queue is empty too, the thread gets half of the methods that
+   * wait in the busiest other thread, behind methods that run there.
    */
   share(idle: ThreadPort): void {
     if (this.#paused || this.size > 0 || idle === this.#reserved?.port) return
     let most = 0
     let busiest: ThreadPort | undefined
     for (const port of this.#ports) {
-      const { heldUp } = port
-      if (port === idle || heldUp <= most) continue
-      most = heldUp
+      const { stealable } = port
+      if (port === idle || stealable <= most) continue
+      most = stealable
       busiest = port
     }
     busiest?.giveBack(Math.ceil(most / 2))
     this.pump()
   }
 
-  /** Resolves as soon as nothing waits. */
+  /** Resolves as soon as the queue is empty. */
   async drained(): Promise<void> {
     if (this.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
 
-  /** Hands out as much as the ports take. They call it when they have room again. */
+  /** Hands out as many methods as the threads take. Called by a port that has room again. */
   pump(): void {
     if (this.#paused) return
     while (this.#calls.size + this.#casts.size > 0) {
@@ -198,8 +199,8 @@ export class MethodQueue implements Place {
   }
 
   /**
-   * After the others, so that these have their turn between two of those that run alone. True if it was handed out,
-   * false if it waits for its thread.
+   * Hands out an exclusive cast: after the other methods, so that they have their turn between two exclusive casts. False
+   * if the cast still has to wait for its thread.
    */
   #handExclusive(): boolean {
     this.#reserved ??= this.#reserve()
@@ -225,20 +226,6 @@ export class MethodQueue implements Place {
     this.#reserved = undefined
   }
 
-  /** Told of every method that ended, for the estimate of when there is room again. */
-  completed(): void {
-    const now = performance.now()
-    const elapsedMs = Math.max(now - this.#completedAt, 0.001)
-    this.#completedAt = now
-    this.#completedPerMs += (1 / elapsedMs - this.#completedPerMs) * Math.min(elapsedMs / 1_000, 1)
-  }
-
-  /** Between 1 and 60 seconds: what waits, at the rate of the last seconds. */
-  #secondsToDrain(): number {
-    const seconds = this.#completedPerMs > 0 ? this.size / this.#completedPerMs / 1_000 : 1
-    return Math.min(Math.max(Math.ceil(seconds), 1), 60)
-  }
-
   #leastLoaded(): ThreadPort | undefined {
     let best: ThreadPort | undefined
     for (const port of this.#ports) {
@@ -248,7 +235,7 @@ export class MethodQueue implements Place {
     return best
   }
 
-  /** Calls before casts, but for one in eight, so that neither starves the other. */
+  /** Calls before casts, except that one method in eight is a cast: neither starves the other. */
   #nextList(): PriorityList {
     if (this.#casts.size === 0) return this.#calls
     if (this.#calls.size === 0) return this.#casts

@@ -1,5 +1,5 @@
 /**
- * One method to be run by a thread, from the moment it is queued until its promise settles, once.
+ * One method that a thread has to run, from the moment it is queued until its promise settles, once.
  * Source: mode/threads.py QueuedMethod
  */
 import type { JobContext } from '../contract/description.ts'
@@ -8,17 +8,17 @@ import { type ErrorCode, type ErrorFacts, ThreadplaneError } from '../contract/e
 import { parseJson, textOf } from '../payload/parse-json.ts'
 import type { ResultFormat } from '../protocol/messages.ts'
 
-/** A timer takes no more, and fires at once then. */
+/** The longest delay of a timer, in milliseconds: with a longer one it would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** Where a method is before it settles: the queue, or the hands of a thread. */
+/** Where a method is before it settles: the queue, or the handoff of a thread. */
 export interface Place {
-  /** Takes the method out, or tells the thread to abort it. True if it had begun. */
+  /** Takes the method out, or tells the thread to abort it. True if the method had begun. */
   withdraw(method: QueuedMethod, reason: ThreadplaneError): boolean
-  /** Takes the method out, unless it has begun: then nothing happens, and it is false. */
+  /** Takes the method out and returns true, unless the method has begun. */
   reclaim(method: QueuedMethod): boolean
   hasBegun(method: QueuedMethod): boolean
-  /** Tells the thread that it may send as much more of a stream. */
+  /** Allows the thread to send more items of a stream, for this cost. */
   credit?(method: QueuedMethod, cost: number): void
 }
 
@@ -34,9 +34,9 @@ export interface QueuedMethodOptions {
   bytes: number
   /** 0 to 9, 9 first. */
   priority: number
-  /** How long one attempt may run once it has begun, before its thread is to blame. */
+  /** How long one attempt may run once it has begun. If it goes on after that and the grace, its thread is retired. */
   timeoutMs: number
-  /** No other method runs in its thread meanwhile: it, or one that ran with it, has ended a thread before. */
+  /** No other method runs in its thread at the same time: this method, or one that ran beside it, has ended a thread. */
   exclusive?: boolean
   onProgress?: (fraction: number, note: string | undefined) => void
 }
@@ -64,23 +64,24 @@ export class QueuedMethod {
   #streamed = false
   #onSettled: SettledListener | undefined
   #promise: Promise<unknown> | undefined
-  /** Set by whoever wants the items of a stream; `credit` asks for as much more. */
+  /** Set by the reader of a stream: gets each item. The reader gives the cost back by `credit`, to get more. */
   onItem: ((item: unknown, cost: number) => void) | undefined
-  /** Set by whoever holds it. */
+  /** Set by the queue or handoff that has the method. */
   place: Place | undefined
   /**
-   * Where a thread has it, and under which number; set by the Handoff. Fields, not a Map from methods to slots: that
-   * lives long, and keeps the dead methods of its deleted entries from the garbage collector's short rounds.
+   * The slot and the sequence number under which a thread has the method; set by the Handoff. Fields, not a Map from
+   * methods to slots: such a Map is old to the garbage collector, and its deleted entries keep methods alive through the
+   * young generation's collections.
    */
   slot = -1
   sequence = 0
   /** When the control thread first saw that it had begun, in milliseconds of its monotonic clock. */
   begunAt: number | undefined
-  /** When it was cancelled; after the grace its thread is retired. */
+  /** When the method was cancelled; if it still runs after the grace, its thread is retired. */
   cancelledAt: number | undefined
-  /** It is to run exclusively, and a thread is kept free for it. */
+  /** The method has to run alone, and a thread is reserved for it. */
   isNext = false
-  /** Its thread died, and it was not the only one begun there: who is to blame is not known. */
+  /** Its thread died while other methods ran there too: which of them ended the thread is not known. */
   diedInCompany = false
   /** Neighbours in the queue's list. */
   previous: QueuedMethod | undefined
@@ -101,14 +102,14 @@ export class QueuedMethod {
     this.onProgress = options.onProgress
   }
 
-  /** Payload by position, as mode has it: the elements of an array. */
+  /** The payload by position: the elements of an array. Source: mode/threads.py QueuedMethod.args */
   get args(): unknown[] {
     const payload = this.#parsed
     if (Array.isArray(payload)) return payload
     return isRecord(payload) || payload === undefined ? [] : [payload]
   }
 
-  /** Payload by name: the members of an object. */
+  /** The payload by name: the members of an object. Source: mode/threads.py QueuedMethod.kwargs */
   get kwargs(): Record<string, unknown> {
     const payload = this.#parsed
     return isRecord(payload) ? payload : {}
@@ -124,7 +125,7 @@ export class QueuedMethod {
     return this.#outcome !== undefined
   }
 
-  /** Has it settled with an error, and no item before that? */
+  /** Has the method settled with an error, without an item before it? */
   get failedAtOnce(): boolean {
     return this.#outcome?.error !== undefined && !this.#streamed
   }
@@ -137,7 +138,7 @@ export class QueuedMethod {
     return this.#promise
   }
 
-  /** Told once, in the turn it settles, or at once if it has: what a promise would tell, for less. */
+  /** Calls the listener once, when the method settles, or at once if it has settled. Cheaper than the promise. */
   whenSettled(listener: SettledListener): void {
     if (this.#outcome !== undefined) listener(this.#outcome.error, this.#outcome.value)
     const before = this.#onSettled
@@ -154,7 +155,7 @@ export class QueuedMethod {
     return this.place?.hasBegun(this) ?? false
   }
 
-  /** Ends the wait after so many milliseconds, wherever the method is by then. */
+  /** Aborts the method after so many milliseconds, wherever it is by then. */
   expireAfter(deadlineMs: number): void {
     this.#deadline = setTimeout(
       () => {
@@ -164,25 +165,25 @@ export class QueuedMethod {
     )
   }
 
-  /** Settles the promise with an error and fires the handler's signal. That costs the thread nothing. */
+  /** Settles the promise with an error and fires the handler's signal. The thread is not ended. */
   abort(code: ErrorCode, detail: string): void {
     if (this.settled) return
     const error = this.error(code, detail)
     this.fail(this.place?.withdraw(this, error) ? this.error(code, detail, { started: true }) : error)
   }
 
-  /** As {@link abort}, but of nothing that has begun. */
+  /** As {@link abort}, unless the method has begun. */
   abortUnlessBegun(code: ErrorCode, detail: string): void {
     if (!this.settled && this.place?.reclaim(this)) this.fail(this.error(code, detail))
   }
 
-  /** As {@link abort}, for a cancellation: if the handler goes on all the same, its thread is retired. */
+  /** As {@link abort}, for a cancelled job: if the handler goes on after the grace, its thread is retired. */
   cancel(): void {
     this.cancelledAt = performance.now()
     this.abort('JOB_CANCELLED', 'the job was cancelled')
   }
 
-  /** An item of a stream. An abandoned attempt may go on, and tells nobody; where nobody asks, all of it is taken. */
+  /** Takes an item of a stream. It is dropped if the attempt was abandoned; without a reader too, so that the stream ends. */
   receive(item: unknown, cost: number): void {
     if (this.settled) return
     this.#streamed = true
@@ -202,7 +203,7 @@ export class QueuedMethod {
     this.#settle({ error })
   }
 
-  /** An error about this method, with its names. */
+  /** An error about this method: with the names of service and method, and the job's id. */
   error(code: ErrorCode, detail: string, facts: ErrorFacts = {}): ThreadplaneError {
     return new ThreadplaneError(code, detail, {
       service: this.service,

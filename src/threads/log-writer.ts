@@ -1,15 +1,15 @@
 /**
- * Writes the log lines of a thread, a few at a time: however many come at once, nobody else has to wait for them, or for
- * whoever reads the log. How many can come is bounded where they are made (`thread/thread-logger.ts`).
+ * Writes the log lines of a thread, a few at a time: a thousand lines that arrive at once would delay the answers of all
+ * other services. How many arrive is bounded in the thread (`runtime/thread-logger.ts`).
  */
 import type { ServiceLog } from '../contract/log.ts'
 import type { LogMessage } from '../protocol/messages.ts'
 
-/** Twice as many a second as a thread may write: what waits is written within half a second. */
+/** 2,000 lines a second, twice as many as a thread may write: no line waits longer than half a second. */
 const LINES_AT_A_TIME = 8
 const EVERY_MS = 4
 
-/** Those that have lines left. At the exit they come before the log, which writes what it holds itself, and ends. */
+/** The writers that have lines left. They write them first when the process exits: the log then flushes itself and closes. */
 const busy = new Set<LogWriter>()
 process.prependListener('exit', () => {
   for (const writer of busy) writer.writeAll()
@@ -19,7 +19,7 @@ export class LogWriter {
   readonly #service: string
   readonly #log: ServiceLog
   readonly #waiting: LogMessage[] = []
-  /** How many may be written before the next time. */
+  /** How many lines may be written before the next timer. */
   #left = LINES_AT_A_TIME
   #scheduled = false
 
@@ -48,7 +48,7 @@ export class LogWriter {
     if (this.#waiting.length === 0) busy.delete(this)
   }
 
-  /** The process ends. */
+  /** Writes all lines at once, as the process exits. */
   writeAll(): void {
     for (const line of this.#waiting.splice(0)) this.#writeNow(line)
   }

@@ -1,18 +1,19 @@
 /**
- * What a service's process writes to stdout and stderr beside its thread's JavaScript, which has a way of its own: native
- * code, Node's warnings, and the last words of V8. Lines of the log, bounded (P5).
+ * Turns the output of a service's process into lines of the log, bounded (P5). It comes from native code, from Node's
+ * warnings, and from V8 before it aborts; the service's JavaScript has another way to the log.
  */
 import type { Readable } from 'node:stream'
 
 const MAX_LINE_CHARS = 8_192
 const MAX_LINES_PER_SECOND = 100
-/** Whoever writes more has to wait: reading it all would be the control thread's whole occupation. */
+/** At this rate the stream is paused, so that the writer waits: to read more would take all time of the control thread. */
 const MAX_CHARS_PER_SECOND = 1024 * 1024
-const LAST_WORDS = /^(?:FATAL ERROR: |# Fatal error|# Check failed: |\w*Error: )/
+/** How V8 and Node begin the line that says why the process aborts. */
+const FATAL_LINE = /^(?:FATAL ERROR: |# Fatal error|# Check failed: |\w*Error: )/
 
 export class NativeOutput {
-  /** The line that says why the process ends, if there is one. */
-  lastWords: string | undefined
+  /** The line that says why the process aborts, if there was one. */
+  fatalLine: string | undefined
   readonly #write: (line: string) => void
   #windowEndsAt = 0
   #lines = 0
@@ -47,7 +48,7 @@ export class NativeOutput {
 
   #line(line: string): void {
     if (line === '') return
-    if (LAST_WORDS.test(line)) this.lastWords ??= line
+    if (FATAL_LINE.test(line)) this.fatalLine ??= line
     const now = performance.now()
     if (now >= this.#windowEndsAt) {
       const dropped = this.#lines - MAX_LINES_PER_SECOND

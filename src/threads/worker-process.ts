@@ -1,9 +1,9 @@
 /**
- * A service's thread in a process of its own, which may run out of memory or crash natively and takes nothing else with
- * it (P4). Owns one child process; what runs there is `process/entry.ts`, which runs the service in a thread as usual.
+ * A service's thread in a process of its own: running out of memory or crashing in native code ends that process, and
+ * nothing else (P4). Owns one child process, which runs `runtime/process-entry.ts`; that runs the service in a thread.
  *
- * It ends in steps, each bounded: the thread is terminated inside, then the process ends itself; where that takes too
- * long it is killed. So it is never stuck in native code, as a thread of this process may be.
+ * The process ends in steps, each bounded: its main thread terminates the service's thread, then the process exits; if
+ * that takes too long, it is killed. So it is never stuck in native code, as a thread of this process may be.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { closeSync } from 'node:fs'
@@ -24,12 +24,9 @@ import { lowerPriority } from '../system/thread-priority.ts'
 import { NativeOutput } from './native-output.ts'
 import { childFlags, childNodeOptions } from './node-flags.ts'
 import { ServiceWorker } from './service-worker.ts'
+import { timings } from './timings.ts'
 
-/** From the request to terminate the thread to the kill of its process, in milliseconds. */
-const KILL_AFTER_MS = 1_000
-/** What a dead process has sent is read by then. */
-const READ_WITHIN_MS = 500
-/** The first after stdin, stdout, stderr and the channel. */
+/** In the child, the first file descriptors after stdin, stdout, stderr and the channel. */
 const LOG_FDS: LogPair<number> = [4, 5]
 
 export class WorkerProcess extends ServiceWorker {
@@ -44,9 +41,9 @@ export class WorkerProcess extends ServiceWorker {
     heapUsedBytes: 0,
     utilization: { idle: 0, active: 0, utilization: 0 },
   }
-  /** Who waits for an answer to `stack`, in the order they asked. */
-  readonly #looks: ((stack: ThreadStack | undefined) => void)[] = []
-  /** Of the thread in it, once that is known. */
+  /** Resolve the pending calls of `stack()`, in the order of the calls. */
+  readonly #stackWaiters: ((stack: ThreadStack | undefined) => void)[] = []
+  /** The exit code of the service's thread, once the process has reported it. */
   #exitCode: number | undefined
 
   protected override launch(): void {
@@ -56,14 +53,15 @@ export class WorkerProcess extends ServiceWorker {
       execArgv: childFlags(process.execArgv),
       env: { ...process.env, NODE_OPTIONS: childNodeOptions(process.env.NODE_OPTIONS) },
       serialization: 'advanced',
-      // Its own process group: what the service starts ends with it, and Ctrl-C in a terminal is not meant for it.
+      // A process group of its own: processes that the service starts end with it, and Ctrl-C in a terminal does not
+      // reach it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...this.#fds],
     })
     this.#child = child
     child.on('error', onError)
     if (child.pid === undefined) {
-      // It could not even be forked.
+      // The fork itself failed.
       child.once('error', () => this.#end(1, null))
       return
     }
@@ -98,14 +96,14 @@ export class WorkerProcess extends ServiceWorker {
   protected override kill(): void {
     if (this.#killer !== undefined) return
     this.#send({ type: 'terminate' })
-    this.#killer = setTimeout(() => killGroup(this.pid), KILL_AFTER_MS)
+    this.#killer = setTimeout(() => killGroup(this.pid), timings.killAfterMs)
   }
 
-  /** Its main thread looks, as this one would at a thread of its own. */
+  /** The process's main thread reads the stack of the service's thread. */
   override async stack(): Promise<ThreadStack | undefined> {
     if (!this.#child?.connected) return undefined
     return new Promise((resolve) => {
-      this.#looks.push(resolve)
+      this.#stackWaiters.push(resolve)
       this.#send({ type: 'stack' })
     })
   }
@@ -114,9 +112,9 @@ export class WorkerProcess extends ServiceWorker {
     return this.#report.utilization
   }
 
-  /** @throws what the message cannot be serialised for */
+  /** @throws DataCloneError if the message cannot be serialised */
   #send(message: ToProcess): void {
-    // Whether it was sent does not matter: a process that dies says so by its end.
+    // A message that is lost as the process dies needs no report: the end of the process is one.
     if (this.#child?.connected) this.#child.send(message, undefined, {}, () => {})
   }
 
@@ -127,7 +125,7 @@ export class WorkerProcess extends ServiceWorker {
         this.#report = message
         break
       case 'stack':
-        this.#looks.shift()?.(message.stack)
+        this.#stackWaiters.shift()?.(message.stack)
         break
       case 'error':
         this.options.onError(fromWireError(message.error))
@@ -137,43 +135,43 @@ export class WorkerProcess extends ServiceWorker {
     }
   }
 
-  /** What it said last may still be on its way: the results of methods that have ended, and why it died. */
+  /** Waits for the last messages, which may still be on their way: results of methods that ended, and why the process died. */
   #onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
     killGroup(this.pid)
     const end = () => {
       clearTimeout(late)
-      // Which is what the next two lines bring about.
+      // The next two lines emit `close`.
       child.off('close', end)
-      // Somebody else may hold the other ends.
+      // Processes that the service started may keep the other ends open.
       child.stdout?.destroy()
       child.stderr?.destroy()
       this.#end(code ?? 128 + constants.signals[signal as NodeJS.Signals], signal)
     }
-    const late = setTimeout(end, READ_WITHIN_MS)
+    const late = setTimeout(end, timings.readTimeoutMs)
     child.once('close', end)
   }
 
   #end(exitCode: number, signal: NodeJS.Signals | null): void {
     clearTimeout(this.#killer)
     if (this.#exitCode === undefined) this.options.onError(this.#deathOf(exitCode, signal))
-    for (const resolve of this.#looks.splice(0)) resolve(undefined)
+    for (const resolve of this.#stackWaiters.splice(0)) resolve(undefined)
     this.#closeLog()
     this.ended(this.#exitCode ?? exitCode)
   }
 
-  /** The end of a process that could not say why. */
+  /** The reason of a death that the process could not report itself. */
   #deathOf(exitCode: number, signal: NodeJS.Signals | null): Error {
     const how = signal ? `was ended by ${signal}` : `exited with code ${exitCode}`
-    const lastWords = this.#output?.lastWords
-    const error = new Error(`the process of ${this.options.service} ${how}${lastWords ? `: ${lastWords}` : ''}`)
-    const outOfMemory = lastWords !== undefined && /out of memory/i.test(lastWords)
+    const fatalLine = this.#output?.fatalLine
+    const error = new Error(`the process of ${this.options.service} ${how}${fatalLine ? `: ${fatalLine}` : ''}`)
+    const outOfMemory = fatalLine !== undefined && /out of memory/i.test(fatalLine)
     return outOfMemory ? Object.assign(error, { code: OUT_OF_MEMORY }) : error
   }
 
   #closeLog(): void {
     if (this.#slots !== undefined) this.#slots.close()
     else for (const fd of this.#fds ?? []) closeSync(fd)
-    // The numbers are somebody else's from now on.
+    // The system gives the same numbers to other files from now on.
     this.#fds = undefined
   }
 }

@@ -1,4 +1,4 @@
-/** A service's thread in this process: owns one `node:worker_threads` `Worker`, and is the only one to make one. */
+/** A service's thread in this process: owns one `Worker` of `node:worker_threads`. */
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import type { ThreadStack } from '../contract/stack.ts'
@@ -23,7 +23,7 @@ export class WorkerThread extends ServiceWorker {
       () => new Worker(new URL('../runtime/thread-entry.js', import.meta.url), options),
     )
     this.#worker = worker
-    // What JavaScript writes comes as log messages; unread, the rest would pile up.
+    // JavaScript's output arrives as log messages. The streams have native output only, which would pile up unread.
     worker.stdout.resume()
     worker.stderr.resume()
     worker.on('message', (wires: unknown) => this.receive(wires))

@@ -35,7 +35,7 @@ const newQueue = ({ capacity = 10_000, maxBytes = 1_000_000 } = {}) =>
 class Taker implements ThreadPort {
   readonly runsExclusive = false
   readonly suspended = false
-  readonly heldUp = 0
+  readonly stealable = 0
   readonly taken: QueuedMethod[] = []
   readonly load: number
   room: number

@@ -83,7 +83,7 @@ t.test('a restart that costs nothing is delayed all the same, by a second at mos
 class FakeThread implements ThreadPort {
   readonly handed: QueuedMethod[] = []
   readonly suspended = false
-  readonly heldUp = 0
+  readonly stealable = 0
   room = 3
 
   giveBack(): void {}

@@ -1,0 +1,70 @@
+/**
+ * Enforces a method's own `timeoutMs`, counted from the moment the method began. Past it the method is aborted; a method
+ * that still goes on after the grace is overdue, and its thread is to be retired. The deadline of a client is something
+ * else: it never costs a thread.
+ */
+import type { QueuedMethod } from './queued-method.ts'
+
+/** How often the methods that run are looked at, in milliseconds. */
+const SWEEP_EVERY_MS = 50
+
+/** The methods handed to one thread. */
+interface HandedMethods {
+  /** How many were handed to the thread and have not ended. */
+  readonly load: number
+  /** Those that the thread has begun. */
+  readonly running: QueuedMethod[]
+}
+
+export interface OverdueSweepOptions {
+  /** Asked anew each time: the option may change while methods run. */
+  cancelGraceMs: () => number
+  /** A method went on after its own deadline or its cancellation, and the grace. Called in each sweep, until it ends. */
+  onOverdue: (method: QueuedMethod) => void
+}
+
+export class OverdueSweep {
+  readonly #handed: HandedMethods
+  readonly #options: OverdueSweepOptions
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(handed: HandedMethods, options: OverdueSweepOptions) {
+    this.#handed = handed
+    this.#options = options
+  }
+
+  /** Called for each method that is handed out. The sweep stops by itself when none is left. */
+  start(): void {
+    this.#timer ??= setInterval(this.#sweep, SWEEP_EVERY_MS)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Are all methods that still run overdue? */
+  get allOverdue(): boolean {
+    const now = performance.now()
+    return this.#handed.running.every((method) => now >= this.#overdueAt(method))
+  }
+
+  readonly #sweep = (): void => {
+    if (this.#handed.load === 0) return this.stop()
+    const now = performance.now()
+    for (const method of this.#handed.running) {
+      method.begunAt ??= now
+      if (now >= method.begunAt + method.timeoutMs) {
+        method.abort(
+          'DEADLINE_EXCEEDED',
+          `${method.service}.${method.method} ran for longer than ${method.timeoutMs} ms`,
+        )
+      }
+      if (now >= this.#overdueAt(method)) this.#options.onOverdue(method)
+    }
+  }
+
+  #overdueAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {
+    return Math.min(begunAt + timeoutMs, cancelledAt) + this.#options.cancelGraceMs()
+  }
+}
