@@ -1,6 +1,7 @@
-/** What several tests share. Nothing here waits for a time: it waits for an event, and a deadline ends a test that hangs. */
+/** Helpers of many tests. They wait for events and never for a time; a deadline ends a test that hangs. */
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
 import type { ServiceDefinition } from 'threadplane'
 import type { ServiceLog } from '../src/contract/log.ts'
 import { QueueServiceThread } from '../src/threads/queue-service-thread.ts'
@@ -9,16 +10,31 @@ import type { LifecycleState, Service } from '../src/supervision/service.ts'
 import { ServiceThread } from '../src/threads/service-thread.ts'
 import type { QueueServiceThreadOptions, ServiceThreadOptions } from '../src/threads/service-thread-options.ts'
 import type { ServiceWorker } from '../src/threads/service-worker.ts'
-import type { ServiceWorkerClass } from '../src/threads/workers.ts'
-import { WorkerProcess } from '../src/threads/worker-process.ts'
-import { WorkerThread } from '../src/threads/worker-thread.ts'
+import { timings } from '../src/threads/timings.ts'
+import { type ServiceWorkerClass, WORKERS } from '../src/threads/workers.ts'
+import type { WorkerProcess } from '../src/threads/worker-process.ts'
 
 const DEADLINE_MS = 15_000
 
-/** Of every service of these helpers. The tests in `service/process/` are those of threads, with another. */
+/** The isolation of every service that these helpers start. The files in `threads/process/` set it to `process`. */
 export const isolation = (process.env.TEST_ISOLATION ?? 'thread') as Isolation
 
-/** The part of a tap test that is used. */
+/**
+ * Declares a test of the control side alone. Its code is the same wherever the service's thread runs, so that such a test
+ * is not repeated by `threads/process/`, as other tests of the same file are.
+ */
+export function testOnce(t: Test, title: string, run: (t: Test) => unknown): void {
+  if (isolation === 'thread') void t.test(title, run)
+}
+
+/** Shorter timings, until the test is over. */
+export function shorten(t: Teardown, shorter: Partial<typeof timings>): void {
+  const before = { ...timings }
+  Object.assign(timings, shorter)
+  t.teardown(() => Object.assign(timings, before))
+}
+
+/** The only part of a tap test that these helpers need. */
 export interface Teardown {
   teardown(run: () => unknown): unknown
 }
@@ -29,7 +45,7 @@ export interface LogLine {
   message: string
 }
 
-/** A log that remembers its lines, and tells whoever waits for one. */
+/** A log that keeps its lines, and lets a test wait for one. */
 export class RecordingLog {
   readonly lines: LogLine[] = []
   readonly #written = new EventEmitter().setMaxListeners(0)
@@ -57,7 +73,7 @@ export class RecordingLog {
     return this.lines.filter(({ message }) => (wanted instanceof RegExp ? wanted.test(message) : wanted === message))
   }
 
-  /** The line of a message, as soon as it has been written so many times. */
+  /** The line with a message, as soon as that has been written so many times. */
   async line(message: string | RegExp, times = 1): Promise<LogLine> {
     await until(`${times} × the log line "${message}"`, this.#written, 'line', () => this.count(message) >= times)
     return this.#linesOf(message)[times - 1] as LogLine
@@ -76,7 +92,7 @@ export class RecordingLog {
   }
 }
 
-/** Resolves as soon as a condition holds that can only change with an event. */
+/** Resolves as soon as a condition holds. The condition is tested now, and whenever the event is emitted. */
 export async function until(
   what: string,
   emitter: { on(event: string, listener: () => void): unknown; off(event: string, listener: () => void): unknown },
@@ -98,6 +114,7 @@ export async function until(
   }
 }
 
+/** The value of a promise; rejects after 15 s. */
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   const done = new AbortController()
   const late = sleep(DEADLINE_MS, undefined, { signal: done.signal }).then(
@@ -116,7 +133,7 @@ export function reached(service: Service, state: LifecycleState): Promise<void> 
   return until(`${service.name} to be ${state}`, service as never, 'state', () => service.state === state)
 }
 
-/** What a promise was rejected with. */
+/** The error with which a promise rejects. */
 export async function errorOf(promise: Promise<unknown>): Promise<Error & { code?: string }> {
   try {
     await within(promise, 'a rejection')
@@ -132,7 +149,7 @@ export function fixture(name: string): URL {
 
 type Settings = Partial<QueueServiceThreadOptions>
 
-/** A thread over a fixture, with a log, that is stopped when the test is over. */
+/** A thread that runs a fixture, with a log. It is stopped when the test is over. */
 export function queueThread<Module extends ServiceDefinition = ServiceDefinition>(
   t: Teardown,
   name: string,
@@ -145,7 +162,10 @@ export function queueThread<Module extends ServiceDefinition = ServiceDefinition
   return { thread, log }
 }
 
-/** As {@link queueThread}, and started. */
+/**
+ * As {@link queueThread}, and started. With the `t` of the whole file, the thread is there for all tests of the file: for
+ * those that do not end it.
+ */
 export async function startedThread<Module extends ServiceDefinition = ServiceDefinition>(
   t: Teardown,
   name: string,
@@ -156,7 +176,7 @@ export async function startedThread<Module extends ServiceDefinition = ServiceDe
   return made
 }
 
-/** A thread without a queue, for what every ServiceThread does. */
+/** A thread without a queue, for tests of ServiceThread itself. */
 export function serviceThread(
   t: Teardown,
   name: string,
@@ -169,10 +189,10 @@ export function serviceThread(
   return { thread, log }
 }
 
-/** A class that keeps the workers it has started. */
+/** A class of workers for the isolation of this run, and the workers that were started. */
 export function watched(onStart: () => void = () => {}): { workers: ServiceWorker[]; Worker: ServiceWorkerClass } {
   const workers: ServiceWorker[] = []
-  const Base = (isolation === 'process' ? WorkerProcess : WorkerThread) as typeof WorkerProcess
+  const Base = WORKERS[isolation] as typeof WorkerProcess
   class Watched extends Base {
     override start() {
       onStart()

@@ -6,15 +6,16 @@ import { defineService, method } from '../../src/module/define-service.ts'
 import { bytes } from '../../src/module/bytes.ts'
 import { describeService } from '../../src/module/describe-service.ts'
 import type fixture from '../fixtures/bytes.ts'
-import { errorOf, isolation, queueThread, startedThread, within } from '../helper.ts'
+import { errorOf, queueThread, startedThread, testOnce, within } from '../helper.ts'
 
 type Fixture = typeof fixture
+
+const { thread } = await startedThread<Fixture>(t, 'bytes')
 
 const policy = { maxRestarts: 100, periodMs: 60_000, backoffMs: 10, backoffMaxMs: 20 }
 const sha256 = (input: Uint8Array) => createHash('sha256').update(input).digest('hex')
 
 t.test('bytes arrive as they are, and come back so', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'bytes')
   for (const size of [0, 1, 100, 5_000, 65_536, 1_000_001]) {
     const input = randomBytes(size)
     t.ok(input.equals(await thread.callThread('same', input)), `${size} bytes`)
@@ -24,21 +25,18 @@ t.test('bytes arrive as they are, and come back so', async (t) => {
 })
 
 t.test('the handler has a Uint8Array in a buffer of its own, whatever the caller had', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'bytes')
   for (const input of [Buffer.from('pooled'), new Uint8Array(100).subarray(10), new Uint8Array(1_000_000)]) {
     t.strictSame(await thread.callThread('view', input), ['Uint8Array', input.byteLength, input.byteLength])
   }
 })
 
 t.test('what a handler returns is given away: who keeps it returns a copy', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'bytes')
   t.equal((await thread.callThread('kept', null)).byteLength, 100_000)
   t.equal(await thread.callThread('keptLength', null), 0)
   t.match(await errorOf(thread.callThread('kept', null)), { code: 'RESULT_NOT_SERIALIZABLE', message: /given away/ })
 })
 
 t.test('bytes may be refined, and be the end of a pipe', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'bytes')
   t.equal(await thread.callThread('few', new Uint8Array([1])), 'few')
   t.match(await errorOf(thread.callThread('few', new Uint8Array([2]))), { code: 'VALIDATION_FAILED' })
   const error = await errorOf(thread.callThread('few', new Uint8Array(11)))
@@ -47,7 +45,6 @@ t.test('bytes may be refined, and be the end of a pipe', async (t) => {
 })
 
 t.test('what is no bytes is refused, and so are too many', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'bytes')
   const refused = await errorOf(thread.callThread('same', 'text' as never))
   t.match(refused, { code: 'VALIDATION_FAILED', facts: { errors: [{ message: /expected bytes/ }] } })
   t.match(await errorOf(thread.callThread('wrong', null)), { code: 'RESULT_INVALID' })
@@ -69,42 +66,38 @@ t.test('what had not begun when the thread died runs in another, with all its by
   t.equal(thread.restartCount, 1)
 })
 
-if (isolation === 'thread') {
-  t.test('a description says which methods take and return bytes', (t) => {
-    const { methods } = describeService(
-      defineService({
-        methods: {
-          both: method({
-            input: bytes({ types: ['image/*'], maxBytes: 5 }).refine(() => true),
-            output: bytes({ types: ['text/csv; charset=utf-8'] }),
-            handler: (input) => input,
-          }),
-          any: method({ input: bytes(), output: bytes(), handler: (input) => input }),
-        },
-      }),
-    )
-    const binary = { type: 'string', format: 'binary' }
-    t.match(methods.both, {
-      input: { ...binary, maxLength: 5 },
-      inputBytes: { types: ['image/*'], maxBytes: 5 },
-      output: binary,
-      outputBytes: { types: ['text/csv; charset=utf-8'] },
-    })
-    t.match(methods.any, { inputBytes: { types: ['*/*'] }, outputBytes: { types: ['application/octet-stream'] } })
-    t.end()
+testOnce(t, 'a description says which methods take and return bytes', (t) => {
+  const { methods } = describeService(
+    defineService({
+      methods: {
+        both: method({
+          input: bytes({ types: ['image/*'], maxBytes: 5 }).refine(() => true),
+          output: bytes({ types: ['text/csv; charset=utf-8'] }),
+          handler: (input) => input,
+        }),
+        any: method({ input: bytes(), output: bytes(), handler: (input) => input }),
+      },
+    }),
+  )
+  const binary = { type: 'string', format: 'binary' }
+  t.match(methods.both, {
+    input: { ...binary, maxLength: 5 },
+    inputBytes: { types: ['image/*'], maxBytes: 5 },
+    output: binary,
+    outputBytes: { types: ['text/csv; charset=utf-8'] },
   })
+  t.match(methods.any, { inputBytes: { types: ['*/*'] }, outputBytes: { types: ['application/octet-stream'] } })
+  t.end()
+})
 
-  t.test('types that no request or answer can have are refused', (t) => {
-    const refusal = (io: 'input' | 'output', options: Parameters<typeof bytes>[0]) => () =>
-      describeService(
-        defineService({ methods: { odd: method({ [io]: bytes(options), handler: () => null as never }) } }),
-      )
-    t.throws(refusal('input', { types: ['image'] }), { message: 'method "odd": input: types: expected media types' })
-    t.throws(refusal('input', { types: [] }), { code: 'MODULE_REFUSED' })
-    t.throws(refusal('input', { types: ['application/vnd.api+json'] }), { message: /JSON cannot be taken as bytes/ })
-    t.throws(refusal('input', { maxBytes: -1 }), { message: /maxBytes: expected a positive integer/ })
-    t.throws(refusal('output', { types: ['image/*'] }), { message: /the one type that is sent/ })
-    t.throws(refusal('output', { types: ['image/png', 'image/webp'] }), { message: /the one type that is sent/ })
-    t.end()
-  })
-}
+testOnce(t, 'types that no request or answer can have are refused', (t) => {
+  const refusal = (io: 'input' | 'output', options: Parameters<typeof bytes>[0]) => () =>
+    describeService(defineService({ methods: { odd: method({ [io]: bytes(options), handler: () => null as never }) } }))
+  t.throws(refusal('input', { types: ['image'] }), { message: 'method "odd": input: types: expected media types' })
+  t.throws(refusal('input', { types: [] }), { code: 'MODULE_REFUSED' })
+  t.throws(refusal('input', { types: ['application/vnd.api+json'] }), { message: /JSON cannot be taken as bytes/ })
+  t.throws(refusal('input', { maxBytes: -1 }), { message: /maxBytes: expected a positive integer/ })
+  t.throws(refusal('output', { types: ['image/*'] }), { message: /the one type that is sent/ })
+  t.throws(refusal('output', { types: ['image/png', 'image/webp'] }), { message: /the one type that is sent/ })
+  t.end()
+})

@@ -7,7 +7,7 @@ import { Service } from '../../src/supervision/service.ts'
 import { OneForAllSupervisor, OneForOneSupervisor } from '../../src/supervision/supervisor.ts'
 import { errorOf, queueThread, type Teardown, until } from '../helper.ts'
 
-const policy = { maxRestarts: 3, periodMs: 60_000, backoffMs: 5, backoffMaxMs: 10 }
+const policy = { maxRestarts: 2, periodMs: 60_000, backoffMs: 5, backoffMaxMs: 10 }
 
 async function supervised(t: Teardown, fixture: string, options = {}) {
   const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })

@@ -1,12 +1,21 @@
-/** mode.threads, kept: each row of DESIGN section 3 that is about calls, casts and the queue, with real threads. */
+/** Calls, casts and the queue of a QueueServiceThread behave as in mode. With real threads. */
 import t from 'tap'
 import { serveGates } from '../gates.ts'
-import { errorOf, queueThread, startedThread, within } from '../helper.ts'
+import { errorOf, queueThread, startedThread, testOnce, within } from '../helper.ts'
 
 const open = serveGates(t)
 
+// The threads of all tests that neither end a thread nor need other options.
+const [hooks, throws, gates, oneAtATime, oddResults] = await Promise.all([
+  startedThread(t, 'hooks'),
+  startedThread(t, 'throws'),
+  startedThread(t, 'gates'),
+  startedThread(t, 'gates', { options: { numWorkers: 1 } }),
+  startedThread(t, 'odd-results'),
+])
+
 t.test('callThread returns the result of the method', async (t) => {
-  const { thread } = await startedThread(t, 'hooks')
+  const { thread } = hooks
   t.equal(await thread.callThread('add', [1, 2]), 3)
   t.strictSame(await thread.callThread('greet', { name: 'Ada' }), { greeting: 'Hello, Ada' })
   t.strictSame(await thread.callThread('state', null), { madeBy: 'onThreadStarted' })
@@ -15,7 +24,7 @@ t.test('callThread returns the result of the method', async (t) => {
 })
 
 t.test('callThread raises what the method raised: name, message, code and cause', async (t) => {
-  const { thread } = await startedThread(t, 'throws')
+  const { thread } = throws
   const error = await errorOf(thread.callThread('error', null))
   t.ok(error instanceof Error)
   t.match(error, { name: 'TeapotError', message: 'short and stout', code: 'E_TEAPOT', stack: /throws\.[jt]s/ })
@@ -26,7 +35,7 @@ t.test('callThread raises what the method raised: name, message, code and cause'
 })
 
 t.test('callThread raises whatever was thrown, a hostile proxy included, and the thread lives on', async (t) => {
-  const { thread } = await startedThread(t, 'throws')
+  const { thread } = throws
   t.match(await errorOf(thread.callThread('text', null)), { message: 'just a text' })
   t.match(await errorOf(thread.callThread('nothing', null)), { message: /undefined was thrown/ })
   t.ok((await errorOf(thread.callThread('hostile', null))) instanceof Error)
@@ -36,13 +45,13 @@ t.test('callThread raises whatever was thrown, a hostile proxy included, and the
 })
 
 t.test('callThread of a method that is not there is METHOD_NOT_FOUND, whatever its name', async (t) => {
-  const { thread } = await startedThread(t, 'hooks')
+  const { thread } = hooks
   for (const name of ['nowhere', 'constructor', '__proto__', 'toString']) {
     t.match(await errorOf(thread.callThread(name, null)), { code: 'METHOD_NOT_FOUND' }, name)
   }
 })
 
-t.test('methods queued before start() run once it has started, in their order', async (t) => {
+testOnce(t, 'methods queued before start() run once it has started, in their order', async (t) => {
   const { thread, log } = queueThread(t, 'gates', { options: { numWorkers: 1 } })
   const first = thread.callThread('echo', 'first')
   thread.castThread('wait', { key: 'cast' })
@@ -55,7 +64,7 @@ t.test('methods queued before start() run once it has started, in their order', 
 })
 
 t.test('castThread returns at once; its exception never reaches the caller, and is logged', async (t) => {
-  const { thread, log } = await startedThread(t, 'throws')
+  const { thread, log } = throws
   t.equal(thread.castThread('error', null), undefined)
   const line = await log.line('a cast failed')
   t.match(line, { level: 'error', fields: { service: 'throws', method: 'error', err: { code: 'METHOD_FAILED' } } })
@@ -63,7 +72,8 @@ t.test('castThread returns at once; its exception never reaches the caller, and 
 })
 
 t.test('a call whose signal was aborted before its turn is not run', async (t) => {
-  const { thread, log } = await startedThread(t, 'gates', { options: { numWorkers: 1 } })
+  const { thread, log } = oneAtATime
+  log.lines.length = 0
   const running = thread.callThread('wait', { key: 'running' })
   await log.line('begun running')
   const cancelled = new AbortController()
@@ -79,7 +89,7 @@ t.test('a call whose signal was aborted before its turn is not run', async (t) =
   t.strictSame(log.messages, ['begun running'], 'neither has begun')
 })
 
-t.test('a call aborted in the queue of a service that has not started is not run', async (t) => {
+testOnce(t, 'a call aborted in the queue of a service that has not started is not run', async (t) => {
   const { thread, log } = queueThread(t, 'gates')
   const cancelled = new AbortController()
   const call = errorOf(thread.callThread('wait', { key: 'cancelled' }, { signal: cancelled.signal }))
@@ -92,17 +102,20 @@ t.test('a call aborted in the queue of a service that has not started is not run
 })
 
 t.test('a call aborted while it runs is settled at once and sees its signal', async (t) => {
-  const { thread, log } = await startedThread(t, 'gates')
+  const { thread, log } = gates
+  log.lines.length = 0
   const cancelled = new AbortController()
   const call = errorOf(thread.callThread('wait', { key: 'a' }, { signal: cancelled.signal }))
   await log.line('begun a')
   cancelled.abort()
   t.match(await call, { code: 'JOB_CANCELLED', facts: { started: true } })
   await log.line('aborted a: JOB_CANCELLED')
+  await within(thread.idle(), 'the end of the method')
 })
 
 t.test('two methods of one thread overlap at await points: numWorkers is 2 by default', async (t) => {
-  const { thread, log } = await startedThread(t, 'gates')
+  const { thread, log } = gates
+  log.lines.length = 0
   const calls = ['a', 'b', 'c'].map((key) => thread.callThread('wait', { key }))
   await log.line('begun b')
   t.strictSame(log.messages, ['begun a', 'begun b'])
@@ -117,7 +130,8 @@ t.test('two methods of one thread overlap at await points: numWorkers is 2 by de
 })
 
 t.test('numWorkers: 1 lets none overlap', async (t) => {
-  const { thread, log } = await startedThread(t, 'gates', { options: { numWorkers: 1 } })
+  const { thread, log } = oneAtATime
+  log.lines.length = 0
   const first = thread.callThread('wait', { key: 'a' })
   const second = thread.callThread('echo', 'b')
   await log.line('begun a')
@@ -126,7 +140,7 @@ t.test('numWorkers: 1 lets none overlap', async (t) => {
   t.strictSame(await Promise.all([first, second]), ['a', 'b'])
 })
 
-t.test('stop() runs what is queued before the thread ends', async (t) => {
+testOnce(t, 'stop() runs what is queued before the thread ends', async (t) => {
   const { thread, log } = await startedThread(t, 'gates', { options: { numWorkers: 1, prefetch: 1 } })
   const calls = ['a', 'b', 'c', 'd'].map((value) => thread.callThread('echo', value))
   const last = thread.callThread('wait', { key: 'e' })
@@ -139,7 +153,8 @@ t.test('stop() runs what is queued before the thread ends', async (t) => {
   t.equal(thread.state, 'stopped')
 })
 
-t.test(
+testOnce(
+  t,
   'stop() of a queue that does not drain is bounded by shutdownTimeoutMs: what had begun is THREAD_DIED',
   async (t) => {
     const options = { numWorkers: 1, shutdownTimeoutMs: 200 }
@@ -167,7 +182,7 @@ t.test('a thread that dies while its queue is run to the end is not started agai
   t.equal(await queued, 'queued')
 })
 
-t.test('a deadline counts from the call, the queue included, and costs no thread', async (t) => {
+testOnce(t, 'a deadline counts from the call, the queue included, and costs no thread', async (t) => {
   const { thread, log } = await startedThread(t, 'gates', { options: { numWorkers: 1, cancelGraceMs: 0 } })
   const { threadId } = thread
   const begun = errorOf(thread.callThread('wait', { key: 'a' }, { timeoutMs: 100 }))
@@ -181,7 +196,7 @@ t.test('a deadline counts from the call, the queue included, and costs no thread
   t.equal(thread.restartCount, 0)
 })
 
-t.test('a deadline passes in the queue of a service that never starts', async (t) => {
+testOnce(t, 'a deadline passes in the queue of a service that never starts', async (t) => {
   const { thread } = queueThread(t, 'gates')
   t.match(await errorOf(thread.callThread('echo', 1, { timeoutMs: 20 })), {
     code: 'DEADLINE_EXCEEDED',
@@ -190,30 +205,29 @@ t.test('a deadline passes in the queue of a service that never starts', async (t
   t.equal(thread.methodQueue.size, 0)
 })
 
-t.test('a deadline beyond what a timer takes is no deadline', async (t) => {
-  const { thread } = queueThread(t, 'gates')
+testOnce(t, 'a deadline beyond what a timer takes is no deadline', async (t) => {
+  const { thread } = gates
   const calls = [
     thread.callThread('echo', 1, { timeoutMs: Number.POSITIVE_INFINITY }),
     thread.callThread('echo', 2, { timeoutMs: 2 ** 40 }),
   ]
-  await thread.start()
   t.strictSame(await Promise.all(calls), [1, 2])
 })
 
-t.test('priority: 9 runs first, and equals in the order they came', async (t) => {
-  const { thread, log } = queueThread(t, 'gates', { options: { numWorkers: 1 } })
+testOnce(t, 'priority: 9 runs first, and equals in the order they came', async (t) => {
+  const { thread } = oneAtATime
+  thread.methodQueue.paused = true
   const order: unknown[] = []
   const calls = [5, 0, 9, 5, 9].map((priority, index) =>
     thread.callThread('echo', `${priority} came ${index}`, { priority }).then((value) => order.push(value)),
   )
-  await thread.start()
+  thread.methodQueue.paused = false
   await Promise.all(calls)
   t.strictSame(order, ['9 came 2', '9 came 4', '5 came 0', '5 came 3', '0 came 1'])
-  t.strictSame(log.messages, [])
 })
 
-t.test('a priority that is none is refused, and the queue goes on', async (t) => {
-  const { thread } = await startedThread(t, 'gates')
+testOnce(t, 'a priority that is none is refused, and the queue goes on', async (t) => {
+  const { thread } = gates
   for (const priority of [10, -1, 1.5, Number.NaN]) {
     t.match(await errorOf(thread.callThread('echo', 1, { priority })), { name: 'RangeError', message: /priority/ })
     t.throws(() => thread.castThread('echo', 1, { priority }), { name: 'RangeError' })
@@ -221,7 +235,7 @@ t.test('a priority that is none is refused, and the queue goes on', async (t) =>
   t.equal(await thread.callThread('echo', 1), 1)
 })
 
-t.test('a full queue is QUEUE_FULL with retryAfterSeconds; its size is what the module says', async (t) => {
+testOnce(t, 'a full queue is QUEUE_FULL with retryAfterSeconds; its size is what the module says', async (t) => {
   const { thread, log } = await startedThread(t, 'small-queue')
   const end = new AbortController()
   const running = errorOf(thread.callThread('hold', null, { signal: end.signal }))
@@ -238,7 +252,7 @@ t.test('a full queue is QUEUE_FULL with retryAfterSeconds; its size is what the 
 })
 
 t.test('results in the process are structured clones: bytes, Map, Date and cycles survive', async (t) => {
-  const { thread } = await startedThread(t, 'odd-results')
+  const { thread } = oddResults
   const bytes = await thread.callThread('bytes', null)
   t.ok(bytes instanceof Uint8Array)
   t.equal(Buffer.from(bytes as Uint8Array).toString(), 'bytes')
@@ -250,7 +264,7 @@ t.test('results in the process are structured clones: bytes, Map, Date and cycle
 })
 
 t.test('payloads are structured clones: Map and Date reach the handler through its schema', async (t) => {
-  const { thread } = await startedThread(t, 'odd-results')
+  const { thread } = oddResults
   const payload = {
     at: new Date('2026-11-23'),
     tags: new Map([
@@ -269,13 +283,13 @@ t.test('payloads are structured clones: Map and Date reach the handler through i
 })
 
 t.test('a payload that its schema refuses is VALIDATION_FAILED with pointers', async (t) => {
-  const { thread } = await startedThread(t, 'odd-results')
+  const { thread } = oddResults
   const error = await errorOf(thread.callThread('dated', { at: 'today', tags: new Map() }))
   t.match(error, { code: 'VALIDATION_FAILED', facts: { started: false, errors: [{ pointer: '/at' }] } })
 })
 
 t.test('a payload that cannot be cloned is an error of its own call, and of no other of that turn', async (t) => {
-  const { thread } = await startedThread(t, 'odd-results')
+  const { thread } = oddResults
   const trap = {
     get bad(): never {
       throw null
@@ -294,7 +308,7 @@ t.test('a payload that cannot be cloned is an error of its own call, and of no o
 })
 
 t.test('a result that cannot be cloned is RESULT_NOT_SERIALIZABLE, and costs nobody else anything', async (t) => {
-  const { thread } = await startedThread(t, 'odd-results')
+  const { thread } = oddResults
   const { threadId } = thread
   const [before, refused, trapped, after] = await Promise.allSettled([
     thread.callThread('echo', 'before'),
@@ -311,7 +325,7 @@ t.test('a result that cannot be cloned is RESULT_NOT_SERIALIZABLE, and costs nob
 })
 
 t.test('a result that its schema refuses is RESULT_INVALID', async (t) => {
-  const { thread } = await startedThread(t, 'odd-results')
+  const { thread } = oddResults
   t.match(await errorOf(thread.callThread('wrong', null)), {
     code: 'RESULT_INVALID',
     facts: { started: true, errors: [{ pointer: '/html' }] },
@@ -319,7 +333,7 @@ t.test('a result that its schema refuses is RESULT_INVALID', async (t) => {
 })
 
 t.test('two thousand calls of one turn come back, each with its own result', async (t) => {
-  const { thread } = await startedThread(t, 'hooks')
+  const { thread } = hooks
   const numbers = Array.from({ length: 2_000 }, (_, index) => index)
   t.strictSame(await Promise.all(numbers.map((n) => thread.callThread('echo', n))), numbers)
   t.equal(thread.methodQueue.size, 0)

@@ -1,7 +1,9 @@
-/** mode.threads, kept: each row of DESIGN section 3 that is about a ServiceThread, with real threads. */
+/** A ServiceThread behaves as in mode. With real threads. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { ServiceThread } from '../../src/threads/service-thread.ts'
 import { Service } from '../../src/supervision/service.ts'
+import { ServiceThread } from '../../src/threads/service-thread.ts'
+import { timings } from '../../src/threads/timings.ts'
 import {
   errorOf,
   fixture,
@@ -10,33 +12,85 @@ import {
   reached,
   RecordingLog,
   serviceThread,
+  shorten,
   startedThread,
+  testOnce,
   watched,
 } from '../helper.ts'
 
-/** A thread that hangs, until that is known: it takes seconds, while the other tests run. */
-async function hang() {
-  const { thread, log } = await startedThread(t, 'hooks')
-  thread.crashThread('hang', 'on purpose')
-  const line = await log.line('Thread keepalive is not responding')
-  const { responsive } = thread
-  const silentMs = performance.timeOrigin + performance.now() - thread.lastWakeupAt
-  // Two more looks at it.
-  const since = performance.now()
-  while (performance.now() - since < 2_400) await new Promise((resolve) => setTimeout(resolve, 100))
-  const { state } = thread
-  thread.crash(new Error('enough'))
-  return { line, responsive, silentMs, state, times: log.count('Thread keepalive is not responding') }
-}
-const hung = hang()
-hung.catch(() => {})
-
-/** The hooks of a module, in the order its thread ran them. */
+/** The hooks of a module, in the order in which its thread ran them. */
 const hooks = (log: RecordingLog) => log.messages.filter((message) => message.startsWith('on'))
+
+// One life after the other of one service: each test goes on where the test before has left it.
+{
+  /** How many workers had not ended, whenever another one was started. */
+  const alive: number[] = []
+  const { workers, Worker } = watched(() => alive.push(workers.filter((worker) => !worker.isStopped).length))
+  const { thread, log } = serviceThread(t, 'hooks', { Worker })
+
+  t.test('maybeStart() under concurrent callers launches one thread, of the class Worker', async (t) => {
+    const started = await Promise.all([thread.maybeStart(), thread.maybeStart(), thread.maybeStart()])
+    t.strictSame(started, [true, false, false])
+    t.equal(workers.length, 1)
+    t.ok(workers[0] instanceof Worker)
+  })
+
+  t.test('the hooks of a module run in a thread of its own, and in a process of its own if so isolated', async (t) => {
+    const { pid, threadId } = (await log.line('onThreadStarted')).fields
+    t.not(threadId, 0, 'not in a main thread')
+    t.equal(pid === process.pid, isolation === 'thread')
+  })
+
+  testOnce(t, 'start() on a started service is ALREADY_STARTED', async (t) => {
+    t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
+  })
+
+  testOnce(t, 'restart() is stop, reset, onRestart, start: in the thread too', async (t) => {
+    log.lines.length = 0
+    await thread.restart()
+    t.strictSame(hooks(log), [
+      'onThreadStop with state {"madeBy":"onThreadStarted"}',
+      'onRestart',
+      'onStart',
+      'onStarted',
+      'onThreadStarted',
+    ])
+    t.equal(thread.restartCount, 1)
+  })
+
+  t.test('stop() runs onThreadStop in the thread, with its state, then joins it', async (t) => {
+    await thread.stop()
+    const started = log.lines.findLast(({ message }) => message === 'onStart')
+    const stopped = log.lines.at(-1)
+    t.match(stopped, { message: 'onThreadStop with state {"madeBy":"onThreadStarted"}' })
+    t.equal(stopped?.fields.threadId, started?.fields.threadId)
+    t.ok(workers.every((worker) => worker.isStopped))
+  })
+
+  t.test('onRestart of a module does not run when the service is stopped and started again', async (t) => {
+    const { restartCount } = thread
+    log.lines.length = 0
+    await thread.start()
+    t.strictSame(hooks(log), ['onStart', 'onStarted', 'onThreadStarted'])
+    t.equal(thread.restartCount, restartCount)
+  })
+
+  t.test('a crash from outside ends the thread, and the next start waits for that end', async (t) => {
+    alive.length = 0
+    thread.crash(new Error('the roof fell in'))
+    await thread.restart()
+    t.strictSame(alive, [0], 'a port that the old thread held is free')
+    t.strictSame(
+      workers.map((worker) => worker.isStopped),
+      workers.map((_, index) => index < workers.length - 1),
+    )
+    await thread.stop()
+  })
+}
 
 t.test('start() waits until the thread is fully started: its hooks have run, and its children', async (t) => {
   const { thread, log } = serviceThread(t, 'hooks')
-  const child = thread.addDependency(serviceThread(t, 'hooks').thread)
+  const child = thread.addDependency(new Service({ name: 'child' }))
   await thread.start()
   t.strictSame(hooks(log), ['onStart', 'onStarted', 'onThreadStarted'])
   t.equal(thread.state, 'running')
@@ -52,12 +106,12 @@ t.test('an error there rejects start(), with name, message, code and cause', asy
   t.equal(thread.crashReason, error)
 })
 
-t.test('an error at the import of the module rejects start()', async (t) => {
+testOnce(t, 'an error at the import of the module rejects start()', async (t) => {
   const { thread } = serviceThread(t, 'fails-at-import')
   t.match(await errorOf(thread.start()), { name: 'SyntaxError', message: 'not today', code: 'E_IMPORT' })
 })
 
-t.test('a module that is missing, or no service, rejects start()', async (t) => {
+testOnce(t, 'a module that is missing, or no service, rejects start()', async (t) => {
   t.match(await errorOf(serviceThread(t, 'no-such-file').thread.start()), { code: 'ERR_MODULE_NOT_FOUND' })
   t.match(await errorOf(serviceThread(t, 'not-a-service').thread.start()), {
     name: 'ThreadplaneError',
@@ -77,15 +131,19 @@ t.test('start() is bounded by startTimeoutMs, that of the module itself included
   )
 })
 
-t.test('waitForThread: false: start() returns as soon as the thread is launched; an error is a crash', async (t) => {
-  const { thread, log } = serviceThread(t, 'hangs-at-start', { waitForThread: false })
-  await thread.start()
-  t.equal(thread.state, 'starting')
-  await reached(thread, 'crashed')
-  t.match(await log.line('hangs-at-start crashed'), { level: 'fatal' })
-})
+testOnce(
+  t,
+  'waitForThread: false: start() returns as soon as the thread is launched; an error is a crash',
+  async (t) => {
+    const { thread, log } = serviceThread(t, 'hangs-at-start', { waitForThread: false })
+    await thread.start()
+    t.equal(thread.state, 'starting')
+    await reached(thread, 'crashed')
+    t.match(await log.line('hangs-at-start crashed'), { level: 'fatal' })
+  },
+)
 
-t.test('waitForThread: false: start() on a started service is ALREADY_STARTED all the same', async (t) => {
+testOnce(t, 'waitForThread: false: start() on a started service is ALREADY_STARTED all the same', async (t) => {
   const { thread } = serviceThread(t, 'hooks', { waitForThread: false })
   await thread.start()
   t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
@@ -93,51 +151,14 @@ t.test('waitForThread: false: start() on a started service is ALREADY_STARTED al
   t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
 })
 
-t.test('start() on a started service is ALREADY_STARTED', async (t) => {
-  const { thread } = serviceThread(t, 'hooks')
-  await thread.start()
-  t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
-})
-
-t.test('maybeStart() under concurrent callers launches one thread', async (t) => {
-  const { workers, Worker } = watched()
-  const { thread } = serviceThread(t, 'hooks', { Worker })
-  const started = await Promise.all([thread.maybeStart(), thread.maybeStart(), thread.maybeStart()])
-  t.strictSame(started, [true, false, false])
-  t.equal(workers.length, 1)
-})
-
-t.test('stop() runs onThreadStop in the thread, with its state, then joins it', async (t) => {
-  const { workers, Worker } = watched()
-  const { thread, log } = serviceThread(t, 'hooks', { Worker })
-  await thread.start()
-  await thread.stop()
-  const [started, stopped] = [await log.line('onStart'), log.lines.at(-1)]
-  t.match(stopped, { message: 'onThreadStop with state {"madeBy":"onThreadStarted"}' })
-  t.equal(stopped?.fields.threadId, started.fields.threadId)
-  t.strictSame(
-    workers.map((worker) => worker.isStopped),
-    [true],
-  )
-})
-
-t.test('stop() stops the children in reverse order, after the thread', async (t) => {
+testOnce(t, 'stop() stops the children in reverse order, after the thread', async (t) => {
   const order: string[] = []
   const { thread: parent } = serviceThread(t, 'hooks', { name: 'parent' })
-  for (const name of ['one', 'two']) parent.addDependency(serviceThread(t, 'hooks', { name }).thread)
+  for (const name of ['one', 'two']) parent.addDependency(new Service({ name }))
   await parent.start()
   for (const child of parent.children) child.on('state', (state) => order.push(`${child.name} ${state}`))
   await parent.stop()
   t.strictSame(order, ['two stopping', 'two stopped', 'one stopping', 'one stopped'])
-})
-
-t.test('stop() is idempotent, and a service that is stopped is not stopped again', async (t) => {
-  const { thread, log } = serviceThread(t, 'hooks')
-  await thread.stop()
-  await thread.start()
-  await Promise.all([thread.stop(), thread.stop()])
-  await thread.stop()
-  t.equal(hooks(log).filter((hook) => hook.startsWith('onThreadStop')).length, 1)
 })
 
 t.test('stop() waits no longer than shutdownTimeoutMs, after which the thread is terminated', async (t) => {
@@ -154,7 +175,17 @@ t.test('stop() waits no longer than shutdownTimeoutMs, after which the thread is
   t.equal(thread.state, 'stopped')
 })
 
-t.test(
+testOnce(t, 'stop() is idempotent, and a service that is stopped is not stopped again', async (t) => {
+  const { thread, log } = serviceThread(t, 'hooks')
+  await thread.stop()
+  await thread.start()
+  await Promise.all([thread.stop(), thread.stop()])
+  await thread.stop()
+  t.equal(hooks(log).filter((hook) => hook.startsWith('onThreadStop')).length, 1)
+})
+
+testOnce(
+  t,
   'waitForShutdown: false: stop() does not wait for the end of the thread, which comes all the same',
   async (t) => {
     const { workers, Worker } = watched()
@@ -168,7 +199,7 @@ t.test(
   },
 )
 
-t.test('an error in onThreadStop is logged, and the thread ends', async (t) => {
+testOnce(t, 'an error in onThreadStop is logged, and the thread ends', async (t) => {
   const { thread, log } = serviceThread(t, 'fails-to-stop')
   await thread.start()
   await thread.stop()
@@ -211,29 +242,7 @@ t.test('stop() while a thread is born again with limits of its own leaves no thr
   t.strictSame(hooks(log), [])
 })
 
-t.test('a crash from outside ends the thread, and what follows it waits for that', async (t) => {
-  const { workers, Worker } = watched()
-  const { thread } = serviceThread(t, 'hooks', { Worker })
-  await thread.start()
-  thread.crash(new Error('the roof fell in'))
-  await thread.restart()
-  t.strictSame(
-    workers.map((worker) => worker.isStopped),
-    [true, false],
-  )
-})
-
-t.test('a start waits for the end of the thread before, that of a crash included', async (t) => {
-  const alive: number[] = []
-  const { workers, Worker } = watched(() => alive.push(workers.filter((worker) => !worker.isStopped).length))
-  const { thread } = serviceThread(t, 'hooks', { Worker })
-  await thread.start()
-  thread.crash(new Error('the roof fell in'))
-  await thread.restart()
-  t.strictSame(alive, [0, 0], 'a port that the old thread held is free')
-})
-
-t.test('an exception in a task crashes the service', async (t) => {
+testOnce(t, 'an exception in a task crashes the service', async (t) => {
   const { thread, log } = await startedThread(t, 'failing-task')
   const call = errorOf(thread.callThread('trip', null))
   await reached(thread, 'crashed')
@@ -242,7 +251,7 @@ t.test('an exception in a task crashes the service', async (t) => {
   t.match(await log.line('failing-task crashed'), { level: 'fatal', fields: { err: { message: 'the task failed' } } })
 })
 
-t.test('an exception in a timer crashes the service', async (t) => {
+testOnce(t, 'an exception in a timer crashes the service', async (t) => {
   const { thread, log } = await startedThread(t, 'failing-timer')
   await reached(thread, 'crashed')
   t.match(thread.crashReason, { message: 'the timer failed' })
@@ -252,44 +261,24 @@ t.test('an exception in a timer crashes the service', async (t) => {
   )
 })
 
-t.test('crash(reason) of a child thread without supervisor reaches parents and root, whose threads end', async (t) => {
-  const root = new Service({ name: 'root' })
-  const { workers, Worker } = watched()
-  const sibling = root.addDependency(serviceThread(t, 'hooks', { Worker }).thread)
-  const child = root.addDependency(queueThread(t, 'dies').thread)
-  await root.start()
-  await errorOf(child.callThread('exit', null))
-  t.equal(root.state, 'crashed')
-  t.equal(sibling.state, 'crashed')
-  t.equal(root.crashReason, child.crashReason)
-  await workers[0]?.stop()
-})
+testOnce(
+  t,
+  'crash(reason) of a child thread without supervisor reaches parents and root, whose threads end',
+  async (t) => {
+    const root = new Service({ name: 'root' })
+    const { workers, Worker } = watched()
+    const sibling = root.addDependency(serviceThread(t, 'hooks', { Worker }).thread)
+    const child = root.addDependency(queueThread(t, 'dies').thread)
+    await root.start()
+    await errorOf(child.callThread('exit', null))
+    t.equal(root.state, 'crashed')
+    t.equal(sibling.state, 'crashed')
+    t.equal(root.crashReason, child.crashReason)
+    await workers[0]?.stop()
+  },
+)
 
-t.test('restart() is stop, reset, onRestart, start: in the thread too', async (t) => {
-  const { thread, log } = serviceThread(t, 'hooks')
-  await thread.start()
-  log.lines.length = 0
-  await thread.restart()
-  t.strictSame(hooks(log), [
-    'onThreadStop with state {"madeBy":"onThreadStarted"}',
-    'onRestart',
-    'onStart',
-    'onStarted',
-    'onThreadStarted',
-  ])
-  t.equal(thread.restartCount, 1)
-})
-
-t.test('onRestart of a module does not run when it is stopped and started again', async (t) => {
-  const { thread, log } = serviceThread(t, 'hooks')
-  await thread.start()
-  await thread.stop()
-  await thread.start()
-  t.notOk(hooks(log).includes('onRestart'))
-  t.equal(thread.restartCount, 0)
-})
-
-t.test('hooks of a subclass run on the control side, hooks of a module in its thread', async (t) => {
+testOnce(t, 'hooks of a subclass run on the control side, hooks of a module in its thread', async (t) => {
   const told: string[] = []
   class Told extends ServiceThread {
     override async onStart() {
@@ -333,7 +322,7 @@ t.test('hooks of a subclass run on the control side, hooks of a module in its th
   )
 })
 
-t.test('an error in onStop of a subclass does not leave its thread running', async (t) => {
+testOnce(t, 'an error in onStop of a subclass does not leave its thread running', async (t) => {
   class Failing extends ServiceThread {
     override async onStop() {
       throw new Error('cannot stop')
@@ -349,20 +338,12 @@ t.test('an error in onStop of a subclass does not leave its thread running', asy
   )
 })
 
-t.test('Worker can be another class', async (t) => {
-  const { workers, Worker } = watched()
-  const { thread } = serviceThread(t, 'hooks', { Worker })
-  await thread.start()
-  t.equal(workers.length, 1)
-  t.ok(workers[0] instanceof Worker)
-})
-
 t.test('limits that the module sets for itself are those of its thread', async (t) => {
   const { thread } = await startedThread(t, 'own-limits')
   t.match(await thread.callThread('limits', null), { maxOldGenerationSizeMb: 48 })
 })
 
-t.test('a thread that failed to start can be started again', async (t) => {
+testOnce(t, 'a thread that failed to start can be started again', async (t) => {
   const { thread } = queueThread(t, 'fails-to-start')
   await errorOf(thread.start())
   process.env.TEST_HEALTHY = 'true'
@@ -372,23 +353,29 @@ t.test('a thread that failed to start can be started again', async (t) => {
   t.equal(await thread.callThread('echo', 1), 1)
 })
 
-t.test('tasks and timers run beside the methods, end with the signal of the stop, and are waited for', async (t) => {
-  const { thread, log } = serviceThread(t, 'tasks')
-  await thread.start()
-  await log.line('tick', 2)
-  await thread.stop()
-  t.strictSame(
-    log.messages.filter((message) => message !== 'tick'),
-    ['onThreadStop', 'the task has ended'],
-  )
-  t.equal(thread.state, 'stopped')
-})
+testOnce(
+  t,
+  'tasks and timers run beside the methods, end with the signal of the stop, and are waited for',
+  async (t) => {
+    const { thread, log } = serviceThread(t, 'tasks')
+    await thread.start()
+    await log.line('tick', 2)
+    await thread.stop()
+    t.strictSame(
+      log.messages.filter((message) => message !== 'tick'),
+      ['onThreadStop', 'the task has ended'],
+    )
+    t.equal(thread.state, 'stopped')
+  },
+)
 
 t.test('crashThread: each kind crashes the service with its reason', async (t) => {
-  for (const [kind, reason] of [
+  const kinds = [
     ['exception', /on purpose/],
     ['exit', /exited with code 1/],
-  ] as const) {
+  ] as const
+  // To a process, both are an exit code and the last words of its thread.
+  for (const [kind, reason] of isolation === 'thread' ? kinds : kinds.slice(0, 1)) {
     const { thread } = serviceThread(t, 'hooks')
     await thread.start()
     thread.crashThread(kind, 'on purpose')
@@ -397,23 +384,34 @@ t.test('crashThread: each kind crashes the service with its reason', async (t) =
   }
 })
 
-t.test('lastWakeupAt moves without a message', async (t) => {
-  const { thread } = serviceThread(t, 'hooks')
+t.test('lastWakeupAt moves without a message, and stops when the thread hangs', async (t) => {
+  shorten(t, { heartbeatEveryMs: 50, checkEveryMs: 50 })
+  const { thread, log } = queueThread(t, 'hangs')
   t.equal(thread.lastWakeupAt, 0, 'there is no thread yet')
   await thread.start()
   const { lastWakeupAt } = thread
   t.ok(lastWakeupAt > 0)
-  // Looked at every 1.1 s, on a timer that keeps no process alive.
-  while (thread.lastWakeupAt === lastWakeupAt) await new Promise((resolve) => setTimeout(resolve, 50))
+  // No event: the heartbeat is checked on a timer that keeps no process alive.
+  while (thread.lastWakeupAt === lastWakeupAt) await sleep(timings.checkEveryMs)
   t.ok(thread.lastWakeupAt > lastWakeupAt)
   t.equal(thread.responsive, true)
+
+  const call = errorOf(thread.callThread('loop', null))
+  await log.line('holds')
+  // Not sooner: a slow thread that does not hang yet must not be reported.
+  timings.unresponsiveAfterMs = 200
+  t.match(await log.line('Thread keepalive is not responding'), { level: 'error', fields: { service: 'hangs' } })
+  t.equal(thread.responsive, false)
+  t.ok(performance.timeOrigin + performance.now() - thread.lastWakeupAt > 200)
+  // Timers of one duration fire in the order they were started: each comes after another check of the heartbeat.
+  for (let checks = 0; checks < 3; checks += 1) await sleep(timings.checkEveryMs)
+  t.equal(log.count('Thread keepalive is not responding'), 1, 'it is said once')
+  t.equal(thread.state, 'running', 'and the thread is left alone')
+  thread.crash(new Error('enough'))
+  t.match(await call, { code: 'THREAD_DIED' })
 })
 
-t.test('lastWakeupAt more than 3.0 s old: "Thread keepalive is not responding", said once', async (t) => {
-  const { line, responsive, silentMs, state, times } = await hung
-  t.match(line, { level: 'error', fields: { service: 'hooks' } })
-  t.equal(responsive, false)
-  t.ok(silentMs > 3_000)
-  t.equal(times, 1)
-  t.equal(state, 'running', 'it is told, and left alone')
+testOnce(t, 'by default the heartbeat is checked every 1.1 s, and missed after 3.0 s, as in mode', (t) => {
+  t.match(timings, { heartbeatEveryMs: 1_000, checkEveryMs: 1_100, unresponsiveAfterMs: 3_000 })
+  t.end()
 })

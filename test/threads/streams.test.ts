@@ -6,9 +6,11 @@ import { defineService, method } from '../../src/module/define-service.ts'
 import { describeService } from '../../src/module/describe-service.ts'
 import { stream } from '../../src/module/stream.ts'
 import type fixture from '../fixtures/streams.ts'
-import { errorOf, isolation, queueThread, startedThread, within } from '../helper.ts'
+import { errorOf, queueThread, startedThread, testOnce, within } from '../helper.ts'
 
 type Fixture = typeof fixture
+
+const { thread, log } = await startedThread<Fixture>(t, 'streams')
 
 async function all<T>(items: AsyncIterable<T>): Promise<{ taken: T[]; error?: Error }> {
   const taken: T[] = []
@@ -21,13 +23,12 @@ async function all<T>(items: AsyncIterable<T>): Promise<{ taken: T[]; error?: Er
 }
 
 t.test('callThread returns an async iterable of items, each parsed by its schema', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'streams')
   t.strictSame(await all(await thread.callThread('count', { to: 3 })), { taken: [{ n: 1 }, { n: 2 }, { n: 3 }] })
   t.strictSame(await all(await thread.callThread('count', { to: 0 })), { taken: [] })
   t.equal((await all(await thread.callThread('count', { to: 10_000 }))).taken.length, 10_000)
 })
 
-t.test('so it does for a call that came before the start', async (t) => {
+testOnce(t, 'so it does for a call that came before the start', async (t) => {
   const { thread } = queueThread<Fixture>(t, 'streams')
   const called = [thread.callThread('count', { to: 1 }), thread.callThread('count', { to: 0 })] as const
   const plain = thread.callThread('counts', null)
@@ -38,7 +39,6 @@ t.test('so it does for a call that came before the start', async (t) => {
 })
 
 t.test('no more items are made than are taken, but for a few; who leaves ends the generator', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'streams', { options: { numWorkers: 2 } })
   let seen = 0
   for await (const item of await thread.callThread('endless', null)) {
     const { produced } = await thread.callThread('counts', null)
@@ -51,7 +51,6 @@ t.test('no more items are made than are taken, but for a few; who leaves ends th
 })
 
 t.test('many may be asked for at once: each is told of one, in their order, and of the end', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'streams')
   const items = (await thread.callThread('count', { to: 40 }))[Symbol.asyncIterator]()
   const told = await Promise.all(Array.from({ length: 42 }, () => items.next()))
   t.strictSame(
@@ -62,7 +61,6 @@ t.test('many may be asked for at once: each is told of one, in their order, and 
 })
 
 t.test('an error comes after the items before it, as it was thrown', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'streams')
   t.match(await all(await thread.callThread('fails', null)), {
     taken: [null],
     error: { name: 'RangeError', message: 'no more' },
@@ -77,11 +75,9 @@ t.test('an error comes after the items before it, as it was thrown', async (t) =
     error: { code: 'RESULT_NOT_SERIALIZABLE' },
   })
   t.match(await errorOf(thread.callThread('noStream', null)), { code: 'RESULT_INVALID' })
-  t.match(await all(await thread.callThread('exit', null)), { taken: [1], error: { code: 'THREAD_DIED' } })
 })
 
 t.test('an abort ends a stream, and so does its deadline', async (t) => {
-  const { thread, log } = await startedThread<Fixture>(t, 'streams')
   const gone = new AbortController()
   const aborted = await thread.callThread('waits', null, { signal: gone.signal })
   gone.abort()
@@ -94,23 +90,24 @@ t.test('an abort ends a stream, and so does its deadline', async (t) => {
 })
 
 t.test('a cast streams to nobody, and ends', async (t) => {
-  const { thread } = await startedThread<Fixture>(t, 'streams')
   thread.castThread('count', { to: 10_000 })
   await within(thread.idle(), 'the end of the stream')
 })
 
-if (isolation === 'thread') {
-  t.test('a description has the schema of an item', (t) => {
-    const { methods } = describeService(
-      defineService({ methods: { odd: method({ output: stream(z.int()), handler: async function* () {} }) } }),
-    )
-    t.match(methods.odd, { streams: true, output: { type: 'integer' } })
-    const refusal = (spec: object) => () =>
-      describeService(defineService({ methods: { odd: { ...spec, handler: () => null } } }) as never)
-    t.throws(refusal({ input: stream(z.int()) }), { message: /input: a stream can only be an output/ })
-    t.throws(refusal({ output: stream(bytes()) }), { message: /the items of a stream must be JSON/ })
-    t.throws(refusal({ output: stream(stream(z.int())) }), { message: /the items of a stream must be JSON/ })
-    t.throws(refusal({ output: stream({} as never) }), { code: 'MODULE_REFUSED' })
-    t.end()
-  })
-}
+t.test('the death of the thread comes after the items before it', async (t) => {
+  t.match(await all(await thread.callThread('exit', null)), { taken: [1], error: { code: 'THREAD_DIED' } })
+})
+
+testOnce(t, 'a description has the schema of an item', (t) => {
+  const { methods } = describeService(
+    defineService({ methods: { odd: method({ output: stream(z.int()), handler: async function* () {} }) } }),
+  )
+  t.match(methods.odd, { streams: true, output: { type: 'integer' } })
+  const refusal = (spec: object) => () =>
+    describeService(defineService({ methods: { odd: { ...spec, handler: () => null } } }) as never)
+  t.throws(refusal({ input: stream(z.int()) }), { message: /input: a stream can only be an output/ })
+  t.throws(refusal({ output: stream(bytes()) }), { message: /the items of a stream must be JSON/ })
+  t.throws(refusal({ output: stream(stream(z.int())) }), { message: /the items of a stream must be JSON/ })
+  t.throws(refusal({ output: stream({} as never) }), { code: 'MODULE_REFUSED' })
+  t.end()
+})

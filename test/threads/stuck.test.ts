@@ -1,40 +1,41 @@
-/** P4: termination does not interrupt native code. A thread in it is told to be stuck, and its service goes on without. */
+/** Termination does not interrupt native code. A thread in native code is reported as stuck; its service goes on (P4). */
 import t from 'tap'
 import { ServiceWorker } from '../../src/threads/service-worker.ts'
 import { OneForOneSupervisor } from '../../src/supervision/supervisor.ts'
 import { WorkerThread } from '../../src/threads/worker-thread.ts'
-import { errorOf, queueThread, reached, startedThread, watched, within } from '../helper.ts'
+import { errorOf, reached, shorten, startedThread, watched, within } from '../helper.ts'
 import { serveLinks } from '../links.ts'
 
-/** One link says that a thread is in native code. */
+/** A thread holds one link while it is in native code. */
 const { linked, cut } = serveLinks(t)
 const STUCK = 'stuck: the thread is in native code and does not end'
 const stuck = () => ServiceWorker.stuckOf('exhausts')
+/** How soon a thread is reported as stuck. Threads that do end are not terminated here before their test is over. */
+const soon = { terminateTimeoutMs: 100, stackTimeoutMs: 50 }
 const policy = { maxRestarts: 100, periodMs: 60_000, backoffMs: 10, backoffMaxMs: 20 }
 
-t.test(
-  'a method in native code past its deadline: its service goes on, and its thread counts until it ends',
-  async (t) => {
-    const { workers, Worker } = watched()
-    const { thread, log } = await startedThread(t, 'exhausts', { options: { cancelGraceMs: 50 }, Worker })
-    t.match(await errorOf(thread.callThread('overstay', null)), { code: 'DEADLINE_EXCEEDED' })
-    t.equal(await within(thread.callThread('echo', 1), 'a call in the new thread'), 1)
-    t.match(await log.line(STUCK), { level: 'error', fields: { service: 'exhausts' } })
-    t.equal(stuck(), 1)
-    cut()
-    await log.line('the stuck thread has ended')
-    t.equal(stuck(), 0)
-    t.equal(workers[0]?.isStopped, true)
-    t.equal(log.count(STUCK), 1, 'it is told once')
-  },
-)
+// One service, whose thread is in native code again and again: each test goes on where the test before has left it.
+const { workers, Worker } = watched()
+const options = { cancelGraceMs: 50, shutdownTimeoutMs: 100 }
+const { thread, log } = await startedThread(t, 'exhausts', { options, Worker })
+
+t.test('a method in native code past its deadline: its service goes on, its thread counts until it ends', async (t) => {
+  shorten(t, soon)
+  t.match(await errorOf(thread.callThread('overstay', null)), { code: 'DEADLINE_EXCEEDED' })
+  t.equal(await within(thread.callThread('echo', 1), 'a call in the new thread'), 1)
+  t.match(await log.line(STUCK), { level: 'error', fields: { service: 'exhausts' } })
+  t.equal(stuck(), 1)
+  cut()
+  await log.line('the stuck thread has ended')
+  t.equal(stuck(), 0)
+  t.equal(workers[0]?.isStopped, true)
+  t.equal(log.count(STUCK), 1, 'it is told once')
+})
 
 t.test('a crash of a service whose thread is in native code: it is restarted in another', async (t) => {
+  shorten(t, soon)
   const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
-  const { thread, log } = queueThread(t, 'exhausts')
   supervisor.add(thread)
-  t.teardown(() => supervisor.stop())
-  await supervisor.start()
   const blocked = errorOf(thread.callThread('block', null))
   await linked(1)
   thread.crash(new Error('enough'))
@@ -43,25 +44,27 @@ t.test('a crash of a service whose thread is in native code: it is restarted in 
   t.equal(await thread.callThread('echo', 1), 1)
   t.equal(stuck(), 1)
   cut()
-  await log.line('the stuck thread has ended')
+  await log.line('the stuck thread has ended', 2)
+  supervisor.discard(thread)
 })
 
 t.test('stop() does not wait for a thread in native code', async (t) => {
-  const { workers, Worker } = watched()
-  const { thread } = await startedThread(t, 'exhausts', { options: { shutdownTimeoutMs: 100 }, Worker })
+  shorten(t, soon)
   const blocked = errorOf(thread.callThread('block', null))
   await linked(1)
   await thread.stop()
   t.equal(thread.state, 'stopped')
   t.match(await blocked, { code: 'THREAD_DIED' })
-  t.equal(workers[0]?.isStuck, true)
+  const worker = workers.at(-1)
+  t.equal(worker?.isStuck, true)
   const turn = new Promise((resolve) => setImmediate(resolve))
-  t.equal(await Promise.race([workers[0]?.terminate(), turn]), false, 'it is not waited for a second time')
+  t.equal(await Promise.race([worker?.terminate(), turn]), false, 'it is not waited for a second time')
   cut()
-  await within(workers[0]?.stop() as Promise<void>, 'the end of the thread')
+  await within(worker?.stop() as Promise<void>, 'the end of the thread')
 })
 
 t.test('a service of which too many threads are stuck gets no other', async (t) => {
+  shorten(t, soon)
   const workers: Deaf[] = []
   class Deaf extends WorkerThread {
     override start() {
@@ -90,6 +93,7 @@ t.test('a service of which too many threads are stuck gets no other', async (t) 
 })
 
 t.test("isolation: 'process': native code is ended, and so is what it waits for", async (t) => {
+  shorten(t, { killAfterMs: 100, stackTimeoutMs: 50 })
   const options = { isolation: 'process', shutdownTimeoutMs: 100 } as const
   const { thread, log } = await startedThread(t, 'exhausts', { options })
   const blocked = errorOf(thread.callThread('block', null))

@@ -1,4 +1,4 @@
-/** What is particular to a service in a process of its own: when that ends, what it inherits, and what it leaves behind. */
+/** A service in a process of its own: when that process ends, what it inherits, and that it leaves nothing behind. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
@@ -8,11 +8,12 @@ import { describeModule } from '../../src/threads/describe-module.ts'
 import { ServiceWorker } from '../../src/threads/service-worker.ts'
 import { WorkerProcess } from '../../src/threads/worker-process.ts'
 import { QueueServiceThread } from '../../src/threads/queue-service-thread.ts'
-import { errorOf, fixture, reached, RecordingLog, startedThread, type Teardown, within } from '../helper.ts'
+import { errorOf, fixture, queueThread, reached, RecordingLog, startedThread, within } from '../helper.ts'
 import { serveLinks } from '../links.ts'
 
 const { linked } = serveLinks(t)
-const startLinked = (t: Teardown) => startedThread(t, 'linked', { options: { isolation: 'process' } })
+/** Stopped, unless a test says that the one before has left it started. */
+const { thread, log } = queueThread(t, 'linked', { options: { isolation: 'process' } })
 
 for (const busy of ['idle', 'looping']) {
   t.test(`kill -9 of the server ends a service's process (${busy}), and what that has started`, async (t) => {
@@ -27,8 +28,41 @@ for (const busy of ['idle', 'looping']) {
   })
 }
 
+t.test('a signal that a terminal or an init system sends to all is left to the server', async (t) => {
+  await thread.start()
+  const pid = (await thread.callThread('pid', null)) as number
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal)
+  t.equal(await thread.callThread('pid', null), pid)
+})
+
+t.test(
+  'a result that crosses threads but not processes is RESULT_NOT_SERIALIZABLE, and costs nobody else',
+  async (t) => {
+    // Still started.
+    const [before, refused, after] = await Promise.allSettled([
+      thread.callThread('echo', 'before'),
+      thread.callThread('sharedMemory', null),
+      thread.callThread('echo', 'after'),
+    ])
+    t.match(before, { value: 'before' })
+    t.match(refused, { reason: { code: 'RESULT_NOT_SERIALIZABLE', facts: { started: true } } })
+    t.match(after, { value: 'after' })
+  },
+)
+
+t.test('what native code writes is logged, bounded, and the service goes on', async (t) => {
+  // Still started.
+  await thread.callThread('writeNatively', 1)
+  t.match(await log.line('native 0'), { level: 'warn', fields: { service: 'linked' } })
+  await thread.callThread('writeNatively', 100_000)
+  t.equal(await thread.callThread('echo', 1), 1)
+  await thread.stop()
+  const lines = log.messages.filter((message) => message.startsWith('native')).length
+  t.ok(lines >= 100 && lines < 10_000, `${lines} lines`)
+})
+
 t.test('what its process has started ends with it, in good order or not', async (t) => {
-  const { thread } = await startLinked(t)
+  await thread.start()
   await thread.callThread('start', null)
   await linked(2)
   await thread.stop()
@@ -42,25 +76,8 @@ t.test('what its process has started ends with it, in good order or not', async 
   await linked(0)
 })
 
-t.test('a module that asks for it runs in a process of its own; options override that', async (t) => {
-  const thread = new QueueServiceThread({ name: 'linked', module: fixture('linked') })
-  t.teardown(() => thread.stop())
-  await thread.start()
-  t.not(await thread.callThread('pid', null), process.pid)
-  t.equal(thread.options.isolation, 'process')
-  const overridden = await startedThread(t, 'linked', { options: { isolation: 'thread' } })
-  t.equal(await overridden.thread.callThread('pid', null), process.pid)
-})
-
-t.test('a signal that a terminal or an init system sends to all is left to the server', async (t) => {
-  const { thread } = await startLinked(t)
-  const pid = (await thread.callThread('pid', null)) as number
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal)
-  t.equal(await thread.callThread('pid', null), pid)
-})
-
 t.test('a crash ends the process, also while its thread loops', async (t) => {
-  const { thread, log } = await startLinked(t)
+  await thread.start()
   const looping = errorOf(thread.callThread('loop', null))
   await log.line('looping')
   thread.crash(new Error('enough'))
@@ -68,35 +85,7 @@ t.test('a crash ends the process, also while its thread loops', async (t) => {
   await linked(0)
 })
 
-t.test('what native code writes is logged, bounded, and the service goes on', async (t) => {
-  const { thread, log } = await startLinked(t)
-  await thread.callThread('writeNatively', 1)
-  t.match(await log.line('native 0'), { level: 'warn', fields: { service: 'linked' } })
-  await thread.callThread('writeNatively', 100_000)
-  t.equal(await thread.callThread('echo', 1), 1)
-  await thread.stop()
-  const lines = log.messages.filter((message) => message.startsWith('native')).length
-  t.ok(lines >= 100 && lines < 10_000, `${lines} lines`)
-})
-
-t.test(
-  'a result that crosses threads but not processes is RESULT_NOT_SERIALIZABLE, and costs nobody else',
-  async (t) => {
-    const { thread } = await startLinked(t)
-    const [before, refused, after] = await Promise.allSettled([
-      thread.callThread('echo', 'before'),
-      thread.callThread('sharedMemory', null),
-      thread.callThread('echo', 'after'),
-    ])
-    t.match(before, { value: 'before' })
-    t.match(refused, { reason: { code: 'RESULT_NOT_SERIALIZABLE', facts: { started: true } } })
-    t.match(after, { value: 'after' })
-  },
-)
-
 t.test('a process that cannot be launched fails the start, and the next one may succeed', async (t) => {
-  const { thread } = await startLinked(t)
-  await thread.stop()
   const { execPath } = process
   process.execPath = '/nonexistent/node'
   const error = await errorOf(thread.start()).finally(() => {
@@ -105,6 +94,33 @@ t.test('a process that cannot be launched fails the start, and the next one may 
   t.match(error, { code: 'ENOENT' })
   await thread.start()
   t.equal(await thread.callThread('echo', 1), 1)
+  await thread.stop()
+})
+
+t.test('a start and stop leaves no file, no handle and no process behind', async (t) => {
+  await linked(0)
+  const open = () => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (let round = 0; round < 2; round += 1) {
+    await thread.start()
+    await thread.stop()
+  }
+  await linked(0)
+  t.equal(open(), before)
+  t.strictSame(
+    [...ServiceWorker.alive].filter((worker) => worker instanceof WorkerProcess),
+    [],
+  )
+})
+
+t.test('a module that asks for it runs in a process of its own; options override that', async (t) => {
+  const thread = new QueueServiceThread({ name: 'linked', module: fixture('linked') })
+  t.teardown(() => thread.stop())
+  await thread.start()
+  t.not(await thread.callThread('pid', null), process.pid)
+  t.equal(thread.options.isolation, 'process')
+  const overridden = await startedThread(t, 'linked', { options: { isolation: 'thread' } })
+  t.equal(await overridden.thread.callThread('pid', null), process.pid)
 })
 
 t.test('a module is described in a process, of which nothing is left', async (t) => {
@@ -121,21 +137,4 @@ t.test('a module is described in a process, of which nothing is left', async (t)
   await thread.terminate()
   await linked(0)
   t.equal(ServiceWorker.alive.size, 0)
-})
-
-t.test('a start and stop leaves no file, no handle and no process behind', async (t) => {
-  const { thread } = await startLinked(t)
-  await thread.stop()
-  const open = () => readdirSync('/proc/self/fd').length
-  const before = open()
-  for (let round = 0; round < 3; round += 1) {
-    await thread.start()
-    await thread.stop()
-  }
-  await linked(0)
-  t.equal(open(), before)
-  t.strictSame(
-    [...ServiceWorker.alive].filter((worker) => worker instanceof WorkerProcess),
-    [],
-  )
 })
