@@ -20,8 +20,8 @@ const DEADLINE_MS = 15_000
 export const isolation = (process.env.TEST_ISOLATION ?? 'thread') as Isolation
 
 /**
- * Declares a test of the control side alone. Its code is the same wherever the service's thread runs, so that such a test
- * is not repeated by `threads/process/`, as other tests of the same file are.
+ * Declares a test of the control side alone. Its code is the same wherever the service's thread runs, so that such a
+ * test is not repeated by `threads/process/`, as other tests of the same file are.
  */
 export function testOnce(t: Test, title: string, run: (t: Test) => unknown): void {
   if (isolation === 'thread') void t.test(title, run)
@@ -163,8 +163,8 @@ export function queueThread<Module extends ServiceDefinition = ServiceDefinition
 }
 
 /**
- * As {@link queueThread}, and started. With the `t` of the whole file, the thread is there for all tests of the file: for
- * those that do not end it.
+ * As {@link queueThread}, and started. With the `t` of the whole file, the thread is there for all tests of the file:
+ * for those that do not end it.
  */
 export async function startedThread<Module extends ServiceDefinition = ServiceDefinition>(
   t: Teardown,

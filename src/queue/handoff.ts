@@ -1,6 +1,7 @@
 /**
- * The methods that have been handed from the queue to one thread: up to `numWorkers + prefetch` ahead, so that the thread
- * has the next one when one ends. A method that has not begun still belongs to the control thread: it can be taken back.
+ * The methods that have been handed from the queue to one thread: up to `numWorkers + prefetch` ahead, so that the
+ * thread has the next one when one ends. A method that has not begun still belongs to the control thread: it can be
+ * taken back.
  */
 import { type ThreadplaneError, toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
@@ -17,7 +18,10 @@ import type { MethodQueue, ThreadPort } from './method-queue.ts'
 import { OverdueSweep, type OverdueSweepOptions } from './overdue-sweep.ts'
 import type { Place, QueuedMethod } from './queued-method.ts'
 
-/** Post the batch at 16 methods instead of at the end of the turn: the thread runs the first while the others are handed. */
+/**
+ * Post the batch at 16 methods instead of at the end of the turn: the thread runs the first while the others are
+ * handed.
+ */
 const BATCH_LENGTH = 16
 /** A payload handed ahead is in memory on both sides. At so many bytes, the thread gets no more methods ahead (P5). */
 const AHEAD_BYTES = 4 * 1024 * 1024
@@ -170,7 +174,9 @@ export class Handoff implements ThreadPort, Place {
     this.#options.queue.putBack(taken)
   }
 
-  /** The thread does not respond: until it does, it gets nothing, and the methods it has not begun go to other threads. */
+  /**
+   * The thread does not respond: until it does, it gets nothing, and the methods it has not begun go to other threads.
+   */
   suspend(): void {
     this.suspended = true
     this.recall(['call', 'cast'])

@@ -1,6 +1,6 @@
 /**
- * The bounded queue in front of a service's threads, on the control thread: priorities, deadlines and aborts take effect
- * here. Methods that were handed to a thread and have not begun come back here when the thread dies.
+ * The bounded queue in front of a service's threads, on the control thread: priorities, deadlines and aborts take
+ * effect here. Methods that were handed to a thread and have not begun come back here when the thread dies.
  * Source: mode/threads.py MethodQueue
  */
 import { ThreadplaneError } from '../contract/errors.ts'
@@ -47,7 +47,9 @@ export class MethodQueue implements Place {
   readonly #casts = new PriorityList()
   /** Casts that have to run alone in their thread. */
   readonly #exclusive = new PriorityList()
-  /** The thread that is kept free for the next exclusive cast: it gets nothing, and runs the cast once it has no other. */
+  /**
+   * The thread that is kept free for the next exclusive cast: it gets nothing, and runs the cast once it has no other.
+   */
   #reserved: { port: ThreadPort; for: QueuedMethod } | undefined
   #bytes = 0
   #turn = 0
@@ -163,8 +165,8 @@ export class MethodQueue implements Place {
   }
 
   /**
-   * Called for a thread that has nothing left to begin. If the queue is empty too, the thread gets half of the methods that
-   * wait in the busiest other thread, behind methods that run there.
+   * Called for a thread that has nothing left to begin. If the queue is empty too, the thread gets half of the methods
+   * that wait in the busiest other thread, behind methods that run there.
    */
   share(idle: ThreadPort): void {
     if (this.#paused || this.size > 0 || idle === this.#reserved?.port) return
@@ -199,8 +201,8 @@ export class MethodQueue implements Place {
   }
 
   /**
-   * Hands out an exclusive cast: after the other methods, so that they have their turn between two exclusive casts. False
-   * if the cast still has to wait for its thread.
+   * Hands out an exclusive cast: after the other methods, so that they have their turn between two exclusive casts.
+   * False if the cast still has to wait for its thread.
    */
   #handExclusive(): boolean {
     this.#reserved ??= this.#reserve()

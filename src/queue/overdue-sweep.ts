@@ -1,7 +1,7 @@
 /**
- * Enforces a method's own `timeoutMs`, counted from the moment the method began. Past it the method is aborted; a method
- * that still goes on after the grace is overdue, and its thread is to be retired. The deadline of a client is something
- * else: it never costs a thread.
+ * Enforces a method's own `timeoutMs`, counted from the moment the method began. Past it the method is aborted; a
+ * method that still goes on after the grace is overdue, and its thread is to be retired. The deadline of a client is
+ * something else: it never costs a thread.
  */
 import type { QueuedMethod } from './queued-method.ts'
 
@@ -19,7 +19,9 @@ interface HandedMethods {
 export interface OverdueSweepOptions {
   /** Asked anew each time: the option may change while methods run. */
   cancelGraceMs: () => number
-  /** A method went on after its own deadline or its cancellation, and the grace. Called in each sweep, until it ends. */
+  /**
+   * A method went on after its own deadline or its cancellation, and the grace. Called in each sweep, until it ends.
+   */
   onOverdue: (method: QueuedMethod) => void
 }
 

@@ -2,7 +2,9 @@ import type { QueuedMethod } from './queued-method.ts'
 
 const PRIORITIES = 10
 
-/** Methods by priority, each priority a doubly linked list: an abort removes a method from the middle in constant time. */
+/**
+ * Methods by priority, each priority a doubly linked list: an abort removes a method from the middle in constant time.
+ */
 export class PriorityList {
   readonly #heads: (QueuedMethod | undefined)[] = new Array(PRIORITIES).fill(undefined)
   readonly #tails: (QueuedMethod | undefined)[] = new Array(PRIORITIES).fill(undefined)

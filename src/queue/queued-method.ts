@@ -36,7 +36,9 @@ export interface QueuedMethodOptions {
   priority: number
   /** How long one attempt may run once it has begun. If it goes on after that and the grace, its thread is retired. */
   timeoutMs: number
-  /** No other method runs in its thread at the same time: this method, or one that ran beside it, has ended a thread. */
+  /**
+   * No other method runs in its thread at the same time: this method, or one that ran beside it, has ended a thread.
+   */
   exclusive?: boolean
   onProgress?: (fraction: number, note: string | undefined) => void
 }
@@ -70,8 +72,8 @@ export class QueuedMethod {
   place: Place | undefined
   /**
    * The slot and the sequence number under which a thread has the method; set by the Handoff. Fields, not a Map from
-   * methods to slots: such a Map is old to the garbage collector, and its deleted entries keep methods alive through the
-   * young generation's collections.
+   * methods to slots: such a Map is old to the garbage collector, and its deleted entries keep methods alive through
+   * the young generation's collections.
    */
   slot = -1
   sequence = 0
@@ -183,7 +185,10 @@ export class QueuedMethod {
     this.abort('JOB_CANCELLED', 'the job was cancelled')
   }
 
-  /** Takes an item of a stream. It is dropped if the attempt was abandoned; without a reader too, so that the stream ends. */
+  /**
+   * Takes an item of a stream. It is dropped if the attempt was abandoned; without a reader too, so that the stream
+   * ends.
+   */
   receive(item: unknown, cost: number): void {
     if (this.settled) return
     this.#streamed = true

@@ -10,7 +10,10 @@ export type RestartPolicy = Pick<
   'maxRestarts' | 'periodMs' | 'backoffMs' | 'backoffMaxMs'
 >
 
-/** Longest delay of a restart that costs nothing: a job that crashes its thread again and again delays others' no longer. */
+/**
+ * Longest delay of a restart that costs nothing: a job that crashes its thread again and again delays others' no
+ * longer.
+ */
 const GRANTED_BACKOFF_MAX_MS = 1_000
 
 export class RestartBudget {
@@ -32,7 +35,9 @@ export class RestartBudget {
     return this.policy.maxRestarts - this.#restarts.length
   }
 
-  /** Takes a restart from the budget. Returns the delay before it in milliseconds; `undefined` if the budget is spent. */
+  /**
+   * Takes a restart from the budget. Returns the delay before it in milliseconds; `undefined` if the budget is spent.
+   */
   take(): number | undefined {
     if (this.remaining <= 0) return undefined
     const delayMs = Math.min(this.policy.backoffMs * 2 ** this.#restarts.length, this.policy.backoffMaxMs)
@@ -40,7 +45,10 @@ export class RestartBudget {
     return jittered(delayMs)
   }
 
-  /** Grants a restart that costs nothing. Returns the delay before it: without one, repeated crashes would restart in a busy loop. */
+  /**
+   * Grants a restart that costs nothing. Returns the delay before it: without one, repeated crashes would restart in a
+   * busy loop.
+   */
   grant(): number {
     const { periodMs, backoffMs, backoffMaxMs } = this.policy
     const now = performance.now()

@@ -1,4 +1,6 @@
-/** The supervisors of services: a service has a supervisor of its own, or shares the supervisor of its `restart.group`. */
+/**
+ * The supervisors of services: a service has a supervisor of its own, or shares the supervisor of its `restart.group`.
+ */
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { Service } from './service.ts'
@@ -13,8 +15,8 @@ export class RestartGroups {
   }
 
   /**
-   * Returns the supervisor for a service, to which the caller adds its threads at once. The first member of a group decides
-   * on the strategy and the budget of the group.
+   * Returns the supervisor for a service, to which the caller adds its threads at once. The first member of a group
+   * decides on the strategy and the budget of the group.
    */
   join(service: string, { strategy, group, ...policy }: ResolvedServiceOptions['restart']): Supervisor {
     const known = group === undefined ? undefined : this.#supervisors.get(group)

@@ -7,36 +7,15 @@ import { EventEmitter } from 'node:events'
 import type { ServiceLog } from '../contract/log.ts'
 import { fromWireError, ThreadplaneError, toWireError } from '../contract/errors.ts'
 import { Deferred } from '../async/deferred.ts'
+import type { ChargedTo, Lifecycle, LifecycleState, Supervision } from './lifecycle.ts'
 import { stderrLog } from './stderr-log.ts'
-import type { RestartBudget } from './restart-budget.ts'
 
-type Lifecycle =
-  | { kind: 'stopped' }
-  | { kind: 'starting'; done: Promise<void> }
-  | { kind: 'running' }
-  | { kind: 'stopping'; done: Promise<void> }
-  | { kind: 'crashed'; chargedTo: ChargedTo }
-
-/** What a crash counts against: the restart budget of the service, or the single job that was running when it happened. */
-export type ChargedTo = 'service' | 'job'
-
-export type LifecycleState = Lifecycle['kind']
+export type { LifecycleState } from './lifecycle.ts'
 
 export interface ServiceOptionsBase {
   name: string
   /** Readable as `logger`. Default: crashes, errors and warnings go to stderr. */
   log?: ServiceLog
-}
-
-/** The supervisor of a service, as the service knows it. Implemented by `Supervisor`. */
-export interface Supervision {
-  readonly budget: RestartBudget
-  /** What the supervisor does about the crash of a member: it waits to restart the member, or has given it up. */
-  recoveryOf(member: Service): 'backoff' | 'failed' | undefined
-  /** Called by a member that is started or stopped: the supervisor does nothing more about its crash. */
-  forget(member: Service): void
-  /** Called by a member that crashed. */
-  wakeup(): void
 }
 
 export class Service extends EventEmitter<{ state: [LifecycleState] }> {
@@ -146,7 +125,9 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
     this.#enter({ kind: 'running' })
   }
 
-  /** True if this call started the service. False if the service was started already; a start under way is waited for. */
+  /**
+   * True if this call started the service. False if the service was started already; a start under way is waited for.
+   */
   async maybeStart(): Promise<boolean> {
     if (this.#lifecycle.kind === 'stopping') await this.#lifecycle.done
     if (this.#lifecycle.kind === 'starting') await this.#lifecycle.done
@@ -208,8 +189,8 @@ export class Service extends EventEmitter<{ state: [LifecycleState] }> {
 
   /**
    * Marks the service and all its children crashed. With a supervisor, wakes the supervisor; without one, the crash
-   * reaches all parents up to the root, and their children. A service that is stopping is ended at once and is not marked:
-   * nobody is to restart it.
+   * reaches all parents up to the root, and their children. A service that is stopping is ended at once and is not
+   * marked: nobody is to restart it.
    * Source: mode/services.py Service.crash
    */
   crash(reason: Error, chargedTo: ChargedTo = 'service'): void {

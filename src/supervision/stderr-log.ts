@@ -1,4 +1,7 @@
-/** The log of a service that was given none: crashes, errors and warnings, on stderr. Source: mode/threads.py ServiceThread.on_crash */
+/**
+ * The log of a service that was given none: crashes, errors and warnings, on stderr. Source: mode/threads.py
+ * ServiceThread.on_crash
+ */
 import type { ServiceLog } from '../contract/log.ts'
 
 function write(fields: { err?: unknown }, message?: string): void {

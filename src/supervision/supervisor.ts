@@ -3,8 +3,9 @@
  * before each restart and a budget that recovers are added. Source: mode/supervisors.py
  */
 import { resolveServiceOptions } from '../contract/options.ts'
+import type { Supervision } from './lifecycle.ts'
 import { RestartBudget, type RestartPolicy } from './restart-budget.ts'
-import { Service, type ServiceOptionsBase, type Supervision } from './service.ts'
+import { Service, type ServiceOptionsBase } from './service.ts'
 
 /** What is done about the crash of a member: it is restarted after a delay, or it has been given up. */
 type Recovery = { kind: 'backoff'; timer: NodeJS.Timeout } | { kind: 'failed' }
@@ -83,8 +84,8 @@ export abstract class Supervisor extends Service implements Supervision {
   }
 
   /**
-   * Restarts members together, once, after the backoff; gives them up when the budget is spent. Crashes that are charged
-   * to jobs cost the budget nothing: each costs its job an attempt.
+   * Restarts members together, once, after the backoff; gives them up when the budget is spent. Crashes that are
+   * charged to jobs cost the budget nothing: each costs its job an attempt.
    */
   protected restartLater(members: Service[]): void {
     const { budget } = this

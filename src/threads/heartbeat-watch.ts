@@ -7,7 +7,9 @@ import type { ServiceLog } from '../contract/log.ts'
 import type { ServiceWorker } from './service-worker.ts'
 import { timings } from './timings.ts'
 
-/** A hang is noticed within this fraction of `hangTimeoutMs`: the thread beats, and is checked, so often in that time. */
+/**
+ * A hang is noticed within this fraction of `hangTimeoutMs`: the thread beats, and is checked, so often in that time.
+ */
 const CHECKS_PER_HANG_TIMEOUT = 8
 
 interface HeartbeatListeners {

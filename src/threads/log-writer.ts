@@ -1,6 +1,6 @@
 /**
- * Writes the log lines of a thread, a few at a time: a thousand lines that arrive at once would delay the answers of all
- * other services. How many arrive is bounded in the thread (`runtime/thread-logger.ts`).
+ * Writes the log lines of a thread, a few at a time: a thousand lines that arrive at once would delay the answers of
+ * all other services. How many arrive is bounded in the thread (`runtime/thread-logger.ts`).
  */
 import type { ServiceLog } from '../contract/log.ts'
 import type { LogMessage } from '../protocol/messages.ts'
@@ -9,7 +9,10 @@ import type { LogMessage } from '../protocol/messages.ts'
 const LINES_AT_A_TIME = 8
 const EVERY_MS = 4
 
-/** The writers that have lines left. They write them first when the process exits: the log then flushes itself and closes. */
+/**
+ * The writers that have lines left. They write them first when the process exits: the log then flushes itself and
+ * closes.
+ */
 const busy = new Set<LogWriter>()
 process.prependListener('exit', () => {
   for (const writer of busy) writer.writeAll()

@@ -6,7 +6,9 @@ import type { Readable } from 'node:stream'
 
 const MAX_LINE_CHARS = 8_192
 const MAX_LINES_PER_SECOND = 100
-/** At this rate the stream is paused, so that the writer waits: to read more would take all time of the control thread. */
+/**
+ * At this rate the stream is paused, so that the writer waits: to read more would take all time of the control thread.
+ */
 const MAX_CHARS_PER_SECOND = 1024 * 1024
 /** How V8 and Node begin the line that says why the process aborts. */
 const FATAL_LINE = /^(?:FATAL ERROR: |# Fatal error|# Check failed: |\w*Error: )/

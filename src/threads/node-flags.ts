@@ -1,6 +1,7 @@
 /**
- * The flags of Node that a service's process inherits, as a thread would. Flags that are meant for this process alone are
- * left out: debugger port, program text, test run, and heap sizes, which would override the `limits` of the service.
+ * The flags of Node that a service's process inherits, as a thread would. Flags that are meant for this process alone
+ * are left out: debugger port, program text, test run, and heap sizes, which would override the `limits` of the
+ * service.
  */
 const NOT_INHERITED =
   /^(?:--(?:inspect|debug|watch|test|eval|print|check|interactive|input-type|run|max-old-space-size|max-semi-space-size|max-heap-size|heap)|-[epic]+$)/

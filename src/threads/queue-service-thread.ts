@@ -3,27 +3,23 @@
  * Source: mode/threads.py QueueServiceThread
  */
 import { resolvesWithin } from '../async/deadline.ts'
-import { METHOD_DEFAULTS } from '../contract/options.ts'
-import { uuidv7 } from '../contract/uuidv7.ts'
 import type { ServiceDefinition } from '../module/define-service.ts'
-import { BytePayload } from '../payload/byte-payload.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
 import { Handoff } from '../queue/handoff.ts'
 import { MethodQueue } from '../queue/method-queue.ts'
-import { QueuedMethod } from '../queue/queued-method.ts'
-import type { ChargedTo } from '../supervision/service.ts'
+import type { QueuedMethod } from '../queue/queued-method.ts'
+import type { ChargedTo } from '../supervision/lifecycle.ts'
 import { Seats } from './seats.ts'
 import { ServiceThread } from './service-thread.ts'
 import type { QueueServiceThreadOptions } from './service-thread-options.ts'
 import {
   abortWith,
+  answerOf,
   type CallOptions,
-  checkPriority,
-  itemsOrResultOf,
+  enqueue,
   type MethodsOf,
   type PayloadOf,
   type ResultOf,
-  resultOf,
 } from './thread-call.ts'
 import type { ThreadSession } from './thread-session.ts'
 import { timings } from './timings.ts'
@@ -44,8 +40,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
 
   /**
    * Runs a method in the thread and returns its result, as a structured clone. A call before `start()` waits for the
-   * start. A method that streams is returned with its first item, as an async iterable: to leave the iterable early ends
-   * the method's generator.
+   * start. A method that streams is returned with its first item, as an async iterable: to leave the iterable early
+   * ends the method's generator.
    * @throws what the method threw, with its name, message, code and cause; QUEUE_FULL, VALIDATION_FAILED,
    * DEADLINE_EXCEEDED, JOB_CANCELLED, THREAD_DIED, RESULT_INVALID, RESULT_NOT_SERIALIZABLE
    */
@@ -56,18 +52,12 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   ): Promise<ResultOf<MethodsOf<Module>[Name]>> {
     let queued: QueuedMethod
     try {
-      queued = this.#enqueue('call', method, payload, options)
+      queued = enqueue(this, 'call', method, payload, options)
     } catch (error) {
       return Promise.reject(error)
     }
     if (options.signal !== undefined) abortWith(options.signal, queued)
-    return this.#answerOf(queued) as Promise<ResultOf<MethodsOf<Module>[Name]>>
-  }
-
-  #answerOf(queued: QueuedMethod): Promise<unknown> {
-    const streams = () => this.description?.methods[queued.method]?.streams
-    if (this.description !== undefined && !streams()) return resultOf(queued)
-    return itemsOrResultOf(queued, streams)
+    return answerOf(this, queued) as Promise<ResultOf<MethodsOf<Module>[Name]>>
   }
 
   /** Queues a method and returns at once. Its error never reaches the caller; it is logged. @throws QUEUE_FULL */
@@ -76,32 +66,11 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     payload: PayloadOf<MethodsOf<Module>[Name]>,
     options: Pick<CallOptions, 'priority'> = {},
   ): void {
-    const queued = this.#enqueue('cast', method, payload, options)
+    const queued = enqueue(this, 'cast', method, payload, options)
     queued.whenSettled((error) => {
       if (error === undefined) return
       this.logger.error({ err: error, service: this.name, method, jobId: queued.job.id }, 'a cast failed')
     })
-  }
-
-  #enqueue(kind: 'call' | 'cast', method: string, payload: unknown, options: CallOptions): QueuedMethod {
-    const known = this.description?.methods[method]?.options ?? METHOD_DEFAULTS
-    const { priority = known.priority } = options
-    checkPriority(priority)
-    const queued = new QueuedMethod({
-      service: this.name,
-      method,
-      // Copied when it is posted, not transferred: the bytes stay the caller's.
-      payload: payload instanceof Uint8Array ? new BytePayload(undefined, [payload]) : payload,
-      kind,
-      format: 'clone',
-      job: { id: uuidv7(), attempt: 1 },
-      bytes: 0,
-      priority,
-      timeoutMs: known.timeoutMs,
-    })
-    this.methodQueue.enqueue(queued)
-    if (kind === 'call') queued.expireAfter(options.timeoutMs ?? known.timeoutMs)
-    return queued
   }
 
   /** Resolves as soon as its threads have ended everything handed to them. */
@@ -130,8 +99,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   }
 
   /**
-   * Takes nothing more, and stops once the methods that it has begun have ended: their deadlines bound that. The methods
-   * that it has not begun go back to the queue at once, for other threads.
+   * Takes nothing more, and stops once the methods that it has begun have ended: their deadlines bound that. The
+   * methods that it has not begun go back to the queue at once, for other threads.
    */
   async retire(): Promise<void> {
     this.#seats.retireAll()
@@ -263,7 +232,10 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     this.logger.warn(about, 'the thread is retired: a method goes on after its deadline')
   }
 
-  /** @param ended waited for, but not long: a thread that loops takes a processor until then, and the start takes another */
+  /**
+   * @param ended waited for, but not long: a thread that loops takes a processor until then, and the start takes
+   * another
+   */
   async #replace(ended?: Promise<void>): Promise<void> {
     if (ended !== undefined) await resolvesWithin(ended, timings.endBeforeStartMs)
     // Meanwhile it may have been stopped or retired, or restarted by its supervisor.

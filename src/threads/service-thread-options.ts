@@ -19,7 +19,9 @@ export interface ServiceThreadOptions extends ServiceOptionsBase {
   waitForShutdown?: boolean
   /** Another class that owns the thread. Default: the one for `isolation`. */
   Worker?: ServiceWorkerClass
-  /** Returns a thread in which the module has described itself, if there is one: it is started in place of a new one. */
+  /**
+   * Returns a thread in which the module has described itself, if there is one: it is started in place of a new one.
+   */
   takeDescribed?: () => ThreadSession | undefined
   /** Called whenever the module has described itself. */
   onDescribed?: (description: ServiceDescription) => void

@@ -11,23 +11,16 @@ import { ThreadplaneError } from '../contract/errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
 import { Deferred } from '../async/deferred.ts'
-import { type ChargedTo, Service } from '../supervision/service.ts'
+import type { ChargedTo } from '../supervision/lifecycle.ts'
+import { Service } from '../supervision/service.ts'
 import type { ServiceThreadOptions } from './service-thread-options.ts'
+import { LiveThreads } from './live-threads.ts'
 import { ServiceWorker } from './service-worker.ts'
 import { type LaunchOptions, ThreadSession, withinStartTimeout } from './thread-session.ts'
 import { type ServiceWorkerClass, WORKERS } from './workers.ts'
 
 /** A service with so many stuck threads gets no new ones. */
 const MAX_STUCK = 8
-
-/** What a thread that has not ended is to its service. */
-type ThreadStage =
-  /** Launched, and not started yet. */
-  | 'starting'
-  /** There is one at most: its status is that of the service, and its death is a crash of the service. */
-  | 'current'
-  /** Told to end, or ended as soon as the methods that it has begun are through. */
-  | 'leaving'
 
 /** The stack of one of the threads, by the id that its status shows. */
 export type LiveStack = ThreadStack & { id: number }
@@ -44,8 +37,7 @@ export class ServiceThread extends Service {
   #options: ResolvedServiceOptions
   /** `restartCount` when the last thread was started. */
   #restartsSeen = 0
-  /** All threads that have not ended. */
-  readonly #threads = new Map<ThreadSession, ThreadStage>()
+  readonly #threads = new LiveThreads()
   /** Resolves once all threads that were told to end have ended, or have been reported as stuck. */
   #ended: Promise<void> = Promise.resolve()
   /** The shutdown signal; another one for each start. */
@@ -68,7 +60,9 @@ export class ServiceThread extends Service {
     return this.#options
   }
 
-  /** Replaces the options of the constructor. An option that a thread gets at its start takes effect at the next start. */
+  /**
+   * Replaces the options of the constructor. An option that a thread gets at its start takes effect at the next start.
+   */
   set overrides(overrides: ServiceOptions) {
     this.#overrides = overrides
     this.#options = this.#resolveOptions()
@@ -83,7 +77,10 @@ export class ServiceThread extends Service {
     return this.#settings.Worker ?? WORKERS[this.options.isolation]
   }
 
-  /** When the thread was last seen to be awake, in milliseconds since the epoch, by a monotonic clock; 0 without a thread. */
+  /**
+   * When the thread was last seen to be awake, in milliseconds since the epoch, by a monotonic clock; 0 without a
+   * thread.
+   */
   get lastWakeupAt(): number {
     return this.session?.lastWakeupAt ?? 0
   }
@@ -111,15 +108,11 @@ export class ServiceThread extends Service {
 
   /** The current thread. */
   protected get session(): ThreadSession | undefined {
-    for (const [session, stage] of this.#threads) if (stage === 'current') return session
-    return undefined
+    return this.#threads.current
   }
 
-  /** Makes another thread the current one, or none; the current one so far is then leaving. */
   protected set session(session: ThreadSession | undefined) {
-    const before = this.session
-    if (before !== undefined) this.#threads.set(before, 'leaving')
-    if (session !== undefined && this.#threads.has(session)) this.#threads.set(session, 'current')
+    this.#threads.current = session
   }
 
   override async start(): Promise<void> {
@@ -145,7 +138,7 @@ export class ServiceThread extends Service {
 
   /** What each of its threads is doing now, also of those that start, stop or retire. */
   async stacks(): Promise<LiveStack[]> {
-    const reads = [...this.#threads.keys()].map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
+    const reads = this.#threads.all.map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
     return (await Promise.all(reads)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
   }
 
@@ -173,20 +166,15 @@ export class ServiceThread extends Service {
     this.#endThreads(session && this.endSession(session, reason))
   }
 
-  /** Also ends the threads that are being launched. Then sets the shutdown signal, unless the service was started again. */
+  /**
+   * Also ends the threads that are being launched. Then sets the shutdown signal, unless the service was started again.
+   */
   #endThreads(ended: Promise<void> = Promise.resolve()): void {
-    const starting = [...this.#threads].filter(([, stage]) => stage === 'starting')
-    const all = [this.#ended, ended, ...starting.map(([session]) => this.#terminate(session))]
+    const starting = this.#threads.starting.map((session) => this.#threads.terminate(session))
     const signal = this.#shutdown
-    this.#ended = Promise.all(all).then(() => {
+    this.#ended = Promise.all([this.#ended, ended, ...starting]).then(() => {
       if (signal === this.#shutdown) this.setShutdown()
     })
-  }
-
-  async #terminate(session: ThreadSession): Promise<void> {
-    await session.terminate()
-    // Not before: until then a stop that is under way has to wait for it. A stuck thread is left.
-    if (this.#threads.has(session)) this.#threads.set(session, 'leaving')
   }
 
   /** The event loop of a thread has stopped turning (false), or turns again (true). */
@@ -222,14 +210,14 @@ export class ServiceThread extends Service {
         this.#describe(await inTime(session.described))
         // The module itself asks for other launch options than its thread has: launch another thread, with those.
         if (!isDeepStrictEqual(session.launchOptions, this.#launchOptions)) {
-          await this.#terminate(session)
+          await this.#threads.terminate(session)
           continue
         }
         await inTime(session.start(this.options, this.restartCount > this.#restartsSeen))
         this.#restartsSeen = this.restartCount
         return session
       } catch (error) {
-        await this.#terminate(session)
+        await this.#threads.terminate(session)
         throw error
       }
     }
@@ -258,8 +246,7 @@ export class ServiceThread extends Service {
       onDeath: (reason) => this.onThreadDeath(session, reason),
       onResponsive: (responsive) => this.onResponsive(session, responsive),
     }
-    this.#threads.set(session, 'starting')
-    void session.worker.stop().then(() => this.#threads.delete(session))
+    this.#threads.add(session)
   }
 
   #describe(description: ServiceDescription): void {

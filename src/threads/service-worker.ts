@@ -23,7 +23,9 @@ export interface ServiceWorkerOptions {
   module: string
   limits: ResolvedServiceOptions['limits']
   onMessages: (messages: ThreadMessage[]) => void
-  /** The thread ends for a reason it could not report itself: out of memory, a native crash, an entry that did not load. */
+  /**
+   * The thread ends for a reason it could not report itself: out of memory, a native crash, an entry that did not load.
+   */
   onError: (error: Error) => void
   /** The thread was terminated and still runs: it is in native code. Called once. */
   onStuck: () => void
@@ -95,7 +97,9 @@ export abstract class ServiceWorker {
     if (!this.isStopped) await this.#end.promise
   }
 
-  /** Ends the thread now. False if it does not end, because it is in native code; only the first call waits for that. */
+  /**
+   * Ends the thread now. False if it does not end, because it is in native code; only the first call waits for that.
+   */
   async terminate(): Promise<boolean> {
     if (this.isStopped) return true
     if (this.isStuck) return false

@@ -1,8 +1,13 @@
-/** Calls from this process to the methods of a module: their types, their options, and what the caller gets. */
+/** Calls and casts from this process to the methods of a module: their types, their options, and what the caller gets. */
 import type { z } from 'zod'
+import type { ServiceDescription } from '../contract/description.ts'
+import { METHOD_DEFAULTS } from '../contract/options.ts'
+import { uuidv7 } from '../contract/uuidv7.ts'
 import type { MethodDefinition, ServiceDefinition } from '../module/define-service.ts'
+import { BytePayload } from '../payload/byte-payload.ts'
 import { asThrown, ItemStream } from '../queue/item-stream.ts'
-import type { QueuedMethod } from '../queue/queued-method.ts'
+import type { MethodQueue } from '../queue/method-queue.ts'
+import { QueuedMethod } from '../queue/queued-method.ts'
 
 export type MethodsOf<Module extends ServiceDefinition> = Module['methods']
 export type PayloadOf<Method> = Method extends MethodDefinition<infer Input, z.ZodType> ? z.input<Input> : never
@@ -19,26 +24,59 @@ export interface CallOptions {
 
 const PRIORITIES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
-/** @throws RangeError */
-export function checkPriority(priority: number): void {
+/** A QueueServiceThread. */
+interface Callee {
+  readonly name: string
+  readonly description: ServiceDescription | undefined
+  readonly methodQueue: MethodQueue
+}
+
+/** @throws QUEUE_FULL; RangeError if the priority is invalid */
+export function enqueue(
+  { name: service, description, methodQueue }: Callee,
+  kind: 'call' | 'cast',
+  method: string,
+  payload: unknown,
+  options: CallOptions,
+): QueuedMethod {
+  const known = description?.methods[method]?.options ?? METHOD_DEFAULTS
+  const { priority = known.priority } = options
   if (!PRIORITIES.includes(priority)) throw new RangeError(`a priority is an integer from 0 to 9, not ${priority}`)
+  const queued = new QueuedMethod({
+    service,
+    method,
+    // Copied when they are posted, not transferred: the bytes stay the caller's.
+    payload: payload instanceof Uint8Array ? new BytePayload(undefined, [payload]) : payload,
+    kind,
+    format: 'clone',
+    job: { id: uuidv7(), attempt: 1 },
+    bytes: 0,
+    priority,
+    timeoutMs: known.timeoutMs,
+  })
+  methodQueue.enqueue(queued)
+  if (kind === 'call') queued.expireAfter(options.timeoutMs ?? known.timeoutMs)
+  return queued
 }
 
 /**
- * Settles with the result of a method that does not stream. No `await` on its way: one promise per step would be an eighth
- * of the cost of a round trip.
+ * Settles with the result of a method, or with its items if the method streams. No `await` on the way of a result: one
+ * promise per step would be an eighth of the cost of a round trip.
  */
-export function resultOf(queued: QueuedMethod): Promise<unknown> {
+export function answerOf(callee: Callee, queued: QueuedMethod): Promise<unknown> {
+  const streams = () => callee.description?.methods[queued.method]?.streams
+  if (callee.description !== undefined && !streams()) return resultOf(queued)
+  return itemsOrResultOf(queued, streams)
+}
+
+function resultOf(queued: QueuedMethod): Promise<unknown> {
   return new Promise((resolve, reject) => {
     queued.whenSettled((error, value) => (error === undefined ? resolve(value) : reject(asThrown(error) as Error)))
   })
 }
 
-/**
- * Settles with the items of a method that streams, else with its result. Whether the method streams is asked once there is
- * an item or the result: the module has described itself by then.
- */
-export async function itemsOrResultOf(queued: QueuedMethod, streams: () => boolean | undefined): Promise<unknown> {
+/** Asks whether the method streams only at its first item or its result: the module has described itself by then. */
+async function itemsOrResultOf(queued: QueuedMethod, streams: () => boolean | undefined): Promise<unknown> {
   const items = new ItemStream(queued)
   await items.begun()
   return streams() && !queued.failedAtOnce ? items : resultOf(queued)

@@ -1,6 +1,6 @@
 /**
- * How often the control side looks at a thread, and how long it waits for one, where that is no option of a service.
- * A seam for tests: the code reads a value each time it needs it, a test sets a shorter one and restores it, and nothing
+ * How often the control side looks at a thread, and how long it waits for one, where that is no option of a service. A
+ * seam for tests: the code reads a value each time it needs it, a test sets a shorter one and restores it, and nothing
  * else changes one. The package does not export it.
  */
 import type { CrashKind } from '../contract/crash-kind.ts'
@@ -12,9 +12,14 @@ export const timings = {
   heartbeatEveryMs: HEARTBEAT_EVERY_MS,
   /** The control side checks the heartbeat so often. Source: mode/threads.py ServiceThread._keepalive2 */
   checkEveryMs: 1_100,
-  /** A thread without a heartbeat for so long is reported as not responding, and gets no more methods. Source: the same */
+  /**
+   * A thread without a heartbeat for so long is reported as not responding, and gets no more methods. Source: the same
+   */
   unresponsiveAfterMs: 3_000,
-  /** With the event loop blocked this long, other methods cannot finish either: the thread of an overdue method is ended. */
+  /**
+   * With the event loop blocked this long, other methods cannot finish either: the thread of an overdue method is
+   * ended.
+   */
   blockedAfterMs: 5_000,
   /** Longest wait for the stack of a thread before its termination. The stack is for the log only. */
   stackTimeoutMs: 250,

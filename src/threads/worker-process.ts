@@ -135,7 +135,10 @@ export class WorkerProcess extends ServiceWorker {
     }
   }
 
-  /** Waits for the last messages, which may still be on their way: results of methods that ended, and why the process died. */
+  /**
+   * Waits for the last messages, which may still be on their way: results of methods that ended, and why the process
+   * died.
+   */
   #onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
     killGroup(this.pid)
     const end = () => {

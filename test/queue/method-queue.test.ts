@@ -1,4 +1,7 @@
-/** Priority, fairness and limits are decided in the queue, on the control thread: no thread is needed to see that. */
+/**
+ * Priorities, fairness and limits take effect in the queue, on the control thread: these tests need no service's
+ * thread.
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { Handoff } from '../../src/queue/handoff.ts'
@@ -31,7 +34,7 @@ function method(options: Partial<QueuedMethodOptions> = {}): QueuedMethod {
 const newQueue = ({ capacity = 10_000, maxBytes = 1_000_000 } = {}) =>
   new MethodQueue({ service: 'service', capacity, maxBytes })
 
-/** Takes all it is given. */
+/** A port that takes all methods for which it has room. */
 class Taker implements ThreadPort {
   readonly runsExclusive = false
   readonly suspended = false
@@ -98,7 +101,7 @@ t.test('of calls, and of casts, the higher priority goes first, and equals in th
   t.end()
 })
 
-t.test('aborts out of the middle leave the others in their order, and count for the limits', (t) => {
+t.test('aborts in the middle of the queue leave the others in their order, and make room for new methods', (t) => {
   fc.assert(
     fc.property(filled, fc.array(fc.nat()), (specs, aborts) => {
       const queue = newQueue({ maxBytes: 10 * Math.max(specs.length, 1) })
@@ -107,7 +110,7 @@ t.test('aborts out of the middle leave the others in their order, and count for 
       for (const index of aborts) queued[index % Math.max(queued.length, 1)]?.abort('JOB_CANCELLED', 'test')
       const left = queued.filter((one) => !one.settled)
       if (queue.size !== left.length) return false
-      // As many bytes as were freed are taken again.
+      // The queue takes as many bytes again as the aborts have freed.
       for (let index = left.length; index < queued.length; index += 1) queue.enqueue(method({ bytes: 10 }))
       const taker = new Taker()
       queue.attach(taker)
@@ -134,7 +137,7 @@ t.test('QUEUE_FULL, by number and by bytes, with retryAfterSeconds', (t) => {
   t.end()
 })
 
-t.test('what has been handed out leaves room: a full thread does not fill the queue', (t) => {
+t.test('methods that were handed to a thread do not count for the capacity of the queue', (t) => {
   const queue = newQueue({ capacity: 1 })
   queue.attach(new Taker({ room: 3 }))
   for (let index = 0; index < 4; index += 1) queue.enqueue(method())
@@ -167,7 +170,7 @@ t.test('a paused queue hands out nothing, and goes on afterwards', (t) => {
   t.end()
 })
 
-t.test('a closed queue fails what waits and what comes, until it is opened', async (t) => {
+t.test('a closed queue fails the methods that wait and those that come, until it is opened', async (t) => {
   const queue = newQueue()
   const waiting = method()
   queue.enqueue(waiting)
@@ -182,7 +185,7 @@ t.test('a closed queue fails what waits and what comes, until it is opened', asy
   t.equal(queue.size, 1)
 })
 
-// What a thread has in hand.
+// The methods handed to a thread.
 
 function newQueueOf(count: number, bytes: number): MethodQueue {
   const queue = newQueue({ maxBytes: count * bytes })
@@ -190,10 +193,10 @@ function newQueueOf(count: number, bytes: number): MethodQueue {
   return queue
 }
 
-function handoff(queue: MethodQueue, length: number) {
+function attached(queue: MethodQueue, length: number) {
   const slots = new SlotTable(length)
   const posted: ControlMessage[] = []
-  const consumer = new Handoff({
+  const handoff = new Handoff({
     queue,
     slots,
     numWorkers: 2,
@@ -201,8 +204,8 @@ function handoff(queue: MethodQueue, length: number) {
     post: (messages) => posted.push(...messages),
     onOverdue: () => {},
   })
-  queue.attach(consumer)
-  /** The messages that have been posted by the end of this turn, and the thread's side of the table. */
+  queue.attach(handoff)
+  /** The thread's side: the messages posted by the end of this turn, and the table of slots. */
   const thread = async () => {
     await new Promise((resolve) => setImmediate(resolve))
     return {
@@ -210,85 +213,85 @@ function handoff(queue: MethodQueue, length: number) {
       slots: new SlotTable(slots.shared),
     }
   }
-  return { consumer, posted, thread }
+  return { handoff, posted, thread }
 }
 
-t.test('a method that has begun is not taken back; one that has not goes to the front of the queue', async (t) => {
-  const queue = newQueue()
-  const methods = Array.from({ length: 5 }, () => method())
-  for (const one of methods) queue.enqueue(one)
-  const { consumer, thread } = handoff(queue, 3)
-  const { runs, slots } = await thread()
-  const [first, second] = runs as [RunMessage, RunMessage]
-  t.equal(slots.begin(first.slot, first.sequence), true)
-  consumer.close()
-  t.strictSame(consumer.running, [methods[0]])
-  t.equal(slots.begin(second.slot, second.sequence), false, 'the thread may not begin it any more')
-  const taker = new Taker()
-  queue.attach(taker)
-  t.ok(
-    taker.taken.every((one, index) => one === methods[index + 1]),
-    'in the order they came',
-  )
-  t.equal(taker.taken.length, 4)
-  consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
-})
-
 t.test(
-  'of large payloads no more are handed ahead than 4 MiB, but for as many as the thread runs at once',
+  'a method that has begun is not taken back; a method that has not begun goes to the front of the queue',
   async (t) => {
-    const queue = newQueueOf(8, 1_000_000)
-    const { consumer, thread } = handoff(queue, 10)
-    t.equal(consumer.load, 5)
-    const [first] = (await thread()).runs
-    consumer.receive({ type: 'result', slot: first?.slot as number, sequence: first?.sequence as number, value: null })
-    t.equal(consumer.load, 5)
-    consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
-    t.equal(queue.size, 7)
-    const { consumer: other } = handoff(newQueueOf(6, 10_000_000), 10)
-    t.equal(other.load, 2)
-    other.abandon((one) => one.error('THREAD_DIED', 'test'))
+    const queue = newQueue()
+    const methods = Array.from({ length: 5 }, () => method())
+    for (const one of methods) queue.enqueue(one)
+    const { handoff, thread } = attached(queue, 3)
+    const { runs, slots } = await thread()
+    const [first, second] = runs as [RunMessage, RunMessage]
+    t.equal(slots.begin(first.slot, first.sequence), true)
+    handoff.close()
+    t.strictSame(handoff.running, [methods[0]])
+    t.equal(slots.begin(second.slot, second.sequence), false, 'the thread may not begin it any more')
+    const taker = new Taker()
+    queue.attach(taker)
+    t.ok(
+      taker.taken.every((one, index) => one === methods[index + 1]),
+      'in the order they came',
+    )
+    t.equal(taker.taken.length, 4)
+    handoff.abandon((one) => one.error('THREAD_DIED', 'test'))
   },
 )
 
-t.test('sixteen methods of a turn go to the thread before it has ended, the rest with its end', async (t) => {
-  const { consumer, posted } = handoff(newQueueOf(40, 1), 64)
+t.test('at 4 MiB of payloads a thread gets no more methods ahead, but always as many as it runs at once', async (t) => {
+  const queue = newQueueOf(8, 1_000_000)
+  const { handoff, thread } = attached(queue, 10)
+  t.equal(handoff.load, 5)
+  const [first] = (await thread()).runs
+  handoff.receive({ type: 'result', slot: first?.slot as number, sequence: first?.sequence as number, value: null })
+  t.equal(handoff.load, 5)
+  handoff.abandon((one) => one.error('THREAD_DIED', 'test'))
+  t.equal(queue.size, 7)
+  const { handoff: other } = attached(newQueueOf(6, 10_000_000), 10)
+  t.equal(other.load, 2)
+  other.abandon((one) => one.error('THREAD_DIED', 'test'))
+})
+
+t.test('the batch of a turn is posted at sixteen methods; the rest at the end of the turn', async (t) => {
+  const { handoff, posted } = attached(newQueueOf(40, 1), 64)
   t.equal(posted.length, 32)
   await new Promise((resolve) => setImmediate(resolve))
   t.equal(posted.length, 40)
-  consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
+  handoff.abandon((one) => one.error('THREAD_DIED', 'test'))
 })
 
-t.test('the late result of an abandoned attempt finds another number in its slot', async (t) => {
+t.test('the late result of an abandoned attempt finds another sequence number in its slot', async (t) => {
   const queue = newQueue()
   const [cancelled, next] = [method(), method()]
-  const { consumer, thread } = handoff(queue, 1)
+  const { handoff, thread } = attached(queue, 1)
   queue.enqueue(cancelled)
   cancelled.abort('JOB_CANCELLED', 'test')
   queue.enqueue(next)
   const { runs } = await thread()
   const [late, right] = runs as [RunMessage, RunMessage]
   t.equal(late.slot, right.slot)
-  consumer.receive({ type: 'result', slot: late.slot, sequence: late.sequence, value: 'late' })
+  handoff.receive({ type: 'result', slot: late.slot, sequence: late.sequence, value: 'late' })
   t.equal(next.settled, false)
-  consumer.receive({ type: 'result', slot: right.slot, sequence: right.sequence, value: 'right' })
+  handoff.receive({ type: 'result', slot: right.slot, sequence: right.sequence, value: 'right' })
   t.equal(await next.promise, 'right')
 })
 
-t.test('casts that are recalled wait in the queue until they are rejected; then calls take their slots', async (t) => {
+t.test('recalled casts wait in the queue until they are rejected; then calls take their slots', async (t) => {
   const queue = newQueue()
-  const { consumer, thread } = handoff(queue, 1)
+  const { handoff, thread } = attached(queue, 1)
   const [cast, call] = [method({ kind: 'cast' }), method()]
   queue.enqueue(cast)
   queue.enqueue(call)
   t.equal(queue.size, 1)
-  consumer.recall(['cast'])
+  handoff.recall(['cast'])
   t.equal(queue.size, 2, 'it is not handed straight out again')
   queue.rejectAll((one) => one.error('SERVICE_NOT_RUNNING', 'the store has it'), ['cast'])
   t.match(await errorOf(cast.promise), { code: 'SERVICE_NOT_RUNNING' })
   t.equal(queue.size, 0)
   const { runs } = await thread()
   t.equal(runs.at(-1)?.job.id, call.job.id)
-  consumer.abandon((one) => one.error('THREAD_DIED', 'test'))
+  handoff.abandon((one) => one.error('THREAD_DIED', 'test'))
   t.equal(queue.size, 1, 'it had not begun')
 })

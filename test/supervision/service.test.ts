@@ -1,9 +1,9 @@
-/** The life cycle that everything supervised shares. Rows of DESIGN section 3 that need no thread; the rest is beside. */
+/** The life cycle of a Service behaves as in mode. Without threads: ServiceThread has tests of its own. */
 import t from 'tap'
 import { Service } from '../../src/supervision/service.ts'
 import { errorOf, reached, RecordingLog } from '../helper.ts'
 
-/** Writes its hooks into a common list. */
+/** Writes the names of its hooks into a list that several services may share. */
 class Told extends Service {
   readonly #told: string[]
 
@@ -40,22 +40,19 @@ t.test('start() on a started service is ALREADY_STARTED', async (t) => {
   t.match(second, { status: 'rejected', reason: { code: 'ALREADY_STARTED' } }, 'also while it starts')
 })
 
-t.test(
-  'maybeStart() is true if it started it, false if it was started: concurrent callers start it once',
-  async (t) => {
-    const told: string[] = []
-    const service = new Told('a', told)
-    t.strictSame(await Promise.all([service.maybeStart(), service.maybeStart(), service.maybeStart()]), [
-      true,
-      false,
-      false,
-    ])
-    t.equal(await service.maybeStart(), false)
-    t.strictSame(told, ['a.onStart', 'a.onStarted'])
-  },
-)
+t.test('maybeStart() is true for the call that started the service: concurrent calls start it once', async (t) => {
+  const told: string[] = []
+  const service = new Told('a', told)
+  t.strictSame(await Promise.all([service.maybeStart(), service.maybeStart(), service.maybeStart()]), [
+    true,
+    false,
+    false,
+  ])
+  t.equal(await service.maybeStart(), false)
+  t.strictSame(told, ['a.onStart', 'a.onStarted'])
+})
 
-t.test('maybeStart() while it stops starts it once after the stop', async (t) => {
+t.test('maybeStart() during a stop starts the service once, after the stop', async (t) => {
   const told: string[] = []
   const service = new Told('a', told)
   await service.start()
@@ -92,7 +89,7 @@ t.test('children start in order after onStart, and stop in reverse order between
   ])
 })
 
-t.test('stop() is idempotent and acts on a started service only', async (t) => {
+t.test('stop() may be called again, and acts on a started service only', async (t) => {
   const told: string[] = []
   const service = new Told('a', told)
   await service.stop()
@@ -105,7 +102,7 @@ t.test('stop() is idempotent and acts on a started service only', async (t) => {
   t.equal(service.state, 'stopped')
 })
 
-t.test('an error in onStop rejects stop(), and all is stopped nevertheless', async (t) => {
+t.test('an error in onStop rejects stop(), and service and children are stopped nevertheless', async (t) => {
   const told: string[] = []
   class Failing extends Told {
     override async onStop() {
@@ -211,7 +208,7 @@ t.test('onCrash logs the message and the error at fatal, once a crash', async (t
   t.equal(log.lines.length, 1)
 })
 
-t.test('a crash while it stops does not undo the stop, and wakes nobody', async (t) => {
+t.test('a crash during a stop does not undo the stop, and wakes no supervisor', async (t) => {
   const woken: string[] = []
   class Dying extends Told {
     override async onStop() {
@@ -292,7 +289,7 @@ t.test('removeDependency: stopped, forgotten, and its crash no longer reaches th
   t.equal(parent.state, 'running')
 })
 
-t.test('a listener of the state may ask for the same again: it joins what is under way', async (t) => {
+t.test('a listener of the state may call start or stop again: it joins the one under way', async (t) => {
   const told: string[] = []
   const service = new Told('a', told)
   const joined: Promise<unknown>[] = []

@@ -1,4 +1,4 @@
-/** The strategies of mode, the budget that heals, and the backoff that is added. Source: mode/supervisors.py */
+/** The strategies of mode, and the restart budget and the backoff that are added. Source: mode/supervisors.py */
 import t from 'tap'
 import { RestartBudget } from '../../src/supervision/restart-budget.ts'
 import { Service } from '../../src/supervision/service.ts'
@@ -40,7 +40,7 @@ const givenUp = (supervisor: Supervisor, member: Service) =>
   until(`${member.name} to be given up`, member as never, 'state', () => supervisor.recoveryOf(member) === 'failed')
 
 t.test(
-  'without a policy it has that of a service, key by key; started by hand, what was given up has a fresh budget',
+  'a policy has the defaults of a service, key by key; a member that was given up and is started by hand has a fresh budget',
   async (t) => {
     const defaults = { maxRestarts: 5, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 30_000 }
     t.match(new OneForOneSupervisor({ name: 'a' }).budget.policy, defaults)
@@ -59,7 +59,7 @@ t.test(
   },
 )
 
-t.test('a crash with a supervisor wakes it, and reaches no parent', async (t) => {
+t.test('a crash wakes the supervisor of the service, and reaches no parent', async (t) => {
   const [member, parent] = [service('member'), service('parent')]
   parent.addDependency(member)
   await supervised(t, OneForOneSupervisor, [member])
@@ -83,7 +83,7 @@ t.test('the crash of a child wakes the supervisor of its parent, which restarts 
   t.equal(child.state, 'running')
 })
 
-t.test('oneForOne restarts what crashed, and leaves the others alone', async (t) => {
+t.test('oneForOne restarts the member that crashed, and leaves the others alone', async (t) => {
   const [a, b] = [service('a'), service('b')]
   const { supervisor, log } = await supervised(t, OneForOneSupervisor, [a, b])
   a.crash(new Error('broken'))
@@ -95,7 +95,7 @@ t.test('oneForOne restarts what crashed, and leaves the others alone', async (t)
   t.match(await log.line('restarting'), { level: 'warn', fields: { service: 'a' } })
 })
 
-t.test('oneForOne restarts a real thread, whose calls go on', async (t) => {
+t.test('oneForOne restarts a real thread, and calls go on', async (t) => {
   const { thread } = queueThread(t, 'dies')
   await supervised(t, OneForOneSupervisor, [thread])
   for (const times of [1, 2]) {
@@ -106,7 +106,7 @@ t.test('oneForOne restarts a real thread, whose calls go on', async (t) => {
 })
 
 t.test(
-  'oneForAll stops all when one crashes, then starts them one by one, for one restart of the budget',
+  'oneForAll stops all members when one crashes, then starts them one by one, for one restart of the budget',
   async (t) => {
     const members = [service('a'), service('b'), service('c')] as const
     const { supervisor } = await supervised(t, OneForAllSupervisor, [...members])
@@ -127,7 +127,7 @@ t.test(
   },
 )
 
-t.test('oneForAll leaves what somebody stopped as it is', async (t) => {
+t.test('oneForAll does not start a member that was stopped', async (t) => {
   const [a, b] = [service('a'), service('b')]
   await supervised(t, OneForAllSupervisor, [a, b])
   await b.stop()
@@ -136,7 +136,7 @@ t.test('oneForAll leaves what somebody stopped as it is', async (t) => {
   t.equal(b.state, 'stopped')
 })
 
-t.test('forfeitOneForOne gives up what crashed, and leaves the others alone', async (t) => {
+t.test('forfeitOneForOne gives up the member that crashed, and leaves the others alone', async (t) => {
   const [a, b] = [service('a'), service('b')]
   const { supervisor, log } = await supervised(t, ForfeitOneForOneSupervisor, [a, b])
   a.crash(new Error('broken'))
@@ -147,7 +147,7 @@ t.test('forfeitOneForOne gives up what crashed, and leaves the others alone', as
   t.match(await log.line('given up: the strategy is forfeitOneForOne'), { level: 'error', fields: { service: 'a' } })
 })
 
-t.test('forfeitOneForAll gives up all when one crashes', async (t) => {
+t.test('forfeitOneForAll gives up all members when one crashes', async (t) => {
   const [a, b] = [service('a'), service('b')]
   const { supervisor } = await supervised(t, ForfeitOneForAllSupervisor, [a, b])
   a.crash(new Error('broken'))
@@ -166,7 +166,7 @@ t.test('crashing lets the crash of a member reach the root of the tree', async (
   for (const crashed of [a, b, supervisor, root]) t.equal(crashed.crashReason, reason, crashed.name)
 })
 
-t.test('maxRestarts within the period, then given up; a start by hand begins anew', async (t) => {
+t.test('after maxRestarts within the period a member is given up; a start by hand begins anew', async (t) => {
   const a = service('a')
   const { supervisor, log } = await supervised(t, OneForOneSupervisor, [a], { maxRestarts: 2 })
   for (const times of [1, 2]) {
@@ -183,7 +183,7 @@ t.test('maxRestarts within the period, then given up; a start by hand begins ane
   await restarted(a, 3)
 })
 
-t.test('oneForAll that has used up its budget gives up all', async (t) => {
+t.test('oneForAll gives up all members when the budget is spent', async (t) => {
   const [a, b] = [service('a'), service('b')]
   const { supervisor } = await supervised(t, OneForAllSupervisor, [a, b], { maxRestarts: 0 })
   a.crash(new Error('broken'))
@@ -208,25 +208,22 @@ t.test('a restart that fails is a crash again: it is retried until it succeeds',
   t.equal(thread.state, 'running')
 })
 
-t.test(
-  'a restart that never succeeds is given up when the budget is spent, and calls that wait are told',
-  async (t) => {
-    const { thread } = queueThread(t, 'fails-to-start')
-    const log = new RecordingLog()
-    const supervisor = new OneForOneSupervisor({
-      name: 'supervisor',
-      policy: { ...policy, maxRestarts: 2 },
-      log: log.log,
-    })
-    supervisor.add(thread)
-    t.teardown(() => supervisor.stop())
-    const call = errorOf(thread.callThread('echo', 1))
-    t.match(await errorOf(thread.start()), { code: 'EADDRINUSE' })
-    await givenUp(supervisor, thread)
-    t.match(await call, { code: 'THREAD_DIED', message: /port in use/ })
-    t.equal(thread.restartCount, 2)
-  },
-)
+t.test('a member that never starts is given up when the budget is spent, and calls that wait fail', async (t) => {
+  const { thread } = queueThread(t, 'fails-to-start')
+  const log = new RecordingLog()
+  const supervisor = new OneForOneSupervisor({
+    name: 'supervisor',
+    policy: { ...policy, maxRestarts: 2 },
+    log: log.log,
+  })
+  supervisor.add(thread)
+  t.teardown(() => supervisor.stop())
+  const call = errorOf(thread.callThread('echo', 1))
+  t.match(await errorOf(thread.start()), { code: 'EADDRINUSE' })
+  await givenUp(supervisor, thread)
+  t.match(await call, { code: 'THREAD_DIED', message: /port in use/ })
+  t.equal(thread.restartCount, 2)
+})
 
 t.test('backoff delays double up to backoffMaxMs, with jitter of up to a half', (t) => {
   const budget = new RestartBudget({ maxRestarts: 6, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 1_000 })
@@ -241,7 +238,7 @@ t.test('backoff delays double up to backoffMaxMs, with jitter of up to a half', 
   t.end()
 })
 
-t.test('the budget heals after a healthy period, and the backoff with it', async (t) => {
+t.test('after a healthy period the budget is full again, and the backoff is short again', async (t) => {
   const budget = new RestartBudget({ maxRestarts: 2, periodMs: 30, backoffMs: 100, backoffMaxMs: 1_000 })
   budget.take()
   budget.take()
@@ -254,7 +251,7 @@ t.test('the budget heals after a healthy period, and the backoff with it', async
   t.ok((budget.take() as number) <= 100)
 })
 
-t.test('stop() of a supervisor stops its members in reverse order, those in backoff too', async (t) => {
+t.test('stop() of a supervisor stops its members in reverse order, also those that wait for a restart', async (t) => {
   const members = [service('a'), service('b'), service('c')] as const
   const { supervisor } = await supervised(t, OneForOneSupervisor, [...members], {
     backoffMs: 100_000,
@@ -272,7 +269,7 @@ t.test('stop() of a supervisor stops its members in reverse order, those in back
   t.equal(supervisor.recoveryOf(members[1]), undefined)
 })
 
-t.test('a member that fails to stop keeps no other from being stopped', async (t) => {
+t.test('an error while a member stops does not keep the others from being stopped', async (t) => {
   class Failing extends Service {
     override async onStop() {
       throw new Error('cannot stop')
@@ -285,19 +282,19 @@ t.test('a member that fails to stop keeps no other from being stopped', async (t
   t.match(await log.line('error while stopping'), { level: 'error', fields: { service: 'failing' } })
 })
 
-t.test('a member stopped by hand in its backoff stays stopped', async (t) => {
+t.test('a member stopped by hand during its backoff stays stopped', async (t) => {
   const [a, b] = [service('a'), service('b')]
   const { supervisor } = await supervised(t, OneForOneSupervisor, [a, b])
   a.crash(new Error('broken'))
   await a.stop()
-  // Crashed later, so restarted later: by then the other would have been, too.
+  // It crashes later, so it is restarted later: by then a restart of the other would have happened too.
   b.crash(new Error('broken'))
   await restarted(b)
   t.equal(a.state, 'stopped')
   t.equal(supervisor.recoveryOf(a), undefined)
 })
 
-t.test('a member started by hand in its backoff is not started a second time', async (t) => {
+t.test('a member started by hand during its backoff is not started a second time', async (t) => {
   const [a, b] = [service('a'), service('b')]
   await supervised(t, OneForOneSupervisor, [a, b])
   a.crash(new Error('broken'))
@@ -308,17 +305,20 @@ t.test('a member started by hand in its backoff is not started a second time', a
   t.equal(a.state, 'running')
 })
 
-t.test('oneForAll in its backoff restarts the others when one of them is stopped by hand', async (t) => {
-  const [a, b] = [service('a'), service('b')]
-  const { supervisor } = await supervised(t, OneForAllSupervisor, [a, b])
-  a.crash(new Error('broken'))
-  supervisor.forget(b)
-  await b.stop()
-  await restarted(a)
-  t.equal(b.state, 'stopped')
-})
+t.test(
+  'oneForAll: a member stopped by hand during the backoff stays stopped, and the others are restarted',
+  async (t) => {
+    const [a, b] = [service('a'), service('b')]
+    const { supervisor } = await supervised(t, OneForAllSupervisor, [a, b])
+    a.crash(new Error('broken'))
+    supervisor.forget(b)
+    await b.stop()
+    await restarted(a)
+    t.equal(b.state, 'stopped')
+  },
+)
 
-t.test('oneForAll in its backoff goes on when one of them is discarded', async (t) => {
+t.test('oneForAll: a member discarded during the backoff is not restarted, and the others are', async (t) => {
   const [a, b] = [service('a'), service('b')]
   const { supervisor } = await supervised(t, OneForAllSupervisor, [a, b])
   a.crash(new Error('broken'))
@@ -338,7 +338,7 @@ t.test('stop() of a supervisor in the middle of a restart leaves all stopped', a
   })
   members[0].crash(new Error('broken'))
   await stopped
-  // Whatever the restart still had to do, it would have done by now.
+  // By then the rest of the restart, if there were one, would have happened.
   for (let turns = 0; turns < 10; turns += 1) await new Promise((resolve) => setImmediate(resolve))
   t.strictSame(
     members.map((member) => member.state),
@@ -346,7 +346,7 @@ t.test('stop() of a supervisor in the middle of a restart leaves all stopped', a
   )
 })
 
-t.test('a member that fails to start rejects the start of its supervisor, whose stop() ends all', async (t) => {
+t.test('a member that fails to start rejects the start of its supervisor; stop() then ends all members', async (t) => {
   delete process.env.TEST_HEALTHY
   const { thread } = queueThread(t, 'fails-to-start')
   const b = service('b')

@@ -15,7 +15,7 @@ const { thread } = await startedThread<Fixture>(t, 'bytes')
 const policy = { maxRestarts: 100, periodMs: 60_000, backoffMs: 10, backoffMaxMs: 20 }
 const sha256 = (input: Uint8Array) => createHash('sha256').update(input).digest('hex')
 
-t.test('bytes arrive as they are, and come back so', async (t) => {
+t.test('bytes arrive unchanged, and come back unchanged', async (t) => {
   for (const size of [0, 1, 100, 5_000, 65_536, 1_000_001]) {
     const input = randomBytes(size)
     t.ok(input.equals(await thread.callThread('same', input)), `${size} bytes`)
@@ -30,13 +30,13 @@ t.test('the handler has a Uint8Array in a buffer of its own, whatever the caller
   }
 })
 
-t.test('what a handler returns is given away: who keeps it returns a copy', async (t) => {
+t.test('bytes that a handler returns are transferred: a handler that keeps them has to return a copy', async (t) => {
   t.equal((await thread.callThread('kept', null)).byteLength, 100_000)
   t.equal(await thread.callThread('keptLength', null), 0)
   t.match(await errorOf(thread.callThread('kept', null)), { code: 'RESULT_NOT_SERIALIZABLE', message: /given away/ })
 })
 
-t.test('bytes may be refined, and be the end of a pipe', async (t) => {
+t.test('bytes() may be refined, transformed, and piped to', async (t) => {
   t.equal(await thread.callThread('few', new Uint8Array([1])), 'few')
   t.match(await errorOf(thread.callThread('few', new Uint8Array([2]))), { code: 'VALIDATION_FAILED' })
   const error = await errorOf(thread.callThread('few', new Uint8Array(11)))
@@ -44,7 +44,7 @@ t.test('bytes may be refined, and be the end of a pipe', async (t) => {
   t.same(await thread.callThread('text', Buffer.from('text')), Buffer.from('TEXT'))
 })
 
-t.test('what is no bytes is refused, and so are too many', async (t) => {
+t.test('a payload or result that is not bytes is refused, and so is one with too many bytes', async (t) => {
   const refused = await errorOf(thread.callThread('same', 'text' as never))
   t.match(refused, { code: 'VALIDATION_FAILED', facts: { errors: [{ message: /expected bytes/ }] } })
   t.match(await errorOf(thread.callThread('wrong', null)), { code: 'RESULT_INVALID' })
@@ -52,7 +52,7 @@ t.test('what is no bytes is refused, and so are too many', async (t) => {
   t.match(await errorOf(thread.callThread('large', null)), large)
 })
 
-t.test('what had not begun when the thread died runs in another, with all its bytes', async (t) => {
+t.test('calls that had not begun when the thread died run in another thread, with all their bytes', async (t) => {
   const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
   const { thread } = queueThread<Fixture>(t, 'bytes', { options: { numWorkers: 1 } })
   supervisor.add(thread)
@@ -90,7 +90,7 @@ testOnce(t, 'a description says which methods take and return bytes', (t) => {
   t.end()
 })
 
-testOnce(t, 'types that no request or answer can have are refused', (t) => {
+testOnce(t, 'media types that no request or answer can have are refused', (t) => {
   const refusal = (io: 'input' | 'output', options: Parameters<typeof bytes>[0]) => () =>
     describeService(defineService({ methods: { odd: method({ [io]: bytes(options), handler: () => null as never }) } }))
   t.throws(refusal('input', { types: ['image'] }), { message: 'method "odd": input: types: expected media types' })

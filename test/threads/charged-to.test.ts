@@ -1,4 +1,6 @@
-/** What a crash counts against: the one job under which it happened, or the restart budget (DESIGN section 7). */
+/**
+ * What a crash is charged to: the single job that was running when it happened, or the restart budget of the service.
+ */
 import t from 'tap'
 import { MethodQueue, type ThreadPort } from '../../src/queue/method-queue.ts'
 import { QueuedMethod } from '../../src/queue/queued-method.ts'
@@ -20,7 +22,7 @@ async function supervised(t: Teardown, fixture: string, options = {}) {
   return { supervisor, thread, log, restarted }
 }
 
-t.test('a crash under the only method begun counts against that, and not against the budget', async (t) => {
+t.test('a crash while one single method runs is charged to its job, and not to the budget', async (t) => {
   const { supervisor, thread, restarted } = await supervised(t, 'dies')
   for (let times = 1; times <= policy.maxRestarts + 2; times += 1) {
     t.match(await errorOf(thread.callThread(times % 2 ? 'exit' : 'rejection', null)), { code: 'THREAD_DIED' })
@@ -29,7 +31,7 @@ t.test('a crash under the only method begun counts against that, and not against
   }
 })
 
-t.test('a crash under several methods counts against the budget, as who is to blame is not known', async (t) => {
+t.test('a crash while several methods run is charged to the budget, as its cause is not known', async (t) => {
   const { supervisor, thread, log, restarted } = await supervised(t, 'dies')
   const hanging = errorOf(thread.callThread('hang', null))
   await log.line('hanging')
@@ -39,7 +41,7 @@ t.test('a crash under several methods counts against the budget, as who is to bl
   t.equal(supervisor.budget.remaining, policy.maxRestarts - 1)
 })
 
-t.test('a crash with no method begun, or on purpose, counts against the budget', async (t) => {
+t.test('a crash while no method runs, or on purpose, is charged to the budget', async (t) => {
   const { supervisor, thread, log, restarted } = await supervised(t, 'dies')
   thread.crashThread('exit', 'on purpose')
   await restarted(1)
@@ -52,7 +54,7 @@ t.test('a crash with no method begun, or on purpose, counts against the budget',
   t.equal(supervisor.budget.remaining, policy.maxRestarts - 2)
 })
 
-t.test('oneForAll: a restart of all costs nothing where only jobs are to blame', async (t) => {
+t.test('oneForAll: a restart of all members costs nothing if all crashes are charged to jobs', async (t) => {
   const [a, b] = [new Service({ name: 'a' }), new Service({ name: 'b' })]
   const supervisor = new OneForAllSupervisor({ name: 'supervisor', policy })
   supervisor.add(a, b)
@@ -68,7 +70,7 @@ t.test('oneForAll: a restart of all costs nothing where only jobs are to blame',
   t.equal(supervisor.budget.remaining, policy.maxRestarts - 1)
 })
 
-t.test('a restart that costs nothing is delayed all the same, by a second at most', (t) => {
+t.test('a restart that costs nothing is delayed too, by a second at most', (t) => {
   const budget = new RestartBudget({ maxRestarts: 0, periodMs: 60_000, backoffMs: 100, backoffMaxMs: 30_000 })
   for (const whole of [100, 200, 400, 800, 1_000, 1_000]) {
     const delay = budget.grant()
@@ -101,7 +103,7 @@ class FakeThread implements ThreadPort {
     this.room = method.exclusive ? 0 : this.room - 1
   }
 
-  /** Ends all it has. */
+  /** All methods end. */
   end(queue: MethodQueue): void {
     this.handed.length = 0
     this.room = 3
@@ -119,7 +121,7 @@ function queued(id: string, exclusive = false): QueuedMethod {
   return new QueuedMethod({ ...common, kind: exclusive ? 'cast' : 'call', job, timeoutMs: 1_000, exclusive })
 }
 
-t.test('what is to run alone waits for a thread that has ended all else, and the others go on meanwhile', (t) => {
+t.test('an exclusive cast waits until its thread has ended all other methods; other threads go on meanwhile', (t) => {
   const queue = new MethodQueue({ service: 's', capacity: 100, maxBytes: 1_000 })
   const [first, second] = [new FakeThread(), new FakeThread()]
   queue.attach(first)
@@ -139,7 +141,7 @@ t.test('what is to run alone waits for a thread that has ended all else, and the
   t.end()
 })
 
-t.test('of several that are to run exclusively, the others have their turn in between', (t) => {
+t.test('between two exclusive casts, the methods that wait have their turn', (t) => {
   const queue = new MethodQueue({ service: 's', capacity: 100, maxBytes: 1_000 })
   const thread = new FakeThread()
   queue.attach(thread)
@@ -155,7 +157,7 @@ t.test('of several that are to run exclusively, the others have their turn in be
   t.end()
 })
 
-t.test('a thread is kept for nobody once that is cancelled, or the thread is gone', (t) => {
+t.test('a thread is reserved no longer once the exclusive cast is cancelled, or once the thread is gone', (t) => {
   const queue = new MethodQueue({ service: 's', capacity: 100, maxBytes: 1_000 })
   const thread = new FakeThread()
   queue.attach(thread)

@@ -1,4 +1,6 @@
-/** What a thread sends is bounded (P5). A thread that floods the control thread crashes, and the flood is the reason. */
+/**
+ * What a thread sends is bounded (P5). A thread that floods the control thread crashes, and the flood is the reason.
+ */
 import t from 'tap'
 import { QueuedMethod } from '../../src/queue/queued-method.ts'
 import { errorOf, isolation, reached, startedThread, testOnce, within } from '../helper.ts'
@@ -11,7 +13,8 @@ const FLOODS = [
   ['line', 'log lines'],
 ] as const
 
-// The thread finds the flood itself, by the same code in a process: there, one of a kind shows that the reason arrives.
+// The thread itself detects a flood, by the same code in a process: there, one flood of each kind shows that the reason
+// arrives.
 for (const [method, what] of isolation === 'thread' ? FLOODS : FLOODS.slice(1, 3)) {
   t.test(`a flood of ${what} crashes the thread: ${method}`, async (t) => {
     const { thread } = await startedThread(t, 'floods')
@@ -24,7 +27,7 @@ for (const [method, what] of isolation === 'thread' ? FLOODS : FLOODS.slice(1, 3
 
 const { thread, log } = await startedThread(t, 'floods')
 
-testOnce(t, 'what a module posts on parentPort itself goes nowhere, and that is said once', async (t) => {
+testOnce(t, 'a message that a module posts on parentPort is dropped, with one warning in the log', async (t) => {
   await thread.callThread('post', null)
   t.equal(await thread.callThread('echo', 1), 1)
   t.match(await log.line('the module posts messages on parentPort: nothing reads them, they are dropped'), {
@@ -41,7 +44,7 @@ testOnce(t, 'long lines are kept up to a mebibyte a second', async (t) => {
   t.ok(chars > 1_000_000 && chars < 8_000_000, `${chars} characters`)
 })
 
-t.test('progress that is told in every turn is passed on now and then, and the last of it', async (t) => {
+t.test('progress reported in every turn is passed on from time to time, and the last report always', async (t) => {
   const told: number[] = []
   const queued = new QueuedMethod({
     service: 'floods',

@@ -1,6 +1,6 @@
 /**
- * The public members of Python's mode.threads, one by one: docs/from-mode.md lists them. What needs more than a few lines
- * has tests of its own; they are named here.
+ * The public members of Python's mode.threads, one by one, as docs/from-mode.md lists them. Their behaviour in detail
+ * has tests in the other files of this folder.
  */
 import t from 'tap'
 import {
@@ -9,22 +9,50 @@ import {
   QueueServiceThread,
   Service,
   ServiceThread,
-  ServiceWorker,
   WorkerProcess,
   WorkerThread,
 } from 'threadplane'
 import { Deferred } from '../../src/async/deferred.ts'
-import { errorOf, fixture, queueThread, RecordingLog, serviceThread, watched, within } from '../helper.ts'
+import { errorOf, fixture, RecordingLog, serviceThread, watched, within } from '../helper.ts'
 
-// One service for the members that leave its thread as it is.
-const { workers, Worker } = watched()
-const { thread, log } = queueThread(t, 'hooks', { Worker })
+// One service for all members that can be tested without another thread. It records what is called.
+const order: string[] = []
+const workers: WorkerThread[] = []
 const queued: QueuedMethod[] = []
-const enqueue = thread.methodQueue.enqueue.bind(thread.methodQueue)
-thread.methodQueue.enqueue = (method) => {
-  queued.push(method)
-  enqueue(method)
+let ran: Promise<void> | undefined
+
+class RecordingWorker extends WorkerThread {
+  override run() {
+    workers.push(this)
+    ran = super.run()
+    void ran.then(() => order.push('the thread has ended'))
+    return ran
+  }
 }
+class RecordingQueue extends MethodQueue {
+  override enqueue(method: QueuedMethod) {
+    queued.push(method)
+    super.enqueue(method)
+  }
+}
+class RecordingThread extends QueueServiceThread {
+  override setShutdown() {
+    order.push('setShutdown')
+    super.setShutdown()
+  }
+  override async onShutdown() {
+    order.push('onShutdown')
+  }
+}
+const log = new RecordingLog()
+const thread = new RecordingThread({
+  name: 'hooks',
+  module: fixture('hooks'),
+  log: log.log,
+  Worker: RecordingWorker,
+  methodQueue: new RecordingQueue({ service: 'hooks', capacity: 100, maxBytes: 1_000 }),
+})
+t.teardown(() => thread.stop())
 
 t.test('ServiceThread.maybeStart: true for the call that started the service', async (t) => {
   t.equal(await thread.maybeStart(), true)
@@ -60,14 +88,22 @@ t.test('QueuedMethod: promise, method, args, kwargs', async (t) => {
   t.strictSame(await byName.promise, { greeting: 'Hello, Ada' })
 })
 
-t.test('WorkerThread: service, isStopped, stop', async (t) => {
-  const [worker] = workers as [ServiceWorker]
+t.test('WorkerThread: service, run, isStopped, stop', async (t) => {
+  const [worker] = workers as [WorkerThread]
   t.equal(worker.service, 'hooks', 'its name')
   t.equal(worker.isStopped, false)
+  const turn = new Promise((resolve) => setImmediate(resolve, 'next turn'))
+  t.equal(await Promise.race([ran, turn]), 'next turn', 'run() was called by start(), and goes on')
   const joined = worker.stop()
   await thread.stop()
-  await within(joined, 'the join')
+  await within(joined, 'stop() of the worker')
+  await within(ran as Promise<void>, 'run()')
   t.equal(worker.isStopped, true)
+})
+
+t.test('ServiceThread.setShutdown: the end of the thread calls it, and stop() waits for that', (t) => {
+  t.strictSame(order, ['the thread has ended', 'setShutdown', 'onShutdown'])
+  t.end()
 })
 
 t.test('ServiceThread.onThreadStop: a hook of the module, in its thread', async (t) => {
@@ -75,31 +111,12 @@ t.test('ServiceThread.onThreadStop: a hook of the module, in its thread', async 
   t.notOk('onThreadStop' in thread)
 })
 
-t.test(
-  'WorkerThread.run: launches the thread; start() calls it, and it resolves when the thread has ended',
-  async (t) => {
-    let ran: Promise<void> | undefined
-    class Running extends WorkerThread {
-      override run() {
-        ran = super.run()
-        return ran
-      }
-    }
-    const { thread } = serviceThread(t, 'hooks', { Worker: Running })
-    await thread.start()
-    const turn = new Promise((resolve) => setImmediate(resolve, 'not ended'))
-    t.equal(await Promise.race([ran, turn]), 'not ended')
-    await thread.stop()
-    await within(ran as Promise<void>, 'the end of run()')
-  },
-)
-
 t.test('ServiceThread.Worker: the class for the isolation, unless another is given', (t) => {
   const module = fixture('hooks')
   const worker = (settings: object) => new ServiceThread({ name: 'hooks', module, ...settings }).Worker
   t.equal(worker({}), WorkerThread)
   t.equal(worker({ options: { isolation: 'process' } }), WorkerProcess)
-  t.equal(worker({ Worker }), Worker)
+  t.equal(worker({ Worker: RecordingWorker }), RecordingWorker)
   t.end()
 })
 
@@ -112,7 +129,7 @@ t.test('ServiceThread.waitForThread, waitForShutdown: true unless the options sa
 })
 
 t.test('ServiceThread.lastWakeupAt: 0 without a thread', (t) => {
-  // Its movement is tested in service-thread.test.ts.
+  // With a thread: see service-thread.test.ts.
   t.equal(serviceThread(t, 'hooks').thread.lastWakeupAt, 0)
   t.end()
 })
@@ -124,13 +141,25 @@ t.test('ServiceThread.logger: the option log', (t) => {
   t.end()
 })
 
-t.test('ServiceThread.crash, onCrash: marks the service crashed, and reports at fatal', async (t) => {
-  const { thread, log } = serviceThread(t, 'hooks')
+t.test('ServiceThread.crash, onCrash: marks the service crashed, reports at fatal, and ends the thread', async (t) => {
+  const { promise: signalled, resolve } = new Deferred<void>()
+  class Signalling extends ServiceThread {
+    override setShutdown() {
+      super.setShutdown()
+      resolve()
+    }
+  }
+  const { workers, Worker } = watched()
+  const log = new RecordingLog()
+  const thread = new Signalling({ name: 'hooks', module: fixture('hooks'), Worker, log: log.log })
   await thread.start()
   const reason = new Error('the roof fell in')
   thread.crash(reason)
   t.match(thread, { state: 'crashed', crashed: true, crashReason: reason })
   t.match(await log.line('hooks crashed'), { level: 'fatal', fields: { err: reason } })
+  await within(signalled, 'the shutdown signal, which the end of a crashed thread sets too')
+  t.equal(workers[0]?.isStopped, true)
+
   class Quiet extends Service {
     told: unknown[] = []
     override onCrash(message: string, error: Error) {
@@ -149,26 +178,7 @@ t.test('abstract: no flag, as the classes are used as they are: a module says wh
   t.end()
 })
 
-t.test('ServiceThread.setShutdown: the end of the thread calls it, and stop() waits for that', async (t) => {
-  const order: string[] = []
-  class Recording extends ServiceThread {
-    override setShutdown() {
-      order.push('setShutdown')
-      super.setShutdown()
-    }
-    override async onShutdown() {
-      order.push('onShutdown')
-    }
-  }
-  const { workers, Worker } = watched()
-  const thread = new Recording({ name: 'hooks', module: fixture('hooks'), Worker, log: new RecordingLog().log })
-  await thread.start()
-  void workers[0]?.stop().then(() => order.push('ended'))
-  await thread.stop()
-  t.strictSame(order, ['ended', 'setShutdown', 'onShutdown'])
-})
-
-/** A service whose thread never ends by itself, and may take a minute for that. */
+/** A service whose thread never ends by itself, and is terminated only a minute after `stop()`. */
 function neverStops(Class = ServiceThread) {
   const { workers, Worker } = watched()
   const log = new RecordingLog()
@@ -214,19 +224,4 @@ t.test('ServiceThread.setShutdown, called from outside: for one stop, the next o
   t.equal(thread.state, 'stopping')
   await workers[1]?.terminate()
   await within(again, 'stop() after the end of the thread')
-})
-
-t.test('ServiceThread.setShutdown: the end of a crashed thread calls it too', async (t) => {
-  const { promise: signalled, resolve } = new Deferred<void>()
-  class Recording extends ServiceThread {
-    override setShutdown() {
-      super.setShutdown()
-      resolve()
-    }
-  }
-  const { thread, workers } = neverStops(Recording)
-  await thread.start()
-  thread.crash(new Error('enough'))
-  await within(signalled, 'the signal')
-  t.equal(workers[0]?.isStopped, true)
 })

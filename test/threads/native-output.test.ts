@@ -1,11 +1,11 @@
-/** What a service's process writes beside its thread: bounded, whatever it is (P5). */
+/** The output of a service's process that does not come from its JavaScript: bounded, whatever it is (P5). */
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { NativeOutput } from '../../src/threads/native-output.ts'
 import { within } from '../helper.ts'
 
-t.test('who writes more than a mebibyte a second has to wait', async (t) => {
+t.test('a stream that writes more than a mebibyte a second is paused', async (t) => {
   const lines: string[] = []
   const stream = new PassThrough()
   new NativeOutput([stream], (line) => lines.push(line))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { childFlags, childNodeOptions } from '../../src/threads/node-flags.ts'
 
-t.test('a process inherits flags, but for those that mean its parent alone', async (t) => {
+t.test('a process inherits all flags, except those that are meant for its parent alone', async (t) => {
   t.strictSame(childFlags(['--import', './hooks.mjs', '--enable-source-maps', '-C', 'development']), [
     '--import',
     './hooks.mjs',
@@ -31,7 +31,7 @@ t.test('a process inherits flags, but for those that mean its parent alone', asy
   }
 })
 
-t.test('NODE_OPTIONS is inherited likewise, quotes included', async (t) => {
+t.test('NODE_OPTIONS is inherited by the same rule, with its quotes', async (t) => {
   t.equal(childNodeOptions(undefined), '')
   t.equal(
     childNodeOptions('--inspect=9229  --require "../service/a file.js" --max-old-space-size=4096 --no-warnings'),

@@ -5,7 +5,7 @@ import { errorOf, queueThread, startedThread, testOnce, within } from '../helper
 
 const open = serveGates(t)
 
-// The threads of all tests that neither end a thread nor need other options.
+// Threads for all tests that neither end their thread nor need other options.
 const [hooks, throws, gates, oneAtATime, oddResults] = await Promise.all([
   startedThread(t, 'hooks'),
   startedThread(t, 'throws'),
@@ -129,7 +129,7 @@ t.test('two methods of one thread overlap at await points: numWorkers is 2 by de
   t.strictSame(await Promise.all(calls), ['a', 'b', 'c'])
 })
 
-t.test('numWorkers: 1 lets none overlap', async (t) => {
+t.test('numWorkers: 1: no two methods overlap', async (t) => {
   const { thread, log } = oneAtATime
   log.lines.length = 0
   const first = thread.callThread('wait', { key: 'a' })
@@ -155,7 +155,7 @@ testOnce(t, 'stop() runs what is queued before the thread ends', async (t) => {
 
 testOnce(
   t,
-  'stop() of a queue that does not drain is bounded by shutdownTimeoutMs: what had begun is THREAD_DIED',
+  'stop() with a queue that does not drain is bounded by shutdownTimeoutMs: methods that had begun are THREAD_DIED',
   async (t) => {
     const options = { numWorkers: 1, shutdownTimeoutMs: 200 }
     const { thread, log } = await startedThread(t, 'gates', { options })
@@ -169,7 +169,7 @@ testOnce(
   },
 )
 
-t.test('a thread that dies while its queue is run to the end is not started again, nor waited for', async (t) => {
+t.test('a thread that dies while its queue drains is not started again, and stop() does not wait for it', async (t) => {
   const { thread } = await startedThread(t, 'dies', {
     options: { numWorkers: 1, prefetch: 0, shutdownTimeoutMs: 60_000 },
   })
@@ -205,7 +205,7 @@ testOnce(t, 'a deadline passes in the queue of a service that never starts', asy
   t.equal(thread.methodQueue.size, 0)
 })
 
-testOnce(t, 'a deadline beyond what a timer takes is no deadline', async (t) => {
+testOnce(t, 'a deadline longer than the longest timer does not fire', async (t) => {
   const { thread } = gates
   const calls = [
     thread.callThread('echo', 1, { timeoutMs: Number.POSITIVE_INFINITY }),
@@ -226,7 +226,7 @@ testOnce(t, 'priority: 9 runs first, and equals in the order they came', async (
   t.strictSame(order, ['9 came 2', '9 came 4', '5 came 0', '5 came 3', '0 came 1'])
 })
 
-testOnce(t, 'a priority that is none is refused, and the queue goes on', async (t) => {
+testOnce(t, 'an invalid priority is refused, and the queue goes on', async (t) => {
   const { thread } = gates
   for (const priority of [10, -1, 1.5, Number.NaN]) {
     t.match(await errorOf(thread.callThread('echo', 1, { priority })), { name: 'RangeError', message: /priority/ })
@@ -235,7 +235,7 @@ testOnce(t, 'a priority that is none is refused, and the queue goes on', async (
   t.equal(await thread.callThread('echo', 1), 1)
 })
 
-testOnce(t, 'a full queue is QUEUE_FULL with retryAfterSeconds; its size is what the module says', async (t) => {
+testOnce(t, 'a full queue is QUEUE_FULL with retryAfterSeconds; the module sets its capacity', async (t) => {
   const { thread, log } = await startedThread(t, 'small-queue')
   const end = new AbortController()
   const running = errorOf(thread.callThread('hold', null, { signal: end.signal }))
@@ -288,7 +288,7 @@ t.test('a payload that its schema refuses is VALIDATION_FAILED with pointers', a
   t.match(error, { code: 'VALIDATION_FAILED', facts: { started: false, errors: [{ pointer: '/at' }] } })
 })
 
-t.test('a payload that cannot be cloned is an error of its own call, and of no other of that turn', async (t) => {
+t.test('a payload that cannot be cloned fails its own call, and no other call of the same turn', async (t) => {
   const { thread } = oddResults
   const trap = {
     get bad(): never {
@@ -307,7 +307,7 @@ t.test('a payload that cannot be cloned is an error of its own call, and of no o
   t.match(after, { value: 'after' })
 })
 
-t.test('a result that cannot be cloned is RESULT_NOT_SERIALIZABLE, and costs nobody else anything', async (t) => {
+t.test('a result that cannot be cloned is RESULT_NOT_SERIALIZABLE, and fails no other call', async (t) => {
   const { thread } = oddResults
   const { threadId } = thread
   const [before, refused, trapped, after] = await Promise.allSettled([
@@ -332,7 +332,7 @@ t.test('a result that its schema refuses is RESULT_INVALID', async (t) => {
   })
 })
 
-t.test('two thousand calls of one turn come back, each with its own result', async (t) => {
+t.test('two thousand calls of one turn resolve, each to its own result', async (t) => {
   const { thread } = hooks
   const numbers = Array.from({ length: 2_000 }, (_, index) => index)
   t.strictSame(await Promise.all(numbers.map((n) => thread.callThread('echo', n))), numbers)

@@ -21,18 +21,25 @@ import {
 /** The hooks of a module, in the order in which its thread ran them. */
 const hooks = (log: RecordingLog) => log.messages.filter((message) => message.startsWith('on'))
 
-// One life after the other of one service: each test goes on where the test before has left it.
+// The lives of one service: each test goes on where the test before has left it.
 {
-  /** How many workers had not ended, whenever another one was started. */
+  /** For each worker that was started: how many others had not ended by then. */
   const alive: number[] = []
   const { workers, Worker } = watched(() => alive.push(workers.filter((worker) => !worker.isStopped).length))
   const { thread, log } = serviceThread(t, 'hooks', { Worker })
+  for (const name of ['one', 'two']) thread.addDependency(new Service({ name }))
 
   t.test('maybeStart() under concurrent callers launches one thread, of the class Worker', async (t) => {
     const started = await Promise.all([thread.maybeStart(), thread.maybeStart(), thread.maybeStart()])
     t.strictSame(started, [true, false, false])
     t.equal(workers.length, 1)
     t.ok(workers[0] instanceof Worker)
+  })
+
+  t.test('start() waits until the thread is fully started: its hooks have run, its children are started', async (t) => {
+    t.strictSame(hooks(log), ['onStart', 'onStarted', 'onThreadStarted'])
+    t.equal(thread.state, 'running')
+    t.ok(thread.children.every(({ state }) => state === 'running'))
   })
 
   t.test('the hooks of a module run in a thread of its own, and in a process of its own if so isolated', async (t) => {
@@ -58,8 +65,15 @@ const hooks = (log: RecordingLog) => log.messages.filter((message) => message.st
     t.equal(thread.restartCount, 1)
   })
 
-  t.test('stop() runs onThreadStop in the thread, with its state, then joins it', async (t) => {
+  t.test('stop() runs onThreadStop in the thread, with its state, joins it, then stops the children', async (t) => {
+    const order: string[] = []
+    void workers
+      .at(-1)
+      ?.stop()
+      .then(() => order.push('thread ended'))
+    for (const child of thread.children) child.on('state', (state) => order.push(`${child.name} ${state}`))
     await thread.stop()
+    t.strictSame(order, ['thread ended', 'two stopping', 'two stopped', 'one stopping', 'one stopped'])
     const started = log.lines.findLast(({ message }) => message === 'onStart')
     const stopped = log.lines.at(-1)
     t.match(stopped, { message: 'onThreadStop with state {"madeBy":"onThreadStarted"}' })
@@ -84,20 +98,20 @@ const hooks = (log: RecordingLog) => log.messages.filter((message) => message.st
       workers.map((worker) => worker.isStopped),
       workers.map((_, index) => index < workers.length - 1),
     )
+  })
+
+  testOnce(t, 'stop() is idempotent, and a service that is stopped is not stopped again', async (t) => {
+    log.lines.length = 0
+    await Promise.all([thread.stop(), thread.stop()])
     await thread.stop()
+    t.equal(hooks(log).filter((hook) => hook.startsWith('onThreadStop')).length, 1)
+    const never = serviceThread(t, 'hooks')
+    await never.thread.stop()
+    t.strictSame(never.log.lines, [])
   })
 }
 
-t.test('start() waits until the thread is fully started: its hooks have run, and its children', async (t) => {
-  const { thread, log } = serviceThread(t, 'hooks')
-  const child = thread.addDependency(new Service({ name: 'child' }))
-  await thread.start()
-  t.strictSame(hooks(log), ['onStart', 'onStarted', 'onThreadStarted'])
-  t.equal(thread.state, 'running')
-  t.equal(child.state, 'running')
-})
-
-t.test('an error there rejects start(), with name, message, code and cause', async (t) => {
+t.test('an error in a hook of the start rejects start(), with name, message, code and cause', async (t) => {
   const { thread } = serviceThread(t, 'fails-to-start')
   const error = await errorOf(thread.start())
   t.match(error, { name: 'TypeError', message: 'port in use', code: 'EADDRINUSE' })
@@ -111,7 +125,7 @@ testOnce(t, 'an error at the import of the module rejects start()', async (t) =>
   t.match(await errorOf(thread.start()), { name: 'SyntaxError', message: 'not today', code: 'E_IMPORT' })
 })
 
-testOnce(t, 'a module that is missing, or no service, rejects start()', async (t) => {
+testOnce(t, 'a module that is missing, or that exports no service, rejects start()', async (t) => {
   t.match(await errorOf(serviceThread(t, 'no-such-file').thread.start()), { code: 'ERR_MODULE_NOT_FOUND' })
   t.match(await errorOf(serviceThread(t, 'not-a-service').thread.start()), {
     name: 'ThreadplaneError',
@@ -119,7 +133,7 @@ testOnce(t, 'a module that is missing, or no service, rejects start()', async (t
   })
 })
 
-t.test('start() is bounded by startTimeoutMs, that of the module itself included, and says which it was', async (t) => {
+t.test('start() is bounded by startTimeoutMs, also by that of the module; the error names the value', async (t) => {
   const { workers, Worker } = watched()
   const { thread } = serviceThread(t, 'hangs-at-start', { Worker })
   const error = await errorOf(thread.start())
@@ -143,22 +157,12 @@ testOnce(
   },
 )
 
-testOnce(t, 'waitForThread: false: start() on a started service is ALREADY_STARTED all the same', async (t) => {
+testOnce(t, 'waitForThread: false: start() on a started service is ALREADY_STARTED too', async (t) => {
   const { thread } = serviceThread(t, 'hooks', { waitForThread: false })
   await thread.start()
   t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
   await reached(thread, 'running')
   t.match(await errorOf(thread.start()), { code: 'ALREADY_STARTED' })
-})
-
-testOnce(t, 'stop() stops the children in reverse order, after the thread', async (t) => {
-  const order: string[] = []
-  const { thread: parent } = serviceThread(t, 'hooks', { name: 'parent' })
-  for (const name of ['one', 'two']) parent.addDependency(new Service({ name }))
-  await parent.start()
-  for (const child of parent.children) child.on('state', (state) => order.push(`${child.name} ${state}`))
-  await parent.stop()
-  t.strictSame(order, ['two stopping', 'two stopped', 'one stopping', 'one stopped'])
 })
 
 t.test('stop() waits no longer than shutdownTimeoutMs, after which the thread is terminated', async (t) => {
@@ -175,29 +179,16 @@ t.test('stop() waits no longer than shutdownTimeoutMs, after which the thread is
   t.equal(thread.state, 'stopped')
 })
 
-testOnce(t, 'stop() is idempotent, and a service that is stopped is not stopped again', async (t) => {
-  const { thread, log } = serviceThread(t, 'hooks')
-  await thread.stop()
+testOnce(t, 'waitForShutdown: false: stop() does not wait for the end of the thread, which still comes', async (t) => {
+  const { workers, Worker } = watched()
+  const options = { shutdownTimeoutMs: 200 }
+  const { thread } = serviceThread(t, 'never-stops', { Worker, options, waitForShutdown: false })
   await thread.start()
-  await Promise.all([thread.stop(), thread.stop()])
   await thread.stop()
-  t.equal(hooks(log).filter((hook) => hook.startsWith('onThreadStop')).length, 1)
+  t.equal(workers[0]?.isStopped, false)
+  await workers[0]?.stop()
+  t.equal(workers[0]?.isStopped, true)
 })
-
-testOnce(
-  t,
-  'waitForShutdown: false: stop() does not wait for the end of the thread, which comes all the same',
-  async (t) => {
-    const { workers, Worker } = watched()
-    const options = { shutdownTimeoutMs: 200 }
-    const { thread } = serviceThread(t, 'never-stops', { Worker, options, waitForShutdown: false })
-    await thread.start()
-    await thread.stop()
-    t.equal(workers[0]?.isStopped, false)
-    await workers[0]?.stop()
-    t.equal(workers[0]?.isStopped, true)
-  },
-)
 
 testOnce(t, 'an error in onThreadStop is logged, and the thread ends', async (t) => {
   const { thread, log } = serviceThread(t, 'fails-to-stop')
@@ -223,24 +214,27 @@ t.test('stop() while it starts leaves no thread behind', async (t) => {
   t.match(await started, { code: 'CONFLICT' })
 })
 
-t.test('stop() while a thread is born again with limits of its own leaves no thread behind', async (t) => {
-  const { workers, Worker } = watched()
-  const { thread, log } = serviceThread(t, 'own-limits', {
-    Worker,
-    onDescribed: () => {
-      stopped ??= thread.stop()
-      log.info({}, 'described')
-    },
-  })
-  let stopped: Promise<void> | undefined
-  const started = errorOf(thread.start())
-  await log.line('described')
-  await stopped
-  t.ok(workers.every((worker) => worker.isStopped))
-  t.match(await started, { code: 'CONFLICT' })
-  t.equal(workers.length, 1, 'and there was no other')
-  t.strictSame(hooks(log), [])
-})
+t.test(
+  'stop() while the thread is launched again, with the limits of its module, leaves no thread behind',
+  async (t) => {
+    const { workers, Worker } = watched()
+    const { thread, log } = serviceThread(t, 'own-limits', {
+      Worker,
+      onDescribed: () => {
+        stopped ??= thread.stop()
+        log.info({}, 'described')
+      },
+    })
+    let stopped: Promise<void> | undefined
+    const started = errorOf(thread.start())
+    await log.line('described')
+    await stopped
+    t.ok(workers.every((worker) => worker.isStopped))
+    t.match(await started, { code: 'CONFLICT' })
+    t.equal(workers.length, 1, 'and there was no other')
+    t.strictSame(hooks(log), [])
+  },
+)
 
 testOnce(t, 'an exception in a task crashes the service', async (t) => {
   const { thread, log } = await startedThread(t, 'failing-task')
@@ -338,7 +332,7 @@ testOnce(t, 'an error in onStop of a subclass does not leave its thread running'
   )
 })
 
-t.test('limits that the module sets for itself are those of its thread', async (t) => {
+t.test('the limits in the options of the module are the limits of its thread', async (t) => {
   const { thread } = await startedThread(t, 'own-limits')
   t.match(await thread.callThread('limits', null), { maxOldGenerationSizeMb: 48 })
 })
@@ -353,28 +347,24 @@ testOnce(t, 'a thread that failed to start can be started again', async (t) => {
   t.equal(await thread.callThread('echo', 1), 1)
 })
 
-testOnce(
-  t,
-  'tasks and timers run beside the methods, end with the signal of the stop, and are waited for',
-  async (t) => {
-    const { thread, log } = serviceThread(t, 'tasks')
-    await thread.start()
-    await log.line('tick', 2)
-    await thread.stop()
-    t.strictSame(
-      log.messages.filter((message) => message !== 'tick'),
-      ['onThreadStop', 'the task has ended'],
-    )
-    t.equal(thread.state, 'stopped')
-  },
-)
+testOnce(t, 'tasks and timers run beside the methods; stop() fires their signal and waits for their end', async (t) => {
+  const { thread, log } = serviceThread(t, 'tasks')
+  await thread.start()
+  await log.line('tick', 2)
+  await thread.stop()
+  t.strictSame(
+    log.messages.filter((message) => message !== 'tick'),
+    ['onThreadStop', 'the task has ended'],
+  )
+  t.equal(thread.state, 'stopped')
+})
 
 t.test('crashThread: each kind crashes the service with its reason', async (t) => {
   const kinds = [
     ['exception', /on purpose/],
     ['exit', /exited with code 1/],
   ] as const
-  // To a process, both are an exit code and the last words of its thread.
+  // In a process too, the thread itself crashes, by the same code: one kind shows that the reason arrives.
   for (const [kind, reason] of isolation === 'thread' ? kinds : kinds.slice(0, 1)) {
     const { thread } = serviceThread(t, 'hooks')
     await thread.start()
@@ -391,7 +381,7 @@ t.test('lastWakeupAt moves without a message, and stops when the thread hangs', 
   await thread.start()
   const { lastWakeupAt } = thread
   t.ok(lastWakeupAt > 0)
-  // No event: the heartbeat is checked on a timer that keeps no process alive.
+  // There is no event to wait for; and the timer of the checks does not keep this process alive.
   while (thread.lastWakeupAt === lastWakeupAt) await sleep(timings.checkEveryMs)
   t.ok(thread.lastWakeupAt > lastWakeupAt)
   t.equal(thread.responsive, true)
@@ -411,7 +401,7 @@ t.test('lastWakeupAt moves without a message, and stops when the thread hangs', 
   t.match(await call, { code: 'THREAD_DIED' })
 })
 
-testOnce(t, 'by default the heartbeat is checked every 1.1 s, and missed after 3.0 s, as in mode', (t) => {
+testOnce(t, 'by default the heartbeat is checked every 1.1 s, and reported as missing after 3.0 s, as in mode', (t) => {
   t.match(timings, { heartbeatEveryMs: 1_000, checkEveryMs: 1_100, unresponsiveAfterMs: 3_000 })
   t.end()
 })

@@ -28,7 +28,7 @@ t.test('callThread returns an async iterable of items, each parsed by its schema
   t.equal((await all(await thread.callThread('count', { to: 10_000 }))).taken.length, 10_000)
 })
 
-testOnce(t, 'so it does for a call that came before the start', async (t) => {
+testOnce(t, 'callThread before the start returns an async iterable too', async (t) => {
   const { thread } = queueThread<Fixture>(t, 'streams')
   const called = [thread.callThread('count', { to: 1 }), thread.callThread('count', { to: 0 })] as const
   const plain = thread.callThread('counts', null)
@@ -38,7 +38,7 @@ testOnce(t, 'so it does for a call that came before the start', async (t) => {
   t.strictSame(await plain, { produced: 0, returned: 0 })
 })
 
-t.test('no more items are made than are taken, but for a few; who leaves ends the generator', async (t) => {
+t.test('a stream produces only a few items more than are taken; leaving the loop ends its generator', async (t) => {
   let seen = 0
   for await (const item of await thread.callThread('endless', null)) {
     const { produced } = await thread.callThread('counts', null)
@@ -50,7 +50,7 @@ t.test('no more items are made than are taken, but for a few; who leaves ends th
   await within(thread.idle(), 'the slot of the stream')
 })
 
-t.test('many may be asked for at once: each is told of one, in their order, and of the end', async (t) => {
+t.test('concurrent calls of next() get an item each, in their order, and then the end', async (t) => {
   const items = (await thread.callThread('count', { to: 40 }))[Symbol.asyncIterator]()
   const told = await Promise.all(Array.from({ length: 42 }, () => items.next()))
   t.strictSame(
@@ -89,7 +89,7 @@ t.test('an abort ends a stream, and so does its deadline', async (t) => {
   await within(thread.idle(), 'the slots of the streams')
 })
 
-t.test('a cast streams to nobody, and ends', async (t) => {
+t.test('a cast of a method that streams ends, and its items are dropped', async (t) => {
   thread.castThread('count', { to: 10_000 })
   await t.resolves(within(thread.idle(), 'the end of the stream'))
 })

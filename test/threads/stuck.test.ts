@@ -1,4 +1,6 @@
-/** Termination does not interrupt native code. A thread in native code is reported as stuck; its service goes on (P4). */
+/**
+ * Termination does not interrupt native code. A thread in native code is reported as stuck; its service goes on (P4).
+ */
 import t from 'tap'
 import { ServiceWorker } from '../../src/threads/service-worker.ts'
 import { OneForOneSupervisor } from '../../src/supervision/supervisor.ts'
@@ -10,7 +12,9 @@ import { serveLinks } from '../links.ts'
 const { linked, cut } = serveLinks(t)
 const STUCK = 'stuck: the thread is in native code and does not end'
 const stuck = () => ServiceWorker.stuckOf('exhausts')
-/** How soon a thread is reported as stuck. Threads that do end are not terminated here before their test is over. */
+/**
+ * Reports a stuck thread soon. A healthy thread that takes longer to end would be reported too: no test terminates one.
+ */
 const soon = { terminateTimeoutMs: 100, stackTimeoutMs: 50 }
 const policy = { maxRestarts: 100, periodMs: 60_000, backoffMs: 10, backoffMaxMs: 20 }
 
@@ -19,20 +23,23 @@ const { workers, Worker } = watched()
 const options = { cancelGraceMs: 50, shutdownTimeoutMs: 100 }
 const { thread, log } = await startedThread(t, 'exhausts', { options, Worker })
 
-t.test('a method in native code past its deadline: its service goes on, its thread counts until it ends', async (t) => {
-  shorten(t, soon)
-  t.match(await errorOf(thread.callThread('overstay', null)), { code: 'DEADLINE_EXCEEDED' })
-  t.equal(await within(thread.callThread('echo', 1), 'a call in the new thread'), 1)
-  t.match(await log.line(STUCK), { level: 'error', fields: { service: 'exhausts' } })
-  t.equal(stuck(), 1)
-  cut()
-  await log.line('the stuck thread has ended')
-  t.equal(stuck(), 0)
-  t.equal(workers[0]?.isStopped, true)
-  t.equal(log.count(STUCK), 1, 'it is told once')
-})
+t.test(
+  'a method in native code past its deadline: its service goes on, its thread is stuck until it ends',
+  async (t) => {
+    shorten(t, soon)
+    t.match(await errorOf(thread.callThread('overstay', null)), { code: 'DEADLINE_EXCEEDED' })
+    t.equal(await within(thread.callThread('echo', 1), 'a call in the new thread'), 1)
+    t.match(await log.line(STUCK), { level: 'error', fields: { service: 'exhausts' } })
+    t.equal(stuck(), 1)
+    cut()
+    await log.line('the stuck thread has ended')
+    t.equal(stuck(), 0)
+    t.equal(workers[0]?.isStopped, true)
+    t.equal(log.count(STUCK), 1, 'it is told once')
+  },
+)
 
-t.test('a crash of a service whose thread is in native code: it is restarted in another', async (t) => {
+t.test('a crash of a service whose thread is in native code: the service is restarted in another thread', async (t) => {
   shorten(t, soon)
   const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
   supervisor.add(thread)
@@ -63,7 +70,7 @@ t.test('stop() does not wait for a thread in native code', async (t) => {
   await within(worker?.stop() as Promise<void>, 'the end of the thread')
 })
 
-t.test('a service of which too many threads are stuck gets no other', async (t) => {
+t.test('a service with eight stuck threads gets no new ones', async (t) => {
   shorten(t, soon)
   const workers: Deaf[] = []
   class Deaf extends WorkerThread {
@@ -92,7 +99,7 @@ t.test('a service of which too many threads are stuck gets no other', async (t) 
   t.equal(await thread.callThread('echo', 1), 1)
 })
 
-t.test("isolation: 'process': native code is ended, and so is what it waits for", async (t) => {
+t.test("isolation: 'process': native code is ended, and so is the process that it waits for", async (t) => {
   shorten(t, { killAfterMs: 100, stackTimeoutMs: 50 })
   const options = { isolation: 'process', shutdownTimeoutMs: 100 } as const
   const { thread, log } = await startedThread(t, 'exhausts', { options })

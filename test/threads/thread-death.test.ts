@@ -1,6 +1,6 @@
 /**
- * A thread may die at any moment, and no promise is left pending (P4). And what may end a thread: its own methods may, the
- * deadlines of clients may not.
+ * A thread may die at any moment, and no promise is left pending (P4). A method that goes on after its own deadline
+ * ends its thread; the deadline of a client does not.
  */
 import t from 'tap'
 import { serveGates } from '../gates.ts'
@@ -22,7 +22,7 @@ const deaths = {
   rejection: { message: 'rejected by nobody' },
 }
 
-/** To a process, the others are no other deaths: its thread reports an error that nobody caught, or exits with a code. */
+/** In a process, the others take the same way: the thread reports an error that nobody caught, or exits with a code. */
 const DEATHS_IN_PROCESS = ['exception', 'exit']
 
 for (const [method, reason] of Object.entries(deaths)) {
@@ -48,7 +48,7 @@ for (const [method, reason] of Object.entries(deaths)) {
 }
 
 t.test(
-  'what ended in the turn in which the thread exits has its result, and what was written there is logged',
+  'a method that ends in the turn in which the thread exits has its result, and log lines of that turn are written',
   async (t) => {
     const { thread, log } = await startedThread(t, 'dies')
     const [ended, deadly] = await Promise.allSettled([thread.callThread('echo', 1), thread.callThread('exit', null)])
@@ -76,7 +76,7 @@ t.test('no promise is left pending when the thread runs out of memory', async (t
 })
 
 t.test(
-  'what had not begun when the thread died goes back to the queue, and runs after the restart with no error',
+  'calls that had not begun when the thread died go back to the queue, and run after the restart without an error',
   async (t) => {
     const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
     const { thread } = queueThread(t, 'dies', { options: { numWorkers: 1 } })
@@ -91,7 +91,7 @@ t.test(
   },
 )
 
-testOnce(t, 'what had not begun keeps its order and its deadline through a restart', async (t) => {
+testOnce(t, 'calls that had not begun keep their order and their deadlines through a restart', async (t) => {
   const supervisor = new OneForOneSupervisor({
     name: 'supervisor',
     policy: { ...policy, backoffMs: 200, backoffMaxMs: 200 },
@@ -110,21 +110,25 @@ testOnce(t, 'what had not begun keeps its order and its deadline through a resta
   t.strictSame(order, [0, 1, 2, 3, 4])
 })
 
-testOnce(t, 'what waits for a thread whose parent is supervised runs after the restart of the parent', async (t) => {
-  const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
-  const parent = new Service({ name: 'parent' })
-  const thread = parent.addDependency(queueThread(t, 'dies', { options: { numWorkers: 1 } }).thread)
-  supervisor.add(parent)
-  t.teardown(() => supervisor.stop())
-  await supervisor.start()
-  const deadly = errorOf(thread.callThread('exit', null))
-  const waiting = thread.callThread('echo', 'after')
-  t.match(await deadly, { code: 'THREAD_DIED' })
-  t.equal(await within(waiting, 'the call'), 'after')
-  t.equal(parent.restartCount, 1)
-})
+testOnce(
+  t,
+  'calls that wait for a thread whose parent is supervised run after the restart of the parent',
+  async (t) => {
+    const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
+    const parent = new Service({ name: 'parent' })
+    const thread = parent.addDependency(queueThread(t, 'dies', { options: { numWorkers: 1 } }).thread)
+    supervisor.add(parent)
+    t.teardown(() => supervisor.stop())
+    await supervisor.start()
+    const deadly = errorOf(thread.callThread('exit', null))
+    const waiting = thread.callThread('echo', 'after')
+    t.match(await deadly, { code: 'THREAD_DIED' })
+    t.equal(await within(waiting, 'the call'), 'after')
+    t.equal(parent.restartCount, 1)
+  },
+)
 
-testOnce(t, 'what waits is THREAD_DIED as soon as the supervisor has given the thread up', async (t) => {
+testOnce(t, 'calls that wait are THREAD_DIED as soon as the supervisor has given the thread up', async (t) => {
   const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy: { ...policy, maxRestarts: 0 } })
   const { thread, log } = queueThread(t, 'dies', { options: { numWorkers: 1 } })
   supervisor.add(thread)
@@ -139,154 +143,174 @@ testOnce(t, 'what waits is THREAD_DIED as soon as the supervisor has given the t
   t.equal(supervisor.recoveryOf(thread), 'failed')
 })
 
-const retired = 'the thread is retired: a method goes on after its deadline'
-
-t.test('a method past its own timeoutMs and cancelGraceMs retires its thread; bystanders lose nothing', async (t) => {
-  const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
-  const { thread, log } = queueThread(t, 'gates', { options: { cancelGraceMs: 50 } })
-  supervisor.add(thread)
-  t.teardown(() => supervisor.stop())
-  await supervisor.start()
-  const { threadId } = thread
-  const bystander = thread.callThread('wait', { key: 'bystander' })
-  const stubborn = errorOf(thread.callThread('stubborn', { key: 'stubborn' }))
-  await log.line('begun stubborn')
-  const queued = thread.callThread('echo', 'queued')
-  t.match(await stubborn, { code: 'DEADLINE_EXCEEDED', facts: { started: true } })
-  t.match(await log.line(retired), { level: 'warn', fields: { method: 'stubborn' } })
-  t.equal(await within(queued, 'the call that had not begun'), 'queued')
-  t.not(thread.threadId, threadId, 'a new thread takes new work')
-  open('bystander')
-  t.equal(await within(bystander, 'the bystander'), 'bystander')
-  t.equal(thread.restartCount, 0)
-  t.equal(supervisor.budget.remaining, 100)
-  t.equal(thread.crashReason, undefined)
-  t.equal(thread.state, 'running')
-})
-
-t.test('a thread that loops past its deadline is retired and ended, and only then a new one starts', async (t) => {
+// One service, whose thread is retired again and again: each test goes on where the test before has left it.
+{
+  const RETIRED = 'the thread is retired: a method goes on after its deadline'
+  /** For each worker that was started: whether all others had ended by then. */
   const endedBefore: boolean[] = []
   const { workers, Worker } = watched(() => endedBefore.push(workers.every((worker) => worker.isStopped)))
-  const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 }, Worker })
-  const looping = errorOf(thread.callThread('loop', null))
-  const queued = thread.callThread('echo', 'queued')
-  t.match(await looping, { code: 'DEADLINE_EXCEEDED' })
-  t.equal(await within(queued, 'the call after it'), 'queued')
-  await log.line(retired)
-  await within(workers[0]?.stop() as Promise<void>, 'the end of the loop')
-  t.equal(await within(thread.callThread('echo', 'next'), 'the call that meets a new thread'), 'next')
-  t.strictSame(endedBefore, [true, true])
-  t.equal(thread.restartCount, 0)
-  t.equal(thread.state, 'running')
-})
-
-testOnce(t, 'a retired thread whose methods end is stopped, and costs no error', async (t) => {
-  const { workers, Worker } = watched()
-  const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 }, Worker })
-  const bystander = thread.callThread('wait', { key: 'bystander' })
-  await log.line('begun bystander')
-  await errorOf(thread.callThread('stubborn', { key: 'stubborn' }))
-  await log.line(retired)
-  open('stubborn')
-  open('bystander')
-  t.equal(await bystander, 'bystander')
-  await within(workers[0]?.stop() as Promise<void>, 'the end of the retired thread')
-  t.equal(log.lines.filter(({ level }) => level === 'error' || level === 'fatal').length, 0)
-})
-
-testOnce(t, 'a crash of the service ends retired threads no sooner, and stop() ends them all', async (t) => {
-  const { workers, Worker } = watched()
   const options = { cancelGraceMs: 50, shutdownTimeoutMs: 300 }
-  const { thread, log } = await startedThread(t, 'gates', { options, Worker })
-  const bystander = errorOf(thread.callThread('wait', { key: 'never' }))
-  await log.line('begun never')
-  await errorOf(thread.callThread('stubborn', { key: 'stubborn' }))
-  t.equal(await thread.callThread('echo', 'there is a new thread'), 'there is a new thread')
-  await thread.stop()
-  t.match(await bystander, { code: 'THREAD_DIED' })
-  t.strictSame(
-    workers.map((worker) => worker.isStopped),
-    [true, true],
-  )
-})
+  const { thread, log } = queueThread(t, 'gates', { options, Worker })
+  const allButLastEnded = () =>
+    within(Promise.all(workers.slice(0, -1).map((worker) => worker.stop())), 'the end of retired threads')
 
-testOnce(
-  t,
-  'a cancelled job that goes on after the grace retires its thread; one that ends within it does not',
-  async (t) => {
-    const { thread, log } = await startedThread(t, 'gates', { options: { cancelGraceMs: 50 } })
-    const cast = (method: string, key: string) => {
-      const kind = 'cast' as const
-      const job = { id: key, attempt: 1 }
-      const options = {
-        service: 'gates',
-        payload: { key },
-        format: 'clone',
-        bytes: 0,
-        priority: 5,
-        timeoutMs: 30_000,
-      } as const
-      const queued = new QueuedMethod({ ...options, method, kind, job })
-      thread.methodQueue.enqueue(queued)
-      return queued
-    }
-    const { threadId } = thread
-    const obedient = cast('wait', 'obedient')
-    await log.line('begun obedient')
-    obedient.cancel()
-    t.match(await errorOf(obedient.promise), { code: 'JOB_CANCELLED', facts: { started: true } })
-    await log.line('aborted obedient: JOB_CANCELLED')
-    t.equal(await thread.callThread('echo', 1), 1)
-    t.equal(thread.threadId, threadId)
-    const stubborn = cast('stubborn', 'cancelled')
-    await log.line('begun cancelled')
-    stubborn.cancel()
-    t.match(await errorOf(stubborn.promise), { code: 'JOB_CANCELLED', facts: { jobId: 'cancelled' } })
-    await log.line(retired)
-    t.equal(await thread.callThread('echo', 2), 2)
-    t.not(thread.threadId, threadId)
+  t.test(
+    'a method past its own timeoutMs and cancelGraceMs retires its thread; other calls lose nothing',
+    async (t) => {
+      const supervisor = new OneForOneSupervisor({ name: 'supervisor', policy })
+      supervisor.add(thread)
+      await supervisor.start()
+      const { threadId } = thread
+      const bystander = thread.callThread('wait', { key: 'bystander' })
+      const stubborn = errorOf(thread.callThread('stubborn', { key: 'stubborn' }))
+      await log.line('begun stubborn')
+      const queued = thread.callThread('echo', 'queued')
+      t.match(await stubborn, { code: 'DEADLINE_EXCEEDED', facts: { started: true } })
+      t.match(await log.line(RETIRED), { level: 'warn', fields: { method: 'stubborn' } })
+      t.equal(await within(queued, 'the call that had not begun'), 'queued')
+      t.not(thread.threadId, threadId, 'a new thread takes new work')
+      open('bystander')
+      t.equal(await within(bystander, 'the bystander'), 'bystander')
+      t.equal(thread.restartCount, 0)
+      t.equal(supervisor.budget.remaining, 100)
+      t.equal(thread.crashReason, undefined)
+      t.equal(thread.state, 'running')
+      supervisor.discard(thread)
+      await allButLastEnded()
+    },
+  )
+
+  t.test('a thread that loops past its deadline is retired and ended, and only then a new one starts', async (t) => {
+    const times = log.count(RETIRED)
+    const looping = errorOf(thread.callThread('loop', null))
+    const queued = thread.callThread('echo', 'queued')
+    t.match(await looping, { code: 'DEADLINE_EXCEEDED' })
+    t.equal(await within(queued, 'the call after it'), 'queued')
+    await log.line(RETIRED, times + 1)
+    t.equal(await within(thread.callThread('echo', 'next'), 'the call that meets a new thread'), 'next')
+    await allButLastEnded()
+    t.equal(endedBefore.at(-1), true)
     t.equal(thread.restartCount, 0)
+    t.equal(thread.state, 'running')
+  })
+
+  testOnce(t, 'a retired thread whose methods end is stopped, and costs no error', async (t) => {
+    const times = log.count(RETIRED)
+    log.lines.splice(0, log.lines.length, ...log.lines.filter(({ message }) => message === RETIRED))
+    const { threadId } = thread
+    const bystander = thread.callThread('wait', { key: 'other' })
+    await log.line('begun other')
+    await errorOf(thread.callThread('stubborn', { key: 'goes on' }))
+    await log.line(RETIRED, times + 1)
+    open('goes on')
+    open('other')
+    t.equal(await bystander, 'other')
+    t.equal(await thread.callThread('echo', 1), 1)
+    t.not(thread.threadId, threadId)
+    await allButLastEnded()
+    t.equal(log.lines.filter(({ level }) => level === 'error' || level === 'fatal').length, 0)
+  })
+
+  testOnce(
+    t,
+    'a cancelled job that goes on after the grace retires its thread; a job that ends within the grace does not',
+    async (t) => {
+      const times = log.count(RETIRED)
+      const cast = (method: string, key: string) => {
+        const kind = 'cast' as const
+        const job = { id: key, attempt: 1 }
+        const options = {
+          service: 'gates',
+          payload: { key },
+          format: 'clone',
+          bytes: 0,
+          priority: 5,
+          timeoutMs: 30_000,
+        } as const
+        const queued = new QueuedMethod({ ...options, method, kind, job })
+        thread.methodQueue.enqueue(queued)
+        return queued
+      }
+      const { threadId } = thread
+      const obedient = cast('wait', 'obedient')
+      await log.line('begun obedient')
+      obedient.cancel()
+      t.match(await errorOf(obedient.promise), { code: 'JOB_CANCELLED', facts: { started: true } })
+      await log.line('aborted obedient: JOB_CANCELLED')
+      t.equal(await thread.callThread('echo', 1), 1)
+      t.equal(thread.threadId, threadId)
+      const stubborn = cast('stubborn', 'cancelled')
+      await log.line('begun cancelled')
+      stubborn.cancel()
+      t.match(await errorOf(stubborn.promise), { code: 'JOB_CANCELLED', facts: { jobId: 'cancelled' } })
+      await log.line(RETIRED, times + 1)
+      t.equal(await thread.callThread('echo', 2), 2)
+      t.not(thread.threadId, threadId)
+      t.equal(thread.restartCount, 0)
+      await allButLastEnded()
+    },
+  )
+
+  testOnce(t, 'stop() ends retired threads too, after shutdownTimeoutMs', async (t) => {
+    const bystander = errorOf(thread.callThread('wait', { key: 'never' }))
+    await log.line('begun never')
+    await errorOf(thread.callThread('stubborn', { key: 'never too' }))
+    t.equal(await thread.callThread('echo', 'there is a new thread'), 'there is a new thread')
+    t.strictSame(
+      workers.slice(-2).map((worker) => worker.isStopped),
+      [false, false],
+    )
+    await thread.stop()
+    t.match(await bystander, { code: 'THREAD_DIED' })
+    t.ok(workers.every((worker) => worker.isStopped))
+  })
+}
+
+t.test(
+  'payloads of calls that were aborted before their turn do not pile up in the memory of a busy thread',
+  async (t) => {
+    const options = { numWorkers: 1, prefetch: 2, limits: { maxOldGenerationSizeMb: 48 } }
+    const { thread, log } = await startedThread(t, 'gates', { options })
+    const busy = thread.callThread('wait', { key: 'busy' })
+    await log.line('begun busy')
+    const large = 'x'.repeat(1_000_000)
+    // Together they have twice the size of the heap.
+    for (let index = 0; index < 100; index += 1) {
+      const cancelled = new AbortController()
+      const call = errorOf(thread.callThread('echo', `${index}${large}`, { signal: cancelled.signal }))
+      // The call is posted to the thread at the end of this turn.
+      await new Promise((resolve) => setImmediate(resolve))
+      cancelled.abort()
+      await call
+    }
+    open('busy')
+    t.equal(await busy, 'busy')
+    t.equal(await thread.callThread('echo', 1), 1)
   },
 )
 
-t.test('what was aborted before its turn does not pile up in the memory of a busy thread', async (t) => {
-  const options = { numWorkers: 1, prefetch: 2, limits: { maxOldGenerationSizeMb: 48 } }
-  const { thread, log } = await startedThread(t, 'gates', { options })
-  const busy = thread.callThread('wait', { key: 'busy' })
-  await log.line('begun busy')
-  const large = 'x'.repeat(1_000_000)
-  // Twice as much as the thread's memory takes.
-  for (let index = 0; index < 100; index += 1) {
-    const cancelled = new AbortController()
-    const call = errorOf(thread.callThread('echo', `${index}${large}`, { signal: cancelled.signal }))
-    // The call is posted to the thread at the end of this turn.
-    await new Promise((resolve) => setImmediate(resolve))
-    cancelled.abort()
-    await call
-  }
-  open('busy')
-  t.equal(await busy, 'busy')
-  t.equal(await thread.callThread('echo', 1), 1)
-})
-
-testOnce(t, 'threads that share a queue take over from one another; what had not begun runs elsewhere', async (t) => {
-  const methodQueue = new MethodQueue({ service: 'dies', capacity: 1_000, maxBytes: 1_000_000 })
-  const options = { numWorkers: 1 }
-  const { thread: first } = await startedThread(t, 'dies', { methodQueue, options })
-  const deadly = errorOf(first.callThread('exit', null))
-  const waiting = Array.from({ length: 20 }, (_, index) => first.callThread('echo', index))
-  t.match(await deadly, { code: 'THREAD_DIED' })
-  t.equal(first.state, 'crashed')
-  const late = first.callThread('echo', 'late')
-  const { thread: second } = await startedThread(t, 'dies', { methodQueue, options })
-  t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
-  t.equal(await late, 'late')
-  t.equal(second.state, 'running')
-})
+testOnce(
+  t,
+  'threads that share a queue take over from one another: calls that had not begun run in another thread',
+  async (t) => {
+    const methodQueue = new MethodQueue({ service: 'dies', capacity: 1_000, maxBytes: 1_000_000 })
+    const options = { numWorkers: 1 }
+    const { thread: first } = await startedThread(t, 'dies', { methodQueue, options })
+    const deadly = errorOf(first.callThread('exit', null))
+    const waiting = Array.from({ length: 20 }, (_, index) => first.callThread('echo', index))
+    t.match(await deadly, { code: 'THREAD_DIED' })
+    t.equal(first.state, 'crashed')
+    const late = first.callThread('echo', 'late')
+    const { thread: second } = await startedThread(t, 'dies', { methodQueue, options })
+    t.strictSame(await within(Promise.all(waiting), 'all calls'), [...waiting.keys()])
+    t.equal(await late, 'late')
+    t.equal(second.state, 'running')
+  },
+)
 
 testOnce(
   t,
-  'stop() of one of the threads that share a queue ends what it has begun, and leaves the rest to the others',
+  'stop() of one of the threads that share a queue finishes the methods it has begun, and leaves the rest to the others',
   async (t) => {
     const methodQueue = new MethodQueue({ service: 'gates', capacity: 1_000, maxBytes: 1_000_000 })
     const options = { numWorkers: 1 }
@@ -305,7 +329,7 @@ testOnce(
   },
 )
 
-testOnce(t, 'a thread that has died by the time its start is seen is no running service', async (t) => {
+testOnce(t, 'a thread that has died before its start is noticed makes no running service', async (t) => {
   /** The last messages and the end of the thread come in one turn, as Node delivers them to a busy control thread. */
   class AllAtOnce extends WorkerThread {
     constructor(options: ConstructorParameters<typeof WorkerThread>[0]) {

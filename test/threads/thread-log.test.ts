@@ -23,7 +23,7 @@ t.test('logger, console and stdout of a thread are lines of the log, with the na
   t.match(log.lines[1]?.fields.err, { name: 'TypeError', message: 'told' })
 })
 
-t.test('odd fields and messages are written as well as they can be, and throw nothing', async (t) => {
+t.test('odd fields and messages are written as far as possible, and throw nothing', async (t) => {
   await thread.callThread('odd', null)
   await log.line('the end')
   for (const message of ['a cycle', 'a bigint', '42', 'null', 'not a number', 'false', 'a function'])
@@ -37,9 +37,9 @@ t.test('a long line is cut', async (t) => {
   t.match(message, /1000000 characters/)
 })
 
-// The next two have threads of their own: after a flood, a thread drops lines until a second is over.
+// The next two tests have threads of their own: after a flood, a thread drops lines until the second is over.
 
-testOnce(t, 'a flood of lines is cut to a thousand a second, and says how many were dropped', async (t) => {
+testOnce(t, 'a flood of lines is cut to a thousand a second, and a line says how many were dropped', async (t) => {
   const { thread, log } = await startedThread(t, 'chatty')
   await thread.callThread('flood', null)
   await log.line(/were dropped/)

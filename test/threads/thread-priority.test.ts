@@ -1,4 +1,4 @@
-/** Where processors are few, the control thread goes before what it controls. */
+/** With few processors, the control thread runs first: the threads of services have a lower priority. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import t from 'tap'
@@ -15,7 +15,7 @@ function niceValues(pid = process.pid): number[] {
 }
 
 const skip = process.platform === 'linux' ? false : 'only Linux has priorities of threads'
-t.test('the thread of a service gives way to the control thread', { skip }, async (t) => {
+t.test('the thread of a service has a lower priority than the control thread', { skip }, async (t) => {
   const own = getPriority(process.pid)
   t.notOk(niceValues().some((nice) => nice > own))
   await startedThread(t, 'chatty')
@@ -23,7 +23,7 @@ t.test('the thread of a service gives way to the control thread', { skip }, asyn
   t.equal(getPriority(process.pid), own)
 })
 
-t.test('so does its process, and the thread that the service has there', { skip }, async (t) => {
+t.test('so have the process of a service, and its thread there', { skip }, async (t) => {
   await startedThread(t, 'chatty', { options: { isolation: 'process' } })
   const { pid } = [...ServiceWorker.alive].find((worker) => worker instanceof WorkerProcess) as WorkerProcess
   t.ok(getPriority(pid) > getPriority(process.pid))

@@ -1,4 +1,4 @@
-/** A handle knows the methods of its module: what does not fit does not compile. */
+/** A QueueServiceThread knows the methods of its module: a wrong name, payload or result does not compile. */
 import t from 'tap'
 import type hooks from '../fixtures/hooks.ts'
 import { errorOf, startedThread } from '../helper.ts'
@@ -15,9 +15,9 @@ t.test('QueueServiceThread<typeof module> infers methods, payloads and results',
   t.match(await errorOf(thread.callThread('nowhere', {})), { code: 'METHOD_NOT_FOUND' })
   // @ts-expect-error a payload of the wrong type
   t.match(await errorOf(thread.callThread('greet', { name: 42 })), { code: 'VALIDATION_FAILED' })
-  // @ts-expect-error a payload without what is required
+  // @ts-expect-error a payload without a required member
   t.match(await errorOf(thread.callThread('greet', {})), { code: 'VALIDATION_FAILED' })
-  // @ts-expect-error too many by position
+  // @ts-expect-error too many elements
   t.match(await errorOf(thread.callThread('add', [1, 2, 3])), { code: 'VALIDATION_FAILED' })
   // @ts-expect-error a result of another type
   const text: string = await thread.callThread('add', [1, 2])

@@ -12,7 +12,7 @@ import { errorOf, fixture, queueThread, reached, RecordingLog, startedThread, wi
 import { serveLinks } from '../links.ts'
 
 const { linked } = serveLinks(t)
-/** Stopped, unless a test says that the one before has left it started. */
+/** The service of most tests. It is stopped between them, unless a comment says that it is still started. */
 const { thread, log } = queueThread(t, 'linked', { options: { isolation: 'process' } })
 
 for (const busy of ['idle', 'looping']) {
@@ -28,15 +28,18 @@ for (const busy of ['idle', 'looping']) {
   })
 }
 
-t.test('a signal that a terminal or an init system sends to all is left to the server', async (t) => {
-  await thread.start()
-  const pid = (await thread.callThread('pid', null)) as number
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal)
-  t.equal(await thread.callThread('pid', null), pid)
-})
+t.test(
+  "a service's process ignores the signals that a terminal or an init system sends to all processes",
+  async (t) => {
+    await thread.start()
+    const pid = (await thread.callThread('pid', null)) as number
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal)
+    t.equal(await thread.callThread('pid', null), pid)
+  },
+)
 
 t.test(
-  'a result that crosses threads but not processes is RESULT_NOT_SERIALIZABLE, and costs nobody else',
+  'a result that crosses threads but not processes is RESULT_NOT_SERIALIZABLE, and fails no other call',
   async (t) => {
     // Still started.
     const [before, refused, after] = await Promise.allSettled([
@@ -50,7 +53,7 @@ t.test(
   },
 )
 
-t.test('what native code writes is logged, bounded, and the service goes on', async (t) => {
+t.test('output of native code is logged, bounded, and the service goes on', async (t) => {
   // Still started.
   await thread.callThread('writeNatively', 1)
   t.match(await log.line('native 0'), { level: 'warn', fields: { service: 'linked' } })
@@ -61,7 +64,7 @@ t.test('what native code writes is logged, bounded, and the service goes on', as
   t.ok(lines >= 100 && lines < 10_000, `${lines} lines`)
 })
 
-t.test('what its process has started ends with it, in good order or not', async (t) => {
+t.test('processes that a service has started end with its process, stopped or killed', async (t) => {
   await thread.start()
   await thread.callThread('start', null)
   await linked(2)
@@ -113,7 +116,7 @@ t.test('a start and stop leaves no file, no handle and no process behind', async
   )
 })
 
-t.test('a module that asks for it runs in a process of its own; options override that', async (t) => {
+t.test("a module with isolation: 'process' runs in a process of its own; options override that", async (t) => {
   const thread = new QueueServiceThread({ name: 'linked', module: fixture('linked') })
   t.teardown(() => thread.stop())
   await thread.start()
@@ -123,7 +126,7 @@ t.test('a module that asks for it runs in a process of its own; options override
   t.equal(await overridden.thread.callThread('pid', null), process.pid)
 })
 
-t.test('a module is described in a process, of which nothing is left', async (t) => {
+t.test('a module is described in a process, which is gone afterwards', async (t) => {
   const thread = await describeModule({
     service: 'linked',
     module: fixture('linked').href,

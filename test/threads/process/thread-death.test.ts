@@ -1,3 +1,6 @@
-/** Who may cost whom what is no other matter with `isolation: 'process'` too: the very same tests. */
+/**
+ * The thread of a service dies with its process, or in it: the tests of `../thread-death.test.ts`, except those of the
+ * control side alone, with `isolation: 'process'`.
+ */
 process.env.TEST_ISOLATION = 'process'
 await import('../thread-death.test.ts')

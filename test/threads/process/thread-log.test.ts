@@ -1,3 +1,6 @@
-/** What a service writes arrives in the log with `isolation: 'process'` too: the very same tests. */
+/**
+ * Log lines and standard output cross processes: the tests of `../thread-log.test.ts`, except those of the control side
+ * alone, with `isolation: 'process'`.
+ */
 process.env.TEST_ISOLATION = 'process'
 await import('../thread-log.test.ts')
