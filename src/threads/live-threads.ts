@@ -38,7 +38,9 @@ export class LiveThreads {
     if (session !== undefined) this.#enter(session, 'current')
   }
 
-  /** Terminates a thread. It stays what it is until it has ended, so that a stop waits for it; a stuck thread leaves. */
+  /**
+   * Terminates a thread. It stays what it is until it has ended, so that a stop waits for it; a stuck thread leaves.
+   */
   async terminate(session: ThreadSession): Promise<void> {
     await session.terminate()
     this.#enter(session, 'leaving')

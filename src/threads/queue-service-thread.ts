@@ -174,7 +174,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   }
 
   async #finish(): Promise<void> {
-    // If the thread dies, nobody runs the methods that wait.
+    // If the thread dies, the methods that wait stay in the queue.
     const died = this.session?.worker.stop()
     if (this.#ownsQueue && died !== undefined) await Promise.race([this.methodQueue.drained(), died])
     if (!this.#ownsQueue) this.#seats.closeAll()
@@ -233,8 +233,9 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   }
 
   /**
-   * @param ended waited for, but not long: a thread that loops takes a processor until then, and the start takes
-   * another
+   * Starts a thread in place of a retired one.
+   * @param ended if the old thread is being ended: the start waits for that, but not long. A thread that loops takes
+   * one processor until its end, and a start takes another.
    */
   async #replace(ended?: Promise<void>): Promise<void> {
     if (ended !== undefined) await resolvesWithin(ended, timings.endBeforeStartMs)
@@ -255,10 +256,10 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     return this.state === 'running' && this.#seats.role !== 'retiring' && this.session === undefined
   }
 
-  /** Without other threads on its queue, and with nobody to restart it, the methods that wait would never run. */
+  /** Rejects the methods that wait: no other thread takes from the queue, and nobody restarts this one. */
   #rejectIfGivenUp(): void {
     if (!this.#ownsQueue || !this.crashed || this.awaitsRestart) return
-    // In the next microtask `kill` has put back the methods that had not begun.
+    // `kill` is called right after this event, and puts back the methods that had not begun.
     queueMicrotask(() => {
       if (!this.crashed) return
       this.methodQueue.rejectAll((method) =>

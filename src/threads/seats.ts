@@ -1,6 +1,6 @@
 /**
- * The threads of one QueueServiceThread, and what each does for the method queue. There is one at most that is standing
- * by or serving; threads that are retiring may be left beside it until they have finished.
+ * The threads of one QueueServiceThread, and what each does for the method queue. At most one of them stands by or
+ * serves; beside it there may be threads that are retiring, until they have finished.
  */
 import type { Handoff } from '../queue/handoff.ts'
 import type { MethodQueue } from '../queue/method-queue.ts'
@@ -15,7 +15,7 @@ export type Role =
   /** Takes nothing more, and finishes the methods that it has begun. */
   | 'retiring'
 
-/** What a thread that has started has of the queue. */
+/** A thread that has started, as the queue knows it. */
 export interface Seat {
   /** The methods handed to the thread. */
   readonly handoff: Handoff
@@ -30,7 +30,7 @@ export class Seats {
   readonly #service: string
   readonly #queue: MethodQueue
   readonly #seats = new Map<ThreadSession, MutableSeat>()
-  /** The role of the service as a whole: the next thread begins with it. */
+  /** The role of the QueueServiceThread as a whole: its next thread begins with it. */
   #role: Role
 
   constructor(service: string, queue: MethodQueue, role: 'standby' | 'serving') {
@@ -39,7 +39,7 @@ export class Seats {
     this.#role = role
   }
 
-  /** The role of the service as a whole. Single threads of a serving service may be retiring. */
+  /** The role of the QueueServiceThread as a whole. While it serves, single threads of it may be retiring. */
   get role(): Role {
     return this.#role
   }
@@ -68,19 +68,19 @@ export class Seats {
     return [...this.#seats.keys()]
   }
 
-  /** The service serves from now on: its thread, and each one that replaces it. */
+  /** The QueueServiceThread serves from now on: its thread, and each thread that replaces it. */
   serve(): void {
     this.#role = 'serving'
     for (const [session, { role }] of this.#seats) if (role === 'standby') this.#enter(session, 'serving')
   }
 
-  /** The service takes nothing more, and no thread of it is replaced. */
+  /** The QueueServiceThread takes nothing more, and no thread of it is replaced. */
   retireAll(): void {
     this.#role = 'retiring'
     this.closeAll()
   }
 
-  /** The threads take nothing more. The next start brings one that does. */
+  /** The present threads take nothing more. The thread of the next start does. */
   closeAll(): void {
     for (const session of this.#seats.keys()) this.#enter(session, 'retiring')
   }

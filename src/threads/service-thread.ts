@@ -55,7 +55,7 @@ export class ServiceThread extends Service {
     this.#settings = settings
   }
 
-  /** The options of the module, replaced by those of the constructor, with every default filled in. */
+  /** The options of the module, overridden by those of the constructor, with every default filled in. */
   get options(): ResolvedServiceOptions {
     return this.#options
   }

@@ -1,4 +1,6 @@
-/** Calls and casts from this process to the methods of a module: their types, their options, and what the caller gets. */
+/**
+ * Calls and casts from this process to the methods of a module: their types, their options, and what the caller gets.
+ */
 import type { z } from 'zod'
 import type { ServiceDescription } from '../contract/description.ts'
 import { METHOD_DEFAULTS } from '../contract/options.ts'
