@@ -1,13 +1,17 @@
 /** The registrations as the registry reads and changes them: a view at hand, over a store that others may change too. */
 import { ThreadplaneError } from '../contract/errors.ts'
+import { OneByOne } from './one-by-one.ts'
 import type { Registration, RegistrationStore, StoredRegistration } from './registration-store.ts'
 
-/** A change that others were quicker than is tried again from what they wrote, so many times. */
+/** If another server has changed a registration first, the change is made again from that one, at most so many times. */
 const MAX_TRIES = 16
+
+type Change = (known: Registration | undefined) => Registration | undefined
 
 export class Registrations {
   readonly #store: RegistrationStore
   #view = new Map<string, StoredRegistration>()
+  readonly #changes = new OneByOne()
 
   private constructor(store: RegistrationStore) {
     this.#store = store
@@ -32,17 +36,22 @@ export class Registrations {
   }
 
   /**
-   * Resolves once the change is on disk. Changes of one name that meet each start from what the one before wrote.
+   * Resolves once the change is on disk. Changes of one name are written in the order of their calls, and each starts from
+   * what the one before wrote.
    * @param change gets what is stored; `undefined` stands for no registration
    * @throws JOURNAL_UNAVAILABLE
    */
-  async update(name: string, change: (known: Registration | undefined) => Registration | undefined): Promise<void> {
+  update(name: string, change: Change): Promise<void> {
+    return this.#changes.run(name, () => this.#update(name, change))
+  }
+
+  async #update(name: string, change: Change): Promise<void> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const stored = this.#view.get(name)
       if (await this.#store.set(name, change(stored?.registration), stored?.revision)) return
       this.#view = await this.#store.read()
     }
-    throw new ThreadplaneError('CONFLICT', `the registration of ${name} is being changed by others all the time`, {
+    throw new ThreadplaneError('CONFLICT', `other servers change the registration of ${name} all the time`, {
       service: name,
     })
   }

@@ -7,13 +7,13 @@ import { type OptionsPatch, patchOptions, type ServiceOptions } from '../contrac
 import { reconfigure, replaceVersion } from '../services/replacing.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import type { ServiceRegistration } from '../services/version.ts'
+import { OneByOne } from './one-by-one.ts'
 import { type Registry, shuttingDown } from './registry.ts'
 import type { Registration } from './registration-store.ts'
 
 export class ServiceChanges {
   readonly #registry: Registry
-  /** The last change of each name that is under way. */
-  readonly #changing = new Map<string, Promise<unknown>>()
+  readonly #changes = new OneByOne()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -116,18 +116,10 @@ export class ServiceChanges {
   }
 
   async #oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
-    const before = this.#changing.get(name) ?? Promise.resolve()
-    const next = () => {
+    return this.#changes.run(name, () => {
       if (this.#registry.closing) throw shuttingDown()
       return change()
-    }
-    const changed = before.then(next, next)
-    this.#changing.set(name, changed)
-    try {
-      return await changed
-    } finally {
-      if (this.#changing.get(name) === changed) this.#changing.delete(name)
-    }
+    })
   }
 }
 

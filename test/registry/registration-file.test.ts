@@ -44,3 +44,24 @@ t.test('changes that meet each start from what the one before wrote', async (t) 
   t.same(registrations.get('a'), { module: 'a.js', desiredState: 'stopped', options: { threads: 2 } })
   t.same((await file.read()).get('__proto__')?.registration, { module: 'proto.js' })
 })
+
+t.test('many changes of one name at the same time are all written, in their order', async (t) => {
+  const file = await RegistrationFile.open(t.testdir())
+  const registrations = await Registrations.read(file)
+  const seen: number[] = []
+  file.watch((_name, stored) => seen.push(stored?.registration.options?.threads ?? 0))
+  const counts = Array.from({ length: 30 }, (_, index) => index + 1)
+  await Promise.all(counts.map((threads) => registrations.update('a', () => ({ options: { threads } }))))
+  t.same(seen, counts)
+})
+
+t.test('a change that meets a change of another server starts from what that one wrote', async (t) => {
+  const file = await RegistrationFile.open(t.testdir())
+  const [here, there] = await Promise.all([Registrations.read(file), Registrations.read(file)])
+  await Promise.all([
+    here.update('a', (known) => ({ ...known, module: 'a.js' })),
+    there.update('a', (known) => ({ ...known, desiredState: 'stopped' })),
+  ])
+  t.same(here.get('a'), { module: 'a.js', desiredState: 'stopped' })
+  t.same(there.get('a'), here.get('a'))
+})
