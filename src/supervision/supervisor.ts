@@ -47,9 +47,11 @@ export abstract class Supervisor extends Service implements Supervision {
   /** Leaves members to another supervisor: given up, they stay so; crashed, that supervisor restarts them. */
   handOver(members: Service[], successor: Supervisor): void {
     const failed = members.filter((member) => this.recoveryOf(member) === 'failed')
+    const toStart = members.filter((member) => this.#toStart.has(member))
     this.discard(...members)
     for (const member of failed) successor.#recoveries.set(member, { kind: 'failed' })
     successor.add(...members)
+    if (toStart.length > 0) void successor.#restart(toStart)
     successor.wakeup()
   }
 
@@ -122,10 +124,11 @@ export abstract class Supervisor extends Service implements Supervision {
 
   async #stopForGood(member: Service, reason: Error): Promise<void> {
     await this.#stopMember(member)
-    // Meanwhile it may have been started, or discarded.
-    if (member.state !== 'stopped' || member.supervisor !== this) return
+    // Meanwhile it may have been started, discarded, or handed over to another supervisor.
+    const { supervisor } = member
+    if (member.state !== 'stopped' || !(supervisor instanceof Supervisor)) return
     member.crashReason = reason
-    this.#recover(member, { kind: 'failed' })
+    supervisor.#recover(member, { kind: 'failed' })
   }
 
   #recover(member: Service, recovery: Recovery): void {
