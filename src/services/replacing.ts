@@ -38,18 +38,11 @@ export async function replaceVersion(
     await service.whenStopped()
     stop.throwIfAborted()
     if (service.phases.live !== undefined) {
-      await replaceLive(service, version, stop, () => keep(true))
+      if (!(await replaceLive(service, version, stop, () => keep(true)))) await takeEffect(service, version)
       return true
     }
     await keep(false)
-    // Somebody may have started the service meanwhile, and stopped it again.
-    await service.whenStopped()
-    if (service.phases.live === undefined) {
-      adopt(service, version)
-      return false
-    }
-    await replaceLive(service, version, service.stopSignal, async () => {})
-    return true
+    return await takeEffect(service, version)
   } catch (error) {
     await contract.stopDescribing()
     if (stop.aborted) throw service.error('CONFLICT', `${service.name} was stopped while it was replaced`)
@@ -62,28 +55,43 @@ export async function replaceVersion(
   }
 }
 
+/** False: a stop came first, see {@link launchAndJoin}. */
 async function replaceLive(
   service: ServiceLifecycle,
   version: Version,
   stop: AbortSignal,
   keep: () => Promise<void>,
-): Promise<void> {
+): Promise<boolean> {
   const options = optionsOf(version)
-  await whileReplacing(service, async (replacement) => {
+  return whileReplacing(service, async (replacement) => {
     await startDependencies(service, options, stop)
     stop.throwIfAborted()
-    const joining = await service.threadSet.launch(version, options.threads)
-    stop.throwIfAborted()
-    replacement.committed = true
-    await join(service, version, joining, keep)
+    return launchAndJoin(service, version, options.threads, { replacement, stop, keep })
   })
 }
 
+/**
+ * Gives a service the version that is in its registration already. If somebody has started the service meanwhile, the
+ * version needs new threads. True if the service is live.
+ */
+async function takeEffect(service: ServiceLifecycle, version: Version): Promise<boolean> {
+  for (;;) {
+    await service.whenStopped()
+    const { phases, stopSignal: stop } = service
+    if (phases.live === undefined || version.contract === service.contract) {
+      adopt(service, version)
+      return phases.live !== undefined
+    }
+    try {
+      if (await replaceLive(service, version, stop, async () => {})) return true
+    } catch (error) {
+      if (!stop.aborted) throw error
+    }
+  }
+}
+
 /** The phase of the service is `replacing` until `run` has ended, unless a stop comes first. */
-async function whileReplacing(
-  service: ServiceLifecycle,
-  run: (replacement: Replacement) => Promise<void>,
-): Promise<void> {
+async function whileReplacing<T>(service: ServiceLifecycle, run: (replacement: Replacement) => Promise<T>): Promise<T> {
   const { phases } = service
   const ended = new Deferred<void>()
   const replacement: Replacement = { operation: ended.promise, committed: false }
@@ -91,21 +99,35 @@ async function whileReplacing(
     throw service.error('CONFLICT', `${service.name} was stopped while it was replaced`)
   }
   try {
-    await run(replacement)
+    return await run(replacement)
   } finally {
     phases.endReplacement(replacement)
     ended.resolve()
   }
 }
 
-/** The launched threads take over once the registration is written. */
-async function join(
+interface Joining {
+  replacement: Replacement
+  stop: AbortSignal
+  /** Writes the registration. */
+  keep: () => Promise<void>
+}
+
+/**
+ * Launches threads, which take over once the registration is written. False: it is written, but a stop came before that
+ * and did not wait for the new threads; so the version has yet to take effect.
+ * @throws what kept a thread from starting, and what `keep` throws
+ */
+async function launchAndJoin(
   service: ServiceLifecycle,
   version: Version,
-  joining: QueueServiceThread[],
-  keep: () => Promise<void>,
-): Promise<void> {
+  count: number,
+  { replacement, stop, keep }: Joining,
+): Promise<boolean> {
   const { threadSet, phases } = service
+  const joining = await threadSet.launch(version, count)
+  stop.throwIfAborted()
+  replacement.committed = true
   try {
     await keep()
   } catch (error) {
@@ -114,13 +136,14 @@ async function join(
   }
   // A stop that came meanwhile waits for the new threads, to let them run what is queued; but not for ever.
   const isAwaited = phases.phase.kind === 'stopping' && joining.every(({ state }) => state === 'running')
-  if (phases.live !== undefined || isAwaited) {
+  const isLive = phases.live !== undefined && !stop.aborted
+  if (isLive || isAwaited) {
     const before = service.contract
     threadSet.takeOver(version, joining, () => service.tookOver(before))
-  } else {
-    await threadSet.dismiss()
-    adopt(service, version)
+    return true
   }
+  await threadSet.dismiss()
+  return false
 }
 
 function adopt(service: ServiceLifecycle, version: Version): void {
@@ -139,22 +162,24 @@ export async function reconfigure(
   overrides: ServiceOptions,
   keep: () => Promise<void>,
 ): Promise<void> {
-  const { threadSet, phases, settings, state } = service
+  const { threadSet, phases, settings } = service
   const version: Version = { ...threadSet.version, overrides }
+  const { description } = version.contract
   const options = optionsOf(version)
   const dependsOnOthers = !isDeepStrictEqual(options.dependsOn, service.options.dependsOn)
   const release = dependsOnOthers ? settings.planDependencies(options.dependsOn) : () => {}
+  const serves = () => phases.live?.kind === 'serving'
+  const needsNew = () => (serves() || service.state === 'starting') && needsNewThreads(service.options, options)
   try {
-    const serves = phases.live?.kind === 'serving'
-    if ((serves || state === 'starting') && needsNewThreads(service.options, options)) {
-      await replaceVersion(service, { ...version, description: version.contract.description }, keep)
-      return
-    }
     const missing = options.threads - threadSet.current.length
-    if (serves && missing > 0) await grow(service, version, missing, keep)
+    if (needsNew()) await replaceVersion(service, { ...version, description }, keep)
+    else if (serves() && missing > 0) await grow(service, version, missing, keep)
     else {
       await keep()
+      // Somebody may have started the service meanwhile, with the options before.
+      const startedMeanwhile = needsNew()
       adopt(service, version)
+      if (startedMeanwhile) await replaceVersion(service, { ...version, description }, async () => {})
     }
   } finally {
     release()
@@ -170,12 +195,10 @@ async function grow(
 ): Promise<void> {
   const stop = service.stopSignal
   try {
-    await whileReplacing(service, async (replacement) => {
-      const joining = await service.threadSet.launch(version, count)
-      stop.throwIfAborted()
-      replacement.committed = true
-      await join(service, version, joining, keep)
-    })
+    const joined = await whileReplacing(service, (replacement) =>
+      launchAndJoin(service, version, count, { replacement, stop, keep }),
+    )
+    if (!joined) await takeEffect(service, version)
   } catch (error) {
     if (hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
     if (stop.aborted) throw service.error('CONFLICT', `${service.name} was stopped meanwhile`)

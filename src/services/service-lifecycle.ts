@@ -174,7 +174,9 @@ export abstract class ServiceLifecycle
   }
 
   async #start(onlyIfAutostart: boolean): Promise<boolean> {
-    await this.whenStopped()
+    // Without a stop under way nothing is awaited before the phase changes: a start that leaves the service stopped, and
+    // notes that as its desired state, must not come in between.
+    if (this.phases.phase.kind === 'stopping') await this.whenStopped()
     this.#checkMayStart()
     if (this.desiredState === 'stopped') throw stoppedMeanwhile(this)
     const { live } = this.phases
@@ -215,7 +217,9 @@ export abstract class ServiceLifecycle
     const check = () => {
       const { kind } = this.phases.live ?? this.phases.phase
       const isSettled = kind === 'serving' || kind === 'failed' || kind === 'removed'
-      if (isSettled || this.desiredState === 'stopped') settled.resolve()
+      // If no start is allowed any more, a service that stops will not run.
+      const staysStopped = this.desiredState === 'stopped' || this.settings.startRefusal() !== undefined
+      if (isSettled || staysStopped) settled.resolve()
     }
     this.on('state', check)
     try {

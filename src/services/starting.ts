@@ -47,10 +47,7 @@ async function describe(service: ServiceParts, contract: ModuleContract): Promis
   try {
     await contract.describe(service.options, { keepThread: true })
   } catch (error) {
-    if (contract === service.contract && service.phases.live !== undefined) {
-      service.threadSet.fit()
-      service.threadSet.current[0]?.crash(error as Error)
-    }
+    if (contract === service.contract && service.phases.live !== undefined) service.threadSet.crashFirst(error as Error)
     throw error
   }
 }

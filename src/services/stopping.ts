@@ -17,7 +17,7 @@ export async function runStop(service: ServiceParts, stopping: Stopping, from: P
       await resolvesWithin(from.replacement.operation, leftMs())
     const { current } = threadSet
     threadSet.unsupervise()
-    void threadSet.dismiss()
+    void threadSet.dismiss(leftMs())
     for (const thread of current) thread.recall(['cast'])
     methodQueue.rejectAll(wasStopped, ['cast'])
     void contract.stopDescribing()

@@ -79,6 +79,14 @@ export class ThreadSet {
     return this.current.find((thread) => thread.crashReason !== undefined)?.crashReason
   }
 
+  /** The module cannot be described: the first thread crashes, and its supervisor restarts it. The others start after it. */
+  crashFirst(reason: Error): void {
+    const first = this.#create(this.version)
+    this.current.push(first)
+    this.supervise()
+    first.crash(reason)
+  }
+
   /** Starts as many threads as the options say, with a fresh budget. @throws what kept one from starting */
   async start(): Promise<void> {
     const supervisor = this.supervise()
@@ -135,7 +143,8 @@ export class ThreadSet {
     this.#joining = joining
     try {
       await Promise.all(joining.map((thread) => thread.start()))
-      this.checkRunning(joining)
+      const dead = joining.find((thread) => thread.state !== 'running')
+      if (dead !== undefined) throw dead.crashReason ?? new ThreadplaneError('CONFLICT', `${dead.name} was stopped`)
       return joining
     } catch (error) {
       await this.dismiss()
@@ -143,16 +152,10 @@ export class ThreadSet {
     }
   }
 
-  /** @throws the reason if one of these threads has crashed or was stopped since it started */
-  checkRunning(threads: QueueServiceThread[]): void {
-    const dead = threads.find((thread) => thread.state !== 'running')
-    if (dead !== undefined) throw dead.crashReason ?? new ThreadplaneError('CONFLICT', `${dead.name} was stopped`)
-  }
-
   /** Stops the threads that were launched and have not taken over. */
-  async dismiss(): Promise<void> {
+  async dismiss(timeoutMs?: number): Promise<void> {
     const joining = this.#joining
-    await Promise.all(joining.map((thread) => thread.stop()))
+    await Promise.all(joining.map((thread) => thread.stop(timeoutMs)))
     if (this.#joining === joining) this.#joining = []
   }
 
