@@ -21,6 +21,12 @@ export class Dependencies {
     return dependents.map((service) => service.name).sort()
   }
 
+  /** Services that depend on it, or are about to. */
+  presentAndPlannedDependentsOf(name: string): string[] {
+    const planned = [...this.#planned].flatMap(([service, dependsOn]) => (dependsOn.includes(name) ? [service] : []))
+    return [...new Set([...this.dependentsOf(name), ...planned])].sort()
+  }
+
   /** @throws VALIDATION_FAILED that names the missing service, or the circle */
   check(name: string, dependsOn: readonly string[]): void {
     const refuse = (message: string) => {

@@ -31,6 +31,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   readonly options: RegistryOptions
   readonly dependencies: Dependencies
   readonly #services = new Map<string, SupervisedService>()
+  /** Services that are being deleted: clients do not find them any more. */
+  readonly #leaving = new Set<SupervisedService>()
   readonly #groups: RestartGroups
   /** No new work is accepted any more. */
   closing = false
@@ -166,12 +168,15 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     const { dispatcher, registrations, onRemoved } = this.options
     const { name } = service
     this.#services.delete(name)
+    this.#leaving.add(service)
     try {
       await dispatcher.cancelAll(name)
       await registrations.update(name, left)
     } catch (error) {
       this.#services.set(name, service)
       throw error
+    } finally {
+      this.#leaving.delete(service)
     }
     await service.remove()
     dispatcher.forget(service)
@@ -244,7 +249,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     this.closing = true
     const order = dependentsFirst([...this.#services.keys()].sort(), this.dependencies.dependentsOf)
     const services = order.flatMap((name) => this.#services.get(name) ?? [])
-    await this.dependencies.stop(services, (service) => service.halt())
+    await this.dependencies.stop([...this.#leaving, ...services], (service) => service.halt())
     this.options.dispatcher.close()
   }
 }

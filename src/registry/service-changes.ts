@@ -38,10 +38,12 @@ export class ServiceChanges {
         await this.#register(name, registration)
         return true
       }
+      const stop = service.stopSignal
       const live = await replaceVersion(service, registration, (live) =>
         registrations.update(name, (known) => ({ ...(live && wishOf(known)), module, options })),
       )
-      if (!live) await registry.bringUp(service)
+      // A stop that came meanwhile is the last word.
+      if (!live && !stop.aborted) await registry.bringUp(service)
       return false
     })
     const service = registry.find(name)
@@ -59,9 +61,13 @@ export class ServiceChanges {
     const { module, overrides: options } = registration
     const before = registrations.get(name)
     const service = registry.create(name, registration)
-    dependencies.check(name, service.options.dependsOn)
-    await registrations.update(name, () => ({ module, options }))
-    registry.add(service)
+    const release = dependencies.plan(name, service.options.dependsOn)
+    try {
+      await registrations.update(name, () => ({ module, options }))
+      registry.add(service)
+    } finally {
+      release()
+    }
     await registry.bringUp(service)
     try {
       // Its module may ask for more services than the registration does.
@@ -102,11 +108,12 @@ export class ServiceChanges {
     const { dependencies, options } = this.#registry
     await this.#oneByOne(name, async () => {
       const service = this.#registry.get(name)
-      const dependents = dependencies.dependentsOf(name)
+      const unfinished = cancelJobs ? 0 : await options.dispatcher.countUnfinished(name)
+      // Nothing is awaited between this and the moment when no other service can depend on this one any more.
+      const dependents = dependencies.presentAndPlannedDependentsOf(name)
       if (dependents.length > 0) {
         throw service.error('CONFLICT', `${dependents.join(', ')} depends on ${name}: delete or change that first`)
       }
-      const unfinished = cancelJobs ? 0 : await options.dispatcher.countUnfinished(name)
       if (unfinished > 0) {
         const detail = `${name} has ${unfinished} unfinished jobs: cancel them, or delete with ?cancelJobs=true`
         throw service.error('CONFLICT', detail)

@@ -1,6 +1,10 @@
 /** What a person wants of services is kept, and the last wish wins: over shutdowns, restarts and changes that meet. */
 import t from 'tap'
-import { isProblem, letGo, serve } from '../http-helper.ts'
+import { Deferred } from '../../src/async/deferred.ts'
+import { ThreadplaneError } from '../../src/contract/errors.ts'
+import { ServiceChanges } from '../../src/registry/service-changes.ts'
+import { reached } from '../helper.ts'
+import { type Answer, isProblem, letGo, serve } from '../http-helper.ts'
 
 t.test('a shutdown in the middle of a restart does not change what a person wants', async (t) => {
   const first = await serve(t, { services: { waits: 'waits-to-stop' } })
@@ -47,7 +51,7 @@ t.test('a stop while the group of a service restarts is the last word', async (t
   const [thread] = server.service('quick').threads
   await server.post('/v1/services/crashes/crash', { kind: 'exit' })
   await server.logs.line('waits to stop')
-  await thread?.stop()
+  if (thread !== undefined) await reached(thread, 'stopped')
   // Its thread has stopped, and the group waits for that of another member before it starts them all.
   t.match(await server.post('/v1/services/quick/stop'), { json: { state: 'stopped', changed: true } })
   letGo('waits')
@@ -58,6 +62,34 @@ t.test('a stop while the group of a service restarts is the last word', async (t
   while (server.logs.records.filter(({ msg }) => msg === 'waits to stop').length < 2) await server.logs.next()
   letGo('waits')
   await closing
+})
+
+t.test('a dependent starts a service that does not start by itself, whichever the server comes to first', async (t) => {
+  const services = { after: 'not-by-itself', dependent: 'echo', zero: 'not-by-itself' }
+  const first = await serve(t, { services })
+  await first.request('PATCH', '/v1/services/dependent', { json: { dependsOn: ['after', 'zero'] } })
+  await first.close()
+  // Their descriptions are known now, so nothing is waited for before the services start.
+  const second = await serve(t, { services: {}, folder: first.folder })
+  for (const name of ['after', 'dependent', 'zero']) t.match(await second.status(name), { state: 'running' }, name)
+})
+
+t.test('a stop while a new version of a stopped service is written is the last word', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo' } })
+  await server.post('/v1/services/echo/stop')
+  const service = server.service('echo')
+  const { registrations } = server.server.registry.options
+  const update = registrations.update.bind(registrations)
+  let stopped: Promise<unknown> | undefined
+  registrations.update = async (name, change) => {
+    registrations.update = update
+    await update(name, change)
+    stopped = server.server.registry.stop('echo', { drain: true })
+  }
+  t.match(await server.put('echo', { module: 'echo.js', required: true }), { status: 200, json: { state: 'stopped' } })
+  await stopped
+  t.match(service, { state: 'stopped', desiredState: 'stopped', options: { required: true } })
+  t.equal(registrations.get('echo')?.desiredState, 'stopped')
 })
 
 t.test('two changes at the same time do not make a circle of dependencies', async (t) => {
@@ -75,4 +107,43 @@ t.test('two changes at the same time do not make a circle of dependencies', asyn
   // The plan of a change that was refused is given up.
   t.match(await patch('left', []), { status: 200 })
   t.match(await patch('right', ['left']), { status: 200 })
+})
+
+t.test('a service that another one is about to depend on is not deleted', async (t) => {
+  const server = await serve(t, { services: { base: 'echo', other: 'echo' } })
+  const { registrations } = server.server.registry.options
+  const update = registrations.update.bind(registrations)
+  for (const change of ['PATCH', 'PUT'] as const) {
+    let deleted: Promise<Answer> | undefined
+    registrations.update = async (name, next) => {
+      registrations.update = update
+      deleted = server.delete('/v1/services/base')
+      await deleted
+      await update(name, next)
+    }
+    const json = { dependsOn: ['base'], ...(change === 'PUT' && { module: 'other.js' }) }
+    const changed = await server.request(change, `/v1/services/${change === 'PUT' ? 'new' : 'other'}`, { json })
+    t.ok(changed.status < 300, change)
+    isProblem(t, (await deleted) as Answer, 'CONFLICT', { detail: /depends on base/ })
+    if (change === 'PATCH') await server.request('PATCH', '/v1/services/other', { json: { dependsOn: [] } })
+  }
+})
+
+t.test('a server that closes stops also a service that is being deleted', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo' } })
+  const service = server.service('echo')
+  const { registry } = server.server
+  const cancelled = new Deferred<void>()
+  const begun = new Deferred<void>()
+  registry.options.dispatcher.cancelAll = () => {
+    begun.resolve()
+    return cancelled.promise
+  }
+  const deleted = new ServiceChanges(registry).remove('echo', { cancelJobs: true })
+  await begun.promise
+  await registry.close()
+  t.equal(service.state, 'stopped')
+  cancelled.reject(new ThreadplaneError('CONFLICT', '1 jobs could not be cancelled yet'))
+  await t.rejects(deleted, { code: 'CONFLICT' })
+  t.equal(registry.find('echo'), service)
 })
