@@ -74,7 +74,7 @@ export class Rig {
   }
 
   /** A replacement whose registration is being written until `written` resolves. */
-  async replaceUntil(written: Promise<void>, version = registration('echo')): Promise<{ replaced: Promise<boolean> }> {
+  async replaceUntil(written: Promise<void>, version = registration('light')): Promise<{ replaced: Promise<boolean> }> {
     const writing = new Deferred<void>()
     const replaced = replaceVersion(this.service, version, async () => {
       writing.resolve()
