@@ -6,7 +6,6 @@
  * twice is done once. A person's last wish wins: `desiredState`.
  */
 import { EventEmitter } from 'node:events'
-import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import { type ErrorFacts, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
@@ -206,33 +205,6 @@ export abstract class ServiceLifecycle
     this.phases.enterLive(starting)
     runStart(this, starting).then(resolve, reject)
     return starting
-  }
-
-  /**
-   * Starts the service if need be, and resolves once it runs: at once, or after its supervisor has tried again.
-   * @throws what kept it from running
-   */
-  async whenRunning(timeoutMs: number): Promise<void> {
-    const settled = new Deferred<void>()
-    const check = () => {
-      const { kind } = this.phases.live ?? this.phases.phase
-      const isSettled = kind === 'serving' || kind === 'failed' || kind === 'removed'
-      // If no start is allowed any more, a service that stops will not run.
-      const staysStopped = this.desiredState === 'stopped' || this.settings.startRefusal() !== undefined
-      if (isSettled || staysStopped) settled.resolve()
-    }
-    this.on('state', check)
-    try {
-      const started = this.start().then(check, check)
-      if (!(await resolvesWithin(Promise.all([started, settled.promise]), timeoutMs))) {
-        throw this.error('DEADLINE_EXCEEDED', `it is still ${this.state} after ${timeoutMs} ms`)
-      }
-    } finally {
-      this.off('state', check)
-    }
-    if (this.phases.live?.kind !== 'serving') {
-      throw this.crashReason ?? this.error('SERVICE_NOT_RUNNING', `it is ${this.state}`)
-    }
   }
 
   /**

@@ -3,6 +3,7 @@
  * itself in its status. Its life is in service-lifecycle.ts.
  */
 import { resolvesWithin } from '../async/deadline.ts'
+import { Deferred } from '../async/deferred.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import { RETRY_AFTER_SECONDS, type ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS, type ResolvedMethodOptions, type ServiceOptions } from '../contract/options.ts'
@@ -92,6 +93,33 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
       contract.describe(this.options).catch((error: Error) => contract.rejectWaiters(error))
     } else if (!this.#mayRun()) throw this.#notRunning()
     await contract.whenKnown(timeoutMs)
+  }
+
+  /**
+   * Starts the service if need be, and resolves once it runs: at once, or after its supervisor has tried again.
+   * @throws what kept it from running
+   */
+  async whenRunning(timeoutMs: number): Promise<void> {
+    const settled = new Deferred<void>()
+    const check = () => {
+      const { kind } = this.phases.live ?? this.phases.phase
+      const isSettled = kind === 'serving' || kind === 'failed' || kind === 'removed'
+      // If no start is allowed any more, a service that stops will not run.
+      const staysStopped = this.desiredState === 'stopped' || this.settings.startRefusal() !== undefined
+      if (isSettled || staysStopped) settled.resolve()
+    }
+    this.on('state', check)
+    try {
+      const started = this.start().then(check, check)
+      if (!(await resolvesWithin(Promise.all([started, settled.promise]), timeoutMs))) {
+        throw this.error('DEADLINE_EXCEEDED', `it is still ${this.state} after ${timeoutMs} ms`)
+      }
+    } finally {
+      this.off('state', check)
+    }
+    if (this.phases.live?.kind !== 'serving') {
+      throw this.crashReason ?? this.error('SERVICE_NOT_RUNNING', `it is ${this.state}`)
+    }
   }
 
   /** Nothing is dispatched until `resume`; casts are still accepted. False if it was paused already. @throws CONFLICT */
