@@ -1,4 +1,4 @@
-/** What the OpenAPI document promises of an answer, and whether that was kept. */
+/** Checks an answer against the OpenAPI document. */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { Answer } from '../http-helper.ts'
@@ -36,23 +36,24 @@ export class Contract {
     this.#ajv.addSchema(document, 'document')
   }
 
-  /** What is wrong with an answer to a request of this method and path (as the document writes it). */
+  /** What is wrong with the answer to a request. @param path as the document writes it, with `{parameters}` */
   complaint(method: string, path: string, answer: Answer): string | undefined {
     const { status, headers, text, json } = answer
     if (json?.code === 'INTERNAL') return 'the server failed'
     if (status === 503 && json?.code !== undefined && headers['retry-after'] === undefined) return 'no Retry-After'
     if (status === 202 && headers.location === undefined) return 'no Location'
-    if (json?.code !== undefined && json.status !== undefined && json.status !== status) return 'another status inside'
+    if (json?.code !== undefined && json.status !== undefined && json.status !== status)
+      return 'the status in the body is not the status of the answer'
     const operations = this.document.paths[path] ?? {}
     const name = method === 'HEAD' ? 'get' : method.toLowerCase()
     const operation = operations[name]
     if (operation === undefined) {
-      // Of an answer to HEAD the code is not known.
+      // An answer to HEAD has no body, so its code is unknown.
       if (method === 'HEAD' && (status === 400 || status === 403)) return undefined
       if (json?.code === 'MALFORMED_HEADER' || json?.code === 'FORBIDDEN') return undefined
       return status === 405 && headers.allow !== undefined
         ? undefined
-        : `${method} is documented nowhere: 405, with Allow`
+        : `${method} is not documented: the answer must be 405 with Allow`
     }
     const response = operation.responses[status]
     if (response === undefined) return `the status ${status} is not documented`
@@ -62,7 +63,7 @@ export class Contract {
     if (method === 'HEAD') return text === '' ? undefined : 'an answer to HEAD has a body'
     if (json === undefined) return undefined
     const $ref = response.content[type]?.schema.$ref
-    // Of most answers it is the same one.
+    // Most answers refer to one of a few shared schemas: each is compiled once.
     const validate = this.#validator(
       typeof $ref === 'string'
         ? $ref

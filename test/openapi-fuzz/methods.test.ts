@@ -1,4 +1,4 @@
-/** The operations of each method of each service. */
+/** The fuzz of the operations of each method of each service. */
 import t from 'tap'
 import { fuzz } from './fuzz.ts'
 

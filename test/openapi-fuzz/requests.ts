@@ -1,4 +1,4 @@
-/** Requests of one operation: as the document has them, mutated, and beside all sense. */
+/** Random requests of one operation: valid by the document, valid with one change, and nonsense. */
 import fc, { type Arbitrary } from 'fast-check'
 import type { Operation, Parameter } from './contract.ts'
 import { mutated, odd, unit, type Values } from './values.ts'
@@ -54,13 +54,25 @@ const ODD_HEADERS: [string, string][] = [
   ['cookie', 'a=b'],
 ]
 
+/** How a request was made: from the schemas, from the schemas with one change in the body, or from neither. */
+export type Kind = 'valid' | 'mutated' | 'nonsense'
+
+interface Body {
+  kind: Kind
+  text: string | undefined
+}
+
+type Headers = Record<string, string | undefined>
+
 export class FuzzRequest {
+  readonly kind: Kind
   readonly method: string
   readonly url: string
-  readonly headers: Record<string, string | undefined>
+  readonly headers: Headers
   readonly body: string | undefined
 
-  constructor(method: string, url: string, headers: Record<string, string | undefined>, body: string | undefined) {
+  constructor(kind: Kind, method: string, url: string, headers: Headers, body: string | undefined) {
+    this.kind = kind
     this.method = method
     this.url = url
     this.headers = headers
@@ -77,46 +89,55 @@ export function shorten(text: string): string {
   return text.length <= 1_000 ? text : `${text.slice(0, 1_000)}… (${text.length})`
 }
 
-/** @param isCostly it starts or stops threads, so that most of its requests name a service which is not there */
+/** @param knownService one in this many requests names a service that exists; with 1, almost all do */
 export function requestsOf(
   method: string,
   path: string,
   { parameters = [], requestBody }: Operation,
   values: Values,
-  isCostly: boolean,
+  knownService: number,
 ): Arbitrary<FuzzRequest> {
   const among = (place: Parameter['in']) => parameters.filter((parameter) => parameter.in === place)
   const methods = fc.oneof({ weight: 30, arbitrary: fc.constant(method) }, fc.constantFrom(...METHODS))
-  const segments = Object.fromEntries(among('path').map((one) => [one.name, segment(one, values, isCostly)]))
+  const segments = Object.fromEntries(among('path').map((one) => [one.name, segment(one, values, knownService)]))
   const json = requestBody?.content['application/json']?.schema
-  const body = json === undefined ? fc.constant(undefined) : bodies(values.named(' body', json))
+  const body = json === undefined ? fc.constant(NO_BODY) : bodies(values.named(' body', json))
   return fc
     .record({
       method: methods,
       segments: fc.record(segments, { noNullPrototype: true }),
       query: query(among('query'), values),
       headers: headers(among('header'), values),
-      body: fc.oneof({ weight: 20, arbitrary: body }, bodies(odd), fc.constant(undefined)),
+      body: fc.oneof({ weight: 20, arbitrary: body }, oddBodies, fc.constant(NO_BODY)),
       type: fc.oneof({ weight: 12, arbitrary: fc.constant('application/json') }, fc.constantFrom(...CONTENT_TYPES)),
     })
-    .map(({ method, segments, query, headers, body, type }) => {
+    .map(({ method: sent, segments, query, headers, body: { kind, text }, type }) => {
       const url = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(segments[name])))
       const search = query.map((pair) => pair.map(encodeURIComponent).join('=')).join('&')
-      const withBody = body !== undefined && { 'content-type': type }
-      return new FuzzRequest(method, search === '' ? url : `${url}?${search}`, { ...headers, ...withBody }, body)
+      const withBody = text !== undefined && { 'content-type': type }
+      const isNonsense = sent !== method || (text !== undefined && type !== 'application/json')
+      return new FuzzRequest(
+        isNonsense ? 'nonsense' : kind,
+        sent,
+        search === '' ? url : `${url}?${search}`,
+        { ...headers, ...withBody },
+        text,
+      )
     })
 }
 
-/** A name that is no name of ours: one that were might be registered, again and again another. */
+/** Never a valid name: PUT would register a service under a valid one, and after a while there would be hundreds. */
 const noName = fc.oneof(
   fc.constantFrom('..', '.', ' ', '%', 'a/b', 'a b', 'ü', '-a', 'x'.repeat(300), '\0', '\u202e'),
   fc.string({ unit, maxLength: 20 }).map((text) => `${text}!`),
 )
 
-function segment({ name, schema }: Parameter, values: Values, isCostly: boolean): Arbitrary<unknown> {
-  const unknown = isCostly && name === 'service' ? 39 : 1
-  const known = unknown === 1 ? 6 : 1
-  return fc.oneof({ weight: known, arbitrary: values.named(name, schema) }, { weight: unknown, arbitrary: noName })
+function segment({ name, schema }: Parameter, values: Values, knownService: number): Arbitrary<unknown> {
+  const known = values.named(name, schema)
+  if (name === 'service' && knownService > 1) {
+    return fc.oneof({ weight: 1, arbitrary: known }, { weight: knownService - 1, arbitrary: noName })
+  }
+  return fc.oneof({ weight: 6, arbitrary: known }, noName)
 }
 
 function query(parameters: Parameter[], values: Values): Arbitrary<[string, string][]> {
@@ -140,7 +161,7 @@ function query(parameters: Parameter[], values: Values): Arbitrary<[string, stri
     .map(([pairs, others, doubled]) => (doubled === 0 ? twice(pairs.flat()) : [...pairs.flat(), ...others]))
 }
 
-/** Of a text, what a header can carry. */
+/** Without the characters that Node refuses to send in a header. */
 const sendable = (value: unknown) =>
   String(value)
     .replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, '')
@@ -157,7 +178,7 @@ function headers(parameters: Parameter[], values: Values): Arbitrary<Record<stri
   const others = fc.oneof(
     { weight: 25, arbitrary: fc.constant([]) },
     fc.constantFrom(...ODD_HEADERS).map((header) => [header]),
-    // More than a request may have.
+    // More headers than the server accepts.
     fc.constant(Array.from({ length: 150 }, (_, n): [string, string] => [`x-${n}`, ''])),
     fc.constant([['x-long', 'x'.repeat(9_000)] as [string, string]]),
   )
@@ -165,16 +186,19 @@ function headers(parameters: Parameter[], values: Values): Arbitrary<Record<stri
   return fc.tuple(record, others).map(([all, more]) => ({ ...all, ...Object.fromEntries(more) }))
 }
 
-function bodies(values: Arbitrary<unknown>): Arbitrary<string | undefined> {
-  const written = (value: unknown) => JSON.stringify(value) as string | undefined
-  const cut = fc.tuple(values, fc.nat()).map(([value, at]) => {
-    const text = written(value) ?? ''
-    return text.slice(0, at % (text.length + 1))
+const toJson = (value: unknown) => JSON.stringify(value) as string | undefined
+const NO_BODY: Body = { kind: 'valid', text: undefined }
+const oddBodies = odd.map((value): Body => ({ kind: 'nonsense', text: toJson(value) }))
+
+function bodies(values: Arbitrary<unknown>): Arbitrary<Body> {
+  const cut = fc.tuple(values, fc.nat()).map(([value, at]): Body => {
+    const text = toJson(value) ?? ''
+    return { kind: 'nonsense', text: text.slice(0, at % (text.length + 1)) }
   })
   return fc.oneof(
-    { weight: 10, arbitrary: values.map(written) },
-    { weight: 8, arbitrary: mutated(values).map(written) },
-    { weight: 1, arbitrary: fc.constantFrom(...RAW_BODIES) },
+    { weight: 10, arbitrary: values.map((value): Body => ({ kind: 'valid', text: toJson(value) })) },
+    { weight: 8, arbitrary: mutated(values).map((value): Body => ({ kind: 'mutated', text: toJson(value) })) },
+    { weight: 1, arbitrary: fc.constantFrom(...RAW_BODIES).map((text): Body => ({ kind: 'nonsense', text })) },
     { weight: 1, arbitrary: cut },
   )
 }

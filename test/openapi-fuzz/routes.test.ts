@@ -1,4 +1,4 @@
-/** The routes; the operations of each method have a file of their own, and so another process beside this one. */
+/** The fuzz of all routes that are the same for every service. */
 import t from 'tap'
 import { fuzz } from './fuzz.ts'
 

@@ -1,16 +1,16 @@
-/** Values that a JSON Schema accepts, most of them, and values that hardly any does. */
+/** Random values: most that a JSON Schema accepts, and odd ones that hardly any schema accepts. */
 import fc, { type Arbitrary } from 'fast-check'
 
 export interface Schema {
   [keyword: string]: unknown
 }
 
-/** Words of the trade, by the name of a parameter or member: what no schema can say, or what would cost too much. */
+/** Values by the name of a parameter or member: where the schema cannot say what exists, or its values cost too much. */
 export type Words = Record<string, Arbitrary<unknown>>
 
 const MAX_DEPTH = 4
 const anyJson = fc.jsonValue({ maxDepth: 2 })
-/** Any character. With a unit of its own, fast-check builds a table of them all for each string. */
+/** Any character. Not fast-check's own unit: for each string it builds a table of all characters. */
 export const unit = fc
   .oneof(
     { weight: 4, arbitrary: fc.integer({ min: 32, max: 126 }) },
@@ -37,7 +37,7 @@ export class Values {
     this.#words = words
   }
 
-  /** Of a parameter or member with this name. */
+  /** Values of a parameter or member with this name. */
   named(name: string, schema: Schema, depth = 0): Arbitrary<unknown> {
     return Object.hasOwn(this.#words, name) ? (this.#words[name] as Arbitrary<unknown>) : this.of(schema, depth)
   }
@@ -51,7 +51,7 @@ export class Values {
     if (Array.isArray(options)) return fc.constantFrom(...(options as unknown[]))
     const branches = (anyOf ?? oneOf) as Schema[] | undefined
     if (branches !== undefined) {
-      // The shallow ones come first where it must end.
+      // Below the maximum depth, only branches that do not recurse.
       const few = depth > MAX_DEPTH ? branches.filter(({ $ref: deeper }) => deeper === undefined) : branches
       return fc.oneof(...(few.length > 0 ? few : branches).map((branch) => this.of(branch, depth)))
     }
@@ -132,7 +132,7 @@ function numberOf({
     .map((n) => Math.min(Math.max(n, whole.min), whole.max) * step)
 }
 
-/** Members and values that code trips over. */
+/** Keys and values that often break code. */
 const ODD_KEYS = ['', '__proto__', 'constructor', 'toString', 'length', 'then', 'toJSON', '\ud800', 'ключ', 'a/b~c']
 const ODD_TEXTS = ['', ' ', '\0', '\ud800', '\u202e', '🏳️‍🌈', '%00', '../..', 'null', '-1', '1e999', '{}', 'ﬀ', "'; --"]
 export const odd: Arbitrary<unknown> = fc.oneof(
@@ -152,7 +152,7 @@ function nested(depth: number): unknown {
   return value
 }
 
-/** One place of a value is replaced, left out, or joined by another. */
+/** A value with one change: a part is replaced, removed or added. */
 export function mutated(values: Arbitrary<unknown>): Arbitrary<unknown> {
   const how = fc.constantFrom('replace', 'replace', 'remove', 'add')
   return fc
