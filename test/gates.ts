@@ -1,6 +1,6 @@
 /**
- * Gates: a method of `fixtures/gates.ts` waits at one until a test opens it, in whichever process the method runs. Both
- * sides meet at a socket, whose path is in the environment that threads and processes inherit.
+ * Gates: a method of `fixtures/gates.ts` waits at a gate until the test opens it, also in another process. The test
+ * listens on a socket; the environment, which threads and processes inherit, has its path.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Teardown } from './helper.ts'
 
-/** The test's side. Returns what opens a gate. */
+/** For the test. Returns the function that opens a gate. */
 export function serveGates(t: Teardown): (key: string) => void {
   const path = join(tmpdir(), `threadplane-gates-${process.pid}`)
   const sockets = new Set<Socket>()
@@ -30,7 +30,7 @@ export function serveGates(t: Teardown): (key: string) => void {
   }
 }
 
-/** The service's side. Resolves once it will hear of every gate that is opened. */
+/** For the service. Resolves once it is connected: from then on it is told of every gate that opens. */
 export async function watchGates(onOpen: (key: string) => void): Promise<void> {
   const socket = connect(process.env.TEST_GATES as string)
   socket.on('error', () => {})

@@ -1,12 +1,13 @@
 /**
- * A real server on a free port, with a data folder of its own and fixtures as its workers folder, and a client over
- * real sockets. What a test waits for is an event with a deadline, never a time.
+ * A real server on a free port, with its own data folder and copies of fixtures as its modules, and a client on real
+ * sockets. Tests wait for events, with a deadline, and never for a fixed time.
  */
 import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { BroadcastChannel, type Worker } from 'node:worker_threads'
 import { pino } from 'pino'
@@ -18,15 +19,17 @@ import type { ServiceState } from '../src/services/phase.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 
 const DEADLINE_MS = 20_000
+/** How often to check a condition that has no event. */
+const CHECK_EVERY_MS = 5
 
 const FIXTURES = fileURLToPath(new URL('./http-fixtures/', import.meta.url))
 
 export interface ServeOptions extends Partial<Omit<ServerOptions, 'workers' | 'data' | 'log'>> {
-  /** Service names → fixtures. */
+  /** Names of services → names of fixtures. */
   services: Record<string, string>
-  /** That of an earlier server, to find again what it kept. */
+  /** The folder of an earlier server, to read what that server wrote. */
   folder?: string
-  /** False: nothing is started. */
+  /** False: no service is started. */
   start?: boolean
 }
 
@@ -34,7 +37,7 @@ export interface RequestOptions {
   json?: unknown
   body?: string | Buffer
   headers?: Record<string, string | string[]>
-  /** The client hangs up. */
+  /** When it fires, the client closes the connection. */
   signal?: AbortSignal
 }
 
@@ -43,7 +46,7 @@ export interface Answer {
   headers: IncomingHttpHeaders
   bytes: Buffer
   text: string
-  // biome-ignore lint/suspicious/noExplicitAny: what is answered is looked at by the test
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows the shape of its answers
   json: any
 }
 
@@ -53,7 +56,7 @@ export interface LogRecord {
   [field: string]: unknown
 }
 
-/** Threads of this process that have not ended. */
+/** Threads of this process that are alive. */
 const threads = new Set<Worker>()
 process.on('worker', (worker: Worker) => {
   threads.add(worker)
@@ -65,7 +68,7 @@ async function allEnded(): Promise<void> {
   while (threads.size > 0) await Promise.all([...threads].map((worker) => once(worker, 'exit')))
 }
 
-/** Everything is closed in teardown, and no thread is left then. */
+/** Serves fixtures. The teardown closes the server, and fails if a thread does not end. */
 export async function serve(t: Test, options: ServeOptions): Promise<TestServer> {
   const { services, folder = mkdtempSync(join(FIXTURES, '../http-')), start = true, ...more } = options
   const workers = join(folder, 'workers')
@@ -80,7 +83,7 @@ export async function serve(t: Test, options: ServeOptions): Promise<TestServer>
   const close = async () => {
     await within(server.app.close(), 'the server to close')
     open -= 1
-    if (open === 0) await within(allEnded(), `the end of ${threads.size} threads that are left`)
+    if (open === 0) await within(allEnded(), `the end of the last ${threads.size} threads`)
   }
   t.teardown(async () => {
     await (closed ??= close())
@@ -136,7 +139,7 @@ export class TestServer {
     return this.post(`/v1/services/${service}/cast/${method}${query}`, json)
   }
 
-  /** The job as soon as it is finished. */
+  /** Waits until the job has finished, and returns it. */
   async finished(id: string): Promise<Answer['json']> {
     const { json } = await this.get(`/v1/jobs/${id}`, { headers: { prefer: `wait=${DEADLINE_MS / 1_000}` } })
     if (json.finishedAt === null) throw new Error(`the job is still ${json.state}: ${JSON.stringify(json)}`)
@@ -151,7 +154,7 @@ export class TestServer {
     return this.server.registry.get(name)
   }
 
-  /** Resolves as soon as a service is in one of the states. */
+  /** Waits until the service is in one of the states. */
   async reaches(name: string, ...states: ServiceState[]): Promise<void> {
     const service = this.service(name)
     if (states.includes(service.state)) return
@@ -165,7 +168,22 @@ export class TestServer {
     )
   }
 
-  /** What comes back on a socket, to its end, for bytes that no client would send. */
+  /** Waits until the service has this many methods in its queue, or handed to its threads and not begun. */
+  async waiting(name: string, count: number): Promise<void> {
+    await becomes(`${name} to have ${count} waiting methods`, () => this.service(name).waiting === count)
+  }
+
+  /** Waits until the service's threads run this many methods. */
+  async running(name: string, count: number): Promise<void> {
+    await becomes(`${name} to run ${count} methods`, () => this.service(name).running === count)
+  }
+
+  /** Waits until the service has this many threads, those that drain included. */
+  async threads(name: string, count: number): Promise<void> {
+    await becomes(`${name} to have ${count} threads`, () => this.service(name).threads.length === count)
+  }
+
+  /** Sends raw bytes, for requests that no HTTP client sends. Returns what the server sends until it closes. */
   raw(bytes: string | Buffer): Promise<string> {
     const answered = new Promise<string>((resolve, reject) => {
       const socket = connect(this.port, '127.0.0.1', () => socket.write(bytes))
@@ -211,7 +229,7 @@ export function request(port: number, method: string, path: string, options: Req
   return within(answered, `an answer to ${method} ${path}`, DEADLINE_MS + 5_000)
 }
 
-/** The log of a server: fixtures say in it what they do. */
+/** The log of a server. Fixtures write to it what they do. */
 export class Logs {
   readonly records: LogRecord[] = []
   readonly #watchers = new Set<(record: LogRecord) => void>()
@@ -222,18 +240,20 @@ export class Logs {
     for (const watch of this.#watchers) watch(record)
   }
 
-  /** The first line, come already or still to come, with a message and, if given, fields. */
-  async line(msg: string, fields: Record<string, unknown> = {}): Promise<LogRecord> {
-    const fits = (record: LogRecord) =>
-      record.msg === msg && Object.entries(fields).every(([name, value]) => record[name] === value)
-    const known = this.records.find(fits)
-    if (known !== undefined) return known
+  /** Waits for a line with this message and these fields, and returns it; of several, the one with number `times`. */
+  async line(msg: string, fields: Record<string, unknown> = {}, times = 1): Promise<LogRecord> {
+    const known = this.lines(msg, fields)
+    if (known.length >= times) return known[times - 1] as LogRecord
+    let missing = times - known.length
     let watch: (record: LogRecord) => void = () => {}
-    const come = new Promise<LogRecord>((resolve) => {
-      watch = (record) => fits(record) && resolve(record)
+    const written = new Promise<LogRecord>((resolve) => {
+      watch = (record) => {
+        if (matches(record, msg, fields)) missing -= 1
+        if (missing === 0) resolve(record)
+      }
       this.#watchers.add(watch)
     })
-    return within(come, `a log line "${msg}" with ${JSON.stringify(fields)}`).finally(() =>
+    return within(written, `${times} × the log line "${msg}" with ${JSON.stringify(fields)}`).finally(() =>
       this.#watchers.delete(watch),
     )
   }
@@ -249,25 +269,43 @@ export class Logs {
     })
   }
 
+  /** The lines so far with this message and these fields. */
+  lines(msg: string, fields: Record<string, unknown> = {}): LogRecord[] {
+    return this.records.filter((record) => matches(record, msg, fields))
+  }
+
   has(msg: string, fields: Record<string, unknown> = {}): boolean {
-    return this.records.some(
-      (record) => record.msg === msg && Object.entries(fields).every(([name, value]) => record[name] === value),
-    )
+    return this.lines(msg, fields).length > 0
   }
 }
 
-/** Lets fixtures go on that wait for it: see `waits-*.ts`. */
+function matches(record: LogRecord, msg: string, fields: Record<string, unknown>): boolean {
+  return record.msg === msg && Object.entries(fields).every(([name, value]) => record[name] === value)
+}
+
+/** Opens the wait of a `waits-*.ts` fixture. The fixture has to listen already: it logs that. */
 export function letGo(service: string): void {
   const channel = new BroadcastChannel(`let go: ${service}`)
   channel.postMessage(true)
   channel.close()
 }
 
-/** Lets a method of `gate.ts` go on, also where no worker is left to run `release`. */
+/** Opens a gate of `gate.ts` without a call of its method `release`, which needs a free worker. */
 export function openGate(token: string): void {
   const channel = new BroadcastChannel('open gate')
   channel.postMessage(token)
   channel.close()
+}
+
+/** Waits for a condition that has no event, such as the arrival of a request in a queue. */
+export async function becomes(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  let late = false
+  const held = async () => {
+    while (!late && !(await holds())) await sleep(CHECK_EVERY_MS)
+  }
+  await within(held(), what).finally(() => {
+    late = true
+  })
 }
 
 export async function within<T>(promise: Promise<T>, what: string, deadlineMs = DEADLINE_MS): Promise<T> {
@@ -282,7 +320,7 @@ export async function within<T>(promise: Promise<T>, what: string, deadlineMs = 
   }
 }
 
-/** Every refusal is a problem document with all its members (P6), and a 503 says when to come again. */
+/** The answer is a problem document with all its members (P6), and a 503 has `Retry-After`. */
 export function isProblem(t: Test, answer: Answer, code: ErrorCode, expected: Record<string, unknown> = {}): void {
   const { headers, json } = answer
   const { status, title, retryable } = ERRORS[code]

@@ -1,17 +1,17 @@
-/** Connections that fixtures, and what they start, hold for as long as their processes live: their end is an event. */
+/** Connections that processes hold until they end. So the test sees the end of a process as an event. */
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Teardown, until } from './helper.ts'
 
 interface Links {
-  /** Waits until there are so many. */
+  /** Waits until this many connections are open. */
   linked: (count: number) => Promise<void>
-  /** Ends them from here. */
+  /** Closes them all. */
   cut: () => void
 }
 
-/** Their address is in the environment: `TEST_LINK`. */
+/** Listens for such connections. The environment variable `TEST_LINK` is the address. */
 export function serveLinks(t: Teardown): Links {
   const links = new Set<Socket>()
   const server: Server = createServer((socket) => {

@@ -1,18 +1,18 @@
 /**
- * What tap starts instead of a test file (`node-arg` in .taprc): it runs the file in a process without tap's loader.
- * That notes the modules of every thread, for coverage that is not asked for, and doubles the time a thread takes to start.
+ * Runs a test file in a process without tap's loader. tap starts this program instead of the file (`node-arg` in .taprc).
+ * The loader records the modules of every thread for coverage, which is off here, and doubles the start time of a thread.
  */
 import { spawn } from 'node:child_process'
 
-/** tap gives a file that it ends half a second after SIGALRM. */
+/** tap kills a file half a second after SIGALRM: kill the test before, or it would live on as an orphan. */
 const END_WITHIN_MS = 250
 
 const [file = '', ...args] = process.argv.slice(2)
-// The loader gives itself to every child, by its environment: only another program can take it away again.
+// The loader adds itself to the environment of every child process, so `env` has to remove it again.
 const command = ['-u', 'NODE_OPTIONS', process.execPath, file, ...args]
 const test = spawn('env', command, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
 
-// How tap and the file tell each other of timeouts.
+// tap and the file send each other messages about timeouts.
 test.on('message', (message) => process.send?.(message))
 process.on('message', (message: object) => test.send(message))
 process.channel?.unref()
