@@ -1,19 +1,19 @@
-/** New code beside the old, then the swap: no call is lost or refused, and code that does not start changes nothing. */
+/** Reload and PUT replace the code of a service: no call is lost, and code that does not start changes nothing. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { type Answer, isProblem, letGo, openGate, serve, type TestServer, within } from '../http-helper.ts'
 import { replaceVersion } from '../../src/services/replacing.ts'
+import { type Answer, becomes, isProblem, letGo, openGate, serve, type TestServer } from '../http-helper.ts'
 
 const server = await serve(t, {
-  services: { gate: 'gate', echo: 'echo', gives: 'fails-to-start', stops: 'waits-to-stop' },
+  services: { gate: 'gate', echo: 'echo' },
   start: false,
 })
 
 const reload = (service: string) => server.post(`/v1/services/${service}/reload`)
 const ids = (status: Answer['json']): number[] => status.threads.map(({ id }: { id: number }) => id)
 
-/** A module whose `version` says which it is, and whose other methods are as given. */
+/** Writes a module whose method `version` returns its version. @param more the source of other methods */
 function writeVersion(name: string, version: number | string, more = '', to: TestServer = server): void {
   const text = `
     import { defineService, method } from 'threadplane'
@@ -21,14 +21,14 @@ function writeVersion(name: string, version: number | string, more = '', to: Tes
     export default defineService({
       restart: { backoffMs: 1, backoffMaxMs: 1 },
       methods: {
-        version: method({ handler: async () => { await new Promise((done) => setTimeout(done, 2)); return ${JSON.stringify(version)} } }),
+        version: method({ handler: () => ${JSON.stringify(version)} }),
         ${more}
       },
     })`
   writeFileSync(join(to.workers, `${name}.js`), text)
 }
 
-t.test('what a module imports is loaded fresh as well', async (t) => {
+t.test('files that a module imports are loaded anew too', async (t) => {
   const write = (text: string) => writeFileSync(join(server.workers, '_part.js'), `export const part = '${text}'`)
   writeFileSync(
     join(server.workers, 'whole.js'),
@@ -43,15 +43,15 @@ t.test('what a module imports is loaded fresh as well', async (t) => {
   t.match(await server.call('whole', 'go'), { json: 'new' })
 })
 
-t.test('an old thread finishes what it has begun; what it had not begun is run by the new one', async (t) => {
+t.test('an old thread finishes the methods it has begun; the new thread runs the others', async (t) => {
   await server.put('handsover', { module: 'gate.js', numWorkers: 1, prefetch: 8, shutdownTimeoutMs: 100 })
   const [old] = ids(await server.status('handsover'))
   const held = server.call('handsover', 'hold', { token: 'handed over' })
   await server.logs.line('begun', { token: 'handed over' })
   const waiting = server.call('handsover', 'nap')
-  await within(handed('handsover', 1), 'a call handed to the thread')
+  await server.waiting('handsover', 1)
   const { json } = await reload('handsover')
-  t.match(await waiting, { status: 200, json: 'rested' }, 'it does not wait for the old thread')
+  t.match(await waiting, { status: 200, json: 'rested' }, 'the new thread ran it without waiting for the old one')
   t.match(json, {
     state: 'running',
     queue: { running: 1 },
@@ -59,22 +59,22 @@ t.test('an old thread finishes what it has begun; what it had not begun is run b
   })
   openGate('handed over')
   t.match(await held, { status: 200, json: 'handed over' }, 'also after shutdownTimeoutMs')
-  await within(alone('handsover'), 'the end of the old thread')
+  await server.threads('handsover', 1)
   t.equal((await server.status('handsover')).state, 'running')
 })
 
-t.test('a method that goes on after its deadline does not keep an old thread', async (t) => {
+t.test('an old thread ends although a method of it goes on after its deadline', async (t) => {
   writeVersion('lingers', 0, `spin: method({ timeoutMs: 50, handler: () => { for (;;); } }),`)
   await server.put('lingers', { module: 'lingers.js', cancelGraceMs: 10 })
   const spinning = server.call('lingers', 'spin')
-  await within(running('lingers', 1), 'the call to begin')
+  await server.running('lingers', 1)
   t.match((await reload('lingers')).json, { state: 'running' })
   isProblem(t, await spinning, 'DEADLINE_EXCEEDED')
-  await within(alone('lingers'), 'the end of the old thread')
+  await server.threads('lingers', 1)
   t.match(await server.call('lingers', 'version'), { json: 0 })
 })
 
-t.test('code that does not start changes nothing, and the answer says why', async (t) => {
+t.test('code that does not start changes nothing, and the error says why it did not start', async (t) => {
   writeVersion('stays', 'good')
   await server.put('stays', { module: 'stays.js' })
   const before = await server.status('stays')
@@ -96,7 +96,7 @@ t.test('code that does not start changes nothing, and the answer says why', asyn
     const expected = { service: 'stays', detail: /goes on as it was/, error: { message } }
     isProblem(t, await reload('stays'), 'START_FAILED', expected)
     isProblem(t, await server.put('stays', { module: 'stays.js', threads: 3 }), 'START_FAILED', expected)
-    t.match(await server.call('stays', 'version'), { status: 200, json: 'good' }, 'it goes on')
+    t.match(await server.call('stays', 'version'), { status: 200, json: 'good' }, 'the old code serves')
   }
   rmSync(file)
   isProblem(t, await reload('stays'), 'MODULE_REFUSED')
@@ -109,7 +109,7 @@ t.test('code that does not start changes nothing, and the answer says why', asyn
   isProblem(t, await reload('nobody'), 'SERVICE_NOT_FOUND')
 })
 
-t.test('one of several new threads that does not start lets none of them take over', async (t) => {
+t.test('if one of several new threads does not start, none of them takes over', async (t) => {
   writeFileSync(
     join(server.workers, 'one-of.js'),
     `import { defineService, method } from 'threadplane'
@@ -131,7 +131,7 @@ t.test('one of several new threads that does not start lets none of them take ov
   t.match(await server.call('oneof', 'go'), { json: 'went' })
 })
 
-t.test('a registration that could not replace another is not remembered', async (t) => {
+t.test('a PUT that failed is not kept over a restart of the server', async (t) => {
   const first = await serve(t, { services: {}, start: false })
   writeVersion('mine', 1, '', first)
   await first.put('mine', { module: 'mine.js', threads: 2 })
@@ -142,7 +142,7 @@ t.test('a registration that could not replace another is not remembered', async 
   t.match(await second.status('mine'), { state: 'running', module: 'mine.js', threads: { length: 2 } })
 })
 
-t.test('methods and schemas switch with the code; a cast whose method is gone fails with that', async (t) => {
+t.test('methods and schemas change with the code; a queued cast of a removed method fails with METHOD_NOT_FOUND', async (t) => {
   const strict = 'take: method({ input: z.object({ n: z.number() }), handler: ({ n }) => n }),'
   writeVersion('switches', 1, `${strict} gone: method({ handler: () => 'here' }),`)
   await server.put('switches', { module: 'switches.js' })
@@ -151,7 +151,7 @@ t.test('methods and schemas switch with the code; a cast whose method is gone fa
   const { json: later } = await server.cast('switches', 'gone', {}, '?delayMs=10')
   isProblem(t, await server.cast('switches', 'take', { n: 'one' }), 'VALIDATION_FAILED')
   writeVersion('switches', 2, strict.replace('z.number()', 'z.string()'))
-  t.match((await reload('switches')).json, { state: 'paused', methods: ['version', 'take'] }, 'it stays paused')
+  t.match((await reload('switches')).json, { state: 'paused', methods: ['version', 'take'] }, 'the service stays paused')
   isProblem(t, await server.cast('switches', 'gone'), 'METHOD_NOT_FOUND')
   isProblem(t, await server.cast('switches', 'take', { n: 1 }), 'VALIDATION_FAILED')
   t.match(await server.cast('switches', 'take', { n: 'one' }), { status: 202 })
@@ -165,7 +165,7 @@ t.test('methods and schemas switch with the code; a cast whose method is gone fa
   t.notOk('/v1/services/switches/call/gone' in paths)
 })
 
-t.test('an attempt that fails under the old code, of a method the new one does not have, ends as that', async (t) => {
+t.test('a job whose attempt fails in the old thread is not retried if the new code has no such method', async (t) => {
   writeVersion(
     'loses',
     1,
@@ -189,7 +189,7 @@ t.test('an attempt that fails under the old code, of a method the new one does n
   t.match(history, [{ error: { cause: { message: 'fails' } } }, { error: { code: 'METHOD_NOT_FOUND' } }])
 })
 
-t.test('reload of a stopped service asks its module anew, and leaves it stopped', async (t) => {
+t.test('reload of a stopped service reads the new description, and leaves the service stopped', async (t) => {
   writeVersion('rests', 1)
   await server.put('rests', { module: 'rests.js' })
   await server.post('/v1/services/rests/stop')
@@ -202,7 +202,7 @@ t.test('reload of a stopped service asks its module anew, and leaves it stopped'
   t.match((await server.post('/v1/services/rests/start')).json, { state: 'running', methods: ['version'] })
 })
 
-t.test('reload brings up a service that has failed, with a fresh budget', async (t) => {
+t.test('reload starts a failed service, with a full restart budget', async (t) => {
   writeFileSync(join(server.workers, 'mends.js'), 'throw new Error("broken")')
   t.match((await server.put('mends', { module: 'mends.js', restart: { maxRestarts: 0 } })).json, { state: 'failed' })
   isProblem(t, await reload('mends'), 'START_FAILED', { error: { message: 'broken' } })
@@ -212,14 +212,14 @@ t.test('reload brings up a service that has failed, with a fresh budget', async 
   t.match(await server.call('mends', 'version'), { json: 'mended' })
 })
 
-t.test('a PUT over a start that hangs takes over from it, and a call that waited is run', async (t) => {
+t.test('a replacement during a start that hangs ends that start, and runs the calls that waited', async (t) => {
   writeFileSync(join(server.workers, 'hangs.js'), 'for (;;);')
   const first = server.put('hangs', { module: 'hangs.js' })
-  while ((await server.get('/v1/services/hangs')).status === 404) await server.get('/livez')
+  await becomes('hangs to be registered', async () => (await server.get('/v1/services/hangs')).status === 200)
   await server.reaches('hangs', 'starting')
   const call = server.call('hangs', 'version')
   writeVersion('well', 'well')
-  // Over HTTP the second PUT would wait for the first.
+  // Over HTTP, a second PUT would wait for the first one.
   const moduleUrl = `file://${join(server.workers, 'well.js')}`
   const registration = { module: 'well.js', moduleUrl, overrides: {}, description: undefined }
   await replaceVersion(server.service('hangs'), registration, async () => {})
@@ -227,24 +227,21 @@ t.test('a PUT over a start that hangs takes over from it, and a call that waited
   t.match(await first, { status: 201, json: { state: 'running' } })
 })
 
-t.test('a PUT over a service that is deleted before the old thread has finished is a conflict', async (t) => {
+t.test('a PUT is a conflict if the service is deleted before its old thread has finished', async (t) => {
   await server.put('deleted', { module: 'gate.js' })
   const held = server.call('deleted', 'hold', { token: 'deleted' })
   await server.logs.line('begun', { token: 'deleted' })
   const put = server.put('deleted', { module: 'gate.js', numWorkers: 3 })
-  await within(
-    until(() => server.service('deleted').options.numWorkers === 3),
-    'the new thread to take over',
-  )
+  await becomes('the new thread to take over', () => server.service('deleted').options.numWorkers === 3)
   const deleted = server.delete('/v1/services/deleted')
-  while ((await server.get('/v1/services/deleted')).status !== 404) await server.get('/livez')
+  await becomes('deleted to be gone', async () => (await server.get('/v1/services/deleted')).status === 404)
   openGate('deleted')
   t.match(await held, { status: 200, json: 'deleted' })
   isProblem(t, await put, 'CONFLICT', { service: 'deleted', detail: /was deleted while it was registered/ })
   t.match(await deleted, { status: 204 })
 })
 
-t.test('a stop gives up what is being replaced', async (t) => {
+t.test('a stop ends a replacement that is under way', async (t) => {
   await server.put('interrupted', { module: 'echo.js' })
   const source = `
     import { BroadcastChannel } from 'node:worker_threads'
@@ -262,7 +259,7 @@ t.test('a stop gives up what is being replaced', async (t) => {
   writeFileSync(join(server.workers, 'slow.js'), source)
   const put = server.put('interrupted', { module: 'slow.js' })
   await server.logs.line('the new one waits')
-  t.match(await server.call('interrupted', 'any', 1), { json: 1 }, 'the old one serves')
+  t.match(await server.call('interrupted', 'any', 1), { json: 1 }, 'the old thread serves')
   t.match(await server.status('interrupted'), { state: 'running', threads: [{}, { state: 'starting' }] })
   t.match((await server.post('/v1/services/interrupted/stop')).json, { state: 'stopped', threads: { length: 0 } })
   isProblem(t, await put, 'CONFLICT', { detail: /was stopped while it was replaced/ })
@@ -270,14 +267,7 @@ t.test('a stop gives up what is being replaced', async (t) => {
   t.match(await server.call('interrupted', 'any', 1), { json: 1 })
 
   const again = server.put('interrupted', { module: 'slow.js' })
-  const letting = setInterval(() => letGo('interrupted'), 20)
+  await server.logs.line('the new one waits', {}, 2)
+  letGo('interrupted')
   t.match(await again, { status: 200, json: { module: 'slow.js', state: 'running' } })
-  clearInterval(letting)
 })
-
-async function until(seen: () => boolean): Promise<void> {
-  while (!seen()) await server.get('/livez')
-}
-const handed = (name: string, count: number) => until(() => server.service(name).waiting === count)
-const running = (name: string, count: number) => until(() => server.service(name).running === count)
-const alone = (name: string) => until(() => server.service(name).threads.length === 1)
