@@ -168,6 +168,13 @@ export class TestServer {
     )
   }
 
+  /** Waits until the service runs and has been restarted this many times. */
+  async restarted(name: string, times: number): Promise<void> {
+    const service = this.service(name)
+    const holds = () => service.restartCount >= times && service.state === 'running'
+    await becomes(`${name} to run after restart ${times}`, holds)
+  }
+
   /** Waits until the service has this many methods in its queue, or handed to its threads and not begun. */
   async waiting(name: string, count: number): Promise<void> {
     await becomes(`${name} to have ${count} waiting methods`, () => this.service(name).waiting === count)

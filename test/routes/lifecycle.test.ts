@@ -1,6 +1,6 @@
-/** Starting, stopping, pausing and crashing services, and what their supervisors make of it. */
+/** Starting, stopping, pausing and crashing services, and their restarts after crashes. */
 import t from 'tap'
-import { isProblem, openGate, serve, within } from '../http-helper.ts'
+import { becomes, isProblem, openGate, serve } from '../http-helper.ts'
 
 const server = await serve(t, {
   services: {
@@ -15,7 +15,7 @@ const server = await serve(t, {
 })
 const act = (service: string, action: string, json?: unknown) => server.post(`/v1/services/${service}/${action}`, json)
 
-t.test('start, pause, resume, stop: each says whether it changed anything', async (t) => {
+t.test('start, pause, resume and stop say whether they changed anything', async (t) => {
   t.match(await act('echo', 'start'), {
     status: 200,
     json: { state: 'running', desiredState: 'running', changed: true },
@@ -32,7 +32,7 @@ t.test('start, pause, resume, stop: each says whether it changed anything', asyn
   t.match(await act('echo', 'stop'), { status: 200, json: { state: 'stopped', changed: false } })
 })
 
-t.test('concurrent starts are one start, and concurrent stops one stop', async (t) => {
+t.test('concurrent starts start the service once, and concurrent stops stop it once', async (t) => {
   const started = await Promise.all([1, 2, 3].map(() => act('echo', 'start')))
   t.equal(started.filter(({ json }) => json.changed).length, 1)
   t.equal((await server.status('echo')).threads.length, 1)
@@ -40,7 +40,7 @@ t.test('concurrent starts are one start, and concurrent stops one stop', async (
   t.equal(stopped.filter(({ json }) => json.changed).length, 1)
 })
 
-t.test('the status of a running service', async (t) => {
+t.test('a running service has a complete status', async (t) => {
   await act('echo', 'start')
   const { json } = await server.get('/v1/services/echo')
   t.match(json, {
@@ -60,7 +60,7 @@ t.test('the status of a running service', async (t) => {
   t.ok(lastWakeupAt >= startedAt && heapUsedBytes > 0)
 })
 
-t.test('restart gives another thread, and is counted', async (t) => {
+t.test('restart starts a new thread, and is counted', async (t) => {
   const before = await server.status('echo')
   const { status, json } = await act('echo', 'restart')
   t.match(
@@ -72,12 +72,12 @@ t.test('restart gives another thread, and is counted', async (t) => {
   t.match((await act('echo', 'restart')).json, { state: 'running', changed: true })
 })
 
-t.test('a stop runs what is queued first', async (t) => {
+t.test('a stop first runs the queued calls', async (t) => {
   await server.put('drains', { module: 'gate.js', numWorkers: 1, prefetch: 0 })
   const held = server.call('drains', 'hold', { token: 'drains' })
   await server.logs.line('begun', { token: 'drains' })
   const queued = server.call('drains', 'nap')
-  await waiting('drains', 1)
+  await server.waiting('drains', 1)
   const stopped = act('drains', 'stop')
   await server.reaches('drains', 'stopping')
   openGate('drains')
@@ -100,22 +100,24 @@ t.test('a thread that dies while its service stops is not started again', async 
   t.match(await server.status('dying'), { state: 'stopped', desiredState: 'stopped' })
   t.match((await act('dying', 'start')).json, { state: 'running' })
   await act('dying', 'crash')
-  await server.reaches('dying', 'running')
-  t.match(await server.status('dying'), { restartCount: 1 }, 'it is supervised again')
+  await server.restarted('dying', 1)
+  t.match(await server.status('dying'), { restartCount: 1 }, 'the service is supervised again')
 })
 
-t.test('a stop that does not drain rejects what is queued, and finishes what runs', async (t) => {
+t.test('a stop with drain=false rejects the queued calls, and finishes the running ones', async (t) => {
   await server.put('rejects', { module: 'gate.js', numWorkers: 2, prefetch: 0 })
   const held = ['one', 'two'].map((token) => server.call('rejects', 'hold', { token }))
   await server.logs.line('begun', { token: 'one' })
   await server.logs.line('begun', { token: 'two' })
   const queued = server.call('rejects', 'nap')
-  await waiting('rejects', 1)
+  await server.waiting('rejects', 1)
   const { json: cast } = await server.cast('rejects', 'nap')
   const stopped = server.post('/v1/services/rejects/stop?drain=false')
   isProblem(t, await queued, 'SERVICE_NOT_RUNNING', { service: 'rejects', method: 'nap', started: false })
   t.equal((await server.status('rejects')).state, 'stopping')
-  t.match((await server.get(`/v1/jobs/${cast.id}`)).json, { state: 'queued', attempts: 0 }, 'casts are kept')
+  const job = async () => (await server.get(`/v1/jobs/${cast.id}`)).json
+  await becomes('the cast to go back to the store', async () => (await job()).state === 'queued')
+  t.match(await job(), { attempts: 0, history: [] })
   openGate('one')
   openGate('two')
   t.match(await Promise.all(held), [{ json: 'one' }, { json: 'two' }])
@@ -125,7 +127,7 @@ t.test('a stop that does not drain rejects what is queued, and finishes what run
   t.match(await server.finished(cast.id), { state: 'succeeded', attempts: 1 })
 })
 
-t.test('a stop is bounded by shutdownTimeoutMs, also where a thread loops for ever', async (t) => {
+t.test('a stop takes at most shutdownTimeoutMs, also if a thread loops for ever', async (t) => {
   await server.put('stuck', { module: 'echo.js', shutdownTimeoutMs: 50 })
   t.match((await act('stuck', 'crash', { kind: 'hang' })).json, { changed: true })
   t.match((await act('stuck', 'stop')).json, { state: 'stopped', changed: true })
@@ -133,7 +135,7 @@ t.test('a stop is bounded by shutdownTimeoutMs, also where a thread loops for ev
   t.match(await server.call('stuck', 'any', 1), { json: 1 })
 })
 
-t.test('a start that is stopped meanwhile is a conflict', async (t) => {
+t.test('a start is a conflict if the service is stopped before it has started', async (t) => {
   for (const [name, line] of [
     ['starts', 'waits to start'],
     ['loops', undefined],
@@ -147,7 +149,7 @@ t.test('a start that is stopped meanwhile is a conflict', async (t) => {
   }
 })
 
-t.test('crashes of every kind are seen, and healed by the supervisor', async (t) => {
+t.test('after a crash of any kind the supervisor restarts the service', async (t) => {
   await server.put('crashes', { module: 'echo.js', restart: { maxRestarts: 10, backoffMs: 1, backoffMaxMs: 1 } })
   for (const [body, message] of [
     [undefined, /on purpose/],
@@ -159,7 +161,7 @@ t.test('crashes of every kind are seen, and healed by the supervisor', async (t)
     const { status, json } = await act('crashes', 'crash', body)
     t.equal(status, 200)
     t.equal(json.changed, true)
-    await server.reaches('crashes', 'running')
+    await server.restarted('crashes', restartCount + 1)
     t.match(await server.status('crashes'), { restartCount: restartCount + 1, crashReason: null })
     t.ok(server.logs.records.some(({ msg, err }) => msg === 'crashes crashed' && message.test((err as Error).message)))
   }
@@ -170,11 +172,11 @@ t.test('crashes of every kind are seen, and healed by the supervisor', async (t)
   })
 })
 
-t.test('more crashes than the budget allows, and the service has failed; a start has a fresh budget', async (t) => {
+t.test('after more crashes than the budget allows, the service has failed; a start has a full budget', async (t) => {
   await server.put('frail', { module: 'echo.js', restart: { maxRestarts: 2, backoffMs: 1, backoffMaxMs: 1 } })
   for (const remaining of [1, 0]) {
     await act('frail', 'crash')
-    await server.reaches('frail', 'running')
+    await server.restarted('frail', 2 - remaining)
     t.match(await server.status('frail'), { restartBudget: { maxRestarts: 2, remaining } })
   }
   await act('frail', 'crash', { reason: 'once too often' })
@@ -184,18 +186,18 @@ t.test('more crashes than the budget allows, and the service has failed; a start
   t.match((await act('frail', 'start')).json, { state: 'running', changed: true, restartBudget: { remaining: 2 } })
 })
 
-t.test('what waits in the queue of a service that crashes runs after its restart', async (t) => {
+t.test('calls that wait in the queue during a crash run after the restart', async (t) => {
   await server.put('survives', { module: 'gate.js', numWorkers: 1, prefetch: 0 })
   const held = server.call('survives', 'hold', { token: 'dies' })
   await server.logs.line('begun', { token: 'dies' })
   const queued = server.call('survives', 'nap')
-  await waiting('survives', 1)
+  await server.waiting('survives', 1)
   await act('survives', 'crash')
   isProblem(t, await held, 'THREAD_DIED', { started: true })
   t.match(await queued, { status: 200, json: 'rested' })
 })
 
-t.test('a thread that hangs is seen as not responding, and everything else answers', async (t) => {
+t.test('a thread that hangs is reported as not responding, and other services answer', async (t) => {
   await server.put('hangs', { module: 'echo.js', shutdownTimeoutMs: 50 })
   t.match((await act('hangs', 'crash', { kind: 'hang' })).json, { state: 'running', changed: true })
   await server.logs.line('Thread keepalive is not responding', { service: 'hangs' })
@@ -205,12 +207,16 @@ t.test('a thread that hangs is seen as not responding, and everything else answe
   t.match((await act('hangs', 'restart')).json, { state: 'running', threads: [{ responsive: true }] })
 })
 
-t.test('strategies: oneForAll restarts all threads, forfeits give up', async (t) => {
+t.test('oneForAll restarts all threads after a crash of one; forfeitOneForOne restarts none', async (t) => {
   const restart = { backoffMs: 1, backoffMaxMs: 1 }
   await server.put('all', { module: 'dies.js', threads: 2, restart: { ...restart, strategy: 'oneForAll' } })
   const before = (await server.status('all')).threads.map(({ id }: { id: number }) => id)
   isProblem(t, await server.call('all', 'exit'), 'THREAD_DIED')
-  await within(allRunning('all', before), 'both threads of "all" to be others')
+  await becomes('both threads of "all" to be new', () => {
+    const { threads } = server.service('all')
+    return threads.every(({ state, threadId }) => state === 'running' && threadId !== 0 && !before.includes(threadId))
+  })
+  t.equal((await server.status('all')).threads.length, 2)
 
   await server.put('forfeits', { module: 'echo.js', restart: { ...restart, strategy: 'forfeitOneForOne' } })
   await act('forfeits', 'crash')
@@ -219,7 +225,7 @@ t.test('strategies: oneForAll restarts all threads, forfeits give up', async (t)
   isProblem(t, await server.put('x', { module: 'echo.js', restart: { strategy: 'crashing' } }), 'VALIDATION_FAILED')
 })
 
-t.test('a stop in the middle of a restart is the last word', async (t) => {
+t.test('a stop during a restart ends the restart', async (t) => {
   const restart = { strategy: 'oneForAll', backoffMs: 1, backoffMaxMs: 1 }
   await server.put('lastword', {
     module: 'gate.js',
@@ -231,7 +237,7 @@ t.test('a stop in the middle of a restart is the last word', async (t) => {
   })
   const held = server.call('lastword', 'hold', { token: 'last word' })
   await server.logs.line('begun', { token: 'last word' })
-  // The thread that holds the call is stopped for the restart of both, which its call keeps from ending.
+  // The crash restarts both threads. The held call keeps its thread from stopping, and so the restart from ending.
   const idle = server.service('lastword').threads.find((thread) => thread.running === 0)
   idle?.crashThread('exit', 'crashed')
   await server.reaches('lastword', 'starting')
@@ -243,13 +249,13 @@ t.test('a stop in the middle of a restart is the last word', async (t) => {
   await server.delete('/v1/services/lastword')
 })
 
-t.test('threads: 2 share the work, and one crash does not stop the service', async (t) => {
+t.test('two threads share the calls, and a crash of one does not stop the service', async (t) => {
   await server.put('twins', { module: 'gate.js', threads: 2, numWorkers: 1, prefetch: 0 })
   t.match(await server.status('twins'), { threads: [{ state: 'running' }, { state: 'running' }] })
   const held = ['left', 'right'].map((token) => server.call('twins', 'hold', { token }))
   await server.logs.line('begun', { token: 'left' })
   await server.logs.line('begun', { token: 'right' })
-  t.match(await server.status('twins'), { queue: { running: 2 } }, 'each runs one')
+  t.match(await server.status('twins'), { queue: { running: 2 } }, 'each thread runs one call')
   server.service('twins').threads[0]?.crashThread('exit', 'one of two')
   const [first, second] = held as [Promise<unknown>, Promise<unknown>]
   t.match(await Promise.race([first, second]), { json: { code: 'THREAD_DIED' } })
@@ -259,7 +265,7 @@ t.test('threads: 2 share the work, and one crash does not stop the service', asy
   await Promise.all(held)
 })
 
-t.test('autostart: false leaves it stopped until it is told to start', async (t) => {
+t.test('a service with autostart: false is not started until a client starts it', async (t) => {
   t.match(await server.status('lazy'), { state: 'stopped' })
   t.match((await server.put('lazy2', { module: 'lazy.js' })).json, {
     state: 'stopped',
@@ -270,7 +276,7 @@ t.test('autostart: false leaves it stopped until it is told to start', async (t)
   t.match((await server.put('lazy3', { module: 'lazy.js', autostart: true })).json, { state: 'running' })
 })
 
-t.test('the last of contrary wishes is what remains', async (t) => {
+t.test('of contrary requests at the same time, the last one decides', async (t) => {
   await server.put('wishes', { module: 'echo.js' })
   await Promise.all(['stop', 'start', 'stop', 'restart', 'stop'].map((wish) => act('wishes', wish)))
   await act('wishes', 'stop')
@@ -280,20 +286,3 @@ t.test('the last of contrary wishes is what remains', async (t) => {
   t.match(await server.status('wishes'), { state: 'running', desiredState: 'running' })
   t.match(await server.call('wishes', 'any', 1), { json: 1 })
 })
-
-async function allRunning(name: string, before: number[]): Promise<void> {
-  for (;;) {
-    const { threads } = await server.status(name)
-    const fresh = threads.filter(
-      ({ id, state }: { id: number; state: string }) => state === 'running' && !before.includes(id),
-    )
-    if (fresh.length === before.length) return
-  }
-}
-
-async function waiting(service: string, size: number): Promise<void> {
-  const seen = async () => {
-    while (server.service(service).waiting !== size) await server.get('/livez')
-  }
-  await within(seen(), `${size} waiting methods`)
-}

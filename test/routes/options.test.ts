@@ -1,21 +1,21 @@
-/** Options that are changed live, with PATCH: in place where that is possible, and by new threads where it is not. */
+/** PATCH changes the options of a running service: in place if possible, else with new threads. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { type Answer, isProblem, openGate, serve, type TestServer, within } from '../http-helper.ts'
+import { type Answer, isProblem, openGate, serve, type TestServer } from '../http-helper.ts'
 
 const server = await serve(t, { services: { echo: 'echo', gate: 'gate', gives: 'fails-to-start' } })
 
 const patch = (service: string, json: unknown, on = server) => on.request('PATCH', `/v1/services/${service}`, { json })
 const ids = (status: Answer['json']): number[] => status.threads.map(({ id }: { id: number }) => id)
 
-t.test('what a service takes up as it runs costs no thread, and what waits stays', async (t) => {
+t.test('an option that needs no new thread is changed in place, and queued calls stay queued', async (t) => {
   await server.put('inplace', { module: 'gate.js', numWorkers: 1, prefetch: 0 })
   const before = ids(await server.status('inplace'))
   const held = server.call('inplace', 'hold', { token: 'in place' })
   await server.logs.line('begun', { token: 'in place' })
   const waiting = [server.call('inplace', 'nap'), server.call('inplace', 'nap')]
-  await within(waits('inplace', 2), 'two that wait')
+  await server.waiting('inplace', 2)
   const { status, json } = await patch('inplace', {
     queueCapacity: 1,
     queueBytes: 2_048,
@@ -45,7 +45,7 @@ t.test('what a service takes up as it runs costs no thread, and what waits stays
   t.match(await Promise.all([held, ...waiting]), [{ json: 'in place' }, { json: 'rested' }, { json: 'rested' }])
 })
 
-t.test('cancelGraceMs is that of the moment, also for what runs already', async (t) => {
+t.test('a new cancelGraceMs applies to methods that run already', async (t) => {
   await server.put('grace', { module: 'gate.js', cancelGraceMs: 60_000 })
   const [before] = ids(await server.status('grace'))
   const { json: cast } = await server.cast('grace', 'stubborn', { token: 'grace' })
@@ -55,20 +55,20 @@ t.test('cancelGraceMs is that of the moment, also for what runs already', async 
   await server.logs.line('the thread is retired: a method goes on after its deadline', { service: 'grace' })
 })
 
-t.test('what a thread is given at its start comes into force with new threads', async (t) => {
+t.test('an option that a thread gets at its start is changed with new threads', async (t) => {
   await server.put('bynew', { module: 'echo.js', threads: 2 })
   const before = ids(await server.status('bynew'))
   const { json } = await patch('bynew', { maxResultBytes: 5 })
   t.match(json, { state: 'running', restartCount: 0, options: { maxResultBytes: 5, threads: 2 } })
   t.notOk(ids(json).some((id) => before.includes(id)))
   isProblem(t, await server.call('bynew', 'sized', 9), 'RESULT_NOT_SERIALIZABLE', { detail: /5 bytes/ })
-  t.same(ids((await patch('bynew', { maxResultBytes: 5 })).json), ids(json), 'what is so already changes nothing')
+  t.same(ids((await patch('bynew', { maxResultBytes: 5 })).json), ids(json), 'an unchanged option needs no new threads')
   const { json: both } = await patch('bynew', { numWorkers: 4, threads: 1, maxResultBytes: null })
   t.match(both, { threads: { length: 1 }, options: { numWorkers: 4, maxResultBytes: 10_000 } })
   t.match(await server.call('bynew', 'sized', 9), { status: 200 })
 })
 
-t.test('null gives an option back to the module, and changes follow each other', async (t) => {
+t.test('null restores the module's own option, and concurrent changes apply one after the other', async (t) => {
   await server.put('layers', { module: 'echo.js', maxResultBytes: 7, restart: { maxRestarts: 3, periodMs: 1_000 } })
   t.match((await patch('layers', { restart: { maxRestarts: null, backoffMs: 9 } })).json.options.restart, {
     maxRestarts: 5,
@@ -108,7 +108,7 @@ t.test('a change that is refused changes nothing', async (t) => {
   t.match(await patch('echo', {}), { status: 200, json: { options: before.options } })
 })
 
-t.test('threads that do not start do not join, and those there are go on', async (t) => {
+t.test('new threads that do not start are not added, and the old ones go on', async (t) => {
   const [before] = ids(await server.status('gives'))
   process.env.FAILS_TO_START = 'no more of it'
   t.teardown(() => delete process.env.FAILS_TO_START)
@@ -120,7 +120,7 @@ t.test('threads that do not start do not join, and those there are go on', async
   t.match(await server.call('gives', 'go'), { json: 'went' })
 })
 
-t.test('a thread that goes finishes what it has begun, and the one with least to finish goes', async (t) => {
+t.test('a removed thread finishes the methods it has begun, and the thread that runs fewest is removed', async (t) => {
   await server.put('shrinks', { module: 'gate.js', threads: 2, numWorkers: 2, prefetch: 0, shutdownTimeoutMs: 50 })
   const held = ['one', 'two', 'three'].map((token) => server.call('shrinks', 'hold', { token }))
   for (const token of ['one', 'two', 'three']) await server.logs.line('begun', { token })
@@ -136,10 +136,10 @@ t.test('a thread that goes finishes what it has begun, and the one with least to
   })
   for (const token of ['one', 'two', 'three']) openGate(token)
   t.match(await Promise.all(held), [{ json: 'one' }, { json: 'two' }, { json: 'three' }])
-  await within(alone('shrinks'), 'the other to go')
+  await server.threads('shrinks', 1)
 })
 
-t.test('one of several threads that crashes leaves the others serving', async (t) => {
+t.test('after a crash of one of several threads, the others serve', async (t) => {
   const restart = { backoffMs: 60_000, backoffMaxMs: 60_000 }
   await server.put('each', { module: 'echo.js', threads: 3, restart })
   const [one] = server.service('each').threads
@@ -154,7 +154,7 @@ t.test('one of several threads that crashes leaves the others serving', async (t
   t.match((await patch('each', { threads: 2 })).json, { threads: [{ state: 'running' }, { state: 'running' }] })
 })
 
-t.test('of a service that does not run, options are changed for its next start', async (t) => {
+t.test('options of a service that does not run are changed for its next start', async (t) => {
   await server.put('later', { module: 'echo.js', restart: { backoffMs: 60_000, backoffMaxMs: 60_000, maxRestarts: 1 } })
   await server.post('/v1/services/later/stop')
   t.match((await patch('later', { threads: 2, maxResultBytes: 5 })).json, { state: 'stopped' })
@@ -172,7 +172,7 @@ t.test('of a service that does not run, options are changed for its next start',
   t.match(await server.call('later', 'sized', 9), { status: 200 })
 })
 
-t.test('another strategy or group takes over what waits for its restart, and what is given up stays so', async (t) => {
+t.test('a new strategy or group takes over a restart that waits, and a failed service stays failed', async (t) => {
   const restart = { backoffMs: 60_000, backoffMaxMs: 60_000 }
   await server.put('moves', { module: 'echo.js', restart })
   await server.post('/v1/services/moves/crash')
@@ -186,7 +186,7 @@ t.test('another strategy or group takes over what waits for its restart, and wha
   t.match((await server.post('/v1/services/moves/start')).json, { state: 'running' })
 })
 
-t.test('changes survive a restart of the server, also of a service that was never registered over HTTP', async (t) => {
+t.test('changes survive a restart of the server, also for a service that was never registered over HTTP', async (t) => {
   const first = await serve(t, { services: { echo: 'echo' } })
   await first.put('mine', { module: 'echo.js', queueCapacity: 3 })
   await patch('echo', { threads: 2, restart: { maxRestarts: 1 } }, first)
@@ -197,7 +197,7 @@ t.test('changes survive a restart of the server, also of a service that was neve
   t.match(await second.status('mine'), { options: { queueCapacity: 10_000, maxResultBytes: 5 } })
 })
 
-t.test('more threads that a module asks for later are started, and fewer let go', async (t) => {
+t.test('a reload follows the number of threads in the module: it starts more, or removes some', async (t) => {
   const write = (threads: number, to: TestServer) =>
     writeFileSync(
       join(to.workers, 'asks.js'),
@@ -212,9 +212,3 @@ t.test('more threads that a module asks for later are started, and fewer let go'
     t.match(await server.call('asks', 'go'), { json: threads })
   }
 })
-
-async function until(seen: () => boolean): Promise<void> {
-  while (!seen()) await server.get('/livez')
-}
-const waits = (name: string, count: number) => until(() => server.service(name).waiting === count)
-const alone = (name: string) => until(() => server.service(name).threads.length === 1)
