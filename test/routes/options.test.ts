@@ -68,7 +68,7 @@ t.test('an option that a thread gets at its start is changed with new threads', 
   t.match(await server.call('bynew', 'sized', 9), { status: 200 })
 })
 
-t.test('null restores the module's own option, and concurrent changes apply one after the other', async (t) => {
+t.test('null restores the option of the module, and concurrent changes apply one after the other', async (t) => {
   await server.put('layers', { module: 'echo.js', maxResultBytes: 7, restart: { maxRestarts: 3, periodMs: 1_000 } })
   t.match((await patch('layers', { restart: { maxRestarts: null, backoffMs: 9 } })).json.options.restart, {
     maxRestarts: 5,
