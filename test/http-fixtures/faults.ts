@@ -6,7 +6,7 @@ import { z } from 'zod'
 
 const attempts = { backoffMs: 1, backoffMaxMs: 2 }
 /** For methods that would never end. */
-const soon = { ...attempts, timeoutMs: 200 }
+const soon = { ...attempts, timeoutMs: 100 }
 const never = () => new Promise<never>(() => {})
 
 const channel = new BroadcastChannel('open gate')

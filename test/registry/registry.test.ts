@@ -1,11 +1,11 @@
-/** What survives a restart of the server, and that no module holds up the control thread (P1). */
+/** What survives a restart of the server, and that no module can block the control thread (P1). */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ServiceWorker } from '../../src/threads/service-worker.ts'
 import { isProblem, letGo, serve } from '../http-helper.ts'
 
-t.test('P1: whatever a module does at import, the server answers, and crashReason says what is wrong', async (t) => {
+t.test('P1: whatever a module does at import, the server answers, and crashReason has the cause', async (t) => {
   const server = await serve(t, {
     services: {
       loops: 'loops-at-import',
@@ -47,7 +47,7 @@ t.test('P1: whatever a module does at import, the server answers, and crashReaso
   })
 })
 
-t.test('P1: a module that could not be imported comes up as soon as it can, under its own options', async (t) => {
+t.test('P1: a module that could not be imported is restarted, and has its own options once it can be imported', async (t) => {
   const server = await serve(t, { services: { mends: 'fails-at-import' }, start: false })
   process.env.FAILS_AT_IMPORT = 'not yet'
   t.teardown(() => delete process.env.FAILS_AT_IMPORT)
@@ -61,7 +61,7 @@ t.test('P1: a module that could not be imported comes up as soon as it can, unde
   t.match(await server.status('mends'), { state: 'running', crashReason: null, restartBudget: { maxRestarts: 1 } })
 })
 
-t.test('the thread in which a module describes itself is the one that is started, where it may be', async (t) => {
+t.test('the thread in which a module describes itself becomes its first thread, if its options allow that', async (t) => {
   const server = await serve(t, { services: {}, start: false })
   const write = (name: string, options = '') =>
     writeFileSync(
@@ -70,8 +70,7 @@ t.test('the thread in which a module describes itself is the one that is started
        console.log('imported')
        export default defineService({ ${options} methods: { go: method({ handler: () => 'went' }) } })`,
     )
-  const imports = (service: string) =>
-    server.logs.records.filter((record) => record.msg === 'imported' && record.service === service).length
+  const imports = (service: string) => server.logs.lines('imported', { service }).length
 
   for (const [name, options, expected] of [
     ['one', '', 1],
@@ -92,14 +91,14 @@ t.test('the thread in which a module describes itself is the one that is started
   write('lazy', 'autostart: false,')
   t.match(await server.put('lazy', { module: 'lazy.js' }), { status: 201, json: { state: 'stopped' } })
   t.equal(imports('lazy'), 1)
-  t.equal(ServiceWorker.alive.size, alive, 'nothing is left of one that is not started')
+  t.equal(ServiceWorker.alive.size, alive, 'the thread of a service that is not started has ended')
   write('needs', "dependsOn: ['one'], onThreadStarted() { throw new Error('no') }, restart: { maxRestarts: 0 },")
   t.match(await server.put('needs', { module: 'needs.js' }), { status: 201, json: { state: 'failed' } })
   t.equal(imports('needs'), 1)
-  t.equal(ServiceWorker.alive.size, alive, 'nor of one that fails to')
+  t.equal(ServiceWorker.alive.size, alive, 'the thread of a service that fails to start has ended')
 })
 
-t.test('registrations, desired states and descriptions survive a restart of the server', async (t) => {
+t.test('registrations and desired states survive a restart of the server', async (t) => {
   const first = await serve(t, { services: { echo: 'echo', gate: 'gate', lazy: 'not-by-itself' } })
   const { folder } = first
   await first.put('mine', { module: 'gate.js', threads: 2, restart: { maxRestarts: 1 } })
@@ -126,10 +125,10 @@ t.test('registrations, desired states and descriptions survive a restart of the 
   ])
   t.match(await second.status('mine'), { threads: { length: 2 }, restartBudget: { maxRestarts: 1 } })
   t.match(await second.status('lazy'), { queue: { capacity: 3 } })
-  t.match(await second.cast('echo', 'any', 1), { status: 202 }, 'a stopped service is known without a thread')
+  t.match(await second.cast('echo', 'any', 1), { status: 202 }, 'a stopped service is described without a thread')
   t.notOk(second.logs.has('gone'))
 
-  t.match(await second.put('gate', { module: 'gate.js' }), { status: 201 }, 'what was deleted may come again')
+  t.match(await second.put('gate', { module: 'gate.js' }), { status: 201 }, 'a deleted service can be registered again')
   await second.post('/v1/services/echo/start')
   await second.close()
   const third = await serve(t, { services: {}, folder })
@@ -137,7 +136,7 @@ t.test('registrations, desired states and descriptions survive a restart of the 
   t.match(await third.status('echo'), { state: 'running' })
 })
 
-t.test('a failed start and a restart are wishes that survive too', async (t) => {
+t.test('the desired state of a failed start and of a restart survives too', async (t) => {
   const first = await serve(t, { services: { gives: 'fails-to-start', echo: 'echo' }, start: false })
   const { folder } = first
   await first.post('/v1/services/gives/stop')
@@ -153,13 +152,13 @@ t.test('a failed start and a restart are wishes that survive too', async (t) => 
   t.match(await second.status('echo'), { state: 'running' })
 })
 
-t.test('descriptions are kept, so that after a restart casts are accepted at once', async (t) => {
+t.test('descriptions survive a restart of the server, so that casts are accepted at once', async (t) => {
   const first = await serve(t, { services: { imports: 'waits-at-import' }, start: false })
   const { folder } = first
   const started = first.post('/v1/services/imports/start')
-  const letting = setInterval(() => letGo('imports'), 20)
+  await first.logs.line('waits at import')
+  letGo('imports')
   t.match(await started, { status: 200 })
-  clearInterval(letting)
   await first.close()
 
   const second = await serve(t, { services: {}, folder, start: false })
@@ -173,7 +172,7 @@ t.test('descriptions are kept, so that after a restart casts are accepted at onc
   await second.close()
 
   const changed = await serve(t, { services: { imports: 'echo' }, folder, start: false })
-  t.match(await changed.status('imports'), { methods: [] }, 'another content is another module')
+  t.match(await changed.status('imports'), { methods: [] }, 'a description belongs to the content of the file')
   await changed.close()
 
   rmSync(join(folder, 'data', 'descriptions'), { recursive: true })
@@ -181,7 +180,7 @@ t.test('descriptions are kept, so that after a restart casts are accepted at onc
   t.match(await without.status('imports'), { state: 'running', methods: ['any'] })
 })
 
-t.test('a damaged file of registrations stops the start, and names itself', async (t) => {
+t.test('a damaged file of registrations ends the start with an error that names the file', async (t) => {
   const first = await serve(t, { services: { echo: 'echo' }, start: false })
   await first.post('/v1/services/echo/stop')
   await first.close()
@@ -202,7 +201,7 @@ t.test('a damaged file of registrations stops the start, and names itself', asyn
   t.match(await (await reopen(t)).status('echo'), { desiredState: 'stopped' })
 })
 
-t.test('a registered module that is gone leaves the others alone', async (t) => {
+t.test('a registered service whose module is gone does not affect other services', async (t) => {
   const first = await serve(t, { services: { echo: 'echo', gate: 'gate' }, start: false })
   await first.put('mine', { module: 'gate.js' })
   await first.close()
@@ -213,7 +212,7 @@ t.test('a registered module that is gone leaves the others alone', async (t) => 
   await second.logs.line('a registered service cannot be restored', { service: 'mine' })
 })
 
-t.test('files are services by name; what cannot be one is told', async (t) => {
+t.test('files of the modules folder are services by their names; the log names files that cannot be', async (t) => {
   const server = await serve(t, {
     services: { _private: 'echo', 'a.b': 'echo', 'a b': 'echo', echo: 'echo' },
     start: false,

@@ -1,7 +1,6 @@
-/** What is done to all jobs of a service: more of them than one step takes, some of which run, and end, meanwhile. */
+/** Operations on all jobs of a service: more jobs than one transaction takes, some of which run and end meanwhile. */
 import t, { type Test } from 'tap'
-import { isProblem, type LogRecord, openGate, serve, type TestServer } from '../http-helper.ts'
-import { eventually } from '../sqlite/jobs.ts'
+import { becomes, isProblem, openGate, serve, type TestServer } from '../http-helper.ts'
 
 const MANY = 600
 
@@ -21,12 +20,19 @@ async function countOf(server: TestServer, state: string): Promise<number> {
   return count
 }
 
+/** Waits until the service has failed this many jobs since its start, and all are on disk. */
+async function allFailed(server: TestServer, times: number): Promise<void> {
+  const { counts } = server.service('fails')
+  const holds = async () => counts.failed >= times && (await countOf(server, 'failed')) > MANY
+  await becomes(`${times} failures`, holds)
+}
+
 t.test(
-  'a service is deleted with all its jobs: those that wait, those that run, and those that end just now',
+  'deleting a service cancels all its jobs: waiting ones, running ones, and those that end meanwhile',
   async (t) => {
     const server = await serve(t, { services: { gate: 'gate' } })
     const { json: running } = await server.cast('gate', 'hold', { token: 'runs' })
-    await server.logs.line('begun', { token: 'runs' } as Partial<LogRecord>)
+    await server.logs.line('begun', { token: 'runs' })
     await castMany(t, server, '/v1/services/gate/cast/nap', {})
     await castMany(t, server, '/v1/services/gate/cast/hold?delayMs=3600000', { token: 'never' })
     isProblem(t, await server.delete('/v1/services/gate'), 'CONFLICT')
@@ -37,26 +43,26 @@ t.test(
     t.match((await server.get(`/v1/jobs/${running.id}`)).json, { state: 'cancelled' })
     t.equal((await server.get('/v1/services/gate')).status, 404)
     const [cancelled, succeeded] = [await countOf(server, 'cancelled'), await countOf(server, 'succeeded')]
-    t.equal(cancelled + succeeded, 2 * MANY + 1, 'each has one outcome')
+    t.equal(cancelled + succeeded, 2 * MANY + 1, 'each job has one outcome')
     t.ok(cancelled > MANY)
   },
 )
 
-t.test('all failed jobs of a service are queued anew, and have as many attempts as at first', async (t) => {
+t.test('retry-failed queues all failed jobs of a service, each with as many attempts as at first', async (t) => {
   const server = await serve(t, { services: { fails: 'fails' } })
   const { json } = await server.cast('fails', 'throws')
   t.match(await server.finished(json.id), { state: 'failed', attempts: 3 })
   await castMany(t, server, '/v1/services/fails/cast/notRetryable', {})
-  await eventually(async () => (await countOf(server, 'failed')) > MANY)
+  await allFailed(server, MANY + 1)
   await server.post('/v1/services/fails/stop')
   t.match(await server.post('/v1/services/fails/retry-failed'), { status: 200, json: { retried: MANY + 1 } })
   t.equal(await countOf(server, 'queued'), MANY + 1)
   await server.post('/v1/services/fails/start')
-  await eventually(async () => (await countOf(server, 'failed')) > MANY)
+  await allFailed(server, 2 * (MANY + 1))
   t.match((await server.get(`/v1/jobs/${json.id}`)).json, { state: 'failed', attempts: 6, maxAttempts: 6 })
 })
 
-t.test('a job of a service that was deleted is not queued anew: nobody would run it', async (t) => {
+t.test('a job of a deleted service is not retried', async (t) => {
   const server = await serve(t, { services: { gate: 'gate' } })
   const { json } = await server.cast('gate', 'nap', {}, '?delayMs=3600000')
   t.equal((await server.delete('/v1/services/gate?cancelJobs=true')).status, 204)
@@ -65,7 +71,7 @@ t.test('a job of a service that was deleted is not queued anew: nobody would run
 })
 
 t.test(
-  'a page goes on where the one before ended, though its last job is gone; a cursor of nobody is refused',
+  'a page continues after the last job of the page before, also if that job is deleted; a wrong cursor is refused',
   async (t) => {
     const server = await serve(t, { services: { gate: 'gate' } })
     await server.post('/v1/services/gate/pause')

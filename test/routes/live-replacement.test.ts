@@ -1,4 +1,4 @@
-/** Live replacement while clients call without a pause, and while everything else is asked for at once. */
+/** Replacing a service while clients call it without a pause, and during other operations on it. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -9,18 +9,18 @@ const server = await serve(t, { services: { gate: 'gate', echo: 'echo' }, start:
 const reload = (service: string) => server.post(`/v1/services/${service}/reload`)
 const ids = (status: Answer['json']): number[] => status.threads.map(({ id }: { id: number }) => id)
 
-/** A module whose only method says which version it is. */
+/** Writes a module whose only method returns its version. */
 function writeVersion(name: string, version: number | string): void {
   const text = `
     import { setTimeout as sleep } from 'node:timers/promises'
     import { defineService, method } from 'threadplane'
     export default defineService({
-      methods: { version: method({ handler: () => sleep(2, ${JSON.stringify(version)}) }) },
+      methods: { version: method({ handler: () => sleep(10, ${JSON.stringify(version)}) }) },
     })`
   writeFileSync(join(server.workers, `${name}.js`), text)
 }
 
-/** Calls without a pause from several clients, until it is told to end; answers with all that came of it. */
+/** Several clients that call without a pause. `end` stops them and returns all answers. */
 function clients(service: string, count: number): { end: () => Promise<Answer[]> } {
   const answers: Answer[] = []
   let calling = true
@@ -36,7 +36,7 @@ function clients(service: string, count: number): { end: () => Promise<Answer[]>
   }
 }
 
-t.test('clients that call all the time meet no refusal while code, options and module are replaced', async (t) => {
+t.test('no call is refused while code, options and module are replaced', async (t) => {
   writeVersion('live', 0)
   await server.put('live', { module: 'live.js', threads: 2, numWorkers: 2, prefetch: 4 })
   const first = ids(await server.status('live'))
@@ -45,9 +45,9 @@ t.test('clients that call all the time meet no refusal while code, options and m
     const before = ids(await server.status('live'))
     writeVersion('live', version)
     t.match(await reload('live'), { status: 200, json: { state: 'running', changed: true, restartCount: 0 } })
-    t.match(await server.call('live', 'version'), { status: 200, json: version }, 'what comes now is run by it')
+    t.match(await server.call('live', 'version'), { status: 200, json: version }, 'the new code runs new calls')
     const after = ids(await server.status('live'))
-    t.equal(after.filter((id) => !before.includes(id)).length, 2, 'all its threads are others')
+    t.equal(after.filter((id) => !before.includes(id)).length, 2, 'all its threads are new')
   }
   writeVersion('other', 'put')
   t.match(await server.put('live', { module: 'other.js', threads: 1 }), { status: 200, json: { module: 'other.js' } })
@@ -61,7 +61,7 @@ t.test('clients that call all the time meet no refusal while code, options and m
   t.notOk(ids(last).some((id) => first.includes(id)))
 })
 
-t.test('threads grow and shrink under calls: none is lost, and one that goes finishes first', async (t) => {
+t.test('no call is lost while the number of threads changes', async (t) => {
   const patch = (threads: number) => server.request('PATCH', '/v1/services/sizes', { json: { threads } })
   writeVersion('sizes', 1)
   await server.put('sizes', { module: 'sizes.js', numWorkers: 1, prefetch: 2 })
@@ -72,14 +72,14 @@ t.test('threads grow and shrink under calls: none is lost, and one that goes fin
     t.match({ status, json }, { status: 200, json: { state: 'running', restartCount: 0, options: { threads } } })
     t.equal(json.threads.length, threads)
     t.ok(json.threads.every(({ state }: { state: string }) => state === 'running'))
-    if (threads === 3) t.ok(ids(json).includes(first as number), 'those there were stay')
+    if (threads === 3) t.ok(ids(json).includes(first as number), 'the old threads stay')
   }
   const answers = await calling.end()
   t.same([...new Set(answers.map(({ status }) => status))], [200], `of ${answers.length} calls`)
 })
 
 t.test(
-  'whatever is asked at once, what remains is one service, or none, and every answer is one of ours',
+  'after contrary operations at the same time there is one service that works, and every answer is documented',
   async (t) => {
     for (let round = 0; round < 2; round += 1) {
       await server.put('contested', { module: 'echo.js' })

@@ -1,19 +1,19 @@
 /**
- * Every way in which a method goes wrong, and who pays for it (P4): the guilty call and cast, and bystanders of the same
- * service that had begun and that had not, each settle, once and with the right code; the service is back; another
- * service notices nothing.
+ * Every way in which a method goes wrong (P4). Its call and its cast settle once, with the right code. So do the other
+ * calls and casts of the service, whether they had begun or not. The service works again, and another service is not
+ * affected.
  */
 import t, { type Test } from 'tap'
 import type { ErrorCode } from '../../src/contract/errors.ts'
 import { type Answer, isProblem, openGate, serve } from '../http-helper.ts'
 
-/** What becomes of the thread: bystanders that had begun share it. */
+/** What happens to the thread, and so to the other methods that it had begun. */
 type Fate = 'lives' | 'dies' | 'is retired'
 
 interface Fault {
   method: string
   fate: Fate
-  /** Of the guilty call; without one, it succeeds. */
+  /** The error of the call. Without a code, the call succeeds. */
   code?: ErrorCode
   detail?: RegExp
 }
@@ -55,20 +55,21 @@ await Promise.all(['faults', 'other'].map((name) => server.post(`/v1/services/${
 for (const fault of FAULTS) {
   const { method, fate, code } = fault
   t.test(
-    `${method}: its call, ${code ? `which is ${code}` : 'which succeeds'}, and those beside it; the thread ${fate}`,
+    `${method}: its call ${code ? `fails with ${code}` : 'succeeds'}, the thread ${fate}, and the other methods settle`,
     async (t) => {
       const hold = fate === 'is retired' ? 'holdBriefly' : 'hold'
       const begun = server.call('faults', hold, { token: `${method} call` })
       const begunCast = await server.cast('faults', hold, { token: `${method} cast` }, '?maxAttempts=1000')
       await server.logs.line('begun', { token: `${method} call` })
       await server.logs.line('begun', { token: `${method} cast` })
-      const guilty = server.call('faults', method)
-      // The third consumer has the guilty one.
+      const faulty = server.call('faults', method)
+      // The service runs three methods at once: these two wait.
       const waiting = server.call('faults', 'echo', 'not begun')
       const waitingCast = server.cast('faults', 'echo', 'not begun')
 
-      settles(t, fault, await guilty)
+      settles(t, fault, await faulty)
       t.match(await server.call('other', 'any', method), { status: 200, json: method }, 'another service')
+      // Again and again: after the death of its thread the cast begins anew, in another one.
       const opening = setInterval(() => {
         openGate(`${method} call`)
         openGate(`${method} cast`)
@@ -82,7 +83,7 @@ for (const fault of FAULTS) {
     },
   )
 
-  t.test(`${method}: its cast ends in exactly one outcome`, async (t) => {
+  t.test(`${method}: its cast has exactly one outcome`, async (t) => {
     const cast = await server.cast('faults', method, {}, '?maxAttempts=2')
     const { state, attempts, history, error } = await server.finished(cast.json.id)
     if (code === undefined) t.match({ state, attempts }, { state: 'succeeded', attempts: 1 })
@@ -94,7 +95,7 @@ for (const fault of FAULTS) {
   })
 }
 
-t.test('what was in flight is settled: nothing runs, nothing waits, and jobs are counted once', async (t) => {
+t.test('afterwards nothing runs and nothing waits, and each job is finished', async (t) => {
   const { queue } = await server.status('faults')
   t.match(queue, { size: 0, running: 0 })
   const { json } = await server.get('/v1/jobs?service=faults&limit=1000')
@@ -104,7 +105,7 @@ t.test('what was in flight is settled: nothing runs, nothing waits, and jobs are
   t.match(await server.get('/readyz'), { status: 200 })
 })
 
-t.test('a crash loop: as many restarts as the budget has, then it has failed; another service goes on', async (t) => {
+t.test('a service that crashes again and again has failed after its restart budget; another service goes on', async (t) => {
   await server.post('/v1/services/loops/start')
   await server.reaches('loops', 'failed')
   const { restartCount, restartBudget, crashReason } = await server.status('loops')
@@ -112,7 +113,7 @@ t.test('a crash loop: as many restarts as the budget has, then it has failed; an
   t.match(crashReason.message, /exited with code 3/)
   isProblem(t, await server.call('loops', 'never'), 'SERVICE_NOT_RUNNING')
   const cast = await server.cast('loops', 'never')
-  t.match(cast, { status: 202, json: { state: 'queued' } }, 'a cast waits for an operator')
+  t.match(cast, { status: 202, json: { state: 'queued' } }, 'a cast waits for a start by a client')
   t.match((await server.post(`/v1/jobs/${cast.json.id}/cancel`)).json, { state: 'cancelled' })
   t.match(await server.call('other', 'any', 1), { status: 200 })
 })
