@@ -29,7 +29,7 @@ for (const format of FORMATS) {
   })
 }
 
-t.test("the README's table of errors is the table in the source", async (t) => {
+t.test('the table of errors in the README is the table in the source', async (t) => {
   t.strictSame(
     table('| code | status | may a retry succeed? |'),
     Object.entries(ERRORS).map(([code, { status, retryable }]) => [
@@ -40,7 +40,7 @@ t.test("the README's table of errors is the table in the source", async (t) => {
   )
 })
 
-t.test("the README's table of settings is the table in the source", async (t) => {
+t.test('the table of settings in the README is the table in the source', async (t) => {
   t.strictSame(
     table('| environment | default | meaning |'),
     Object.entries(SETTINGS).map(([name, setting]) => [

@@ -80,17 +80,20 @@ t.test('operations over HTTP follow the order', async (t) => {
   await server.put('web', { module: 'web.js', dependsOn: ['api', 'db'] })
   await server.put('other', { module: 'other.js' })
 
-  await t.test('a stop first stops the dependents, and lists them; a start first starts the dependencies', async (t) => {
-    const from = server.logs.records.length
-    const { json } = await act('db', 'stop')
-    t.match(json, { state: 'stopped', changed: true, stoppedDependents: ['web', 'api'] })
-    t.same(order(server, 'stops', from), ['web', 'api', 'db'])
-    t.match(await server.status('web'), { state: 'stopped', desiredState: 'stopped' })
-    t.equal((await server.status('other')).state, 'running')
-    t.match((await act('db', 'stop')).json, { changed: false, stoppedDependents: [] })
-    t.match((await act('web', 'start')).json, { state: 'running', changed: true })
-    t.same(order(server, 'starts', from), ['db', 'api', 'web'])
-  })
+  await t.test(
+    'a stop first stops the dependents, and lists them; a start first starts the dependencies',
+    async (t) => {
+      const from = server.logs.records.length
+      const { json } = await act('db', 'stop')
+      t.match(json, { state: 'stopped', changed: true, stoppedDependents: ['web', 'api'] })
+      t.same(order(server, 'stops', from), ['web', 'api', 'db'])
+      t.match(await server.status('web'), { state: 'stopped', desiredState: 'stopped' })
+      t.equal((await server.status('other')).state, 'running')
+      t.match((await act('db', 'stop')).json, { changed: false, stoppedDependents: [] })
+      t.match((await act('web', 'start')).json, { state: 'running', changed: true })
+      t.same(order(server, 'starts', from), ['db', 'api', 'web'])
+    },
+  )
 
   await t.test('a service drains before its dependency is stopped', async (t) => {
     await server.put('drains', { module: 'gate.js', dependsOn: ['other'] })

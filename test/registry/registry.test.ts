@@ -47,56 +47,62 @@ t.test('P1: whatever a module does at import, the server answers, and crashReaso
   })
 })
 
-t.test('P1: a module that could not be imported is restarted, and has its own options once it can be imported', async (t) => {
-  const server = await serve(t, { services: { mends: 'fails-at-import' }, start: false })
-  process.env.FAILS_AT_IMPORT = 'not yet'
-  t.teardown(() => delete process.env.FAILS_AT_IMPORT)
-  isProblem(t, await server.post('/v1/services/mends/start'), 'START_FAILED', {
-    error: { message: 'could not be imported: not yet' },
-  })
-  const call = server.call('mends', 'go')
-  await server.get('/livez')
-  delete process.env.FAILS_AT_IMPORT
-  t.match(await call, { status: 200, json: 'went' })
-  t.match(await server.status('mends'), { state: 'running', crashReason: null, restartBudget: { maxRestarts: 1 } })
-})
+t.test(
+  'P1: a module that could not be imported is restarted, and has its own options once it can be imported',
+  async (t) => {
+    const server = await serve(t, { services: { mends: 'fails-at-import' }, start: false })
+    process.env.FAILS_AT_IMPORT = 'not yet'
+    t.teardown(() => delete process.env.FAILS_AT_IMPORT)
+    isProblem(t, await server.post('/v1/services/mends/start'), 'START_FAILED', {
+      error: { message: 'could not be imported: not yet' },
+    })
+    const call = server.call('mends', 'go')
+    await server.get('/livez')
+    delete process.env.FAILS_AT_IMPORT
+    t.match(await call, { status: 200, json: 'went' })
+    t.match(await server.status('mends'), { state: 'running', crashReason: null, restartBudget: { maxRestarts: 1 } })
+  },
+)
 
-t.test('the thread in which a module describes itself becomes its first thread, if its options allow that', async (t) => {
-  const server = await serve(t, { services: {}, start: false })
-  const write = (name: string, options = '') =>
-    writeFileSync(
-      join(server.workers, `${name}.js`),
-      `import { defineService, method } from 'threadplane'
+t.test(
+  'the thread in which a module describes itself becomes its first thread, if its options allow that',
+  async (t) => {
+    const server = await serve(t, { services: {}, start: false })
+    const write = (name: string, options = '') =>
+      writeFileSync(
+        join(server.workers, `${name}.js`),
+        `import { defineService, method } from 'threadplane'
        console.log('imported')
        export default defineService({ ${options} methods: { go: method({ handler: () => 'went' }) } })`,
-    )
-  const imports = (service: string) => server.logs.lines('imported', { service }).length
+      )
+    const imports = (service: string) => server.logs.lines('imported', { service }).length
 
-  for (const [name, options, expected] of [
-    ['one', '', 1],
-    ['two', 'threads: 2,', 2],
-    ['limited', 'limits: { maxOldGenerationSizeMb: 64 },', 2],
-  ] as const) {
-    write(name, options)
-    t.match(await server.put(name, { module: `${name}.js` }), { status: 201, json: { state: 'running' } })
-    t.match(await server.call(name, 'go'), { json: 'went' })
-    t.equal(imports(name), expected, name)
-  }
-  write('one', "description: 'another',")
-  t.match(await server.post('/v1/services/one/reload'), { status: 200, json: { state: 'running' } })
-  t.match(await server.call('one', 'go'), { json: 'went' })
-  t.equal(imports('one'), 2, 'new code')
+    for (const [name, options, expected] of [
+      ['one', '', 1],
+      ['two', 'threads: 2,', 2],
+      ['limited', 'limits: { maxOldGenerationSizeMb: 64 },', 2],
+    ] as const) {
+      write(name, options)
+      t.match(await server.put(name, { module: `${name}.js` }), { status: 201, json: { state: 'running' } })
+      t.match(await server.call(name, 'go'), { json: 'went' })
+      t.equal(imports(name), expected, name)
+    }
+    write('one', "description: 'another',")
+    t.match(await server.post('/v1/services/one/reload'), { status: 200, json: { state: 'running' } })
+    t.match(await server.call('one', 'go'), { json: 'went' })
+    t.equal(imports('one'), 2, 'new code')
 
-  const alive = ServiceWorker.alive.size
-  write('lazy', 'autostart: false,')
-  t.match(await server.put('lazy', { module: 'lazy.js' }), { status: 201, json: { state: 'stopped' } })
-  t.equal(imports('lazy'), 1)
-  t.equal(ServiceWorker.alive.size, alive, 'the thread of a service that is not started has ended')
-  write('needs', "dependsOn: ['one'], onThreadStarted() { throw new Error('no') }, restart: { maxRestarts: 0 },")
-  t.match(await server.put('needs', { module: 'needs.js' }), { status: 201, json: { state: 'failed' } })
-  t.equal(imports('needs'), 1)
-  t.equal(ServiceWorker.alive.size, alive, 'the thread of a service that fails to start has ended')
-})
+    const alive = ServiceWorker.alive.size
+    write('lazy', 'autostart: false,')
+    t.match(await server.put('lazy', { module: 'lazy.js' }), { status: 201, json: { state: 'stopped' } })
+    t.equal(imports('lazy'), 1)
+    t.equal(ServiceWorker.alive.size, alive, 'the thread of a service that is not started has ended')
+    write('needs', "dependsOn: ['one'], onThreadStarted() { throw new Error('no') }, restart: { maxRestarts: 0 },")
+    t.match(await server.put('needs', { module: 'needs.js' }), { status: 201, json: { state: 'failed' } })
+    t.equal(imports('needs'), 1)
+    t.equal(ServiceWorker.alive.size, alive, 'the thread of a service that fails to start has ended')
+  },
+)
 
 t.test('registrations and desired states survive a restart of the server', async (t) => {
   const first = await serve(t, { services: { echo: 'echo', gate: 'gate', lazy: 'not-by-itself' } })

@@ -1,4 +1,4 @@
-/** Methods that take or return bytes: the body is theirs, whatever is in it. */
+/** Methods that take or return bytes: the body of the request or of the answer is the payload. */
 import { createHash, randomBytes } from 'node:crypto'
 import t from 'tap'
 import { isProblem, letGo, serve } from '../http-helper.ts'
@@ -16,7 +16,7 @@ const call = (method: string, type: string, body: Buffer | string, service = 'by
   server.call(service, method, undefined, typed(type, body))
 
 for (const service of ['bytes', 'apart']) {
-  t.test(`bytes arrive as they are, and come back so: ${service}`, async (t) => {
+  t.test(`bytes arrive and come back unchanged: ${service}`, async (t) => {
     for (const size of [0, 1, 5_000, 65_536, 1_500_000]) {
       const body = randomBytes(size)
       const answer = await call('same', 'application/octet-stream', body, service)
@@ -28,7 +28,7 @@ for (const service of ['bytes', 'apart']) {
   })
 }
 
-t.test('the answer has the type of the output; the handler is told that of the body', async (t) => {
+t.test('the answer has the media type of the output; the handler gets the media type of the request', async (t) => {
   const answer = await call('invert', 'image/webp', Buffer.from([0, 255]))
   t.equal(answer.headers['content-type'], 'image/png')
   t.same(answer.bytes, Buffer.from([255, 0]))
@@ -39,7 +39,7 @@ t.test('the answer has the type of the output; the handler is told that of the b
   t.equal((await server.call('bytes', 'type', undefined, chunked)).json, 'text/plain')
 })
 
-t.test('another media type is 415, which says what is taken', async (t) => {
+t.test('an unsupported media type is refused with 415, which lists the supported ones', async (t) => {
   const takes = /takes image\/\*, application\/pdf$/
   for (const type of ['image/png', 'IMAGE/JPEG', 'application/pdf; a=b']) {
     t.equal((await call('invert', type, 'x')).status, 200, type)
@@ -53,7 +53,7 @@ t.test('another media type is 415, which says what is taken', async (t) => {
   isProblem(t, await server.call('bytes', 'invert'), 'UNSUPPORTED_MEDIA_TYPE')
 })
 
-t.test('JSON is never taken as bytes, nor bytes as JSON', async (t) => {
+t.test('JSON is not accepted as bytes, nor bytes as JSON', async (t) => {
   for (const method of ['same', 'invert']) {
     isProblem(t, await server.call('bytes', method, { a: 1 }), 'UNSUPPORTED_MEDIA_TYPE', { detail: /no JSON/ })
   }
@@ -73,7 +73,7 @@ t.test('too many bytes are 413: by THREADPLANE_MAX_BODY, by maxBytes', async (t)
   })
 })
 
-t.test('a result that is no bytes is RESULT_INVALID, one that is too large RESULT_NOT_SERIALIZABLE', async (t) => {
+t.test('a result that is not bytes is RESULT_INVALID; too many bytes are RESULT_NOT_SERIALIZABLE', async (t) => {
   isProblem(t, await server.call('bytes', 'wrong'), 'RESULT_INVALID')
   t.equal((await server.call('bytes', 'zeros', 2_000_000)).bytes.byteLength, 2_000_000)
   isProblem(t, await server.call('bytes', 'zeros', 2_000_001), 'RESULT_NOT_SERIALIZABLE', {
@@ -81,7 +81,7 @@ t.test('a result that is no bytes is RESULT_INVALID, one that is too large RESUL
   })
 })
 
-t.test('bytes are no job', async (t) => {
+t.test('a method that takes bytes cannot be a job', async (t) => {
   const image = typed('image/png', 'x')
   const detail = /no job/
   const post = (method: string) => server.post(`/v1/services/bytes/cast/${method}`, undefined, image)
@@ -95,7 +95,7 @@ t.test('bytes are no job', async (t) => {
   }
 })
 
-t.test('of a job the result is kept as Base64; a call that is kept answers with the bytes', async (t) => {
+t.test('a job keeps a result of bytes as Base64; a call with an Idempotency-Key answers with the bytes', async (t) => {
   const { json } = await server.cast('bytes', 'zeros', 3)
   t.match(await server.finished(json.id), { state: 'succeeded', result: 'AAAA' })
   const answer = await server.call('bytes', 'zeros', 3, { headers: { 'idempotency-key': 'zeros' } })
@@ -103,23 +103,22 @@ t.test('of a job the result is kept as Base64; a call that is kept answers with 
   t.same(answer.bytes, Buffer.alloc(3))
 })
 
-t.test('what is not described yet is asked when it is', async (t) => {
+t.test('a call with bytes waits for the description of its module', async (t) => {
   const started = server.post('/v1/services/late/start')
   const waiting = call('go', 'image/png', 'x', 'late')
   await server.logs.line('waits at import')
-  const letting = setInterval(() => letGo('late'), 20)
+  letGo('late')
   t.equal((await started).status, 200)
-  clearInterval(letting)
   isProblem(t, await waiting, 'UNSUPPORTED_MEDIA_TYPE', { detail: /send application\/json/ })
 })
 
-t.test('what had not begun when the thread died runs in another, with all its bytes', async (t) => {
+t.test('calls that had not begun when the thread died run in another thread, with all their bytes', async (t) => {
   const bodies = Array.from({ length: 20 }, () => randomBytes(200_000))
   const deadly = server.call('bytes', 'exit')
   const answers = await Promise.all(bodies.map((body) => call('hash', 'image/png', body)))
   await deadly
   for (const [index, { status, json }] of answers.entries()) {
-    // Of those that had begun with the deadly one there is one at most.
+    // Calls that had begun beside the one that exits.
     if (status === 502) t.match(json, { code: 'THREAD_DIED', started: true })
     else
       t.equal(
@@ -131,7 +130,7 @@ t.test('what had not begun when the thread died runs in another, with all its by
   }
 })
 
-t.test('OpenAPI and the list of methods tell of them', async (t) => {
+t.test('OpenAPI and the list of methods describe bytes', async (t) => {
   const { paths } = (await server.get('/openapi.json')).json
   const schema = { type: 'string', format: 'binary' }
   t.strictSame(paths['/v1/services/bytes/call/invert'].post.requestBody.content, {

@@ -1,14 +1,14 @@
-/** Calls: the response is the result. */
+/** Calls: the response is the result of the method. */
 import t from 'tap'
-import { isProblem, letGo, openGate, serve, within } from '../http-helper.ts'
+import { isProblem, letGo, openGate, serve } from '../http-helper.ts'
 
 const server = await serve(t, {
   services: { echo: 'echo', gate: 'gate', refines: 'refines', imports: 'waits-at-import' },
   start: false,
 })
-for (const name of ['echo', 'gate', 'refines']) await server.post(`/v1/services/${name}/start`)
+await Promise.all(['echo', 'gate', 'refines'].map((name) => server.post(`/v1/services/${name}/start`)))
 
-t.test('a payload goes by name, by position, or as it is', async (t) => {
+t.test('a payload may be an object, a tuple, or any other JSON', async (t) => {
   t.match(await server.call('echo', 'byName', { name: 'ab', times: 2 }), { status: 200, json: 'abab' })
   t.match(await server.call('echo', 'byName', { name: 'ab' }), { json: 'ab' }, 'defaults are filled in')
   t.match(await server.call('echo', 'byPosition', [5, 3]), { json: 2 })
@@ -18,12 +18,12 @@ t.test('a payload goes by name, by position, or as it is', async (t) => {
   }
 })
 
-t.test('no body is an empty object', async (t) => {
+t.test('a request without a body has the payload {}', async (t) => {
   t.same((await server.call('echo', 'any')).json, {})
   isProblem(t, await server.call('echo', 'byName'), 'VALIDATION_FAILED', { errors: [{ pointer: '/name' }] })
 })
 
-t.test('a result is sent as JSON in UTF-8; undefined is null', async (t) => {
+t.test('a result is sent as JSON in UTF-8; undefined is sent as null', async (t) => {
   const answer = await server.call('echo', 'any', 'ü💩\u2028\u0000"\\')
   t.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
   t.equal(answer.json, 'ü💩\u2028\u0000"\\')
@@ -36,7 +36,7 @@ t.test('a result is sent as JSON in UTF-8; undefined is null', async (t) => {
   t.equal((await server.call('echo', 'any', undefined, { body: odd, headers })).text, odd)
 })
 
-t.test('the handler is told its job: an id, the first attempt, and the trace of the request', async (t) => {
+t.test('the handler gets a job: an id, attempt 1, and the trace of the request', async (t) => {
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
   const { json } = await server.call('echo', 'job', {}, { headers: { traceparent } })
   t.match(json, { id: /^[0-9a-f]{8}-[0-9a-f]{4}-7/, attempt: 1, traceparent })
@@ -44,7 +44,7 @@ t.test('the handler is told its job: an id, the first attempt, and the trace of 
   t.notOk('traceparent' in (await server.call('echo', 'job', {}, { headers: { traceparent: 'x'.repeat(300) } })).json)
 })
 
-t.test('Request-Timeout takes ms, s, m and h, and nothing else', async (t) => {
+t.test('Request-Timeout accepts durations in ms, s, m and h, and nothing else', async (t) => {
   for (const timeout of ['500ms', '10s', '1.5s', '2m', '24h']) {
     const headers = { 'request-timeout': timeout }
     t.equal((await server.call('echo', 'any', 1, { headers })).status, 200, timeout)
@@ -69,7 +69,7 @@ t.test('Request-Timeout takes ms, s, m and h, and nothing else', async (t) => {
   }
 })
 
-t.test('a deadline reaches the signal of the handler, and costs the thread nothing', async (t) => {
+t.test('a deadline of the client fires the signal of the handler, and the thread lives on', async (t) => {
   const before = await server.status('gate')
   const headers = { 'request-timeout': '50ms' }
   isProblem(t, await server.call('gate', 'hold', { token: 'late' }, { headers }), 'DEADLINE_EXCEEDED', {
@@ -83,7 +83,7 @@ t.test('a deadline reaches the signal of the handler, and costs the thread nothi
   t.equal((await server.status('gate')).threads[0].id, before.threads[0].id, 'it is the same thread')
 })
 
-t.test('a client that hangs up aborts the signal of the handler, and costs the thread nothing', async (t) => {
+t.test('a client that closes the connection fires the signal of the handler, and the thread lives on', async (t) => {
   const before = await server.status('gate')
   const client = new AbortController()
   const call = server.call('gate', 'hold', { token: 'gone' }, { signal: client.signal })
@@ -95,40 +95,39 @@ t.test('a client that hangs up aborts the signal of the handler, and costs the t
   t.equal((await server.status('gate')).threads[0].id, before.threads[0].id, 'it is the same thread')
 })
 
-t.test('a call whose client is gone before its turn never runs', async (t) => {
+t.test('a queued call whose client closes the connection never runs', async (t) => {
   await server.put('single', { module: 'gate.js', numWorkers: 1 })
   const held = server.call('single', 'hold', { token: 'in the way' })
   await server.logs.line('begun', { token: 'in the way' })
   const client = new AbortController()
   const call = server.call('single', 'hold', { token: 'never' }, { signal: client.signal })
-  await waiting('single', 1)
+  await server.waiting('single', 1)
   client.abort()
   await t.rejects(call, { name: 'AbortError' })
-  await waiting('single', 0)
+  await server.waiting('single', 0)
   openGate('in the way')
   t.match(await held, { json: 'in the way' })
   t.match(await server.call('single', 'nap'), { json: 'rested' })
   t.notOk(server.logs.has('begun', { token: 'never' }))
 })
 
-t.test('nor does one whose client went while the module was still unknown', async (t) => {
+t.test('a call whose client closes the connection before the module is described never runs', async (t) => {
   const start = server.post('/v1/services/imports/start')
   await server.logs.line('waits at import', { service: 'imports' })
   const client = new AbortController()
   const call = server.call('imports', 'go', {}, { signal: client.signal })
-  // The next answer comes after the call has arrived.
+  // Answered after the call has arrived.
   await server.get('/livez')
   client.abort()
   await t.rejects(call, { name: 'AbortError' })
   await server.get('/livez')
-  const letting = setInterval(() => letGo('imports'), 20)
+  letGo('imports')
   t.equal((await start).status, 200)
-  clearInterval(letting)
   t.equal((await server.call('imports', 'go')).status, 200)
   t.match(await server.status('imports'), { counts: { calls: 1 } })
 })
 
-t.test('a payload that only the thread can refuse is 422, with a pointer', async (t) => {
+t.test('a payload that only the thread can refuse is refused with 422 and a pointer', async (t) => {
   t.match(await server.call('refines', 'even', { n: 2 }), { json: 2 })
   const facts = { service: 'refines', method: 'even', errors: [{ pointer: '/n', message: 'It is odd' }] }
   isProblem(t, await server.call('refines', 'even', { n: 1 }), 'VALIDATION_FAILED', facts)
@@ -144,11 +143,3 @@ t.test('calls are counted', async (t) => {
     queue: { size: 0, running: 0, capacity: 10_000 },
   })
 })
-
-/** Resolves as soon as so many methods wait: arrival on a socket has no event of its own. */
-async function waiting(service: string, size: number): Promise<void> {
-  const seen = async () => {
-    while (server.service(service).waiting !== size) await server.get('/livez')
-  }
-  await within(seen(), `${size} waiting methods`)
-}

@@ -1,7 +1,7 @@
-/** Who may cost whom what (DESIGN section 7), row by row, over HTTP. */
+/** Which thread, attempt and restart a slow, cancelled or deadly method costs, and that other methods lose nothing. */
 import t from 'tap'
 import { JournalClient } from '../../src/sqlite/journal-client.ts'
-import { openGate, serve, within } from '../http-helper.ts'
+import { becomes, openGate, serve, within } from '../http-helper.ts'
 
 const server = await serve(t, { services: { costs: 'costs', single: 'costs', hangs: 'dies' } })
 await server.put('single', { module: 'costs.js', numWorkers: 1 })
@@ -13,7 +13,7 @@ const threadOf = async (service: string) => {
 const begun = (token: string, more = {}) => server.logs.line('begun', { token, ...more })
 const retired = 'the thread is retired: a method goes on after its deadline'
 
-t.test("a client's deadline, or its hanging up, costs nothing but its own answer", async (t) => {
+t.test("a client's deadline, or its closed connection, ends its own call only", async (t) => {
   const before = await threadOf('costs')
   const bystander = server.call('costs', 'bystander', { token: 'patient' })
   await begun('patient')
@@ -29,27 +29,30 @@ t.test("a client's deadline, or its hanging up, costs nothing but its own answer
   t.match(await server.call('costs', 'nap'), { status: 200 })
   openGate('patient')
   t.match(await bystander, { status: 200, json: 1 })
-  t.same(await threadOf('costs'), before, 'it is the same thread')
+  t.same(await threadOf('costs'), before, 'the thread is the same')
   openGate('hasty')
   openGate('left')
 })
 
-t.test("a method's own timeoutMs and grace retire its thread: no restart, and what had not begun moves", async (t) => {
-  const before = await threadOf('single')
-  const spinning = server.call('single', 'spin', { token: 'spins' })
-  await begun('spins')
-  const call = server.call('single', 'nap')
-  const { json: cast } = await server.cast('single', 'nap')
-  t.match(await spinning, { status: 504, json: { code: 'DEADLINE_EXCEEDED', started: true } })
-  await server.logs.line(retired, { service: 'single', method: 'spin' })
-  t.match(await call, { status: 200, json: 'rested' })
-  t.match(await server.finished(cast.id), { state: 'succeeded', attempts: 1, history: [{ number: 1 }] })
-  const after = await threadOf('single')
-  t.not(after.id, before.id)
-  t.match(after, { restartCount: before.restartCount, remaining: before.remaining })
-})
+t.test(
+  'a method that goes on after its timeoutMs and the grace has its thread retired, without a restart',
+  async (t) => {
+    const before = await threadOf('single')
+    const spinning = server.call('single', 'spin', { token: 'spins' })
+    await begun('spins')
+    const call = server.call('single', 'nap')
+    const { json: cast } = await server.cast('single', 'nap')
+    t.match(await spinning, { status: 504, json: { code: 'DEADLINE_EXCEEDED', started: true } })
+    await server.logs.line(retired, { service: 'single', method: 'spin' })
+    t.match(await call, { status: 200, json: 'rested' })
+    t.match(await server.finished(cast.id), { state: 'succeeded', attempts: 1, history: [{ number: 1 }] })
+    const after = await threadOf('single')
+    t.not(after.id, before.id)
+    t.match(after, { restartCount: before.restartCount, remaining: before.remaining })
+  },
+)
 
-t.test('a cast that is cancelled and goes on retires its thread; bystanders lose no attempt', async (t) => {
+t.test('a cancelled cast that goes on has its thread retired, and other casts lose no attempt', async (t) => {
   const before = await threadOf('single')
   const { json: stubborn } = await server.cast('single', 'stubborn', { token: 'cancelled' })
   await begun('cancelled')
@@ -62,7 +65,7 @@ t.test('a cast that is cancelled and goes on retires its thread; bystanders lose
   t.match(after, { restartCount: before.restartCount, remaining: before.remaining })
 })
 
-t.test('a poison cast costs itself: it fails after maxAttempts, and the budget is untouched', async (t) => {
+t.test('a cast that ends its thread fails after maxAttempts, and costs no restart budget', async (t) => {
   const casts = await Promise.all(
     Array.from({ length: 30 }, (_, n) => server.cast('single', n === 10 ? 'poison' : 'nap', { token: 'poison' })),
   )
@@ -79,7 +82,7 @@ t.test('a poison cast costs itself: it fails after maxAttempts, and the budget i
   t.match(await server.status('single'), { state: 'running', restartCount: 3 })
 })
 
-t.test('a stream of poison calls costs the budget nothing', async (t) => {
+t.test('calls that end their thread cost no restart budget', async (t) => {
   const { restartCount } = await threadOf('single')
   for (let times = 0; times < 5; times += 1) {
     t.match(await server.call('single', 'poison', { token: 'poison' }), { status: 502, json: { code: 'THREAD_DIED' } })
@@ -88,7 +91,7 @@ t.test('a stream of poison calls costs the budget nothing', async (t) => {
   t.match(await threadOf('single'), { remaining: 3, restartCount: restartCount + 5 })
 })
 
-t.test('of casts that die together each runs alone before it is failed for that', async (t) => {
+t.test('casts that died together are retried one at a time before any of them fails', async (t) => {
   const before = await threadOf('costs')
   const bystanders = await Promise.all(
     ['b1', 'b2'].map((token) => server.cast('costs', 'bystander', { token }, '?maxAttempts=1')),
@@ -102,15 +105,19 @@ t.test('of casts that die together each runs alone before it is failed for that'
   t.match(await call, { status: 502, json: { code: 'THREAD_DIED' } })
   for (const { json } of bystanders) {
     const job = await server.finished(json.id)
-    t.match(job, { state: 'succeeded', attempts: 2, maxAttempts: 1, result: 2 }, 'it had an attempt of its own')
+    t.match(job, { state: 'succeeded', attempts: 2, maxAttempts: 1, result: 2 }, 'it had an attempt alone')
     t.match(job.history, [{ number: 1, error: { code: 'THREAD_DIED' } }, { number: 2 }])
   }
   t.match(await server.finished(poison.id), { state: 'failed', attempts: 3, error: { code: 'THREAD_DIED' } })
-  for (const token of ['b1', 'b2']) t.match(await begun(token, { attempt: 2 }), { beside: 1 }, 'alone')
-  t.match(await threadOf('costs'), { remaining: before.remaining - 1 }, 'the shared crash alone is of the service')
+  for (const token of ['b1', 'b2']) t.match(await begun(token, { attempt: 2 }), { beside: 1 }, 'it ran alone')
+  t.match(
+    await threadOf('costs'),
+    { remaining: before.remaining - 1 },
+    'only the shared crash counts against the service',
+  )
 })
 
-t.test('a cancellation in the instant in which a retry is written has the last word', async (t) => {
+t.test('a cancellation while a retry is written cancels the job', async (t) => {
   type Retry = JournalClient['retry']
   const retry = Object.getOwnPropertyDescriptor(JournalClient.prototype, 'retry')?.value as (
     this: JournalClient,
@@ -133,7 +140,7 @@ t.test('a cancellation in the instant in which a retry is written has the last w
   await within(writing, 'the retry to be written')
   const cancelled = server.post(`/v1/jobs/${json.id}/cancel`)
   const { dispatcher } = server.server
-  // The cancellation has read the job, and found its attempt in flight.
+  // By then the cancellation has read the job, and found its attempt in flight.
   while (!(await dispatcher.get(json.id)).history[0]) await new Promise((resolve) => setImmediate(resolve))
   await server.get(`/v1/jobs/${json.id}`)
   written()
@@ -143,7 +150,7 @@ t.test('a cancellation in the instant in which a retry is written has the last w
   t.equal(job.history.length, 1)
 })
 
-t.test('a cast that is cancelled before it has begun is taken by nobody while that is written', async (t) => {
+t.test('a waiting cast cannot be taken while its cancellation is written', async (t) => {
   const { json: running } = await server.cast('single', 'bystander', { token: 'runs' })
   await begun('runs')
   const { json: waiting } = await server.cast('single', 'nap')
@@ -164,7 +171,7 @@ t.test('a cast that is cancelled before it has begun is taken by nobody while th
   t.match(await server.finished(running.id), { state: 'succeeded', attempts: 1 })
 })
 
-t.test('GET …/stack tells what each thread does, also of one that hangs', async (t) => {
+t.test('GET …/stack has the stack of each thread, also of one that hangs', async (t) => {
   await server.put('pair', {
     module: 'hangs.js',
     threads: 2,
@@ -178,11 +185,12 @@ t.test('GET …/stack tells what each thread does, also of one that hangs', asyn
   t.same(idle.json.items.map(({ id }: { id: number }) => id).sort(), threads.map(({ id }: { id: number }) => id).sort())
   const call = server.call('pair', 'spin')
   let frame: Record<string, unknown> | undefined
-  while (frame === undefined) {
+  await becomes('a thread to be in the handler', async () => {
     const { json } = await server.get('/v1/services/pair/stack')
     const innermost = json.items.map(({ frames }: { frames: Record<string, unknown>[] }) => frames[0])
     frame = innermost.find((other: Record<string, unknown> | undefined) => other?.function === 'handler')
-  }
+    return frame !== undefined
+  })
   t.match(frame, { url: /hangs\.js$/, line: Number, column: Number })
   t.match(await call, { status: 504 })
   t.match(await server.call('pair', 'recovers', { deaths: 0 }), { status: 200 })

@@ -1,11 +1,11 @@
-/** `Idempotency-Key` over HTTP: one job, however often it is asked for, at once, later, and after a restart (DESIGN section 5). */
+/** `Idempotency-Key` over HTTP: requests with one key make one job, also at the same time and after a restart. */
 import t from 'tap'
 import { isProblem, serve } from '../http-helper.ts'
 
 const services = { echo: 'echo' }
 const keyed = (key: string) => ({ headers: { 'idempotency-key': `"${key}"` } })
 
-t.test('a hundred requests at once with one key are one job', async (t) => {
+t.test('a hundred concurrent requests with one key make one job', async (t) => {
   const server = await serve(t, { services })
   const answers = await Promise.all(
     Array.from({ length: 100 }, () => server.post('/v1/services/echo/cast/any', { n: 1 }, keyed('once'))),
@@ -19,26 +19,19 @@ t.test('a hundred requests at once with one key are one job', async (t) => {
   t.equal((await server.status('echo')).counts.casts, 1)
 })
 
-t.test(
-  'another payload, or other options, under the same key is refused; another method has keys of its own',
-  async (t) => {
-    const server = await serve(t, { services })
-    const path = '/v1/services/echo/cast/any'
-    const { json: first } = await server.post(path, { a: 1, b: 2 }, keyed('k'))
-    t.match(
-      await server.post(path, { b: 2, a: 1 }, keyed('k')),
-      { status: 202, json: { id: first.id } },
-      'in any order',
-    )
-    isProblem(t, await server.post(path, { a: 2, b: 2 }, keyed('k')), 'IDEMPOTENCY_MISMATCH', { jobId: first.id })
-    isProblem(t, await server.post(`${path}?priority=9`, { a: 1, b: 2 }, keyed('k')), 'IDEMPOTENCY_MISMATCH')
-    const other = await server.post('/v1/services/echo/cast/job', {}, keyed('k'))
-    t.equal(other.status, 202)
-    t.not(other.json.id, first.id)
-  },
-)
+t.test('another payload or other options with the same key are refused; each method has its own keys', async (t) => {
+  const server = await serve(t, { services })
+  const path = '/v1/services/echo/cast/any'
+  const { json: first } = await server.post(path, { a: 1, b: 2 }, keyed('k'))
+  t.match(await server.post(path, { b: 2, a: 1 }, keyed('k')), { status: 202, json: { id: first.id } }, 'in any order')
+  isProblem(t, await server.post(path, { a: 2, b: 2 }, keyed('k')), 'IDEMPOTENCY_MISMATCH', { jobId: first.id })
+  isProblem(t, await server.post(`${path}?priority=9`, { a: 1, b: 2 }, keyed('k')), 'IDEMPOTENCY_MISMATCH')
+  const other = await server.post('/v1/services/echo/cast/job', {}, keyed('k'))
+  t.equal(other.status, 202)
+  t.not(other.json.id, first.id)
+})
 
-t.test('a call with a key runs once, and is answered with the same result after a restart', async (t) => {
+t.test('a call with a key runs once, and has the same answer after a restart', async (t) => {
   const first = await serve(t, { services })
   const path = '/v1/services/echo/call/any'
   t.match(await first.post(path, [7], keyed('call')), { status: 200, json: [7] })
@@ -53,7 +46,7 @@ t.test('a call with a key runs once, and is answered with the same result after 
   isProblem(t, await server.delete(`/v1/jobs/${items[0].id}`), 'CONFLICT')
 })
 
-t.test('a call and a cast without options are the same job under the same key', async (t) => {
+t.test('a call and a cast without options are one job if they have one key', async (t) => {
   const server = await serve(t, { services })
   const called = await server.post('/v1/services/echo/call/any', { n: 1 }, keyed('both'))
   t.match(called, { status: 200, json: { n: 1 } })
@@ -62,7 +55,7 @@ t.test('a call and a cast without options are the same job under the same key', 
   t.equal((await server.get('/v1/jobs')).json.items.length, 1)
 })
 
-t.test('that an error is final is said of a call that is kept, too', async (t) => {
+t.test('a call with a key says that its error is not retryable, as any call does', async (t) => {
   const server = await serve(t, { services: { fails: 'fails' } })
   const path = '/v1/services/fails/call/notRetryable'
   t.match((await server.post(path, {})).json, { code: 'METHOD_FAILED', retryable: false })

@@ -1,4 +1,4 @@
-/** JSON of 64 KiB and more is parsed and checked in its thread, and answered as if it had been before. */
+/** JSON of 64 KiB and more is parsed and checked in the service's thread, with the same answers as smaller JSON. */
 import t from 'tap'
 import { isProblem, serve } from '../http-helper.ts'
 
@@ -11,7 +11,7 @@ const send = (body: string | Buffer, headers: Record<string, string> = {}, servi
   server.call(service, method, undefined, { body, headers: { 'content-type': 'application/json', ...headers } })
 
 for (const service of ['measures', 'apart']) {
-  t.test(`the method is given what it says: ${service}`, async (t) => {
+  t.test(`the method gets its value: ${service}`, async (t) => {
     for (const size of [65_535 - '{"text":""}'.length, 65_536 - '{"text":""}'.length, 1_000_000]) {
       const answer = await server.call(service, 'text', { text: `${'x'.repeat(size - 3)}end` })
       t.strictSame([answer.status, answer.json], [200, { length: size, end: 'end' }])
@@ -20,7 +20,7 @@ for (const service of ['measures', 'apart']) {
     t.equal((await server.call(service, 'any', LARGE)).json, 'string')
   })
 
-  t.test(`what is wrong with it is told: ${service}`, async (t) => {
+  t.test(`invalid JSON is refused with the same errors: ${service}`, async (t) => {
     const { json } = await server.call(service, 'text', { text: LARGE, times: 'x' })
     t.match(json, { code: 'VALIDATION_FAILED', errors: [{ pointer: '/times' }], service, method: 'text' })
     isProblem(t, await send(`{"text":"${LARGE}",}`, {}, service), 'MALFORMED_BODY', { detail: /not well-formed JSON/ })
@@ -33,7 +33,7 @@ for (const service of ['measures', 'apart']) {
   })
 }
 
-t.test('its bytes are UTF-8, with a byte order mark or not, in one piece or many', async (t) => {
+t.test('it may begin with a byte order mark, and come in chunks', async (t) => {
   const text = `{"text":"${LARGE}é"}`
   t.match((await send(`\ufeff${text}`)).json, { length: 70_001, end: 'aaé' })
   t.match((await send(text, { 'transfer-encoding': 'chunked' })).json, { length: 70_001, end: 'aaé' })
@@ -41,14 +41,14 @@ t.test('its bytes are UTF-8, with a byte order mark or not, in one piece or many
   isProblem(t, await send(text, { 'content-type': 'application/json; charset=latin1' }), 'UNSUPPORTED_MEDIA_TYPE')
 })
 
-t.test('it is no bytes, whatever a method takes', async (t) => {
+t.test('a method that takes bytes does not accept it', async (t) => {
   for (const method of ['same', 'invert']) {
     isProblem(t, await send(`"${LARGE}"`, {}, 'bytes', method), 'UNSUPPORTED_MEDIA_TYPE', { detail: /no JSON/ })
   }
   isProblem(t, await send(`"${LARGE}"`, {}, 'bytes', 'nowhere'), 'METHOD_NOT_FOUND')
 })
 
-t.test('what is kept is known to be right before it is: a job of it is made of nothing else', async (t) => {
+t.test('a job is made only of valid JSON: it is checked before it is kept', async (t) => {
   const headers = { prefer: 'respond-async, wait=10' }
   t.match((await send(`{"text":"${LARGE}"}`, headers)).json, { length: 70_000 })
   const { items } = (await server.get('/v1/jobs')).json
@@ -58,12 +58,12 @@ t.test('what is kept is known to be right before it is: a job of it is made of n
   t.equal((await server.get('/v1/jobs')).json.items.length, 1)
 })
 
-t.test('a thread that dies has it no more: the next is given it whole', async (t) => {
+t.test('after the death of its thread the next thread gets it whole', async (t) => {
   const waiting = server.call('measures', 'wait')
   await server.logs.line('begun')
   const large = server.call('measures', 'text', { text: LARGE })
-  // On its way to the thread, which has begun no more than the one.
-  while ((await server.status('measures')).queue.size === 0) continue
+  // It was handed to the thread, which runs one method at a time.
+  await server.waiting('measures', 1)
   await server.post('/v1/services/measures/crash', { kind: 'exit' })
   isProblem(t, await waiting, 'THREAD_DIED')
   t.match((await large).json, { length: 70_000 })

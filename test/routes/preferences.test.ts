@@ -1,4 +1,4 @@
-/** `Prefer` on a call (RFC 7240): who does not want to wait, or not for long, has a job. */
+/** `Prefer` on a call (RFC 7240): a client that does not want to wait gets a job. */
 import t from 'tap'
 import { isProblem, openGate, serve } from '../http-helper.ts'
 
@@ -6,7 +6,7 @@ const server = await serve(t, { services: { echo: 'echo', gate: 'gate' } })
 const call = (prefer: string, headers = {}, service = 'echo', method = 'any', payload: unknown = 1) =>
   server.call(service, method, payload, { headers: { prefer, ...headers } })
 
-t.test('respond-async without a wait is a job, however fast it is', async (t) => {
+t.test('respond-async without wait is always answered with a job', async (t) => {
   for (const prefer of ['respond-async', 'Respond-Async', 'respond-async, wait=0', 'wait=0;x=",", respond-async']) {
     for (let time = 0; time < 10; time += 1) {
       const { status, headers, json } = await call(prefer)
@@ -16,21 +16,21 @@ t.test('respond-async without a wait is a job, however fast it is', async (t) =>
   }
 })
 
-t.test('one that is known already is answered with what it has come to', async (t) => {
+t.test('a call that is known by its Idempotency-Key is answered with its result', async (t) => {
   const key = { 'idempotency-key': 'known' }
   const { json } = await call('respond-async', key)
   await server.finished(json.id)
   t.match(await call('respond-async', key), { status: 200, json: 1 })
 })
 
-t.test('a wait is at most the deadline of the request', async (t) => {
+t.test('the wait ends at the deadline of the request', async (t) => {
   const held = await call('respond-async, wait=60', { 'request-timeout': '50ms' }, 'gate', 'hold', { token: 'a' })
   t.equal(held.status, 202)
   openGate('a')
   await server.finished(held.json.id)
 })
 
-t.test('what is applied is said, and nothing else', async (t) => {
+t.test('Preference-Applied has the preferences that were applied, and no others', async (t) => {
   const applied = async (prefer: string, headers = {}) => (await call(prefer, headers)).headers['preference-applied']
   t.equal(await applied('respond-async, wait=10'), 'respond-async, wait=10')
   t.equal(await applied('wait="10", respond-async'), 'respond-async, wait=10')
@@ -49,11 +49,14 @@ t.test('what is applied is said, and nothing else', async (t) => {
   isProblem(t, await call('respond-async, wait=soon'), 'MALFORMED_HEADER', { detail: /a number of seconds/ })
 })
 
-t.test('of a service that does not run it is a job that waits; a call that is kept is refused', async (t) => {
-  await server.post('/v1/services/echo/stop')
-  const { status, json } = await call('respond-async')
-  t.equal(status, 202)
-  isProblem(t, await call('handling=lenient', { 'idempotency-key': 'c' }), 'SERVICE_NOT_RUNNING')
-  await server.post('/v1/services/echo/start')
-  t.match(await server.finished(json.id), { state: 'succeeded' })
-})
+t.test(
+  'for a service that does not run, respond-async makes a job that waits; a call with a key is refused',
+  async (t) => {
+    await server.post('/v1/services/echo/stop')
+    const { status, json } = await call('respond-async')
+    t.equal(status, 202)
+    isProblem(t, await call('handling=lenient', { 'idempotency-key': 'c' }), 'SERVICE_NOT_RUNNING')
+    await server.post('/v1/services/echo/start')
+    t.match(await server.finished(json.id), { state: 'succeeded' })
+  },
+)

@@ -142,28 +142,35 @@ t.test('a PUT that failed is not kept over a restart of the server', async (t) =
   t.match(await second.status('mine'), { state: 'running', module: 'mine.js', threads: { length: 2 } })
 })
 
-t.test('methods and schemas change with the code; a queued cast of a removed method fails with METHOD_NOT_FOUND', async (t) => {
-  const strict = 'take: method({ input: z.object({ n: z.number() }), handler: ({ n }) => n }),'
-  writeVersion('switches', 1, `${strict} gone: method({ handler: () => 'here' }),`)
-  await server.put('switches', { module: 'switches.js' })
-  await server.post('/v1/services/switches/pause')
-  const { json: queued } = await server.cast('switches', 'gone')
-  const { json: later } = await server.cast('switches', 'gone', {}, '?delayMs=10')
-  isProblem(t, await server.cast('switches', 'take', { n: 'one' }), 'VALIDATION_FAILED')
-  writeVersion('switches', 2, strict.replace('z.number()', 'z.string()'))
-  t.match((await reload('switches')).json, { state: 'paused', methods: ['version', 'take'] }, 'the service stays paused')
-  isProblem(t, await server.cast('switches', 'gone'), 'METHOD_NOT_FOUND')
-  isProblem(t, await server.cast('switches', 'take', { n: 1 }), 'VALIDATION_FAILED')
-  t.match(await server.cast('switches', 'take', { n: 'one' }), { status: 202 })
-  await server.post('/v1/services/switches/resume')
-  t.match(await server.call('switches', 'take', { n: 'one' }), { json: 'one' })
-  for (const { id } of [queued, later]) {
-    t.match(await server.finished(id), { state: 'failed', error: { code: 'METHOD_NOT_FOUND' } })
-  }
-  const { paths } = (await server.get('/openapi.json')).json
-  t.ok('/v1/services/switches/call/take' in paths)
-  t.notOk('/v1/services/switches/call/gone' in paths)
-})
+t.test(
+  'methods and schemas change with the code; a queued cast of a removed method fails with METHOD_NOT_FOUND',
+  async (t) => {
+    const strict = 'take: method({ input: z.object({ n: z.number() }), handler: ({ n }) => n }),'
+    writeVersion('switches', 1, `${strict} gone: method({ handler: () => 'here' }),`)
+    await server.put('switches', { module: 'switches.js' })
+    await server.post('/v1/services/switches/pause')
+    const { json: queued } = await server.cast('switches', 'gone')
+    const { json: later } = await server.cast('switches', 'gone', {}, '?delayMs=10')
+    isProblem(t, await server.cast('switches', 'take', { n: 'one' }), 'VALIDATION_FAILED')
+    writeVersion('switches', 2, strict.replace('z.number()', 'z.string()'))
+    t.match(
+      (await reload('switches')).json,
+      { state: 'paused', methods: ['version', 'take'] },
+      'the service stays paused',
+    )
+    isProblem(t, await server.cast('switches', 'gone'), 'METHOD_NOT_FOUND')
+    isProblem(t, await server.cast('switches', 'take', { n: 1 }), 'VALIDATION_FAILED')
+    t.match(await server.cast('switches', 'take', { n: 'one' }), { status: 202 })
+    await server.post('/v1/services/switches/resume')
+    t.match(await server.call('switches', 'take', { n: 'one' }), { json: 'one' })
+    for (const { id } of [queued, later]) {
+      t.match(await server.finished(id), { state: 'failed', error: { code: 'METHOD_NOT_FOUND' } })
+    }
+    const { paths } = (await server.get('/openapi.json')).json
+    t.ok('/v1/services/switches/call/take' in paths)
+    t.notOk('/v1/services/switches/call/gone' in paths)
+  },
+)
 
 t.test('a job whose attempt fails in the old thread is not retried if the new code has no such method', async (t) => {
   writeVersion(

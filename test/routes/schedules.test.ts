@@ -1,4 +1,4 @@
-/** Schedules over HTTP; what their clocks do is in jobs/schedules. */
+/** Schedules over HTTP. Their times are tested in `test/jobs/schedules.test.ts`. */
 import t from 'tap'
 import { isProblem, letGo, serve } from '../http-helper.ts'
 
@@ -9,7 +9,7 @@ const put = (spec: object, name = 'a', service = 'refines') =>
     json: { cron: '0 3 * * *', method: 'even', payload: { n: 2 }, ...spec },
   })
 
-t.test('a schedule is made, replaced, listed, run and forgotten', async (t) => {
+t.test('a schedule is created, replaced, listed, run and deleted', async (t) => {
   t.match(await put({}), { status: 201, json: { name: 'a', timezone: 'UTC', payload: { n: 2 }, lastRunAt: null } })
   t.match(await put({ timezone: 'Europe/Vienna' }), { status: 200, json: { timezone: 'Europe/Vienna' } })
   t.match((await server.get('/v1/services/refines/schedules')).json, { items: [{ name: 'a' }] })
@@ -19,7 +19,7 @@ t.test('a schedule is made, replaced, listed, run and forgotten', async (t) => {
   isProblem(t, await server.get('/v1/services/refines/schedules/a'), 'SCHEDULE_NOT_FOUND')
 })
 
-t.test('what is wrong with one is told, by a pointer into what was sent', async (t) => {
+t.test('an invalid schedule is refused, with a pointer into the request', async (t) => {
   for (const [spec, pointer] of [
     [{ payload: { n: 'x' } }, '/payload/n'],
     [{ payload: 1 }, '/payload'],
@@ -37,7 +37,7 @@ t.test('what is wrong with one is told, by a pointer into what was sent', async 
   for (const cron of ['@daily', '0 0 3 * * *']) t.match(await put({ cron }, 'fine'), { json: { cron } })
 })
 
-t.test('of a service that has not described itself, its methods are waited for', async (t) => {
+t.test('PUT waits for the description of the service', async (t) => {
   const waiting = put({ method: 'go' }, 'a', 'late')
   await server.logs.line('waits at import')
   letGo('late')

@@ -1,4 +1,4 @@
-/** What there is, and registering, replacing and forgetting services. */
+/** Listing, registering, replacing and deleting services. */
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -24,7 +24,7 @@ t.test('services are listed by name, with their status', async (t) => {
   })
 })
 
-t.test('methods are listed with the JSON Schemas of what they take and return', async (t) => {
+t.test('methods are listed with the JSON Schemas of their payloads and results', async (t) => {
   await server.put('listed', { module: 'echo.js' })
   const { json } = await server.get('/v1/services/listed/methods')
   const method = (name: string) => json.items.find((item: { name: string }) => item.name === name)
@@ -42,10 +42,10 @@ t.test('methods are listed with the JSON Schemas of what they take and return', 
     priority: 5,
   })
   t.match(method('any'), { input: null, output: null })
-  t.same((await server.get('/v1/services/gate/methods')).json, { items: [] }, 'it was never asked')
+  t.same((await server.get('/v1/services/gate/methods')).json, { items: [] }, 'the module has not described itself')
 })
 
-t.test('options of the registration override those of the module, key by key', async (t) => {
+t.test('each option of the registration overrides the option of the module', async (t) => {
   const { json } = await server.put('overridden', {
     module: 'echo.js',
     maxResultBytes: 5,
@@ -82,7 +82,7 @@ t.test('an option that is unknown or wrong is refused with a pointer, and nothin
   isProblem(t, await server.get('/v1/services/refused'), 'SERVICE_NOT_FOUND')
 })
 
-t.test('a name that cannot be one is refused in PUT', async (t) => {
+t.test('PUT refuses an invalid name', async (t) => {
   for (const name of ['a b', 'a/b', '-a', '.a', 'ü', '', ' ', 'a'.repeat(64), 'a'.repeat(3_000), '..', 'a\n']) {
     if (name === '') continue
     isProblem(
@@ -100,7 +100,7 @@ t.test('a name that cannot be one is refused in PUT', async (t) => {
   }
 })
 
-t.test('a module is a file inside the workers folder, and nothing outside it', async (t) => {
+t.test('a module is a file inside the modules folder; files outside are refused', async (t) => {
   const outside = join(server.folder, 'outside')
   mkdirSync(join(server.workers, 'folder'), { recursive: true })
   mkdirSync(outside)
@@ -143,14 +143,14 @@ t.test('a module is a file inside the workers folder, and nothing outside it', a
   }
 })
 
-t.test('a refused replacement leaves what was there', async (t) => {
+t.test('a refused replacement changes nothing', async (t) => {
   await server.put('stays', { module: 'echo.js' })
   isProblem(t, await server.put('stays', { module: 'missing.js' }), 'MODULE_REFUSED')
   isProblem(t, await server.put('stays', { module: 'echo.js', nonsense: 1 }), 'VALIDATION_FAILED')
   t.match(await server.call('stays', 'any', 1), { json: 1 })
 })
 
-t.test('a registration whose start fails is kept, and says why', async (t) => {
+t.test('a registration whose start fails is kept, with the crashReason', async (t) => {
   process.env.FAILS_TO_START = 'for a test'
   const put = await server.put('kept', { module: 'gives.js' })
   delete process.env.FAILS_TO_START
@@ -169,14 +169,14 @@ t.test('a registration whose start fails is kept, and says why', async (t) => {
   })
 })
 
-t.test('a deleted service is gone, and its file is no service', async (t) => {
+t.test('a deleted service is gone, although its file exists', async (t) => {
   t.match(await server.delete('/v1/services/listed'), { status: 204, text: '' })
   isProblem(t, await server.get('/v1/services/listed'), 'SERVICE_NOT_FOUND')
   isProblem(t, await server.call('listed', 'any'), 'SERVICE_NOT_FOUND')
   isProblem(t, await server.delete('/v1/services/listed'), 'SERVICE_NOT_FOUND')
 })
 
-t.test('with unfinished jobs a service is only deleted if they may be cancelled', async (t) => {
+t.test('a service with unfinished jobs is deleted only with cancelJobs=true', async (t) => {
   await server.put('working', { module: 'gate.js', numWorkers: 1 })
   const { json: running } = await server.cast('working', 'hold', { token: 'working' })
   await server.logs.line('begun', { token: 'working' })
@@ -194,7 +194,7 @@ t.test('with unfinished jobs a service is only deleted if they may be cancelled'
   await server.logs.line('aborted', { token: 'working' })
 })
 
-t.test('registrations of one name follow each other', async (t) => {
+t.test('concurrent registrations of one name apply one after the other', async (t) => {
   const answers = await Promise.all([1, 2, 3].map((threads) => server.put('contested', { module: 'echo.js', threads })))
   t.same(
     answers.map(({ status }) => status).sort((a, b) => a - b),

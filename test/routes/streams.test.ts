@@ -1,4 +1,4 @@
-/** Streams: an answer an item at a time, at the pace of whoever reads it. */
+/** Streams: the server sends each item as soon as it exists, and no faster than the client reads. */
 import { type IncomingMessage, request } from 'node:http'
 import t from 'tap'
 import { isProblem, serve, within } from '../http-helper.ts'
@@ -11,7 +11,7 @@ interface Read {
   status: number | undefined
   type: string | undefined
   text: string
-  /** Has it come to its end? */
+  /** Did the body end as HTTP requires? */
   complete: boolean
 }
 
@@ -63,7 +63,7 @@ const lines = (text: string) =>
     .map((line) => JSON.parse(line))
 
 for (const service of ['streams', 'apart']) {
-  t.test(`a stream is NDJSON, an item a line: ${service}`, async (t) => {
+  t.test(`a stream is NDJSON, one line for each item: ${service}`, async (t) => {
     const { status, type, text, complete } = await stream('count', { to: 3 }, {}, service)
     t.strictSame({ status, type, complete }, { status: 200, type: 'application/x-ndjson', complete: true })
     t.equal(text, '{"n":1}\n{"n":2}\n{"n":3}\n')
@@ -71,14 +71,14 @@ for (const service of ['streams', 'apart']) {
   })
 }
 
-t.test('or events, if the client accepts those', async (t) => {
+t.test('a client that accepts server-sent events gets those', async (t) => {
   const { type, text, complete } = await stream('count', { to: 2 }, AS_EVENTS)
   t.equal(type, 'text/event-stream; charset=utf-8')
   t.equal(text, 'data: {"n":1}\n\ndata: {"n":2}\n\nevent: end\ndata: null\n\n')
   t.ok(complete)
 })
 
-t.test('what a client accepts is read as HTTP has it', async (t) => {
+t.test('the Accept header is read as HTTP defines it', async (t) => {
   const typeFor = async (accept: string) => {
     const { headers } = await server.call('streams', 'count', { to: 1 }, { headers: { accept } })
     return String(headers['content-type']).split(';')[0]
@@ -91,13 +91,13 @@ t.test('what a client accepts is read as HTTP has it', async (t) => {
   }
 })
 
-t.test('nobody on the way is to keep an answer, or to wait for more of it', async (t) => {
+t.test('the headers of a stream forbid proxies to store or buffer it', async (t) => {
   const response = await open('count', { to: 1 })
   t.match(response.headers, { 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
   await read(response)
 })
 
-t.test('a client that does not read stops the generator; nothing is lost', async (t) => {
+t.test('a client that does not read pauses the generator, and then gets every item', async (t) => {
   const response = await open('large', null)
   const produced = async () => (await server.call('streams', 'produced')).json as number
   let now = await produced()
@@ -113,14 +113,14 @@ t.test('a client that does not read stops the generator; nothing is lost', async
   t.equal(await produced(), 5_000)
 })
 
-t.test('many small items are no flood', async (t) => {
+t.test('a thread is not ended for sending many small items', async (t) => {
   const { text, complete } = await stream('count', { to: 100_000 })
   t.ok(complete)
   t.equal(lines(text).length, 100_000)
   t.match(await server.status('streams'), { state: 'running', restartCount: 0 })
 })
 
-t.test('what is wrong before the first item has its own status', async (t) => {
+t.test('an error before the first item has its own status', async (t) => {
   isProblem(t, await server.call('streams', 'count', { to: 'many' }), 'VALIDATION_FAILED')
   isProblem(t, await server.call('streams', 'count', { to: 0, last: 'throw' }), 'METHOD_FAILED', {
     error: { name: 'RangeError' },
@@ -139,7 +139,7 @@ const failures = {
 }
 
 for (const [last, problem] of Object.entries(failures)) {
-  t.test(`an error in the middle is the last line, and the answer has no end: ${last}`, async (t) => {
+  t.test(`an error after the first item is the last line, and the body is incomplete: ${last}`, async (t) => {
     const headers = last === 'hold' ? { 'request-timeout': '200ms' } : {}
     const { status, text, complete } = await stream('count', { to: 2, last }, headers)
     t.equal(status, 200)
@@ -150,7 +150,7 @@ for (const [last, problem] of Object.entries(failures)) {
     await server.reaches('streams', 'running')
   })
 
-  t.test(`of events it is the last event: ${last}`, async (t) => {
+  t.test(`with server-sent events the error is the last event: ${last}`, async (t) => {
     const headers = last === 'hold' ? { 'request-timeout': '200ms' } : {}
     const { text, complete } = await stream('count', { to: 1, last }, { ...AS_EVENTS, ...headers })
     t.ok(complete)
@@ -161,25 +161,25 @@ for (const [last, problem] of Object.entries(failures)) {
   })
 }
 
-t.test('one item may be as large as maxResultBytes', async (t) => {
+t.test('maxResultBytes limits one item of a stream', async (t) => {
   const { text, complete } = await stream('tooLarge', null)
   t.notOk(complete)
   t.match(lines(text), ['x', { code: 'RESULT_NOT_SERIALIZABLE', detail: /maxResultBytes/ }])
 })
 
-t.test('a client that hangs up ends the generator, and its place is free', async (t) => {
-  const before = server.logs.records.filter(({ msg }) => msg === 'returned').length
+t.test('when the client closes the connection the generator ends, and its worker is free', async (t) => {
+  const before = server.logs.lines('returned').length
   for (let client = 0; client < 6; client += 1) {
     const response = await open('count', { to: 1, last: 'hold' })
     response.destroy()
   }
   t.equal((await server.call('streams', 'produced')).status, 200)
-  const returned = () => server.logs.records.filter(({ msg }) => msg === 'returned').length
-  while (returned() < before + 6) await server.get('/livez')
+  await server.logs.line('returned', {}, before + 6)
+  await server.running('streams', 0)
   t.match(await server.status('streams'), { queue: { running: 0, size: 0 } })
 })
 
-t.test('of a job all items are the result, in an array', async (t) => {
+t.test('the result of a job is an array of all items', async (t) => {
   const { json } = await server.cast('streams', 'count', { to: 2 })
   t.match(await server.finished(json.id), { state: 'succeeded', result: [{ n: 1 }, { n: 2 }] })
   const headers = { prefer: 'respond-async, wait=10' }
@@ -189,7 +189,7 @@ t.test('of a job all items are the result, in an array', async (t) => {
   t.match(await server.finished(large.id), { state: 'failed', error: { code: 'RESULT_NOT_SERIALIZABLE' } })
 })
 
-t.test('OpenAPI and the list of methods tell of them', async (t) => {
+t.test('OpenAPI and the list of methods describe streams', async (t) => {
   const { paths } = (await server.get('/openapi.json')).json
   const schema = { $ref: '#/components/schemas/StreamsCountOutput' }
   t.strictSame(paths['/v1/services/streams/call/count'].post.responses[200].content, {

@@ -12,10 +12,12 @@ const server = await serve(t, { services: { echo: 'echo' }, start: false })
 const act = (service: string, action: string, json?: unknown) => server.post(`/v1/services/${service}/${action}`, json)
 const launches = () => server.logs.lines('launched', { service: 'loops' }).length
 
-t.test('a service that always crashes is restarted maxRestarts times, then has failed, and is not started again', async (t) => {
-  writeFileSync(
-    join(server.workers, 'loops.js'),
-    `import { defineService, method } from 'threadplane'
+t.test(
+  'a service that always crashes is restarted maxRestarts times, then has failed, and is not started again',
+  async (t) => {
+    writeFileSync(
+      join(server.workers, 'loops.js'),
+      `import { defineService, method } from 'threadplane'
     export default defineService({
       methods: { go: method({ handler: () => 1 }) },
       restart: { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 4 },
@@ -24,36 +26,40 @@ t.test('a service that always crashes is restarted maxRestarts times, then has f
         setImmediate(() => { throw new Error('after its start') })
       },
     })`,
-  )
-  await server.put('loops', { module: 'loops.js' })
-  await server.reaches('loops', 'failed')
-  t.match(await server.status('loops'), {
-    state: 'failed',
-    desiredState: 'running',
-    restartCount: 4,
-    restartBudget: { maxRestarts: 4, remaining: 0 },
-    crashReason: { message: 'after its start' },
-  })
-  t.equal(launches(), 5)
-  // Longer than any backoff of this service.
-  await sleep(50)
-  t.equal(launches(), 5)
-  isProblem(t, await server.call('loops', 'go'), 'SERVICE_NOT_RUNNING', { detail: /failed/ })
-  await act('loops', 'start')
-  await server.reaches('loops', 'failed')
-  t.equal(launches(), 10, 'a start has a full budget')
-})
+    )
+    await server.put('loops', { module: 'loops.js' })
+    await server.reaches('loops', 'failed')
+    t.match(await server.status('loops'), {
+      state: 'failed',
+      desiredState: 'running',
+      restartCount: 4,
+      restartBudget: { maxRestarts: 4, remaining: 0 },
+      crashReason: { message: 'after its start' },
+    })
+    t.equal(launches(), 5)
+    // Longer than any backoff of this service.
+    await sleep(50)
+    t.equal(launches(), 5)
+    isProblem(t, await server.call('loops', 'go'), 'SERVICE_NOT_RUNNING', { detail: /failed/ })
+    await act('loops', 'start')
+    await server.reaches('loops', 'failed')
+    t.equal(launches(), 10, 'a start has a full budget')
+  },
+)
 
-t.test('a module that can never start is logged once with its error, and then in one line for each restart', async (t) => {
-  writeFileSync(join(server.workers, 'never.js'), 'const\nexport default 1\n')
-  const restart = { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 1 }
-  await server.put('never', { module: 'never.js', restart })
-  await server.reaches('never', 'failed')
-  const of = server.logs.records.filter(({ service }) => service === 'never')
-  t.equal(of.filter(({ level }) => level === 60).length, 1)
-  t.equal(of.filter(({ msg, err }) => msg.startsWith('never crashed again: ') && err === undefined).length, 4)
-  t.match((await server.status('never')).crashReason, { name: 'SyntaxError', message: /never\.js:2:\d+\)$/ })
-})
+t.test(
+  'a module that can never start is logged once with its error, and then in one line for each restart',
+  async (t) => {
+    writeFileSync(join(server.workers, 'never.js'), 'const\nexport default 1\n')
+    const restart = { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 1 }
+    await server.put('never', { module: 'never.js', restart })
+    await server.reaches('never', 'failed')
+    const of = server.logs.records.filter(({ service }) => service === 'never')
+    t.equal(of.filter(({ level }) => level === 60).length, 1)
+    t.equal(of.filter(({ msg, err }) => msg.startsWith('never crashed again: ') && err === undefined).length, 4)
+    t.match((await server.status('never')).crashReason, { name: 'SyntaxError', message: /never\.js:2:\d+\)$/ })
+  },
+)
 
 t.test('slow starts that fail spend the restart budget, although each takes longer than its period', async (t) => {
   writeFileSync(

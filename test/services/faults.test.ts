@@ -105,18 +105,21 @@ t.test('afterwards nothing runs and nothing waits, and each job is finished', as
   t.match(await server.get('/readyz'), { status: 200 })
 })
 
-t.test('a service that crashes again and again has failed after its restart budget; another service goes on', async (t) => {
-  await server.post('/v1/services/loops/start')
-  await server.reaches('loops', 'failed')
-  const { restartCount, restartBudget, crashReason } = await server.status('loops')
-  t.match({ restartCount, remaining: restartBudget.remaining }, { restartCount: 3, remaining: 0 })
-  t.match(crashReason.message, /exited with code 3/)
-  isProblem(t, await server.call('loops', 'never'), 'SERVICE_NOT_RUNNING')
-  const cast = await server.cast('loops', 'never')
-  t.match(cast, { status: 202, json: { state: 'queued' } }, 'a cast waits for a start by a client')
-  t.match((await server.post(`/v1/jobs/${cast.json.id}/cancel`)).json, { state: 'cancelled' })
-  t.match(await server.call('other', 'any', 1), { status: 200 })
-})
+t.test(
+  'a service that crashes again and again has failed after its restart budget; another service goes on',
+  async (t) => {
+    await server.post('/v1/services/loops/start')
+    await server.reaches('loops', 'failed')
+    const { restartCount, restartBudget, crashReason } = await server.status('loops')
+    t.match({ restartCount, remaining: restartBudget.remaining }, { restartCount: 3, remaining: 0 })
+    t.match(crashReason.message, /exited with code 3/)
+    isProblem(t, await server.call('loops', 'never'), 'SERVICE_NOT_RUNNING')
+    const cast = await server.cast('loops', 'never')
+    t.match(cast, { status: 202, json: { state: 'queued' } }, 'a cast waits for a start by a client')
+    t.match((await server.post(`/v1/jobs/${cast.json.id}/cancel`)).json, { state: 'cancelled' })
+    t.match(await server.call('other', 'any', 1), { status: 200 })
+  },
+)
 
 function settles(t: Test, { code, detail }: Fault, answer: Answer): void {
   if (code === undefined) return void t.equal(answer.status, 200, answer.text)

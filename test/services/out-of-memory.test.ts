@@ -8,9 +8,7 @@ import { isProblem, serve } from '../http-helper.ts'
 
 const isSoak = process.env.THREADPLANE_SOAK === '1'
 const ROUNDS = isSoak ? 10 : 1
-const limits = isSoak
-  ? { maxOldGenerationSizeMb: 64, maxRssMb: 400 }
-  : { maxOldGenerationSizeMb: 32, maxRssMb: 250 }
+const limits = isSoak ? { maxOldGenerationSizeMb: 64, maxRssMb: 400 } : { maxOldGenerationSizeMb: 32, maxRssMb: 250 }
 
 t.setTimeout(120_000 * ROUNDS)
 const server = await serve(t, { services: { exhausts: '../fixtures/exhausts', other: 'echo' }, start: false })
