@@ -265,17 +265,6 @@ export class Logs {
     )
   }
 
-  /** Resolves with the next line. */
-  next(): Promise<LogRecord> {
-    return new Promise((resolve) => {
-      const watch = (record: LogRecord) => {
-        this.#watchers.delete(watch)
-        resolve(record)
-      }
-      this.#watchers.add(watch)
-    })
-  }
-
   /** The lines so far with this message and these fields. */
   lines(msg: string, fields: Record<string, unknown> = {}): LogRecord[] {
     return this.records.filter((record) => matches(record, msg, fields))

@@ -37,7 +37,7 @@ t.test('a restart starts a dependent again, unless a person has stopped it meanw
   t.match(await server.status('wanted'), { state: 'running' })
   t.match(await server.status('unwanted'), { state: 'stopped', desiredState: 'stopped' })
   const closing = server.close()
-  while (server.logs.records.filter(({ msg }) => msg === 'waits to stop').length < 2) await server.logs.next()
+  await server.logs.line('waits to stop', {}, 2)
   letGo('waits')
   await closing
 })
@@ -59,7 +59,7 @@ t.test('a stop while the group of a service restarts is the last word', async (t
   await server.reaches('waits', 'running')
   t.match(await server.status('quick'), { state: 'stopped', desiredState: 'stopped' })
   const closing = server.close()
-  while (server.logs.records.filter(({ msg }) => msg === 'waits to stop').length < 2) await server.logs.next()
+  await server.logs.line('waits to stop', {}, 2)
   letGo('waits')
   await closing
 })
