@@ -2,6 +2,7 @@
  * Gates: a method of `fixtures/gates.ts` waits at a gate until the test opens it, also in another process. The test
  * listens on a socket; the environment, which threads and processes inherit, has its path.
  */
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,7 +12,7 @@ import type { Teardown } from './helper.ts'
 
 /** For the test. Returns the function that opens a gate. */
 export function serveGates(t: Teardown): (key: string) => void {
-  const path = join(tmpdir(), `threadplane-gates-${process.pid}`)
+  const path = join(tmpdir(), `threadplane-gates-${randomUUID()}`)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)

@@ -1,4 +1,5 @@
 /** Connections that processes hold until they end. So the test sees the end of a process as an event. */
+import { randomUUID } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,7 +25,7 @@ export function serveLinks(t: Teardown): Links {
     })
     socket.resume()
   })
-  const path = join(tmpdir(), `threadplane-links-${process.pid}`)
+  const path = join(tmpdir(), `threadplane-links-${randomUUID()}`)
   process.env.TEST_LINK = path
   server.listen(path)
   t.teardown(() => server.close())
