@@ -44,7 +44,7 @@ t.test('files that a module imports are loaded anew too', async (t) => {
 })
 
 t.test('an old thread finishes the methods it has begun; the new thread runs the others', async (t) => {
-  await server.put('handsover', { module: 'gate.js', numWorkers: 1, prefetch: 8, shutdownTimeoutMs: 100 })
+  await server.put('handsover', { module: 'gate.js', numWorkers: 1, prefetch: 8, shutdownTimeoutMs: 1 })
   const [old] = ids(await server.status('handsover'))
   const held = server.call('handsover', 'hold', { token: 'handed over' })
   await server.logs.line('begun', { token: 'handed over' })

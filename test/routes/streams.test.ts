@@ -140,7 +140,7 @@ const failures = {
 
 for (const [last, problem] of Object.entries(failures)) {
   t.test(`an error after the first item is the last line, and the body is incomplete: ${last}`, async (t) => {
-    const headers = last === 'hold' ? { 'request-timeout': '200ms' } : {}
+    const headers = last === 'hold' ? { 'request-timeout': '1s' } : {}
     const { status, text, complete } = await stream('count', { to: 2, last }, headers)
     t.equal(status, 200)
     t.notOk(complete)
@@ -151,7 +151,7 @@ for (const [last, problem] of Object.entries(failures)) {
   })
 
   t.test(`with server-sent events the error is the last event: ${last}`, async (t) => {
-    const headers = last === 'hold' ? { 'request-timeout': '200ms' } : {}
+    const headers = last === 'hold' ? { 'request-timeout': '1s' } : {}
     const { text, complete } = await stream('count', { to: 1, last }, { ...AS_EVENTS, ...headers })
     t.ok(complete)
     const [, name, data] = /^data: {"n":1}\n\nevent: (\w+)\ndata: (.*)\n\n$/.exec(text) ?? []
