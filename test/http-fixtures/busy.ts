@@ -7,6 +7,7 @@ export default defineService({
   threads: 2,
   numWorkers: 1,
   cancelGraceMs: 100,
+  shutdownTimeoutMs: 100,
   restart: { backoffMs: 1, backoffMaxMs: 1 },
   methods: {
     /** Blocks the event loop until its deadline, when its thread is replaced. */

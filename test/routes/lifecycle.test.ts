@@ -1,5 +1,6 @@
 /** Starting, stopping, pausing and crashing services, and their restarts after crashes. */
 import t from 'tap'
+import { shorten } from '../helper.ts'
 import { becomes, isProblem, openGate, serve } from '../http-helper.ts'
 
 const server = await serve(t, {
@@ -198,6 +199,7 @@ t.test('calls that wait in the queue during a crash run after the restart', asyn
 })
 
 t.test('a thread that hangs is reported as not responding, and other services answer', async (t) => {
+  shorten(t, { heartbeatEveryMs: 50, checkEveryMs: 50, unresponsiveAfterMs: 1_000 })
   await server.put('hangs', { module: 'echo.js', shutdownTimeoutMs: 50 })
   t.match((await act('hangs', 'crash', { kind: 'hang' })).json, { state: 'running', changed: true })
   await server.logs.line('Thread keepalive is not responding', { service: 'hangs' })

@@ -5,6 +5,7 @@
  */
 import t, { type Test } from 'tap'
 import type { ErrorCode } from '../../src/contract/errors.ts'
+import { shorten } from '../helper.ts'
 import { type Answer, isProblem, openGate, serve } from '../http-helper.ts'
 
 /** What happens to the thread, and so to the other methods that it had begun. */
@@ -46,6 +47,8 @@ const FAULTS: Fault[] = [
 ]
 
 t.setTimeout(120_000)
+// A thread in native code does not end soon: do not wait for it as long as the product does.
+shorten(t, { terminateTimeoutMs: 300, endBeforeStartMs: 50 })
 const server = await serve(t, {
   services: { faults: 'faults', other: 'echo', loops: 'crash-loops' },
   start: false,
