@@ -47,7 +47,8 @@ export default defineService({
     spin: method({
       ...retries,
       maxAttempts: 1,
-      timeoutMs: 100,
+      // Enough for a thread on a busy machine to say that it has begun.
+      timeoutMs: 1_000,
       input,
       handler: async ({ token }, { logger }) => {
         logger.info({ token }, 'begun')
