@@ -54,7 +54,8 @@ export class OverdueSweep {
   readonly #sweep = (): void => {
     if (this.#handed.load === 0) return this.stop()
     const now = performance.now()
-    for (const method of this.#handed.running) {
+    const { running } = this.#handed
+    for (const method of running) {
       method.begunAt ??= now
       if (now >= method.begunAt + method.timeoutMs) {
         method.abort(
@@ -62,8 +63,9 @@ export class OverdueSweep {
           `${method.service}.${method.method} ran for longer than ${method.timeoutMs} ms`,
         )
       }
-      if (now >= this.#overdueAt(method)) this.#options.onOverdue(method)
     }
+    // After all aborts: if the first overdue method costs the thread, the others still fail with their own deadlines.
+    for (const method of running) if (now >= this.#overdueAt(method)) this.#options.onOverdue(method)
   }
 
   #overdueAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {
