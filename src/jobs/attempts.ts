@@ -7,9 +7,9 @@ import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
 import { type Job, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
-import type { Lane } from './lane.ts'
+import type { CastFeed } from './cast-feed.ts'
 
-/** A cast that ends within this time lets the window of its lane grow by one. */
+/** A cast that ends within this time lets the window of its feed grow by one. */
 const SOON_MS = 100
 /** A cast that does not begin within this time is released to the store: `kill -9` would count an attempt that never ran. */
 const RELEASE_AFTER_MS = 1_000
@@ -28,7 +28,7 @@ export interface AttemptsSettings {
 }
 
 interface InFlight {
-  lane: Lane
+  feed: CastFeed
   attempt: OpenAttempt
   queued: QueuedMethod
   /** When it was handed to the queue, in milliseconds of the monotonic clock. */
@@ -48,19 +48,19 @@ export class Attempts {
   }
 
   /** Hands an attempt that the store has begun to the queue of its service. */
-  hand(lane: Lane, attempt: OpenAttempt): void {
+  hand(feed: CastFeed, attempt: OpenAttempt): void {
     const { id } = attempt
     // The store may begin the next attempt of a job before its answer about the previous one has arrived here.
     const cancelled = this.#inFlight.get(id)?.cancelled || this.#cancelling.has(id)
-    const queued = this.#run(lane, attempt)
-    const inFlight: InFlight = { lane, attempt, queued, handedAt: performance.now(), cancelled }
+    const queued = this.#run(feed, attempt)
+    const inFlight: InFlight = { feed, attempt, queued, handedAt: performance.now(), cancelled }
     this.#inFlight.set(id, inFlight)
-    lane.handed(attempt.payload.length)
+    feed.handed(attempt.payload.length)
     queued.whenSettled((error, result) => void this.#ended(inFlight, error, result as string))
     if (cancelled) queued.cancel()
   }
 
-  #run({ target }: Lane, attempt: OpenAttempt): QueuedMethod {
+  #run({ target }: CastFeed, attempt: OpenAttempt): QueuedMethod {
     const { id, number, method, payload, priority, traceparent } = attempt
     const { store } = this.#settings
     return target.run({
@@ -109,28 +109,28 @@ export class Attempts {
   }
 
   async #ended(inFlight: InFlight, error: ThreadplaneError | undefined, result: string): Promise<void> {
-    const { lane, attempt } = inFlight
+    const { feed, attempt } = inFlight
     const { id } = attempt
     const { store, log, onFinished, onWaiting } = this.#settings
     // The method ran to its end, also where it threw. Any other error, such as a death of the thread, does not say so.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED'
-    if (error?.code === 'QUEUE_FULL') lane.hold()
-    if (hasRun && performance.now() - inFlight.handedAt < SOON_MS) lane.widen()
+    if (error?.code === 'QUEUE_FULL') feed.hold()
+    if (hasRun && performance.now() - inFlight.handedAt < SOON_MS) feed.widen()
     let waits = false
     try {
       if (error === undefined) {
-        lane.target.count('succeeded')
+        feed.target.count('succeeded')
         if (await store.finish(id, attempt.number, { state: 'succeeded', result })) onFinished(id)
       } else waits = await this.#recordFailure(inFlight, error)
     } catch (error) {
       log.error({ err: error, jobId: id }, 'the outcome of a job could not be stored')
     } finally {
       if (this.#inFlight.get(id) === inFlight) this.#inFlight.delete(id)
-      lane.ended(attempt.payload.length)
+      feed.ended(attempt.payload.length)
       // In the same turn as the deletion: whatever attempt comes next, one of the two cancels it.
       if (waits && inFlight.cancelled) void this.#cancelWaiting(id)
-      if (waits) onWaiting(lane.target.name)
-      lane.pump()
+      if (waits) onWaiting(feed.target.name)
+      feed.pump()
     }
   }
 
@@ -144,7 +144,7 @@ export class Attempts {
   }
 
   /** Tells the store how a failed attempt ended. True if the job waits for another attempt. */
-  async #recordFailure({ lane: { target }, attempt, queued }: InFlight, error: ThreadplaneError): Promise<boolean> {
+  async #recordFailure({ feed: { target }, attempt, queued }: InFlight, error: ThreadplaneError): Promise<boolean> {
     const { store, log, onFinished } = this.#settings
     const { id, number, maxAttempts, method } = attempt
     const { started: begun = false } = error.facts
@@ -185,13 +185,13 @@ export class Attempts {
   /** Releases attempts that wait in a thread behind long methods: they wait in the store, with no attempt counted. */
   releaseLate(): void {
     const since = performance.now() - RELEASE_AFTER_MS
-    const seen = new Map<Lane, number>()
-    for (const { lane, queued, handedAt } of this.#inFlight.values()) {
-      const before = seen.get(lane) ?? 0
-      seen.set(lane, before + 1)
+    const seen = new Map<CastFeed, number>()
+    for (const { feed, queued, handedAt } of this.#inFlight.values()) {
+      const before = seen.get(feed) ?? 0
+      seen.set(feed, before + 1)
       // The oldest stay: behind a steady stream of calls, released casts would never run.
-      if (before < lane.target.concurrency || queued.isNext || handedAt > since || queued.begun) continue
-      lane.narrow()
+      if (before < feed.target.concurrency || queued.isNext || handedAt > since || queued.begun) continue
+      feed.narrow()
       queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'it did not begin within a second')
     }
   }

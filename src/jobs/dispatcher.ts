@@ -1,5 +1,5 @@
 /**
- * Casts and their jobs, as routes and schedules use them: accept, read, wait for, cancel, retry. Each service has a lane
+ * Casts and their jobs, as routes and schedules use them: accept, read, wait for, cancel, retry. Each service has a feed
  * from the store to its queue; `Attempts` follows each attempt from there to its end.
  */
 import type { ServiceLog } from '../contract/log.ts'
@@ -10,7 +10,7 @@ import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
 import type { JobTarget } from './job-target.ts'
 import { JobWaiters } from './job-waiters.ts'
-import { Lane } from './lane.ts'
+import { CastFeed } from './cast-feed.ts'
 
 /** How often attempts and jobs that wait are checked: for their `ttlMs`, and for attempts to release. */
 const SWEEP_EVERY_MS = 500
@@ -22,7 +22,7 @@ const STEP = 500
 export class Dispatcher {
   readonly #store: JobStore
   readonly #log: ServiceLog
-  readonly #lanes = new Map<string, Lane>()
+  readonly #feeds = new Map<string, CastFeed>()
   readonly #attempts: Attempts
   readonly #waiters = new JobWaiters()
   readonly #sweepTimer: NodeJS.Timeout
@@ -43,27 +43,27 @@ export class Dispatcher {
 
   /** From now on, dispatches the target's casts whenever it is ready. */
   serve(target: JobTarget): void {
-    const lane = new Lane({
+    const feed = new CastFeed({
       target,
       store: this.#store,
       log: this.#log,
-      hand: (lane, attempt) => this.#attempts.hand(lane, attempt),
+      hand: (feed, attempt) => this.#attempts.hand(feed, attempt),
     })
-    this.#lanes.set(target.name, lane)
+    this.#feeds.set(target.name, feed)
   }
 
   /** Called when the service was deleted. */
   forget(target: JobTarget): void {
-    const lane = this.#lanes.get(target.name)
-    if (lane?.target !== target) return
-    lane.close()
-    this.#lanes.delete(target.name)
+    const feed = this.#feeds.get(target.name)
+    if (feed?.target !== target) return
+    feed.close()
+    this.#feeds.delete(target.name)
   }
 
   /** Stores jobs, all in one transaction. Payloads must be valid. @throws METHOD_NOT_FOUND, JOURNAL_UNAVAILABLE */
   async cast(target: JobTarget, requests: CastRequest[]): Promise<Accepted[]> {
-    const lane = this.#lanes.get(target.name)
-    const room = lane?.roomToBegin ?? 0
+    const feed = this.#feeds.get(target.name)
+    const room = feed?.roomToBegin ?? 0
     let beginning = 0
     const accepts = requests.map((request): AcceptRequest => {
       const begin = beginning < room && request.options.delayMs === undefined
@@ -71,28 +71,28 @@ export class Dispatcher {
       return toAcceptRequest(target, request, begin)
     })
     // No other cast can use the room while the store is asked.
-    lane?.reserve(beginning)
+    feed?.reserve(beginning)
     let accepted: Accepted[]
     try {
       accepted = await this.#store.accept(accepts)
     } catch (error) {
-      lane?.unreserve(beginning)
-      lane?.pump()
+      feed?.unreserve(beginning)
+      feed?.pump()
       throw error
     }
-    lane?.unreserve(beginning)
+    feed?.unreserve(beginning)
     let waits = false
     for (const [index, request] of accepts.entries()) {
       const answer = accepted[index]
       if (answer?.kind !== 'new') continue
       target.count('cast')
       // The answer decides, not the request: a store may decline to begin an attempt.
-      if (answer.job.state === 'running') this.#attempts.hand(lane as Lane, firstAttempt(request))
+      if (answer.job.state === 'running') this.#attempts.hand(feed as CastFeed, firstAttempt(request))
       else waits = true
     }
     if (waits) this.#waiting(target.name)
     // Room that was reserved and not used: jobs that fell due meanwhile may need it.
-    else lane?.pump()
+    else feed?.pump()
     return accepted.map((answer) => {
       if (answer.kind !== 'mismatch') answer.job = this.#attempts.view(answer.job)
       return answer
@@ -157,7 +157,7 @@ export class Dispatcher {
     const job = await this.get(id)
     const { service } = job
     // A job of a deleted service would wait for ever.
-    if (!this.#lanes.has(service)) {
+    if (!this.#feeds.has(service)) {
       throw new ThreadplaneError('SERVICE_NOT_FOUND', `the service ${service} of the job does not exist any more`, {
         service,
         jobId: id,
@@ -230,12 +230,12 @@ export class Dispatcher {
   close(): void {
     clearInterval(this.#sweepTimer)
     this.#waiters.close()
-    for (const lane of this.#lanes.values()) lane.close()
-    this.#lanes.clear()
+    for (const feed of this.#feeds.values()) feed.close()
+    this.#feeds.clear()
   }
 
   #waiting(service: string): void {
-    this.#lanes.get(service)?.waiting()
+    this.#feeds.get(service)?.waiting()
   }
 
   #sweep(): void {

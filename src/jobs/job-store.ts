@@ -1,5 +1,5 @@
 /**
- * The place where jobs and schedules are stored. The dispatcher, its lanes and attempts, and the schedules know only
+ * The place where jobs and schedules are stored. The dispatcher, its feeds and attempts, and the schedules know only
  * this interface. Every implementation must promise the following, because these callers rely on it:
  *
  * - **Durable.** A method that changes something resolves only after the change is flushed (P2). `progress` is the one

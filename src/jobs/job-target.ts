@@ -1,5 +1,5 @@
 /**
- * A service as dispatcher, lanes, attempts and schedules know it: where its jobs run. They never touch its queue, its
+ * A service as dispatcher, feeds, attempts and schedules know it: where its jobs run. They never touch its queue, its
  * threads or its counters.
  */
 import type { ResolvedMethodOptions } from '../contract/options.ts'

@@ -7,7 +7,7 @@ import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/erro
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
-import type { CallRequest, Invocation, Invoker } from '../services/invoker.ts'
+import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.ts'
 import type { ServiceState } from '../services/phase.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
 import type { ServiceRegistration } from '../services/version.ts'

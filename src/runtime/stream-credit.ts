@@ -3,9 +3,7 @@
  * as credit once it has consumed the item. So what is sent and not consumed never exceeds the window by more than one
  * item.
  */
-
-/** The credit of a new stream, in bytes. */
-export const WINDOW_BYTES = 256 * 1024
+import { WINDOW_BYTES } from './stream-limits.ts'
 
 export class StreamCredit {
   #bytes = WINDOW_BYTES

@@ -6,12 +6,8 @@ import type { z } from 'zod'
 import { toWireError } from '../contract/errors.ts'
 import { parseWithSchema } from './parse-with-schema.ts'
 import { type Serialized, serializeResult, tooLarge } from './serialize-result.ts'
-import { type StreamCredit, WINDOW_BYTES } from './stream-credit.ts'
-
-/** What an item costs beside the length of its JSON, in bytes. */
-const ITEM_OVERHEAD_BYTES = 64
-/** What a cloned item costs, as its size is not known: 16 of them fill the window. */
-const CLONE_BYTES = WINDOW_BYTES / 16
+import type { StreamCredit } from './stream-credit.ts'
+import { CLONE_BYTES, ITEM_OVERHEAD_BYTES } from './stream-limits.ts'
 
 /** Where the items of a stream go. */
 export interface StreamSink {

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { Server } from './options.ts'
-import type { Report } from './report.ts'
+import type { Report } from './report-to-launcher.ts'
 
 /** The end of a shutdown in which threads that still run are terminated: this long, or a quarter of the shutdown. */
 const TERMINATE_WITHIN_MS = 500

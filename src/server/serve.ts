@@ -6,7 +6,7 @@ import { createLogger } from '../log.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { buildServer } from './build-server.ts'
 import { closeOnSignals } from './close-on-signals.ts'
-import { type Report, reportServices, statesOf } from './report.ts'
+import { type Report, reportServices, statesOf } from './report-to-launcher.ts'
 
 /** A launcher that was stopped with SIGSTOP reads no reports: the start of the server waits no longer than this. */
 const REPORT_WITHIN_MS = 1_000

@@ -14,7 +14,7 @@ import { QueuedMethod } from '../queue/queued-method.ts'
 import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { LiveStack } from '../threads/service-thread.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
-import type { CallRequest, Invocation } from './invoker.ts'
+import type { CallRequest, Invocation } from './call-invoker.ts'
 import { ServiceLifecycle } from './service-lifecycle.ts'
 import { wasStopped } from './stopping.ts'
 

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { MIGRATIONS } from './migrations.ts'
-import { CORRUPT, sqliteError } from './trouble.ts'
+import { CORRUPT, sqliteError } from './storage-errors.ts'
 
 export class DatabaseFile {
   readonly #db: InstanceType<typeof DatabaseSync>

@@ -12,7 +12,7 @@ import {
   type JournalRequest,
   OUTCOMES,
 } from './messages.ts'
-import { isUnavailable, whyUnavailable } from './trouble.ts'
+import { isUnavailable, whyUnavailable } from './storage-errors.ts'
 
 const MAX_POSTPONED = 100_000
 /** These operations only read: they are answered while nothing can be written. */

@@ -11,7 +11,7 @@ import { MessageBatcher } from '../async/message-batcher.ts'
 import { refusal } from './group-commit.ts'
 import type { JournalData, JournalMessage, JournalRequest } from './messages.ts'
 import { OpenJournal } from './open-journal.ts'
-import { openTrouble, whyUnavailable } from './trouble.ts'
+import { openTrouble, whyUnavailable } from './storage-errors.ts'
 
 type State =
   /** The file could not be opened. `retryTimer` tries again; without it only a person can help. */

@@ -11,7 +11,7 @@ import type { JournalOperations, JournalRequest } from './messages.ts'
 import { Retention, type RetentionLimits } from './retention.ts'
 import { ScheduleTable } from './schedules.ts'
 import { JobTransitions } from './transitions.ts'
-import { isDamage } from './trouble.ts'
+import { isDamage } from './storage-errors.ts'
 
 /** Jobs that expire in one transaction. */
 const EXPIRED_PER_TRANSACTION = 500

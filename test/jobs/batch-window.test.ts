@@ -1,4 +1,4 @@
-/** Jobs beyond the window of their lane wait on disk: a kill costs none of them an attempt that it did not have (P3, P5). */
+/** Jobs beyond the window of their feed wait on disk: a kill costs none of them an attempt that it did not have (P3, P5). */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

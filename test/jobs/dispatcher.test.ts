@@ -29,7 +29,7 @@ async function rig(t: Test): Promise<Rig> {
     const [accepted] = await dispatcher.cast(target, [{ method: 'send', payload: '{}', options: { maxAttempts: 3 } }])
     return (accepted as { job: Job }).job
   }
-  // The lane has found out that no job waits.
+  // The feed has found out that no job waits.
   await nextTurn()
   return { store, target, dispatcher, cast }
 }
@@ -137,7 +137,7 @@ for (const when of ['before', 'after']) {
       await retrying.held
       const cancelled = when === 'before' ? dispatcher.cancel(id) : undefined
       const second = () => target.runs.find((run) => run.id === id && run.number === 2)
-      // A job that waits makes the lane ask for all jobs that are due.
+      // A job that waits makes the feed ask for all jobs that are due.
       store.declines = true
       await cast()
       store.declines = false
@@ -178,7 +178,7 @@ t.test('a finished job and an unknown one cannot be cancelled', async (t) => {
   t.match(await dispatcher.cancel(waiting.id), { state: 'cancelled' }, 'a second time')
 })
 
-t.test('a job that is accepted while the lane asks the store is run', async (t) => {
+t.test('a job that is accepted while the feed asks the store is run', async (t) => {
   for (const operation of ['take', 'nextDueAt'] as const) {
     const { store, target, cast } = await rig(t)
     target.onRun = ({ queued }) => void setImmediate(() => queued.succeed('1'))

@@ -4,7 +4,7 @@ import { open, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { DatabaseFile } from '../../src/sqlite/database-file.ts'
-import { openTrouble } from '../../src/sqlite/trouble.ts'
+import { openTrouble } from '../../src/sqlite/storage-errors.ts'
 import { acceptAll, LocalJournal, localJournal } from './jobs.ts'
 
 const MANY = Array.from({ length: 500 }, () => ({}))

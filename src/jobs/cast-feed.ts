@@ -1,6 +1,6 @@
 /**
  * The casts of one service on their way from the store to its queue: a bounded window, so that a longer backlog stays
- * on disk (P5). The lane takes jobs from the store as casts end, as jobs fall due, and when the service starts.
+ * on disk (P5). The feed takes jobs from the store as casts end, as jobs fall due, and when the service starts.
  */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode } from '../contract/errors.ts'
@@ -17,12 +17,12 @@ const QUEUE_AGAIN_MS = 50
 /** When to try again after the store refused. */
 const STORE_AGAIN_MS = 1_000
 
-export interface LaneSettings {
+export interface CastFeedSettings {
   target: JobTarget
   store: JobStore
   log: ServiceLog
   /** Runs an attempt that the store has begun. */
-  hand: (lane: Lane, attempt: OpenAttempt) => void
+  hand: (feed: CastFeed, attempt: OpenAttempt) => void
 }
 
 type State =
@@ -48,9 +48,9 @@ interface Next {
   againInMs?: number
 }
 
-export class Lane {
+export class CastFeed {
   readonly target: JobTarget
-  readonly #settings: LaneSettings
+  readonly #settings: CastFeedSettings
   #state: State = { kind: 'behind' }
   #inFlight = 0
   /** Size of their payloads. */
@@ -58,7 +58,7 @@ export class Lane {
   /** How many casts may be in flight beyond those that the threads run at once: more while casts end soon. */
   #ahead = 0
 
-  constructor(settings: LaneSettings) {
+  constructor(settings: CastFeedSettings) {
     this.#settings = settings
     this.target = settings.target
     this.target.on('changed', this.pump)
