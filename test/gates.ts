@@ -31,7 +31,7 @@ export function serveGates(t: Teardown): (key: string) => void {
   }
 }
 
-/** For the service. Resolves once it is connected: from then on it is told of every gate that opens. */
+/** For the service. Resolves once it is connected: from then on it hears of every gate that opens. */
 export async function watchGates(onOpen: (key: string) => void): Promise<void> {
   const socket = connect(process.env.TEST_GATES as string)
   socket.on('error', () => {})

@@ -30,7 +30,7 @@ function oddPrimes(limit: number): number[] {
  */
 function* countPrimes(below: number): Generator<{ count: number; fraction: number }> {
   const primes = oddPrimes(Math.floor(Math.sqrt(below)))
-  // Index i stands for the number first + 2i. For each prime: the index of its next multiple, beginning with its
+  // Index i is the number first + 2i. For each prime: the index of its next multiple, beginning with its
   // square.
   const next = Float64Array.from(primes, (prime) => (prime * prime - 1) / 2)
   const composite = new Uint8Array(SEGMENT)

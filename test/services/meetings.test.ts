@@ -110,7 +110,7 @@ t.test('a module that cannot be loaded at first: all threads start once it can',
   t.equal(rig.service.restartCount, 1)
 })
 
-t.test('whoever waits for a service to run is told when the server closes', async (t) => {
+t.test('a caller that waits for a service to run gets an error when the server closes', async (t) => {
   const rig = new Rig(t, 'waits-to-start')
   const waits = rig.service.whenRunning(60_000)
   waits.catch(() => {})
