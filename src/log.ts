@@ -4,8 +4,12 @@ import type { Config } from './config.ts'
 import { ThreadplaneError, toWireError } from './contract/errors.ts'
 
 export function createLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
-  const pretty = process.stdout.isTTY && { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } }
-  return pino({ level: logLevel, serializers: { err: serializeError }, ...pretty })
+  const options = { level: logLevel, serializers: { err: serializeError } }
+  if (process.stdout.isTTY) {
+    return pino({ ...options, transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } })
+  }
+  // Without a minimum length, pino's `flush` does not wait for a write that is under way.
+  return pino(options, pino.destination({ sync: false, minLength: 1 }))
 }
 
 /** Leaves out the stack of a ThreadplaneError, which says nothing to an operator. The stack of its cause is logged. */

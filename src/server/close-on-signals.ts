@@ -7,6 +7,7 @@ import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { resolvesWithin } from '../async/deadline.ts'
+import { writeWaitingLines } from '../threads/log-writer.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { Server } from './options.ts'
 import type { Report } from './report-to-launcher.ts'
@@ -15,6 +16,8 @@ import type { Report } from './report-to-launcher.ts'
 const TERMINATE_WITHIN_MS = 500
 /** The longest shutdown after an error of the server: its state is unknown, and the launcher waits to start it again. */
 const CLOSE_AFTER_ERROR_MS = 1_000
+/** The longest wait for a reader of the log, when the server has closed. */
+const FLUSH_WITHIN_MS = 500
 /** On these signals the process must die: its event loop cannot run a shutdown, and the launcher starts it again. */
 const DEADLY_SIGNALS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const
 
@@ -47,10 +50,17 @@ export function closeOnSignals({ app, registry }: Server, config: Config, log: L
       // A retired thread may still run its last methods, although the server is closed. Do not wait for them.
       for (const service of registry.services) service.abandon()
       await resolvesWithin(Promise.all([terminateThreads(), closed]), terminateMs)
+      // The exit does not wait for a write of the log that is under way: without this, lines come out of order or never.
+      writeWaitingLines()
+      await resolvesWithin(flushed(log), FLUSH_WITHIN_MS)
       // `process.exit` waits for all threads, and a thread in native code may never end: only SIGKILL ends it.
       if (ServiceWorker.alive.size > 0) process.kill(process.pid, 'SIGKILL')
     },
   )
+}
+
+function flushed(log: Logger): Promise<void> {
+  return new Promise((resolve) => log.flush(() => resolve()))
 }
 
 /** The services stop when their threads have ended, and then `app.close()` closes the journal. */

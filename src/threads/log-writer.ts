@@ -14,9 +14,12 @@ const EVERY_MS = 4
  * closes.
  */
 const busy = new Set<LogWriter>()
-process.prependListener('exit', () => {
+process.prependListener('exit', writeWaitingLines)
+
+/** Writes the lines that wait, of all threads. */
+export function writeWaitingLines(): void {
   for (const writer of busy) writer.writeAll()
-})
+}
 
 export class LogWriter {
   readonly #service: string
