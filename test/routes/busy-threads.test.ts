@@ -26,7 +26,7 @@ const many = (service: string) =>
   Promise.all(Array.from({ length: 40 }, (_, index) => server.call(service, 'quick', index)))
 /** Waits until the threads of a running service respond or not, as expected. */
 const responsive = (service: string, expected: boolean[]) =>
-  becomes(`the threads of ${service} to be responsive: ${expected}`, async () => {
+  becomes(`the threads of ${service} to be responsive: ${expected.join(' ')}`, async () => {
     const { state, threads } = await server.status(service)
     const values = threads.map((thread: { responsive: boolean }) => thread.responsive)
     return state === 'running' && isDeepStrictEqual(values.sort(), expected)
