@@ -4,7 +4,7 @@
  */
 import { Cron } from 'croner'
 import type { ServiceLog } from '../contract/log.ts'
-import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS } from '../contract/options.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Job } from './job.ts'
@@ -58,7 +58,9 @@ export class Schedules {
 
   get #all(): Map<string, Known> {
     if (this.#known !== undefined) return this.#known
-    throw new ThreadplaneError('JOURNAL_UNAVAILABLE', 'the schedules have not been read yet', { retryAfterSeconds: 5 })
+    throw new ThreadplaneError('JOURNAL_UNAVAILABLE', 'the schedules have not been read yet', {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    })
   }
 
   /** @throws JOURNAL_UNAVAILABLE */

@@ -21,7 +21,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
-import { ThreadplaneError } from '../contract/errors.ts'
+import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { clientLimits } from '../http/client-limits.ts'
 import { errorHandler } from '../http/error-handler.ts'
@@ -101,7 +101,7 @@ const refuseAtShutdown = fp<{ registry: Registry }>(async (app, { registry }) =>
   app.addHook('onRequest', ({ method }, _reply, done) => {
     if (!registry.closing || method === 'GET' || method === 'HEAD') return done()
     const detail = 'the server is shutting down and accepts no new work: try again later'
-    done(new ThreadplaneError('SHUTTING_DOWN', detail, { retryAfterSeconds: 5 }))
+    done(new ThreadplaneError('SHUTTING_DOWN', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS }))
   })
 })
 

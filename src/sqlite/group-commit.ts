@@ -2,7 +2,7 @@
  * Group commit: all operations that arrived while one transaction was flushed form the next transaction (P2). Outcomes
  * that cannot be written are postponed, and written before all operations that arrived after them.
  */
-import { ThreadplaneError, toWireError, type WireError } from '../contract/errors.ts'
+import { RETRY_AFTER_SECONDS, ThreadplaneError, toWireError, type WireError } from '../contract/errors.ts'
 import type { DatabaseFile } from './database-file.ts'
 import {
   type AcceptRow,
@@ -133,5 +133,5 @@ export class GroupCommit {
 
 export function refusal(why: string): WireError {
   const detail = `the journal cannot be written: ${why}`
-  return toWireError(new ThreadplaneError('JOURNAL_UNAVAILABLE', detail, { retryAfterSeconds: 5 }))
+  return toWireError(new ThreadplaneError('JOURNAL_UNAVAILABLE', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS }))
 }

@@ -7,7 +7,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { ServiceLog } from '../contract/log.ts'
-import { fromWireError, ThreadplaneError, toWireError } from '../contract/errors.ts'
+import { fromWireError, RETRY_AFTER_SECONDS, ThreadplaneError, toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
 import { Deferred } from '../async/deferred.ts'
 import { resolvesWithin } from '../async/deadline.ts'
@@ -188,7 +188,7 @@ export class Journal extends JournalClient {
 }
 
 function unavailable(why: string, cause?: Error): ThreadplaneError {
-  return new ThreadplaneError('JOURNAL_UNAVAILABLE', why, { cause, retryAfterSeconds: 5 })
+  return new ThreadplaneError('JOURNAL_UNAVAILABLE', why, { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
 }
 
 /** The error that ends the start of the server. */
