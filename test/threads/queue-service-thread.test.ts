@@ -185,8 +185,9 @@ t.test('a thread that dies while its queue drains is not started again, and stop
 testOnce(t, 'a deadline counts from the call, the queue included, and costs no thread', async (t) => {
   const { thread, log } = await startedThread(t, 'gates', { options: { numWorkers: 1, cancelGraceMs: 0 } })
   const { threadId } = thread
-  const begun = errorOf(thread.callThread('wait', { key: 'a' }, { timeoutMs: 100 }))
-  const waiting = errorOf(thread.callThread('wait', { key: 'b' }, { timeoutMs: 100 }))
+  // The waiting call has the earlier deadline: with the same one it could begin in the place of the call that just ended.
+  const begun = errorOf(thread.callThread('wait', { key: 'a' }, { timeoutMs: 500 }))
+  const waiting = errorOf(thread.callThread('wait', { key: 'b' }, { timeoutMs: 50 }))
   const errors = await Promise.all([begun, waiting])
   t.match(errors[0], { code: 'DEADLINE_EXCEEDED', facts: { started: true } })
   t.match(errors[1], { code: 'DEADLINE_EXCEEDED', facts: { started: false } })
