@@ -4,7 +4,6 @@ import t from 'tap'
 import { bundledDocuments, FORMATS } from '../openapi/generate.ts'
 import { SETTINGS } from '../src/config.ts'
 import { ERRORS } from '../src/contract/errors.ts'
-import { SLOW_CLIENT_DEFAULTS } from '../src/http/slow-clients.ts'
 
 const readme = await readFile('README.md', 'utf8')
 const documents = await bundledDocuments()
@@ -49,15 +48,6 @@ t.test('the table of settings in the README is the table in the source', async (
       setting.meaning,
     ]),
   )
-})
-
-t.test("the README's table of limits has the timings of slow clients", async (t) => {
-  const limits = new Map(table('| of | limit | at the limit |').map(([of = '', limit = '']) => [of, limit]))
-  const { headersMs, bodyMs, answerMs, bytesPerSecond } = SLOW_CLIENT_DEFAULTS
-  const rate = `in the long run ${bytesPerSecond / 1_024} KiB a second`
-  t.equal(limits.get('headers to arrive'), `${headersMs / 1_000} s, checked every second`)
-  t.equal(limits.get('a body to arrive'), `${bodyMs / 1_000} s without progress; ${rate}`)
-  t.equal(limits.get('an answer to be read'), `${answerMs / 1_000} s without progress; ${rate}`)
 })
 
 t.test('the block of the README that starts the server runs nothing after it', async (t) => {
