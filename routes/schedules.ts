@@ -2,8 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
-import type { Schedule } from '../src/jobs/job-store.ts'
-import { nextTickAt, type Schedules } from '../src/jobs/schedules.ts'
+import type { Schedules, ScheduleStatus } from '../src/jobs/schedules.ts'
 import { NAME_PATTERN } from '../src/contract/options.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
@@ -24,9 +23,19 @@ const ScheduleView = Type.Object(
     cron: Type.String(),
     timezone: Type.String(),
     method: Type.String(),
-    payload: Type.Unknown(),
-    nextRunAt: Nullable(Type.String({ format: 'date-time' }), 'null if the cron expression has no further time'),
-    lastRunAt: Nullable(Type.String({ format: 'date-time' })),
+    payload: Type.Optional(Type.Unknown({ description: 'Left out of a list if it is larger than 4 KiB' })),
+    nextRunAt: Nullable(
+      Type.String({ format: 'date-time' }),
+      'null if the cron expression has no further time, or the schedule cannot run',
+    ),
+    lastRunAt: Nullable(
+      Type.String({ format: 'date-time' }),
+      'The time of the cron expression that the last job was cast for',
+    ),
+    error: Nullable(
+      Type.Object({ code: Type.String(), message: Type.String() }),
+      'Why the schedule cannot run, or why its last job could not be cast: for example, its service does not exist any more',
+    ),
   },
   { $id: 'Schedule', title: 'Schedule' },
 )
@@ -58,6 +67,12 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   const schedule = Type.Ref('Schedule', { description: 'The schedule' })
   const tags = ['Schedules']
 
+  /** Schedules of a service that does not exist any more can still be seen and deleted. @throws SERVICE_NOT_FOUND */
+  const known = async (service: string) => {
+    if (registry.find(service) === undefined && !(await schedules.has(service))) registry.get(service)
+    return service
+  }
+
   app.get('/services/:service/schedules', {
     schema: {
       operationId: 'listSchedules',
@@ -69,7 +84,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
         ...problems('SERVICE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params }) => ({ items: schedules.of(registry.get(params.service).name).map(scheduleView) }),
+    handler: async ({ params }) => ({ items: (await schedules.list(await known(params.service))).map(scheduleView) }),
   })
 
   app.get('/services/:service/schedules/:name', {
@@ -80,7 +95,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       params: ScheduleParams,
       response: { 200: schedule, ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE') },
     },
-    handler: async ({ params }) => scheduleView(schedules.get(registry.get(params.service).name, params.name)),
+    handler: async ({ params }) => scheduleView(await schedules.get(await known(params.service), params.name)),
   })
 
   app.put('/services/:service/schedules/:name', {
@@ -115,7 +130,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       }
       const { cron, timezone = 'UTC', method, payload = {} } = body
       const isNew = await schedules.put(service, { service: serviceName, name, cron, timezone, method, payload })
-      return reply.code(isNew ? 201 : 200).send(scheduleView(schedules.get(serviceName, name)))
+      return reply.code(isNew ? 201 : 200).send(scheduleView(await schedules.get(serviceName, name)))
     },
   })
 
@@ -131,7 +146,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       },
     },
     handler: async ({ params }, reply) => {
-      await schedules.remove(registry.get(params.service).name, params.name)
+      await schedules.remove(await known(params.service), params.name)
       return reply.code(204).send(null)
     },
   })
@@ -144,22 +159,33 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       params: ScheduleParams,
       response: {
         202: accepted('The job is on disk'),
-        ...problems('SERVICE_NOT_FOUND', 'METHOD_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
+        ...problems(
+          'SERVICE_NOT_FOUND',
+          'METHOD_NOT_FOUND',
+          'SCHEDULE_NOT_FOUND',
+          'VALIDATION_FAILED',
+          'JOURNAL_UNAVAILABLE',
+        ),
       },
     },
     handler: async ({ params }, reply) => {
-      const job = await schedules.run(registry.get(params.service).name, params.name)
+      const job = await schedules.run(registry.get(params.service), params.name)
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
     },
   })
 }
 
-function scheduleView(schedule: Schedule): Static<typeof ScheduleView> {
-  const { createdAt: _createdAt, lastTickAt, ...shown } = schedule
-  const next = nextTickAt(schedule, Date.now())
+function scheduleView(status: ScheduleStatus): Static<typeof ScheduleView> {
+  const { service, name, cron, timezone, method, payload, nextAt, lastTickAt, error } = status
   return {
-    ...shown,
-    nextRunAt: next === undefined ? null : new Date(next).toISOString(),
+    service,
+    name,
+    cron,
+    timezone,
+    method,
+    ...(payload !== undefined && { payload }),
+    nextRunAt: nextAt === undefined ? null : new Date(nextAt).toISOString(),
     lastRunAt: lastTickAt === null ? null : new Date(lastTickAt).toISOString(),
+    error: error === undefined ? null : { code: error.code, message: error.message },
   }
 }

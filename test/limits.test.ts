@@ -10,7 +10,7 @@ const NO_LIMITS = new Set([
   'MAX_TIMER_MS in src/module/describe-service.ts',
   'MAX_TIMER_MS in src/queue/queued-method.ts',
   'MAX_TIMER_MS in src/jobs/cast-feed.ts', // the wait is repeated
-  'MAX_TIMER_MS in src/jobs/schedules.ts',
+  'MAX_TIMER_MS in src/jobs/schedule-ticks.ts',
   'MAX_SEQUENCE in src/protocol/slots.ts', // the numbers begin again
   'MAX_INT32 in src/protocol/heartbeat.ts',
   'MAX_FACTS in src/contract/errors.ts', // more than what is put into it
@@ -20,6 +20,8 @@ const NO_LIMITS = new Set([
   'MAX_NAMED in src/server/report-to-launcher.ts', // a log line names so many services
   'LARGE_BYTES in routes/calls.ts', // where another way begins
   'MAX_DOUBLINGS in src/jobs/attempts.ts', // beyond it the delay is the longest one anyway
+  'MAX_DOUBLINGS in src/jobs/known-schedule.ts',
+  'MAX_NAMED in src/jobs/schedules.ts', // the log of the start names so many
   'CLONE_BYTES in src/runtime/stream-limits.ts',
   'ITEM_OVERHEAD_BYTES in src/runtime/stream-limits.ts',
 ])

@@ -64,7 +64,9 @@ export interface Schedule {
   cron: string
   timezone: string
   method: string
-  payload: unknown
+  /** Size of its payload, which stays in the store until a job needs it. */
+  payloadBytes: number
+  /** Ticks count from here: when it was created, or last got another cron expression or time zone. */
   createdAt: number
   lastTickAt: number | null
 }
@@ -167,9 +169,15 @@ export interface JobStore {
   /** Ids of at most `limit` jobs of a service that are `scheduled`, `queued` or `running`. */
   unfinished(service: string, limit: number): Promise<string[]>
   countUnfinished(service: string): Promise<number>
+  /** All schedules. The cost does not depend on the size of their payloads. */
   schedules(): Promise<Schedule[]>
-  /** Stores a schedule, in place of one with the same service and name. */
-  putSchedule(schedule: Schedule): Promise<void>
+  /** The payloads of schedules of a service, as JSON text, in the order of the names; `null`: missing, or damaged. */
+  schedulePayloads(service: string, names: string[]): Promise<(string | null)[]>
+  /**
+   * Stores a schedule and its payload, in place of one with the same service and name, and answers it. The `lastTickAt` of
+   * that one is kept, and its `createdAt` too if cron expression and time zone are the same.
+   */
+  putSchedule(schedule: Omit<Schedule, 'lastTickAt'>, payload: string): Promise<Schedule>
   removeSchedule(service: string, name: string): Promise<void>
   /** Resolves after everything asked before was answered. Everything asked later rejects with JOURNAL_UNAVAILABLE. */
   close(): Promise<void>

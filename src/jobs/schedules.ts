@@ -1,228 +1,207 @@
 /**
- * Schedules: casts by the clock. Each tick casts one job, and both are stored in one transaction. Ticks that were missed
- * while the server was down are made up for by one job.
+ * Schedules, as routes use them: stored, read, deleted. Their payloads stay in the store until they are needed. A schedule
+ * that cannot run, because its service or its time zone does not exist any more, can be seen and deleted.
  */
-import { Cron } from 'croner'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ServiceLog } from '../contract/log.ts'
-import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
+import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS } from '../contract/options.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Job } from './job.ts'
 import type { JobTarget } from './job-target.ts'
 import type { JobStore, Schedule } from './job-store.ts'
+import { keyOf, KnownSchedule, noService, type ScheduleError } from './known-schedule.ts'
+import { checkCron, checkPayload } from './schedule-checks.ts'
+import { ScheduleRoom } from './schedule-room.ts'
+import { ScheduleTicks } from './schedule-ticks.ts'
 import { timings } from './timings.ts'
 
-/** The longest timer: timers of Node have a limit, and the clock may be set meanwhile. */
-const MAX_TIMER_MS = 60_000
-/** Of one service. */
-const MAX_SCHEDULES = 1_000
+/** A list shows payloads up to this size. */
+const MAX_LISTED_PAYLOAD_BYTES = 4 * 1024
+/** Schedules whose next tick is calculated in one turn of the event loop, at the start. */
+const READ_PER_TURN = 20
+/** Schedules that cannot run and are named in the log of the start; the others are counted. */
+const MAX_NAMED = 100
+
+const DAMAGED = { code: 'VALIDATION_FAILED', message: 'its stored payload is damaged: PUT it again' } as const
 
 export interface SchedulesOptions {
   store: JobStore
   dispatcher: Dispatcher
   log: ServiceLog
-  /** @throws SERVICE_NOT_FOUND */
-  targetOf: (name: string) => JobTarget
+  /** `undefined` if the service does not exist. */
+  targetOf: (name: string) => JobTarget | undefined
 }
 
-interface Known {
-  schedule: Schedule
-  /** The next tick; in the past if ticks were missed. */
+/** A schedule as clients see it. */
+export interface ScheduleStatus extends Schedule {
   nextAt: number | undefined
+  error: ScheduleError | undefined
+  /** `undefined` if it is too large for a list, or damaged. */
+  payload: unknown
 }
 
 export class Schedules {
   readonly #options: SchedulesOptions
-  /** By service and name; `undefined` until the store has been read. */
-  #known: Map<string, Known> | undefined
-  #timer: NodeJS.Timeout | undefined
-  /** Ticks that are due are being cast. Meanwhile no timer is set, so that none is cast twice. */
-  #ticking = false
+  /** By service and name. */
+  readonly #known = new Map<string, KnownSchedule>()
+  readonly #room = new ScheduleRoom(this.#known)
+  /** Settles once the store has been read, or could not be. */
+  #loaded: Promise<void> | undefined
+  readonly #ticks: ScheduleTicks
+  #retryTimer: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(options: SchedulesOptions) {
     this.#options = options
+    this.#ticks = new ScheduleTicks(options, this.#known, (schedule) => this.#payload(schedule))
   }
 
-  /** Reads the schedules from the store. If the store is unavailable, it is read again later. */
-  async load(): Promise<void> {
-    try {
-      const schedules = await this.#options.store.schedules()
-      this.#known = new Map(schedules.map((schedule) => [keyOf(schedule), known(schedule)]))
-      this.#arm()
-    } catch (error) {
-      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
-      if (!this.#closed) this.#timer = setTimeout(() => void this.load(), timings.retryTickAfterMs).unref()
-    }
-  }
-
-  get #all(): Map<string, Known> {
-    if (this.#known !== undefined) return this.#known
-    throw new ThreadplaneError('JOURNAL_UNAVAILABLE', 'the schedules have not been read yet', {
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
+  /** Reads the schedules from the store, in the background. If the store is unavailable, it is read again later. */
+  load(): void {
+    this.#loaded = this.#read()
+    this.#loaded.catch((error: unknown) => {
+      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) this.#options.log.error({ err: error }, 'no schedule can be read')
+      if (!this.#closed) this.#retryTimer = setTimeout(() => this.load(), timings.retryTickAfterMs).unref()
     })
   }
 
-  /** @throws JOURNAL_UNAVAILABLE */
-  of(service: string): Schedule[] {
-    return [...this.#all.values()].map(({ schedule }) => schedule).filter((schedule) => schedule.service === service)
+  async #read(): Promise<void> {
+    const schedules = await this.#options.store.schedules()
+    const known: [string, KnownSchedule][] = []
+    for (const schedule of schedules) {
+      if (known.length % READ_PER_TURN === READ_PER_TURN - 1) await nextTurn()
+      known.push([keyOf(schedule), new KnownSchedule(schedule)])
+    }
+    for (const [key, each] of known) this.#known.set(key, each)
+    this.#reportUnusable()
+    this.#ticks.arm()
+  }
+
+  #reportUnusable(): void {
+    const { log } = this.#options
+    let count = 0
+    for (const known of this.#known.values()) {
+      const why = known.unusable ?? this.#goneService(known.schedule)
+      if (why === undefined) continue
+      known.failure = why
+      count += 1
+      const { service, name } = known.schedule
+      const text = 'a schedule cannot run: change or delete it'
+      if (count <= MAX_NAMED) log.error({ err: why, service, schedule: name }, text)
+    }
+    if (count > MAX_NAMED) log.error(`${count - MAX_NAMED} more schedules cannot run`)
+  }
+
+  #goneService({ service }: Schedule): ScheduleError | undefined {
+    return this.#options.targetOf(service) === undefined ? noService(service) : undefined
+  }
+
+  /** The schedules of a service, also of one that does not exist any more. @throws JOURNAL_UNAVAILABLE */
+  async list(service: string): Promise<ScheduleStatus[]> {
+    const known = await this.#of(service)
+    const shown = known.filter(({ schedule }) => schedule.payloadBytes <= MAX_LISTED_PAYLOAD_BYTES)
+    const names = shown.map(({ schedule }) => schedule.name)
+    const payloads = names.length === 0 ? [] : await this.#options.store.schedulePayloads(service, names)
+    const texts = new Map(names.map((name, index) => [name, payloads[index] ?? null]))
+    return known.map((each) => this.#status(each, texts.get(each.schedule.name)))
+  }
+
+  async #of(service: string): Promise<KnownSchedule[]> {
+    await this.#loaded
+    const known = [...this.#known.values()].filter(({ schedule }) => schedule.service === service)
+    return known.sort((a, b) => (a.schedule.name < b.schedule.name ? -1 : 1))
   }
 
   /** @throws SCHEDULE_NOT_FOUND, JOURNAL_UNAVAILABLE */
-  get(service: string, name: string): Schedule {
-    const known = this.#all.get(keyOf({ service, name }))
-    if (known !== undefined) return known.schedule
-    const names = this.of(service).map((other) => other.name)
-    const there = names.length === 0 ? 'there are none' : `there are: ${names.join(', ')}`
+  async get(service: string, name: string): Promise<ScheduleStatus> {
+    const known = await this.#get(service, name)
+    const [text] = await this.#options.store.schedulePayloads(service, [name])
+    return this.#status(known, text)
+  }
+
+  /** @param text its payload; `null` if that is damaged, `undefined` if it is not shown */
+  #status(known: KnownSchedule, text: string | null | undefined): ScheduleStatus {
+    const { schedule, nextAt, unusable, failure } = known
+    const gone = this.#goneService(schedule)
+    const last = failure?.code === 'SERVICE_NOT_FOUND' ? undefined : failure
+    const error = unusable ?? gone ?? (text === null ? DAMAGED : last)
+    const payload = typeof text === 'string' ? (JSON.parse(text) as unknown) : undefined
+    return { ...schedule, nextAt: gone === undefined ? nextAt : undefined, error, payload }
+  }
+
+  async #get(service: string, name: string): Promise<KnownSchedule> {
+    await this.#loaded
+    const known = this.#known.get(keyOf({ service, name }))
+    if (known !== undefined) return known
+    const names = (await this.#of(service)).map(({ schedule }) => schedule.name)
+    const there = names.length === 0 ? 'there are none' : `there are: ${names.slice(0, MAX_NAMED).join(', ')}`
     throw new ThreadplaneError('SCHEDULE_NOT_FOUND', `${service} has no schedule ${JSON.stringify(name)}; ${there}`, {
       service,
     })
   }
 
-  /** Stores a schedule. True if it is new. @throws VALIDATION_FAILED, METHOD_NOT_FOUND, SERVICE_NOT_RUNNING, CONFLICT, JOURNAL_UNAVAILABLE */
-  async put(target: JobTarget, schedule: Omit<Schedule, 'createdAt' | 'lastTickAt'>): Promise<boolean> {
-    await target.whenDescribed('cast', METHOD_DEFAULTS.timeoutMs)
-    target.checkMethod(schedule.method)
-    refuseBadCron(schedule)
-    refuseBadPayload(target, schedule)
-    const isNew = !this.#all.has(keyOf(schedule))
-    if (isNew && this.of(target.name).length >= MAX_SCHEDULES) {
-      throw new ThreadplaneError('CONFLICT', `${target.name} has ${MAX_SCHEDULES} schedules already`)
-    }
-    // A changed schedule begins now: it does not make up for ticks that the old one missed.
-    const changed: Schedule = { ...schedule, createdAt: Date.now(), lastTickAt: null }
-    await this.#options.store.putSchedule(changed)
-    this.#all.set(keyOf(changed), known(changed))
-    this.#arm()
-    return isNew
+  /** True if a service has schedules, also if the service does not exist any more. @throws JOURNAL_UNAVAILABLE */
+  async has(service: string): Promise<boolean> {
+    return (await this.#of(service)).length > 0
   }
 
-  /** @throws SCHEDULE_NOT_FOUND */
+  /**
+   * Stores a schedule. True if it is new. One that had this name keeps `lastTickAt`; if cron expression or time zone are
+   * other ones, the ticks that it has missed are not made up for.
+   * @throws VALIDATION_FAILED, METHOD_NOT_FOUND, SERVICE_NOT_RUNNING, PAYLOAD_TOO_LARGE, CONFLICT, JOURNAL_UNAVAILABLE
+   */
+  async put(
+    target: JobTarget,
+    { payload, ...spec }: Pick<Schedule, 'service' | 'name' | 'cron' | 'timezone' | 'method'> & { payload: unknown },
+  ): Promise<boolean> {
+    await this.#loaded
+    const text = JSON.stringify(payload)
+    const schedule = { ...spec, payloadBytes: Buffer.byteLength(text), createdAt: Date.now() }
+    this.#room.check(schedule)
+    await target.whenDescribed('cast', METHOD_DEFAULTS.timeoutMs)
+    target.checkMethod(schedule.method)
+    checkCron(schedule)
+    checkPayload(target, schedule.method, payload)
+    const key = keyOf(schedule)
+    const stored = await this.#room.reserve(schedule, () => this.#options.store.putSchedule(schedule, text))
+    const known = this.#known.get(key)
+    if (known === undefined) this.#known.set(key, new KnownSchedule(stored))
+    else known.schedule = stored
+    this.#ticks.arm()
+    return known === undefined
+  }
+
+  /** @throws SCHEDULE_NOT_FOUND, JOURNAL_UNAVAILABLE */
   async remove(service: string, name: string): Promise<void> {
-    this.get(service, name)
+    await this.#get(service, name)
     await this.#options.store.removeSchedule(service, name)
-    this.#all.delete(keyOf({ service, name }))
-    this.#arm()
+    this.#known.delete(keyOf({ service, name }))
+    this.#ticks.arm()
   }
 
   async removeAll(service: string): Promise<void> {
-    for (const { name } of this.of(service)) await this.remove(service, name)
+    for (const { schedule } of await this.#of(service)) await this.remove(service, schedule.name)
   }
 
-  /** Casts the job of a schedule now. Its ticks do not change. @throws SCHEDULE_NOT_FOUND, METHOD_NOT_FOUND */
-  async run(service: string, name: string): Promise<Job> {
-    const { method, payload } = this.get(service, name)
-    const target = this.#options.targetOf(service)
-    const [accepted] = await this.#options.dispatcher.cast(target, [
-      { method, payload: JSON.stringify(payload), options: {} },
-    ])
+  /** Casts the job of a schedule now. Its ticks do not change. @throws SCHEDULE_NOT_FOUND, METHOD_NOT_FOUND, VALIDATION_FAILED */
+  async run(target: JobTarget, name: string): Promise<Job> {
+    const { schedule } = await this.#get(target.name, name)
+    const payload = await this.#payload(schedule)
+    const [accepted] = await this.#options.dispatcher.cast(target, [{ method: schedule.method, payload, options: {} }])
     return (accepted as { job: Job }).job
+  }
+
+  /** @throws VALIDATION_FAILED if it is damaged */
+  async #payload({ service, name }: Schedule): Promise<string> {
+    const [payload = null] = await this.#options.store.schedulePayloads(service, [name])
+    if (payload === null) throw new ThreadplaneError(DAMAGED.code, DAMAGED.message, { service, errors: [] })
+    return payload
   }
 
   close(): void {
     this.#closed = true
-    clearTimeout(this.#timer)
+    clearTimeout(this.#retryTimer)
+    this.#ticks.close()
   }
-
-  #arm(): void {
-    if (this.#ticking || this.#known === undefined || this.#known.size === 0) return
-    let next = Number.POSITIVE_INFINITY
-    for (const { nextAt = next } of this.#known.values()) next = Math.min(next, nextAt)
-    this.#armIn(Math.min(Math.max(next - Date.now(), 0), MAX_TIMER_MS))
-  }
-
-  #armIn(delayMs: number): void {
-    clearTimeout(this.#timer)
-    if (!this.#closed) this.#timer = setTimeout(() => void this.#tickAll(), delayMs).unref()
-  }
-
-  async #tickAll(): Promise<void> {
-    this.#ticking = true
-    const now = Date.now()
-    const due: Known[] = []
-    for (const each of this.#all.values()) {
-      if (each.nextAt !== undefined && each.nextAt <= now) due.push(each)
-      // The clock was set back: the next tick is calculated by the new time.
-      else if (lastAt(each.schedule) > now + MAX_TIMER_MS) each.nextAt = nextTickAt(each.schedule, now)
-    }
-    const ticked = await Promise.all(due.map((each) => this.#tick(each, now)))
-    this.#ticking = false
-    if (ticked.every(Boolean)) this.#arm()
-    else this.#armIn(timings.retryTickAfterMs)
-  }
-
-  /** Casts the job of a tick. False if that must be tried again. */
-  async #tick(known: Known, now: number): Promise<boolean> {
-    const { dispatcher, log, targetOf } = this.#options
-    const { schedule } = known
-    const { service, name, method, payload } = schedule
-    try {
-      const target = targetOf(service)
-      // The module has not described itself since the start of the server.
-      if (!target.described) return false
-      const tick = { service, name, at: now }
-      await dispatcher.cast(target, [{ method, payload: JSON.stringify(payload), options: { tick } }])
-    } catch (error) {
-      // The module may be missing from the workers folder for a while.
-      if (hasCode(error, 'JOURNAL_UNAVAILABLE') || hasCode(error, 'SERVICE_NOT_FOUND')) return false
-      log.error({ err: error, service, schedule: name }, 'a scheduled job could not be cast')
-    }
-    schedule.lastTickAt = now
-    known.nextAt = nextTickAt(schedule, now)
-    return true
-  }
-}
-
-function known(schedule: Schedule): Known {
-  return { schedule, nextAt: nextTickAt(schedule, Date.now()) }
-}
-
-function lastAt({ lastTickAt, createdAt }: Schedule): number {
-  return lastTickAt ?? createdAt
-}
-
-/** The next tick after the last one, in milliseconds since the epoch; in the past if ticks were missed. */
-export function nextTickAt(schedule: Schedule, now: number): number | undefined {
-  const { cron, timezone } = schedule
-  const last = lastAt(schedule)
-  // If the last tick lies in the future, the clock was set back after it.
-  const from = last > now + MAX_TIMER_MS ? now : last
-  return new Cron(cron, { timezone, paused: true }).nextRun(new Date(from))?.getTime()
-}
-
-function refuseBadCron({ cron, timezone }: Pick<Schedule, 'cron' | 'timezone'>): void {
-  const refuse = (pointer: string, message: string) =>
-    new ThreadplaneError('VALIDATION_FAILED', `the schedule was refused: ${message}`, {
-      errors: [{ pointer, message }],
-    })
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: timezone })
-  } catch {
-    throw refuse('/timezone', `${JSON.stringify(timezone)} is not a time zone of the IANA database`)
-  }
-  const fields = cron.trim().split(/\s+/).length
-  if (!cron.startsWith('@') && fields !== 5 && fields !== 6)
-    throw refuse('/cron', `it has ${fields} fields instead of 5 or 6`)
-  let next: Date | null
-  try {
-    next = new Cron(cron, { timezone, paused: true }).nextRun()
-  } catch (error) {
-    throw refuse('/cron', (error as Error).message)
-  }
-  if (next === null) throw refuse('/cron', 'it names no time in the future')
-}
-
-/** Reports issues of the payload with pointers into the schedule. */
-function refuseBadPayload(target: JobTarget, { method, payload }: Pick<Schedule, 'method' | 'payload'>): void {
-  try {
-    target.checkPayload(method, payload)
-  } catch (error) {
-    if (!hasCode(error, 'VALIDATION_FAILED')) throw error
-    const errors = error.facts.errors?.map(({ pointer, message }) => ({ pointer: `/payload${pointer}`, message }))
-    throw new ThreadplaneError('VALIDATION_FAILED', error.message, { ...error.facts, errors: errors ?? [] })
-  }
-}
-
-function keyOf({ service, name }: Pick<Schedule, 'service' | 'name'>): string {
-  return `${service}/${name}`
 }

@@ -38,9 +38,9 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       store: journal,
       dispatcher,
       log,
-      targetOf: (name) => registry.get(name),
+      targetOf: (name) => registry.find(name),
     })
-    await schedules.load()
+    schedules.load()
 
     const app = await buildApp(options, { registry, dispatcher, schedules })
     app.addHook('preClose', async () => {

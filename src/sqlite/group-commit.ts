@@ -16,7 +16,15 @@ import { isUnavailable, whyUnavailable } from './storage-errors.ts'
 
 const MAX_POSTPONED = 100_000
 /** These operations only read: they are answered while nothing can be written. */
-const READS = new Set<JournalOperation>(['get', 'list', 'nextDueAt', 'unfinished', 'countUnfinished', 'schedules'])
+const READS = new Set<JournalOperation>([
+  'get',
+  'list',
+  'nextDueAt',
+  'unfinished',
+  'countUnfinished',
+  'schedules',
+  'schedulePayloads',
+])
 
 export interface Committed {
   replies: JournalReply[]

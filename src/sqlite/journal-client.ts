@@ -118,8 +118,12 @@ export abstract class JournalClient implements JobStore {
     return this.ask('schedules')
   }
 
-  putSchedule(schedule: Schedule): Promise<void> {
-    return this.ask('putSchedule', schedule)
+  schedulePayloads(service: string, names: string[]): Promise<(string | null)[]> {
+    return this.ask('schedulePayloads', service, names)
+  }
+
+  putSchedule(schedule: Omit<Schedule, 'lastTickAt'>, payload: string): Promise<Schedule> {
+    return this.ask('putSchedule', schedule, payload)
   }
 
   removeSchedule(service: string, name: string): Promise<void> {

@@ -108,7 +108,8 @@ export interface JournalOperations {
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number
   schedules: () => Schedule[]
-  putSchedule: (schedule: Schedule) => void
+  schedulePayloads: (service: string, names: string[]) => (string | null)[]
+  putSchedule: (schedule: Omit<Schedule, 'lastTickAt'>, payload: string) => Schedule
   removeSchedule: (service: string, name: string) => void
   /** Ends the attempts that ran when the last process ended. Only the journal itself asks for it. */
   recover: () => void

@@ -78,7 +78,8 @@ export class OpenJournal {
       unfinished: (service, limit) => lists.unfinished(service, limit),
       countUnfinished: (service) => lists.countUnfinished(service),
       schedules: () => schedules.all(),
-      putSchedule: (schedule) => schedules.put(schedule),
+      schedulePayloads: (service, names) => schedules.payloads(service, names),
+      putSchedule: (schedule, payload) => schedules.put(schedule, payload),
       removeSchedule: (service, name) => schedules.remove(service, name),
       recover: () => {
         this.#recovered = jobs.recover()

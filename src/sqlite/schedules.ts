@@ -2,6 +2,14 @@
 import type { Schedule } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 
+/** SQLite knows the length of a payload without reading it. */
+const COLUMNS = 'service, name, cron, timezone, method, octet_length(payload) AS payloadBytes, createdAt, lastTickAt'
+
+const PUT = `INSERT INTO schedules (service, name, cron, timezone, method, payload, createdAt) VALUES (?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (service, name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone, method = excluded.method,
+    payload = excluded.payload,
+    createdAt = iif(cron = excluded.cron AND timezone = excluded.timezone, createdAt, excluded.createdAt)`
+
 export class ScheduleTable {
   readonly #file: DatabaseFile
 
@@ -10,24 +18,20 @@ export class ScheduleTable {
   }
 
   all(): Schedule[] {
-    return this.#file.all<Schedule & { payload: string }>('SELECT * FROM schedules').map((schedule) => ({
-      ...schedule,
-      payload: JSON.parse(schedule.payload) as unknown,
-    }))
+    return this.#file.all<Schedule>(`SELECT ${COLUMNS} FROM schedules`)
   }
 
-  put({ service, name, cron, timezone, method, payload, createdAt, lastTickAt }: Schedule): void {
-    this.#file.run(
-      'INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      service,
-      name,
-      cron,
-      timezone,
-      method,
-      JSON.stringify(payload),
-      createdAt,
-      lastTickAt,
-    )
+  payloads(service: string, names: string[]): (string | null)[] {
+    const sql =
+      'SELECT iif(json_valid(payload), payload, NULL) AS payload FROM schedules WHERE service = ? AND name = ?'
+    return names.map((name) => this.#file.get<{ payload: string }>(sql, service, name)?.payload ?? null)
+  }
+
+  put(schedule: Omit<Schedule, 'lastTickAt'>, payload: string): Schedule {
+    const { service, name, cron, timezone, method, createdAt } = schedule
+    this.#file.run(PUT, service, name, cron, timezone, method, payload, createdAt)
+    const sql = `SELECT ${COLUMNS} FROM schedules WHERE service = ? AND name = ?`
+    return this.#file.get<Schedule>(sql, service, name) as Schedule
   }
 
   remove(service: string, name: string): void {

@@ -192,7 +192,13 @@ export class MemoryStore implements JobStore {
     return []
   }
 
-  async putSchedule(): Promise<void> {}
+  async schedulePayloads(): Promise<(string | null)[]> {
+    return []
+  }
+
+  async putSchedule(schedule: Omit<Schedule, 'lastTickAt'>): Promise<Schedule> {
+    return { ...schedule, lastTickAt: null }
+  }
 
   async removeSchedule(): Promise<void> {}
 

@@ -56,10 +56,11 @@ t.test('a hundred concurrent casts with one key are one job', async (t) => {
 
 t.test('the tick of a schedule is stored with its job', async (t) => {
   const journal = localJournal(t)
-  const schedule = { service: 'mail', name: 'daily', cron: '0 3 * * *', timezone: 'UTC', method: 'send', payload: [1] }
-  await journal.putSchedule({ ...schedule, createdAt: 1, lastTickAt: null })
+  const schedule = { service: 'mail', name: 'daily', cron: '0 3 * * *', timezone: 'UTC', method: 'send' }
+  await journal.putSchedule({ ...schedule, payloadBytes: 3, createdAt: 1 }, '[1]')
   await accept(journal, { tick: { service: 'mail', name: 'daily', at: 7 } })
-  t.strictSame(await journal.schedules(), [{ ...schedule, createdAt: 1, lastTickAt: 7 }])
+  t.same(await journal.schedules(), [{ ...schedule, payloadBytes: 3, createdAt: 1, lastTickAt: 7 }])
+  t.same(await journal.schedulePayloads('mail', ['daily', 'other']), ['[1]', null])
   await journal.removeSchedule('mail', 'daily')
   t.strictSame(await journal.schedules(), [])
 })

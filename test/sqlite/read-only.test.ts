@@ -50,7 +50,7 @@ for (const round of ROUNDS) {
     const job = { service: 'gated', method: 'echo', payload: '{"text":"waits"}' }
     const [waiting = ''] = await journalIn(t, data, async (journal) => {
       const schedule = { service: 'gated', name: 'yearly', cron: '0 0 1 1 *', timezone: 'UTC', method: 'echo' }
-      await journal.putSchedule({ ...schedule, payload: { text: 'a' }, createdAt: Date.now(), lastTickAt: null })
+      await journal.putSchedule({ ...schedule, payloadBytes: 12, createdAt: Date.now() }, '{"text":"a"}')
       return acceptAll(journal, [job])
     })
     setWritable(false)
