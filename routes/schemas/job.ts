@@ -76,7 +76,15 @@ export function jobView(job: JobRecord): Job {
     finishedAt: job.finishedAt,
     notBefore: job.notBefore,
     expiresAt: job.expiresAt,
-    ...(job.result !== null && { result: JSON.parse(job.result) as unknown }),
     ...(job.error !== null && { error: job.error }),
+    ...(job.result !== null && resultOf(job.result)),
+  }
+}
+
+function resultOf(text: string): Pick<Job, 'result' | 'error'> {
+  try {
+    return { result: JSON.parse(text) as unknown }
+  } catch (error) {
+    return { error: { code: 'INTERNAL', message: `the stored result is damaged: ${(error as Error).message}` } }
   }
 }

@@ -5,7 +5,7 @@
 import { JOB_STATES, type JobState } from '../jobs/job.ts'
 import type { JobFilter, JobPage } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
-import { COLUMNS, type Row, toJob } from './job-row.ts'
+import { readJob, type Row } from './job-row.ts'
 
 /** How much a job adds to a page; SQLite knows the length of a text without reading it. */
 const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0) + octet_length(history) AS bytes`
@@ -39,12 +39,11 @@ export class JobLists {
       }
       rows.sort((a, b) => b.seq - a.seq)
     }
-    const sql = `SELECT ${COLUMNS} FROM jobs WHERE seq = ?`
     const shown = rows.slice(0, fitting(rows, limit))
     const last = rows.length > shown.length ? shown.at(-1) : undefined
     // The number of the job, not its id: the job may be removed before the next page is asked for.
     const nextCursor = last === undefined ? null : String(last.seq)
-    return { items: shown.map(({ seq }) => toJob(this.#file.get<Row>(sql, seq) as Row)), nextCursor }
+    return { items: shown.flatMap(({ seq }) => readJob(this.#file, 'seq = ?', seq) ?? []), nextCursor }
   }
 
   /** The services and methods that have jobs. It jumps from one to the next in the index. */

@@ -8,7 +8,7 @@ import type { JobOutcome, Withdrawal } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import type { JobLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
-import { COLUMNS, type Row, toJob } from './job-row.ts'
+import { readJob } from './job-row.ts'
 
 /** The last attempts of a job that its history holds, beside the present one. */
 const MAX_HISTORY = 100
@@ -16,14 +16,17 @@ const MAX_HISTORY = 100
 const MAX_PROMOTED = 1_000
 
 const ISO = (at: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${at} / 1000.0, 'unixepoch')`
+/** SQL of a column with JSON. A damaged one must not stop the jobs beside it. */
+const JSON_OF = (column: string, otherwise: string) => `iif(json_valid(${column}), ${column}, ${otherwise})`
+const KNOWN_HISTORY = JSON_OF('history', `'[]'`)
 /** SQL of the history with the present attempt added. Takes SQL of when it ended, in milliseconds, and of its error. */
 const HISTORY = (endedAt: string, error: string) => `json_insert(
-  iif(json_array_length(history) >= ${MAX_HISTORY}, json_remove(history, '$[0]'), history), '$[#]', json_object(
+  iif(json_array_length(${KNOWN_HISTORY}) >= ${MAX_HISTORY}, json_remove(history, '$[0]'), ${KNOWN_HISTORY}), '$[#]', json_object(
     'number', attempts, 'startedAt', ${ISO('begunAt')}, 'endedAt', ${ISO(endedAt)}, 'error', json(${error})))`
 
 /** History and attempt numbers continue; the job gets as many attempts again as it had at first. */
 const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxAttempts - attemptsBefore,
-  attemptsBefore = attempts, history = iif(begunAt IS NULL, history, ${HISTORY('finishedAt', 'error')}), begunAt = NULL,
+  attemptsBefore = attempts, history = iif(begunAt IS NULL, ${KNOWN_HISTORY}, ${HISTORY('finishedAt', JSON_OF('error', 'NULL'))}), begunAt = NULL,
   finishedAt = NULL, error = NULL, notBefore = NULL, expiresAt = NULL`
 
 export class JobTransitions {
@@ -38,8 +41,7 @@ export class JobTransitions {
   }
 
   get(id: string): Job | undefined {
-    const row = this.#file.get<Row>(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, id)
-    return row && toJob(row)
+    return readJob(this.#file, 'id = ?', id)
   }
 
   /** @throws JOB_NOT_FOUND */
@@ -66,8 +68,8 @@ export class JobTransitions {
               FROM jobs INDEXED BY jobsQueued WHERE service = ?2 AND state = 'queued'
                 AND (expiresAt IS NULL OR expiresAt > ?1) ORDER BY priority DESC, seq LIMIT ?3))
           WHERE coalesce(sizeBefore, 0) < ?4)
-        RETURNING seq, id, method, (SELECT payload FROM payloads WHERE payloads.seq = jobs.seq), priority, attempts,
-          maxAttempts, expiresAt, traceparent, history ->> '$[#-1].error'`,
+        RETURNING seq, id, method, coalesce((SELECT payload FROM payloads WHERE payloads.seq = jobs.seq), ''), priority,
+          attempts, maxAttempts, expiresAt, traceparent, ${KNOWN_HISTORY} -> '$[#-1].error'`,
       now,
       service,
       limit,
