@@ -72,6 +72,11 @@ export const SETTINGS = {
     accepts: count,
     meaning: 'connections at the same time; another connection is answered 503 and closed',
   },
+  THREADPLANE_MAX_SERVICES: {
+    default: '1000',
+    accepts: count,
+    meaning: 'services that clients can register, with those of the folder; another one is answered 409',
+  },
   THREADPLANE_SHUTDOWN_TIMEOUT: {
     default: '9s',
     accepts: duration,
@@ -112,6 +117,7 @@ export interface Config {
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
   maxBodyBytes: number
   maxConnections: number
+  maxServices: number
   shutdownTimeoutMs: number
   supervise: boolean
   chaos: boolean
@@ -140,6 +146,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     logLevel: read('THREADPLANE_LOG_LEVEL'),
     maxBodyBytes: read('THREADPLANE_MAX_BODY'),
     maxConnections: read('THREADPLANE_MAX_CONNECTIONS'),
+    maxServices: read('THREADPLANE_MAX_SERVICES'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
     supervise: read('THREADPLANE_SUPERVISE'),
     chaos: read('THREADPLANE_CHAOS'),

@@ -12,6 +12,7 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     logLevel: 'info',
     maxBodyBytes: 10 * 1024 * 1024,
     maxConnections: 10_000,
+    maxServices: 1_000,
     shutdownTimeoutMs: 9_000,
     supervise: true,
     chaos: true,

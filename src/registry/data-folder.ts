@@ -1,14 +1,24 @@
-/** Reading and writing files of the data folder. It may be missing at the start, or come and go with its disk. */
-import { mkdir, readFile } from 'node:fs/promises'
+/**
+ * Reading and writing files of the data folder. It may be missing at the start, or come and go with its disk. Payloads and
+ * results are for the user of the server alone: the folder is made with mode 0700 and files with 0600, whatever the umask.
+ */
+import { chmod, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
+
+const FOLDER_MODE = 0o700
+const FILE_MODE = 0o600
+/** Files and folders of the server in its data folder. */
+const OWN = /^(jobs\.sqlite|services\.json|holder\.json|tokens\.json|descriptions)/
 
 /** Errors of making a folder that may pass: no room, no right to write. (Node says ENOENT of a read-only parent.) */
 const MAY_PASS = new Set<string | undefined>(['ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT', 'EACCES', 'EPERM', 'EIO'])
 
-/** Makes the folder. @throws where it can never be used; not where that may pass */
+/** Makes the folder, or tightens the modes of one. @throws where it can never be used; not where that may pass */
 export async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true })
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+    await tighten(folder)
   } catch (error) {
     if (!MAY_PASS.has((error as NodeJS.ErrnoException).code)) {
       throw new Error(`the data folder ${folder} cannot be used`, { cause: error })
@@ -16,10 +26,29 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
+/** An earlier version left the folder readable for all. A folder that holds other files too keeps its mode. */
+async function tighten(folder: string): Promise<void> {
+  const names = await readdir(folder)
+  const own = names.filter((name) => OWN.test(name))
+  if (own.length > 0 || names.length === 0) await takeFromOthers(folder)
+  for (const name of own) await takeFromOthers(join(folder, name))
+  if (!own.includes('descriptions')) return
+  for (const name of await readdir(join(folder, 'descriptions')))
+    await takeFromOthers(join(folder, 'descriptions', name))
+}
+
+/** Only the owner may read and write it from now on. What belongs to another user, and what a link points to, stays as it is. */
+async function takeFromOthers(path: string): Promise<void> {
+  const { mode, uid } = (await lstat(path)).isSymbolicLink() ? NOBODY : await stat(path)
+  if (uid === process.getuid?.() && (mode & 0o077) !== 0) await chmod(path, mode & FOLDER_MODE)
+}
+
+const NOBODY = { mode: 0, uid: -1 }
+
 /** Replaces a file in one step, and makes its folder where that is missing. */
 export async function writeInto(folder: string, file: string, text: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
-  await writeFileAtomic(file, text)
+  await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+  await writeFileAtomic(file, text, { mode: FILE_MODE })
 }
 
 export async function readIfThere(file: string): Promise<string | undefined> {

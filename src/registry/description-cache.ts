@@ -3,11 +3,37 @@
  * casts are accepted at once (P1). It is a cache: a description that is missing or damaged is made anew.
  */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
 import type { ServiceDescription } from '../contract/description.ts'
+import { methodOptionsSchema, serviceOptionsSchema } from '../contract/options.ts'
 import { readIfThere, writeInto } from './data-folder.ts'
+
+const MAX_DESCRIPTIONS = 2_000
+const MAX_DESCRIPTIONS_BYTES = 256 * 1024 * 1024
+
+const jsonSchema = z.record(z.string(), z.unknown()).optional()
+const bytesSchema = z.object({ types: z.array(z.string()), maxBytes: z.number().optional() }).optional()
+/** A file may be damaged, or of another version of threadplane, whose options this one refuses. */
+const descriptionSchema = z.object({
+  description: z.string().optional(),
+  options: serviceOptionsSchema,
+  methods: z.record(
+    z.string(),
+    z.object({
+      description: z.string().optional(),
+      input: jsonSchema,
+      widenedInput: jsonSchema,
+      output: jsonSchema,
+      streams: z.literal(true).optional(),
+      inputBytes: bytesSchema,
+      outputBytes: bytesSchema,
+      options: methodOptionsSchema.required(),
+    }),
+  ),
+})
 
 export class DescriptionCache {
   readonly #folder: string
@@ -17,11 +43,18 @@ export class DescriptionCache {
     this.#folder = join(data, 'descriptions')
   }
 
+  /** `undefined` if there is none, or none that can be used. */
   async get(moduleUrl: string): Promise<ServiceDescription | undefined> {
-    const text = await readIfThere(await this.#file(moduleUrl))
-    if (text === undefined) return undefined
     try {
-      return JSON.parse(text) as ServiceDescription
+      const file = await this.#file(moduleUrl)
+      const text = await readIfThere(file)
+      if (text === undefined) return undefined
+      const description: unknown = JSON.parse(text)
+      // As parsed, not what zod makes of it: a record of zod has no member __proto__.
+      if (!descriptionSchema.safeParse(description).success) return undefined
+      const now = new Date()
+      await utimes(file, now, now).catch(() => {})
+      return description as ServiceDescription
     } catch {
       return undefined
     }
@@ -29,6 +62,25 @@ export class DescriptionCache {
 
   async keep(moduleUrl: string, description: ServiceDescription): Promise<void> {
     await writeInto(this.#folder, await this.#file(moduleUrl), JSON.stringify(description))
+    await this.#shrink()
+  }
+
+  /** Deletes the descriptions that were not used for the longest time. */
+  async #shrink(): Promise<void> {
+    const names = await readdir(this.#folder)
+    const files = await Promise.all(
+      names.map(async (name) => {
+        const path = join(this.#folder, name)
+        const { mtimeMs, size } = await stat(path).catch(() => ({ mtimeMs: 0, size: 0 }))
+        return { path, mtimeMs, size }
+      }),
+    )
+    files.sort((a, b) => b.mtimeMs - a.mtimeMs)
+    let bytes = 0
+    for (const [index, { path, size }] of files.entries()) {
+      bytes += size
+      if (index >= MAX_DESCRIPTIONS || bytes > MAX_DESCRIPTIONS_BYTES) await rm(path, { force: true })
+    }
   }
 
   /** A module with another content has another description; so has the same module under another version of zod. */

@@ -1,13 +1,16 @@
-/** The folder of service modules: which of its files are services, and which files a registration may name (not one outside). */
-import { realpathSync, statSync } from 'node:fs'
+/** The folder of service modules: which of its files are services, and which files a registration may name. */
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { isAbsolute, join, normalize, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN } from '../contract/options.ts'
 
 const MODULE = /(?<!\.d)\.(m?js|m?ts)$/
+const EXTENSIONS = ['js', 'mjs', 'ts', 'mts']
+/** Names of files and folders that hold no services: helpers, dot files, and the packages that modules import. */
+const NO_SERVICE = /^([_.]|node_modules$)/i
 
 export class ModulesFolder {
   readonly path: string
@@ -16,17 +19,27 @@ export class ModulesFolder {
     this.path = resolve(path)
   }
 
-  /** Service names and their files. Files that begin with `_`, `.d.ts` and `.map` files are no services. */
+  /** Service names and their files. Files that begin with `_` or a dot, `.d.ts` and `.map` files are no services. */
   async services(log: ServiceLog): Promise<Map<string, string>> {
     const services = new Map<string, string>()
     for (const entry of await this.#entries()) {
-      if (entry.isDirectory() || entry.name.startsWith('_') || !MODULE.test(entry.name)) continue
+      if (entry.isDirectory() || NO_SERVICE.test(entry.name) || !MODULE.test(entry.name)) continue
       const name = entry.name.replace(MODULE, '')
       if (!NAME_PATTERN.test(name)) log.warn({ module: entry.name }, 'no service: its name cannot be one')
       else if (services.has(name)) log.warn({ module: entry.name }, `no service: ${services.get(name)} has that name`)
       else services.set(name, entry.name)
     }
     return services
+  }
+
+  /** Is there a file that is a service of this name, unless it was deleted over HTTP? */
+  hasService(name: string): boolean {
+    return EXTENSIONS.some((extension) => existsSync(join(this.path, `${name}.${extension}`)))
+  }
+
+  /** The `file:` URL of a module, whether it can be used or not. */
+  urlOf(module: string): string {
+    return pathToFileURL(join(this.path, module)).href
   }
 
   async #entries() {
@@ -47,6 +60,12 @@ export class ModulesFolder {
     if (!MODULE.test(module)) throw refuse('is not a .js, .mjs, .ts or .mts file')
     if (isAbsolute(module) || module.includes('\0')) throw refuse('must be a path relative to the workers folder')
     if (!this.#contains(this.path, join(this.path, module))) throw refuse('is outside the workers folder')
+    const hidden = normalize(module)
+      .split(/[/\\]/)
+      .find((part) => NO_SERVICE.test(part))
+    if (hidden !== undefined) {
+      throw refuse(`is in ${hidden}: what begins with _ or a dot, and node_modules, holds no services`)
+    }
     let file: string
     try {
       file = realpathSync(join(this.path, module))

@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
-import { NAME_PATTERN } from '../contract/options.ts'
 import { makeFolder, readIfThere, writeInto } from './data-folder.ts'
 import {
   type Registration,
@@ -11,8 +10,6 @@ import {
   registrationSchema,
   type StoredRegistration,
 } from './registration-store.ts'
-
-const nameSchema = z.string().regex(NAME_PATTERN)
 
 const fileSchema = z.strictObject({
   version: z.literal(1),
@@ -24,6 +21,8 @@ export class RegistrationFile implements RegistrationStore {
   readonly #folder: string
   #stored: ReadonlyMap<string, StoredRegistration> = new Map()
   readonly #listeners = new Set<RegistrationListener>()
+  /** What the file has of registrations that cannot be used: it stays there until they are replaced or deleted. */
+  readonly #damaged = new Map<string, unknown>()
   #lastRevision = 0
   /** The last write. Writes follow one another, each with all that those before it have written. */
   #written: Promise<unknown> = Promise.resolve()
@@ -33,8 +32,8 @@ export class RegistrationFile implements RegistrationStore {
   }
 
   /**
-   * Reads the file of a data folder, which is made if it is missing.
-   * @throws if the file is damaged: the error names it. A folder that cannot be written is no error.
+   * Reads the file of a data folder, which is made if it is missing. A registration that cannot be used has `damage`.
+   * @throws if the file as a whole is damaged: the error names it. A folder that cannot be written is no error.
    */
   static async open(folder: string): Promise<RegistrationFile> {
     await makeFolder(folder)
@@ -52,17 +51,21 @@ export class RegistrationFile implements RegistrationStore {
       const text = await readIfThere(this.#file)
       if (text === undefined) return
       const { services } = fileSchema.parse(JSON.parse(text))
-      this.#stored = new Map(
-        Object.entries(services).map(([name, registration]) => [
-          nameSchema.parse(name),
-          this.#revised(registrationSchema.parse(registration)),
-        ]),
-      )
+      this.#stored = new Map(Object.entries(services).map(([name, stored]) => [name, this.#read(name, stored)]))
     } catch (error) {
       throw new Error(`${this.#file} cannot be read: repair it, or move it away to begin without registrations`, {
         cause: error,
       })
     }
+  }
+
+  #read(name: string, stored: unknown): StoredRegistration {
+    const { data, error } = registrationSchema.safeParse(stored)
+    if (data !== undefined) return this.#revised(data)
+    this.#damaged.set(name, stored)
+    const detail = `its registration in ${this.#file} cannot be used; PUT or DELETE it. ${z.prettifyError(error)}`
+    const damage = new ThreadplaneError('VALIDATION_FAILED', detail, { service: name, errors: [] })
+    return { ...this.#revised(readablePart(stored)), damage }
   }
 
   #revised(registration: Registration): StoredRegistration {
@@ -88,12 +91,15 @@ export class RegistrationFile implements RegistrationStore {
     else stored.set(name, changed)
     await this.#write(stored)
     this.#stored = stored
+    this.#damaged.delete(name)
     for (const listener of this.#listeners) listener(name, changed)
     return true
   }
 
   async #write(stored: ReadonlyMap<string, StoredRegistration>): Promise<void> {
-    const services = Object.fromEntries([...stored].map(([name, { registration }]) => [name, registration]))
+    const services = Object.fromEntries(
+      [...stored].map(([name, { registration, damage }]) => [name, damage ? this.#damaged.get(name) : registration]),
+    )
     try {
       await writeInto(this.#folder, this.#file, `${JSON.stringify({ version: 1, services }, null, 2)}\n`)
     } catch (error) {
@@ -108,4 +114,10 @@ export class RegistrationFile implements RegistrationStore {
   watch(listener: RegistrationListener): void {
     this.#listeners.add(listener)
   }
+}
+
+/** The members that are right by themselves; the options only as a whole. */
+function readablePart(stored: unknown): Registration {
+  const members = typeof stored === 'object' && stored !== null ? Object.entries(stored) : []
+  return Object.fromEntries(members.filter(([key, value]) => registrationSchema.safeParse({ [key]: value }).success))
 }

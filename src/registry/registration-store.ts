@@ -21,6 +21,8 @@ export interface StoredRegistration {
   registration: Registration
   /** Another one after each change, and never one that was there before. */
   revision: number
+  /** Why it cannot be used: it is damaged, or of another version. Then `registration` has only what can be read of it. */
+  damage?: Error
 }
 
 /** @param stored `undefined`: there is no registration of that name any more */

@@ -31,6 +31,11 @@ export class Registrations {
     return this.#view.get(name)?.registration
   }
 
+  /** Why what is stored of a service cannot be used, if it cannot. */
+  damageOf(name: string): Error | undefined {
+    return this.#view.get(name)?.damage
+  }
+
   entries(): [name: string, registration: Registration][] {
     return [...this.#view].map(([name, { registration }]) => [name, registration])
   }

@@ -23,6 +23,8 @@ export interface RegistryOptions {
   descriptions: DescriptionCache
   dispatcher: Dispatcher
   log: ServiceLog
+  /** A client can register a service while there are fewer. */
+  maxServices: number
   /** Called after a service was deleted. */
   onRemoved: (name: string) => Promise<void>
 }
@@ -33,6 +35,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   readonly #services = new Map<string, SupervisedService>()
   /** Services that are being deleted: clients do not find them any more. */
   readonly #leaving = new Set<SupervisedService>()
+  /** Services whose registration is being written for the first time. */
+  #arriving = 0
   readonly #groups: RestartGroups
   /** No new work is accepted any more. */
   closing = false
@@ -67,27 +71,6 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   // At the start of the server
-
-  /** Registers the services of the modules folder and of the registrations. None is started yet. */
-  async load(): Promise<void> {
-    const { modules, registrations, log } = this.options
-    const found = await modules.services(log)
-    for (const [name, { module, deleted }] of registrations.entries()) {
-      if (deleted && found.delete(name))
-        log.info({ service: name }, 'no service: it was deleted over HTTP; PUT it again')
-      else if (module !== undefined) found.set(name, module)
-    }
-    await Promise.all([...found].map(([name, module]) => this.#restore(name, module)))
-  }
-
-  async #restore(name: string, module: string): Promise<void> {
-    const { options = {} } = this.options.registrations.get(name) ?? {}
-    try {
-      this.add(this.create(name, await this.registration(module, options)))
-    } catch (error) {
-      this.options.log.error({ err: error, service: name, module }, 'a registered service cannot be restored')
-    }
-  }
 
   /** Starts the services that are wanted. An error of a service is its own. */
   async startAll(): Promise<void> {
@@ -148,6 +131,21 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
         const text = 'the services that it depends on were started; that could not be written for the next start'
         this.options.log.warn({ err: error, service: name }, text)
       })
+    }
+  }
+
+  /** Keeps room for a new service while its registration is written. @throws CONFLICT if there are too many */
+  async withRoom<T>(write: () => Promise<T>): Promise<T> {
+    const { maxServices } = this.options
+    if (this.#services.size + this.#leaving.size + this.#arriving >= maxServices) {
+      const detail = `there are ${maxServices} services already (THREADPLANE_MAX_SERVICES): delete one first`
+      throw new ThreadplaneError('CONFLICT', detail)
+    }
+    this.#arriving += 1
+    try {
+      return await write()
+    } finally {
+      this.#arriving -= 1
     }
   }
 
@@ -239,7 +237,10 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
 
   /** Writes what a person wants of a service, for the next start of the server. @throws JOURNAL_UNAVAILABLE */
   async #keepDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
-    await this.options.registrations.update(name, (known) => ({ ...known, desiredState }))
+    const { registrations } = this.options
+    // What cannot be used is not replaced by the part that can be read.
+    if (registrations.damageOf(name) !== undefined) return
+    await registrations.update(name, (known) => ({ ...known, desiredState }))
   }
 
   // At the end of the server
@@ -255,7 +256,6 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
 }
 
 export function shuttingDown(): ThreadplaneError {
-  return new ThreadplaneError('SHUTTING_DOWN', 'the server is shutting down', {
-    retryAfterSeconds: RETRY_AFTER_SECONDS,
-  })
+  const detail = 'the server is shutting down and accepts no new work: try again later'
+  return new ThreadplaneError('SHUTTING_DOWN', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
 }

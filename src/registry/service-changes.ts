@@ -39,9 +39,11 @@ export class ServiceChanges {
         return true
       }
       const stop = service.stopSignal
-      const live = await replaceVersion(service, registration, (live) =>
-        registrations.update(name, (known) => ({ ...(live && wishOf(known)), module, options })),
-      )
+      const live = await replaceVersion(service, registration, async (live) => {
+        // The shutdown has stopped the service, and no person has: what a person wants must stay as it is.
+        if (registry.closing) throw shuttingDown()
+        await registrations.update(name, (known) => ({ ...(live && wishOf(known)), module, options }))
+      })
       // A stop that came meanwhile is the last word.
       if (!live && !stop.aborted) await registry.bringUp(service)
       return false
@@ -63,7 +65,7 @@ export class ServiceChanges {
     const service = registry.create(name, registration)
     const release = dependencies.plan(name, service.options.dependsOn)
     try {
-      await registrations.update(name, () => ({ module, options }))
+      await registry.withRoom(() => registrations.update(name, () => ({ module, options })))
       registry.add(service)
     } finally {
       release()
@@ -82,7 +84,7 @@ export class ServiceChanges {
   async patch(name: string, patch: OptionsPatch): Promise<void> {
     const { registrations } = this.#registry.options
     const service = await this.#oneByOne(name, async () => {
-      const known = this.#registry.get(name)
+      const known = this.#usable(name)
       const options = patchOptions(known.overrides, patch)
       await reconfigure(known, options, () => registrations.update(name, (before) => ({ ...before, options })))
       return known
@@ -93,7 +95,7 @@ export class ServiceChanges {
   /** New code for a service: its module is loaded anew. @throws SERVICE_NOT_FOUND, MODULE_REFUSED, START_FAILED, CONFLICT */
   async reload(name: string): Promise<void> {
     const service = await this.#oneByOne(name, async () => {
-      const known = this.#registry.get(name)
+      const known = this.#usable(name)
       const { module, overrides } = known
       const moduleUrl = this.#registry.options.modules.resolve(module)
       // A description that is kept may be an old one: a file that the module imports may have changed, where its own has not.
@@ -101,6 +103,14 @@ export class ServiceChanges {
       return known
     })
     await service.settled()
+  }
+
+  /** @throws SERVICE_NOT_FOUND, CONFLICT if its stored registration is damaged: then only a PUT says what it should be */
+  #usable(name: string): SupervisedService {
+    const service = this.#registry.get(name)
+    const damage = this.#registry.options.registrations.damageOf(name)
+    if (damage !== undefined) throw service.error('CONFLICT', damage.message)
+    return service
   }
 
   /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT, JOURNAL_UNAVAILABLE */
@@ -118,7 +128,9 @@ export class ServiceChanges {
         const detail = `${name} has ${unfinished} unfinished jobs: cancel them, or delete with ?cancelJobs=true`
         throw service.error('CONFLICT', detail)
       }
-      await this.#registry.forget(service, () => ({ deleted: true }))
+      // Without a file of that name in the modules folder there is nothing to remember.
+      const left = options.modules.hasService(name) ? ({ deleted: true } as const) : undefined
+      await this.#registry.forget(service, () => left)
     })
   }
 

@@ -21,7 +21,6 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
-import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { clientLimits } from '../http/client-limits.ts'
 import { errorHandler } from '../http/error-handler.ts'
@@ -33,7 +32,7 @@ import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerMalformedRequest } from '../http/socket-errors.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
-import type { Registry } from '../registry/registry.ts'
+import { type Registry, shuttingDown } from '../registry/registry.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
 import type { ServerOptions } from './options.ts'
 
@@ -100,8 +99,7 @@ function createFastify(bodyLimit: number, headersMs: number): FastifyInstance {
 const refuseAtShutdown = fp<{ registry: Registry }>(async (app, { registry }) => {
   app.addHook('onRequest', ({ method }, _reply, done) => {
     if (!registry.closing || method === 'GET' || method === 'HEAD') return done()
-    const detail = 'the server is shutting down and accepts no new work: try again later'
-    done(new ThreadplaneError('SHUTTING_DOWN', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS }))
+    done(shuttingDown())
   })
 })
 

@@ -7,6 +7,7 @@ import { ModulesFolder } from '../registry/modules-folder.ts'
 import { RegistrationFile } from '../registry/registration-file.ts'
 import { Registrations } from '../registry/registrations.ts'
 import { Registry } from '../registry/registry.ts'
+import { restoreServices } from '../registry/restore-services.ts'
 import { Journal } from '../sqlite/journal.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { Server, ServerOptions } from './options.ts'
@@ -18,7 +19,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000
  * @throws Error if the workers folder or the data folder cannot be used; then nothing is left open
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
-  const { workers, data, log, keepJobsMs = DAY_MS } = options
+  const { workers, data, log, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
   const registrationFile = await RegistrationFile.open(data)
   // To load Fastify and its plugins takes the longest. Meanwhile the thread of the journal opens the database.
   const opening = Journal.open({ folder: data, log, keepJobsMs })
@@ -31,9 +32,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       descriptions: new DescriptionCache(data),
       dispatcher,
       log,
+      maxServices,
       onRemoved: (name) => schedules.removeAll(name),
     })
-    await registry.load()
+    await restoreServices(registry)
     const schedules: Schedules = new Schedules({
       store: journal,
       dispatcher,

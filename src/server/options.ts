@@ -23,6 +23,8 @@ export interface ServerOptions {
   keepJobsMs?: number
   /** Default: 10,000. */
   maxConnections?: number
+  /** A client can register a service while there are fewer. Default: 1,000. */
+  maxServices?: number
   /** Only tests set this. Default: `SLOW_CLIENT_DEFAULTS`. */
   slowClients?: Partial<SlowClientTimings>
 }

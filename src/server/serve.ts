@@ -21,6 +21,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     log,
     maxBodyBytes: config.maxBodyBytes,
     maxConnections: config.maxConnections,
+    maxServices: config.maxServices,
     insecure: config.insecure,
     chaos: config.chaos,
     showStacks: config.showStacks,

@@ -21,6 +21,8 @@ export interface ModuleContractSettings {
   moduleUrl: string
   /** If it is known from an earlier start. */
   description: ServiceDescription | undefined
+  /** Why the module cannot be used. */
+  refusal: Error | undefined
   log: ServiceLog
 }
 
@@ -46,6 +48,11 @@ export class ModuleContract {
     if (settings.description !== undefined) this.#keep(settings.description)
   }
 
+  /** Why the module is never loaded. */
+  get refusal(): Error | undefined {
+    return this.#settings.refusal
+  }
+
   learn(description: ServiceDescription): void {
     if (isDeepStrictEqual(description, this.description)) return
     this.#keep(description)
@@ -66,6 +73,7 @@ export class ModuleContract {
    * @throws START_FAILED, MODULE_REFUSED
    */
   async describe(options: ResolvedServiceOptions, { keepThread = false } = {}): Promise<void> {
+    if (this.refusal !== undefined) throw this.refusal
     if (this.#describing.kind !== 'asking') {
       void this.endDescribed()
       const abort = new AbortController()

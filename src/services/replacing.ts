@@ -15,7 +15,7 @@ import { optionsOf, type ServiceRegistration, type Version } from './version.ts'
 /**
  * Another version of a service: new threads start beside the present ones, and take over once all have started, while
  * the old ones finish what they have begun. If one does not start, nothing has changed. A stopped service takes up the
- * version and stays stopped. True if the service was live.
+ * version and stays stopped. False if the service is stopped in the end.
  * @param keep writes the registration. Called once nothing else can fail; if it fails, nothing has changed
  * @throws START_FAILED, CONFLICT, and what `planDependencies` and `keep` throw
  */
@@ -28,6 +28,7 @@ export async function replaceVersion(
   const version = service.versionOf(registration)
   const { contract } = version
   let release = () => {}
+  let kept = false
   try {
     if (contract.description === undefined) {
       await unlessAborted(contract.describe(optionsOf(version), { keepThread: true }), stop)
@@ -37,16 +38,26 @@ export async function replaceVersion(
     await service.whenStopped()
     stop.throwIfAborted()
     if (service.phases.live !== undefined) {
-      if (!(await replaceLive(service, version, stop, () => keep(true)))) await takeEffect(service, version)
-      return true
+      const tookOver = await replaceLive(service, version, stop, async () => {
+        await keep(true)
+        kept = true
+      })
+      return tookOver || (await takeEffect(service, version))
     }
     await keep(false)
+    kept = true
     return await takeEffect(service, version)
   } catch (error) {
     await contract.stopDescribing()
-    if (stop.aborted) throw service.error('CONFLICT', `${service.name} was stopped while it was replaced`)
-    if (hasCode(error, 'VALIDATION_FAILED') || hasCode(error, 'JOURNAL_UNAVAILABLE')) throw error
-    const detail = `${service.name} goes on as it was: the new version did not start: ${(error as Error).message}`
+    // A shutdown stops it too.
+    const stopped = () => service.error('CONFLICT', `${service.name} was stopped while it was replaced`)
+    if (stop.aborted) throw service.settings.startRefusal() ?? stopped()
+    const isOwn = (['VALIDATION_FAILED', 'JOURNAL_UNAVAILABLE', 'SHUTTING_DOWN'] as const).some((code) =>
+      hasCode(error, code),
+    )
+    if (isOwn) throw error
+    const outcome = kept ? 'is registered anew, but its threads go on as they were' : 'goes on as it was'
+    const detail = `${service.name} ${outcome}: the new version did not start: ${(error as Error).message}`
     throw service.error('START_FAILED', detail, { cause: error })
   } finally {
     release()

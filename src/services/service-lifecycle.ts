@@ -65,9 +65,9 @@ export abstract class ServiceLifecycle
     })
   }
 
-  versionOf({ module, moduleUrl, overrides, description }: ServiceRegistration): Version {
+  versionOf({ module, moduleUrl, overrides, description, refusal }: ServiceRegistration): Version {
     const { log, onDescribed } = this.settings
-    const contract = new ModuleContract({ name: this.name, moduleUrl, description, log }, (learned) => {
+    const contract = new ModuleContract({ name: this.name, moduleUrl, description, refusal, log }, (learned) => {
       onDescribed(moduleUrl, learned)
       if (contract === this.contract) this.#applyOptions()
     })

@@ -15,6 +15,7 @@ export async function runStart(service: ServiceParts, starting: Starting): Promi
   let failure: Error | undefined
   let isLeftStopped = false
   try {
+    if (contract.refusal !== undefined) throw contract.refusal
     // After a start that failed there is a thread already, which describes the module as it starts.
     if (contract.description === undefined && threadSet.current.length === 0) await describe(service, contract)
     if (!stop.aborted && starting.onlyIfAutostart && !service.options.autostart) {

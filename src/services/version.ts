@@ -12,9 +12,11 @@ export interface ServiceRegistration {
   overrides: ServiceOptions
   /** If it is known already; otherwise the module is asked. */
   description: ServiceDescription | undefined
+  /** Why the service cannot start: its stored registration, or its module, cannot be used. */
+  refusal?: Error
 }
 
-export interface Version extends Omit<ServiceRegistration, 'description'> {
+export interface Version extends Omit<ServiceRegistration, 'description' | 'refusal'> {
   contract: ModuleContract
 }
 

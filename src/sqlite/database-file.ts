@@ -2,7 +2,7 @@
  * The database file of the journal: its lock, schema, transactions and statements; each statement is prepared once. Runs
  * in the journal's thread.
  */
-import { statSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { MIGRATIONS } from './migrations.ts'
 import { CORRUPT, sqliteError } from './storage-errors.ts'
@@ -18,6 +18,7 @@ export class DatabaseFile {
     if (isNew && sizeOf(`${path}-wal`) > 0) {
       throw sqliteError(CORRUPT, 'the file is empty, and its write-ahead log is not')
     }
+    makePrivate(path)
     this.#db = new DatabaseSync(path)
     try {
       this.#setUp(isNew)
@@ -148,6 +149,15 @@ export class DatabaseFile {
     } finally {
       this.#db.close()
     }
+  }
+}
+
+/** Payloads are for the user of the server alone. SQLite gives the write-ahead log the mode of the file. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'a', 0o600))
+  } catch {
+    // SQLite says why it cannot be written.
   }
 }
 

@@ -127,7 +127,9 @@ export class Journal extends JournalClient {
   async #writeHolder(): Promise<void> {
     const file = join(this.#folder, HOLDER)
     const holder = JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })
-    await writeFile(file, holder).catch((error: unknown) => this.#log.warn({ err: error }, `${file} cannot be written`))
+    await writeFile(file, holder, { mode: 0o600 }).catch((error: unknown) =>
+      this.#log.warn({ err: error }, `${file} cannot be written`),
+    )
   }
 
   protected override ask<Operation extends JournalOperation>(

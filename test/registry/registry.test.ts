@@ -1,7 +1,7 @@
 /** What survives a restart of the server, and that no module can block the control thread (P1). */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { ServiceWorker } from '../../src/threads/service-worker.ts'
 import { isProblem, letGo, serve } from '../http-helper.ts'
 
@@ -186,37 +186,43 @@ t.test('descriptions survive a restart of the server, so that casts are accepted
   t.match(await without.status('imports'), { state: 'running', methods: ['any'] })
 })
 
-t.test('a damaged file of registrations ends the start with an error that names the file', async (t) => {
-  const first = await serve(t, { services: { echo: 'echo' }, start: false })
-  await first.post('/v1/services/echo/stop')
-  await first.close()
-  const file = join(first.folder, 'data', 'services.json')
-  const text = readFileSync(file, 'utf8')
-  const reopen = (t: Test) => serve(t, { services: {}, folder: first.folder, start: false })
-  for (const damaged of [
-    '',
-    '{',
-    '[]',
-    text.replace('"version": 1', '"version": 2'),
-    text.replace('stopped', 'asleep'),
-  ]) {
-    writeFileSync(file, damaged)
-    await t.rejects(reopen(t), { message: /services\.json cannot be read: repair it, or move it away/ })
-  }
-  writeFileSync(file, text)
-  t.match(await (await reopen(t)).status('echo'), { desiredState: 'stopped' })
-})
-
-t.test('a registered service whose module is gone does not affect other services', async (t) => {
+t.test('a registered service whose module is gone is shown as failed, and can be replaced and deleted', async (t) => {
   const first = await serve(t, { services: { echo: 'echo', gate: 'gate' }, start: false })
-  await first.put('mine', { module: 'gate.js' })
+  for (const name of ['mine', 'other', 'back']) await first.put(name, { module: 'gate.js' })
   await first.close()
   rmSync(join(first.workers, 'gate.js'))
   const second = await serve(t, { services: {}, folder: first.folder })
   t.match(await second.status('echo'), { state: 'running' })
-  isProblem(t, await second.get('/v1/services/mine'), 'SERVICE_NOT_FOUND')
-  await second.logs.line('a registered service cannot be restored', { service: 'mine' })
+  const message = /"gate.js" does not exist in the workers folder/
+  const failed = { state: 'failed', module: 'gate.js', crashReason: { code: 'MODULE_REFUSED', message } }
+  for (const service of ['mine', 'other', 'back']) {
+    await second.logs.line('a registered service cannot be restored', { service })
+    t.match(await second.status(service), failed)
+  }
+  isProblem(t, await second.post('/v1/services/mine/start'), 'START_FAILED', { detail: message })
+  isProblem(t, await second.call('mine', 'hold'), 'SERVICE_NOT_RUNNING')
+  t.match(await second.put('mine', { module: 'echo.js' }), { status: 200, json: { state: 'running' } })
+  t.equal((await second.delete('/v1/services/other')).status, 204)
+  copyFileSync(join(second.workers, 'echo.js'), join(second.workers, 'gate.js'))
+  t.match(await second.post('/v1/services/back/reload'), { status: 200, json: { state: 'running', crashReason: null } })
 })
+
+t.test(
+  'the number of services has a limit, which also holds for those that are registered at the same time',
+  async (t) => {
+    const server = await serve(t, { services: { echo: 'echo' }, maxServices: 3, start: false })
+    const put = (name: string) => server.put(name, { module: 'echo.js', autostart: false })
+    const answers = await Promise.all(['a', 'b', 'c', 'd'].map(put))
+    t.strictSame(
+      answers.map(({ status }) => status).sort((a, b) => a - b),
+      [201, 201, 409, 409],
+    )
+    const refused = answers.find(({ status }) => status === 409)
+    if (refused !== undefined)
+      isProblem(t, refused, 'CONFLICT', { detail: /3 services already \(THREADPLANE_MAX_SERVICES\)/ })
+    t.match(await put('echo'), { status: 200 }, 'a service that exists can be replaced')
+  },
+)
 
 t.test('files of the modules folder are services by their names; the log names files that cannot be', async (t) => {
   const server = await serve(t, {

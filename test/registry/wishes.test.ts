@@ -147,3 +147,55 @@ t.test('a server that closes stops also a service that is being deleted', async 
   await t.rejects(deleted, { code: 'CONFLICT' })
   t.equal(registry.find('echo'), service)
 })
+
+t.test('a PUT that was written, and whose version does not start beside the one before, says so', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo', fails: 'fails-to-start' }, start: false })
+  const { registry } = server.server
+  const { registrations } = registry.options
+  const update = registrations.update.bind(registrations)
+  process.env.FAILS_TO_START = 'not today'
+  t.teardown(() => delete process.env.FAILS_TO_START)
+  registrations.update = async (name, change) => {
+    registrations.update = update
+    await update(name, change)
+    await registry.start('echo')
+  }
+  const detail = /^echo is registered anew, but its threads go on as they were: .*not today/
+  isProblem(t, await server.put('echo', { module: 'fails.js' }), 'START_FAILED', { detail })
+  t.match(await server.call('echo', 'any', 1), { status: 200, json: 1 })
+  t.match(registrations.get('echo'), { module: 'fails.js' })
+})
+
+t.test('a PUT brings up a service that is being left stopped because of its options', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo', lazy: 'waits-at-import' }, start: false })
+  await server.request('PATCH', '/v1/services/lazy', { json: { autostart: false } })
+  const { registry } = server.server
+  const { registrations } = registry.options
+  const update = registrations.update.bind(registrations)
+  const startedUp = registry.startAll()
+  await server.logs.line('waits at import')
+  registrations.update = async (name, change) => {
+    registrations.update = update
+    letGo('lazy')
+    await server.reaches('lazy', 'stopped')
+    await update(name, change)
+  }
+  const put = await server.put('lazy', { module: 'echo.js', autostart: true })
+  t.match(put, { status: 200, json: { state: 'running', desiredState: 'running' } })
+  await startedUp
+})
+
+t.test('a PUT that meets the shutdown does not change what a person wants', async (t) => {
+  const first = await serve(t, { services: { echo: 'echo', lazy: 'not-by-itself' } })
+  await first.post('/v1/services/lazy/start')
+  const { registry } = first.server
+  const registration = registry.registration.bind(registry)
+  registry.registration = async (module, options) => {
+    void registry.close()
+    return registration(module, options)
+  }
+  isProblem(t, await first.put('lazy', { module: 'lazy.js' }), 'SHUTTING_DOWN')
+  await first.close()
+  const second = await serve(t, { services: {}, folder: first.folder })
+  t.match(await second.status('lazy'), { state: 'running' })
+})

@@ -134,11 +134,19 @@ t.test('a module is a file inside the modules folder; files outside are refused'
     ['echo.js\0.js', /relative to the workers folder/],
     ['echo.js/', /is not a \.js/],
     ['echo.js/x.js', /does not exist/],
+    ['node_modules/package/index.js', /is in node_modules: .*holds no services/],
+    ['folder/node_modules/index.mjs', /is in node_modules/],
+    ['./folder/../node_modules/package/index.js', /is in node_modules/],
+    ['_private.mjs', /is in _private.mjs/],
+    ['_helpers/inner/echo.js', /is in _helpers/],
+    ['folder/_hidden.js', /is in _hidden.js/],
+    ['.git/hooks/echo.js', /is in .git/],
+    ['.hidden.js', /is in .hidden.js/],
   ] as const) {
     isProblem(t, await server.put('refused', { module }), 'MODULE_REFUSED', { detail })
   }
   isProblem(t, await server.get('/v1/services/refused'), 'SERVICE_NOT_FOUND')
-  for (const module of ['link-in.js', './echo.js', 'folder/_hidden.js', 'folder/../echo.js']) {
+  for (const module of ['link-in.js', './echo.js', 'folder/../echo.js', '_x/../echo.js']) {
     t.match(await server.put('taken', { module, autostart: false }), { json: { module } }, module)
   }
 })

@@ -44,7 +44,7 @@ t.test(
     openGate(token)
     t.equal(await within(holds, 'the call that had begun'), JSON.stringify(token))
     t.equal(await within(queued, 'the call that was queued'), '"rested"')
-    t.equal(await within(replaced, 'the replacement'), true)
+    t.equal(await within(replaced, 'the replacement'), false)
     t.equal(await stopped, true)
     t.same(service.overrides, busy)
     t.equal(service.threads.length, 0)

@@ -1,0 +1,129 @@
+/** The files of the data folder beside the journal: damaged ones, what is left of deleted services, and who may read them. */
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { becomes, isProblem, serve } from '../http-helper.ts'
+
+t.test('a damaged file of registrations ends the start with an error that names the file', async (t) => {
+  const first = await serve(t, { services: { echo: 'echo' }, start: false })
+  await first.post('/v1/services/echo/stop')
+  await first.close()
+  const file = join(first.folder, 'data', 'services.json')
+  const text = readFileSync(file, 'utf8')
+  const reopen = (t: Test) => serve(t, { services: {}, folder: first.folder, start: false })
+  for (const damaged of ['', '{', '[]', text.replace('"version": 1', '"version": 2')]) {
+    writeFileSync(file, damaged)
+    await t.rejects(reopen(t), { message: /services\.json cannot be read: repair it, or move it away/ })
+  }
+  writeFileSync(file, text)
+  t.match(await (await reopen(t)).status('echo'), { desiredState: 'stopped' })
+})
+
+t.test('a description that is damaged, or of another version, is made anew', async (t) => {
+  const first = await serve(t, { services: { echo: 'echo' } })
+  const folder = join(first.folder, 'data', 'descriptions')
+  const names = () => readdirSync(folder)
+  await becomes(
+    'a description to be written',
+    () => names().length === 1 && names().every((name) => name.endsWith('.json')),
+  )
+  await first.close()
+  const [name = ''] = names()
+  const text = readFileSync(join(folder, name), 'utf8')
+  const right = JSON.parse(text) as object
+  for (const damaged of [
+    '',
+    '{}',
+    'null',
+    '{"options":{},"methods":{"any":null}}',
+    { ...right, options: { hue: 1 } },
+  ]) {
+    writeFileSync(join(folder, name), typeof damaged === 'string' ? damaged : JSON.stringify(damaged))
+    const server = await serve(t, { services: {}, folder: first.folder })
+    t.match(await server.status('echo'), { state: 'running' })
+    t.match(await server.call('echo', 'any', 1), { status: 200 })
+    await becomes('the description to be written', () => readFileSync(join(folder, name), 'utf8') === text)
+    await server.close()
+  }
+})
+
+t.test('what is deleted leaves nothing behind, unless its file would make it a service again', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo', gate: 'gate' }, start: false })
+  await server.put('mine', { module: 'echo.js' })
+  for (const name of ['mine', 'gate']) t.equal((await server.delete(`/v1/services/${name}`)).status, 204)
+  const stored = () => JSON.parse(readFileSync(join(server.folder, 'data', 'services.json'), 'utf8')).services as object
+  t.strictSame(stored(), { gate: { deleted: true } })
+  await server.close()
+  rmSync(join(server.workers, 'gate.js'))
+  const again = await serve(t, { services: {}, folder: server.folder })
+  await becomes('the file to forget the deleted service', () => Object.keys(stored()).length === 0)
+  t.match((await again.get('/v1/services')).json.items, [{ name: 'echo' }])
+})
+
+t.test('the data folder and its files are for their owner alone, whatever the umask', async (t) => {
+  const umask = process.umask(0)
+  t.teardown(() => process.umask(umask))
+  const first = await serve(t, { services: { echo: 'echo' } })
+  const data = join(first.folder, 'data')
+  const modes = () =>
+    ['.', ...(readdirSync(data, { recursive: true }) as string[])].map((name) => {
+      const { mode } = statSync(join(data, name))
+      return `${name} ${(mode & 0o777).toString(8)}`
+    })
+  const open = (mode: string) =>
+    modes().filter((each) => !/ [67]00$/.test(each) || (each.startsWith('. ') && mode !== '700'))
+  await first.post('/v1/services/echo/stop')
+  t.equal((await first.cast('echo', 'any', 'secret')).status, 202)
+  t.ok(modes().length >= 5)
+  t.strictSame(open('700'), [])
+  await first.close()
+  for (const name of readdirSync(data, { recursive: true }) as string[]) {
+    chmodSync(join(data, name), statSync(join(data, name)).isDirectory() ? 0o755 : 0o644)
+  }
+  chmodSync(data, 0o755)
+  await serve(t, { services: {}, folder: first.folder, start: false })
+  t.strictSame(open('700'), [])
+})
+
+t.test(
+  'damaged registrations stop no other service; they are shown, stay in the file, and can be replaced',
+  async (t) => {
+    const first = await serve(t, { services: { echo: 'echo', gate: 'gate' }, start: false })
+    await first.close()
+    const file = join(first.folder, 'data', 'services.json')
+    const damaged = {
+      nothing: null,
+      module: { module: 5 },
+      options: { module: 'echo.js', options: { threads: 100_000 }, desiredState: 'running' },
+      newer: { module: 'echo.js', options: { hue: 'blue' } },
+      wish: { module: 'echo.js', desiredState: 'asleep' },
+      gate: { options: 7 },
+      'a b': { module: 'echo.js' },
+    }
+    const services = { ...damaged, good: { module: 'echo.js' } }
+    writeFileSync(file, JSON.stringify({ version: 1, services }))
+    const second = await serve(t, { services: {}, folder: first.folder })
+    t.match(await second.status('good'), { state: 'running' })
+    await second.logs.line('a registration is left out: its name cannot be one', { service: 'a b' })
+    for (const service of ['nothing', 'module', 'options', 'newer', 'wish', 'gate']) {
+      await second.logs.line('a registered service cannot be restored', { service })
+      t.match(
+        await second.status(service),
+        { state: 'failed', crashReason: { message: /services.json cannot be used/ } },
+        service,
+      )
+      isProblem(t, await second.post(`/v1/services/${service}/start`), 'START_FAILED')
+      isProblem(t, await second.post(`/v1/services/${service}/reload`), 'CONFLICT')
+    }
+    isProblem(t, await second.request('PATCH', '/v1/services/newer', { json: { threads: 2 } }), 'CONFLICT')
+    await second.post('/v1/services/options/stop')
+    t.strictSame(JSON.parse(readFileSync(file, 'utf8')).services, services, 'the server has changed nothing')
+    t.match(await second.put('options', { module: 'echo.js' }), { status: 200, json: { state: 'running' } })
+    t.equal((await second.delete('/v1/services/module')).status, 204)
+    const { module: _module, ...left } = services
+    t.strictSame(JSON.parse(readFileSync(file, 'utf8')).services, {
+      ...left,
+      options: { module: 'echo.js', options: {} },
+    })
+  },
+)
