@@ -5,6 +5,7 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
+import { ClockWatch, type SetBack } from './clock-watch.ts'
 import { isFinished, type Job, type JobState } from './job.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
@@ -26,6 +27,7 @@ export class Dispatcher {
   readonly #attempts: Attempts
   readonly #waiters = new JobWaiters()
   readonly #sweepTimer: NodeJS.Timeout
+  readonly #clock = new ClockWatch()
   #expiring = false
 
   constructor(store: JobStore, log: ServiceLog) {
@@ -242,6 +244,19 @@ export class Dispatcher {
     this.#attempts.expire()
     this.#attempts.releaseLate()
     void this.#expire()
+    const setBack = this.#clock.setBack()
+    if (setBack !== undefined) void this.#followClock(setBack)
+  }
+
+  /** Jobs that wait for a time would wait so much longer. */
+  async #followClock({ byMs, since }: SetBack): Promise<void> {
+    this.#log.warn(`the clock was set back by ${byMs} ms`)
+    try {
+      await this.#store.clockSetBack(byMs, since)
+    } catch (error) {
+      this.#log.error({ err: error }, 'jobs that wait for a time do not follow the clock, which was set back')
+    }
+    for (const feed of this.#feeds.values()) feed.waiting()
   }
 
   /** Expires jobs that wait in the store, in several transactions. */

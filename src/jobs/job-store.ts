@@ -169,6 +169,11 @@ export interface JobStore {
   /** Ids of at most `limit` jobs of a service that are `scheduled`, `queued` or `running`. */
   unfinished(service: string, limit: number): Promise<string[]>
   countUnfinished(service: string): Promise<number>
+  /**
+   * The clock was set back by `byMs`, at `since` by the new time or soon after. Jobs that waited before wait so much less
+   * for their `notBefore` and `expiresAt`, so that the wait takes as long as it was to take.
+   */
+  clockSetBack(byMs: number, since: number): Promise<void>
   /** All schedules. The cost does not depend on the size of their payloads. */
   schedules(): Promise<Schedule[]>
   /** The payloads of schedules of a service, as JSON text, in the order of the names; `null`: missing, or damaged. */

@@ -114,6 +114,10 @@ export abstract class JournalClient implements JobStore {
     return this.ask('countUnfinished', service)
   }
 
+  clockSetBack(byMs: number, since: number): Promise<void> {
+    return this.ask('clockSetBack', byMs, since)
+  }
+
   schedules(): Promise<Schedule[]> {
     return this.ask('schedules')
   }

@@ -107,6 +107,7 @@ export interface JournalOperations {
   cancelWaiting: (service: string, limit: number) => string[]
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number
+  clockSetBack: (byMs: number, since: number) => void
   schedules: () => Schedule[]
   schedulePayloads: (service: string, names: string[]) => (string | null)[]
   putSchedule: (schedule: Omit<Schedule, 'lastTickAt'>, payload: string) => Schedule

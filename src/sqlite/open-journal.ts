@@ -77,6 +77,7 @@ export class OpenJournal {
       cancelWaiting: (service, limit) => jobs.cancelWaiting(service, limit),
       unfinished: (service, limit) => lists.unfinished(service, limit),
       countUnfinished: (service) => lists.countUnfinished(service),
+      clockSetBack: (byMs, since) => jobs.clockSetBack(byMs, since),
       schedules: () => schedules.all(),
       schedulePayloads: (service, names) => schedules.payloads(service, names),
       putSchedule: (schedule, payload) => schedules.put(schedule, payload),

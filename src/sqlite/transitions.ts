@@ -24,6 +24,9 @@ const HISTORY = (endedAt: string, error: string) => `json_insert(
   iif(json_array_length(${KNOWN_HISTORY}) >= ${MAX_HISTORY}, json_remove(history, '$[0]'), ${KNOWN_HISTORY}), '$[#]', json_object(
     'number', attempts, 'startedAt', ${ISO('begunAt')}, 'endedAt', ${ISO(endedAt)}, 'error', json(${error})))`
 
+/** SQL of when a job that waits began to wait: its last attempt ended, or it was accepted. */
+const WAITS_SINCE = `coalesce(CAST(round(unixepoch(${KNOWN_HISTORY} ->> '$[#-1].endedAt', 'subsec') * 1000) AS INTEGER), createdAt)`
+
 /** History and attempt numbers continue; the job gets as many attempts again as it had at first. */
 const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxAttempts - attemptsBefore,
   attemptsBefore = attempts, history = iif(begunAt IS NULL, ${KNOWN_HISTORY}, ${HISTORY('finishedAt', JSON_OF('error', 'NULL'))}), begunAt = NULL,
@@ -228,8 +231,38 @@ export class JobTransitions {
     this.#file.run('DELETE FROM jobs WHERE id = ?', id)
   }
 
+  /**
+   * Jobs that began to wait at a time that has not come again (`since` or later does not count) wait at most as long as at
+   * first. So at a start, where nobody knows by how much the clock was set back, `byMs` is 0, and a second start changes
+   * nothing more.
+   */
+  clockSetBack(byMs: number, since: number): void {
+    const now = Date.now()
+    const isAhead = `${WAITS_SINCE} > ?1`
+    this.#file.run(
+      `UPDATE jobs SET notBefore = min(notBefore - ?2, iif(${isAhead}, ?1 + notBefore - ${WAITS_SINCE}, notBefore)),
+        expiresAt = min(expiresAt - ?2, ?1 + expiresAt - max(createdAt, ?1)), createdAt = min(createdAt, ?1),
+        history = iif(${isAhead} AND history <> '[]',
+          json_set(${KNOWN_HISTORY}, '$[#-1].endedAt', ${ISO('?1')}), history)
+        WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsScheduled WHERE state = 'scheduled' UNION
+          SELECT seq FROM jobs INDEXED BY jobsExpiring WHERE expiresAt IS NOT NULL AND state IN ('queued', 'scheduled'))
+          AND ${WAITS_SINCE} NOT BETWEEN ?3 AND ?1`,
+      now,
+      byMs,
+      since,
+    )
+  }
+
+  /** Was the clock set back since the last process ended? */
+  #wasSetBack(): boolean {
+    const accepted = 'SELECT createdAt AS at FROM jobs ORDER BY seq DESC LIMIT 1'
+    const finished = 'SELECT max(finishedAt) AS at FROM jobs WHERE finishedAt IS NOT NULL'
+    return [accepted, finished].some((sql) => (this.#file.get<{ at: number | null }>(sql)?.at ?? 0) > Date.now())
+  }
+
   /** Ends the attempts of the last process, which all count (P3). Returns how many. */
   recover(): number {
+    if (this.#wasSetBack()) this.clockSetBack(0, 0)
     const running = this.#lists.inState('running', Number.MAX_SAFE_INTEGER)
     for (const { id, attempts, maxAttempts } of running) {
       if (attempts < maxAttempts) this.retry(id, attempts, SERVER_ENDED, Date.now())

@@ -188,6 +188,8 @@ export class MemoryStore implements JobStore {
     this.#stored.delete(id)
   }
 
+  async clockSetBack(): Promise<void> {}
+
   async schedules(): Promise<Schedule[]> {
     return []
   }
