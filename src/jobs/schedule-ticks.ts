@@ -14,6 +14,8 @@ import { keyOf, type KnownSchedule, noService } from './known-schedule.ts'
 const MAX_TIMER_MS = 60_000
 /** Payloads of ticks that are being cast at the same time; one larger payload alone is let through. */
 const TICKING_BYTES = 4 * 1024 * 1024
+/** Thousands of schedules may be due at the same minute: a calculation of times takes 30 µs. */
+const TICKS_PER_TURN = 100
 /** A module that has not described itself at this try will hardly do so without help: that is logged. */
 const LOGGED_TRY = 3
 
@@ -71,7 +73,7 @@ export class ScheduleTicks {
       else if (known.isAhead && !known.ticking) known.calculate()
     }
     due.sort((a, b) => (a.nextAt as number) - (b.nextAt as number))
-    for (const known of due) {
+    for (const known of due.slice(0, TICKS_PER_TURN)) {
       // The end of a tick calls `arm`.
       if (this.#bytes > 0 && this.#bytes + known.schedule.payloadBytes > TICKING_BYTES) return
       void this.#tick(known)

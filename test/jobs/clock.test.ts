@@ -56,10 +56,6 @@ t.test('while the server is down; and the next start changes nothing more', asyn
   const { id: retried } = await accept(journal, { begin: true, createdAt: Date.now() - 24 * HOUR_MS })
   await journal.retry(retried, 1, FAILED, new Date(Date.now() + 1_000))
   const { id: delayed } = await accept(journal, { notBefore: Date.now() + HOUR_MS })
-  const { id: before } = await accept(journal, {
-    createdAt: Date.now() - 24 * HOUR_MS,
-    notBefore: Date.now() + HOUR_MS,
-  })
   await accept(journal)
   setBack(t)
   const again = await reopened(t, journal)
