@@ -68,9 +68,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       const { waitSeconds } = readPreference(headers.prefer)
       if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
       reply.header('preference-applied', `wait=${waitSeconds}`)
-      const gone = new AbortController()
-      reply.raw.once('close', () => gone.abort())
-      return jobView(await dispatcher.wait(params.id, waitSeconds * 1_000, gone.signal))
+      return jobView(await dispatcher.wait(params.id, waitSeconds * 1_000, app.clients.signalOfWait(reply)))
     },
   })
 

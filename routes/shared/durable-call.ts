@@ -3,7 +3,7 @@
  * if the job finishes in time. If not, the job continues all the same.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type ErrorCode, ERRORS, ThreadplaneError } from '../../src/contract/errors.ts'
+import { type ErrorCode, ERRORS, RETRY_AFTER_SECONDS, ThreadplaneError } from '../../src/contract/errors.ts'
 import type { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import type { Job } from '../../src/jobs/job.ts'
 import type { Accepted } from '../../src/jobs/job-store.ts'
@@ -31,24 +31,33 @@ export async function durableCall(call: DurableCall): Promise<void> {
   const { method } = request.params
   const { options, outputBytes } = service.contract.method(method)
   const timeoutMs = requestTimeoutMs ?? options.timeoutMs
-  const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
+  // Without `respond-async` the client needs the result: a server that closes still runs the method to its end.
+  const ended = respondAsync ? request.server.clients.signalOfWait(reply) : signalOfClient(reply)
 
   const { job: accepted, isNew } = await acceptJob(call)
   if (respondAsync) reply.header('preference-applied', appliedPreference(call.preference))
   const waitMs = respondAsync ? Math.min(waitSeconds * 1_000, requestTimeoutMs ?? Number.POSITIVE_INFINITY) : timeoutMs
   // A new job cannot have finished yet: without a wait, the answer is 202 in any case.
-  const job = isNew && waitMs === 0 ? accepted : await dispatcher.wait(accepted.id, waitMs, gone.signal)
+  const job = isNew && waitMs === 0 ? accepted : await dispatcher.wait(accepted.id, waitMs, ended)
   if (job.state === 'succeeded' && outputBytes !== undefined) {
     sendBytes(reply, Buffer.from(JSON.parse(job.result as string) as string, 'base64'), outputBytes)
   } else if (job.state === 'succeeded') {
     reply.type('application/json; charset=utf-8').serializer(String).send(job.result)
   } else if (job.error !== null) throw jobError(job)
   else if (respondAsync) reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
-  else {
+  else if (request.server.clients.closing) {
+    const detail = `the server is shutting down; the job of ${job.service}.${method} is kept: send the same key again later`
+    throw new ThreadplaneError('SHUTTING_DOWN', detail, { ...subjectOf(job), retryAfterSeconds: RETRY_AFTER_SECONDS })
+  } else {
     const detail = `no result of ${job.service}.${method} within ${timeoutMs} ms; its job continues: see /v1/jobs/${job.id}`
     throw new ThreadplaneError('DEADLINE_EXCEEDED', detail, subjectOf(job))
   }
+}
+
+function signalOfClient({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  raw.once('close', () => gone.abort())
+  return gone.signal
 }
 
 /** Validates the payload and casts it. The job is an earlier one if the request repeats an `Idempotency-Key`. */

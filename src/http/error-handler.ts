@@ -91,6 +91,19 @@ const CODE_OF_FASTIFY_ERROR: Record<string, ErrorCode> = {
   FST_ERR_MAX_PARAM_LENGTH: 'ROUTE_NOT_FOUND',
 }
 
+/** Of errors that a plugin answers with, for a fault of the request. Other statuses from 400 to 499 become 400. */
+const CODE_OF_STATUS: Record<number, ErrorCode> = {
+  403: 'FORBIDDEN',
+  404: 'ROUTE_NOT_FOUND',
+  405: 'METHOD_NOT_ALLOWED',
+  408: 'REQUEST_TIMEOUT',
+  409: 'CONFLICT',
+  412: 'PRECONDITION_FAILED',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  416: 'RANGE_NOT_SATISFIABLE',
+}
+
 function toThreadplaneError(error: FastifyError, request: FastifyRequest): ThreadplaneError {
   if (error instanceof ThreadplaneError) return error
   if (error.validation !== undefined) return validationError(error)
@@ -104,8 +117,10 @@ function toThreadplaneError(error: FastifyError, request: FastifyRequest): Threa
     return new ThreadplaneError(code, `the body is larger than ${bodyLimit} bytes, the limit of THREADPLANE_MAX_BODY`)
   }
   if (code !== undefined) return new ThreadplaneError(code, error.message)
-  if (error instanceof SyntaxError || error.statusCode === 400) {
-    return new ThreadplaneError('MALFORMED_BODY', `the body is not JSON: ${error.message}`)
+  const { statusCode = 500 } = error
+  if (statusCode >= 400 && statusCode <= 499) {
+    const ofStatus = CODE_OF_STATUS[statusCode] ?? 'MALFORMED_HEADER'
+    return new ThreadplaneError(ofStatus, `the request was refused: ${error.message || statusCode}`)
   }
   const detail =
     'the server failed to answer this request, through a fault of its own: the log of the server has the error'

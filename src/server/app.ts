@@ -5,6 +5,7 @@
  * | plugin             | does                                                                        |
  * | ------------------ | --------------------------------------------------------------------------- |
  * | `errorHandler`     | answers every error with a problem document                                 |
+ * | `clients`          | ends waits and connections when the server closes                           |
  * | `clientLimits`     | refuses connections, requests and headers beyond their limits               |
  * | `slowClients`      | closes connections of clients that send or read too slowly                  |
  * | `loopbackGuard`    | refuses other machines and foreign web pages; a check of tokens belongs here |
@@ -23,13 +24,14 @@ import fp from 'fastify-plugin'
 import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { clientLimits } from '../http/client-limits.ts'
+import { clients } from '../http/clients.ts'
 import { errorHandler } from '../http/error-handler.ts'
 import { jsonBody } from '../http/json-body.ts'
 import { loopbackGuard } from '../http/loopback-guard.ts'
 import { openapi } from '../http/openapi.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
-import { answerMalformedRequest } from '../http/socket-errors.ts'
+import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
@@ -54,6 +56,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   const app = createFastify(options.maxBodyBytes ?? 10 * 1024 * 1024, timings.headersMs)
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
   await app.register(errorHandler, { log, showStacks })
+  await app.register(clients, { log })
   await app.register(clientLimits, { maxConnections })
   await app.register(slowClients, { log, timings })
   await app.register(loopbackGuard, { anyHost: insecure })
@@ -92,6 +95,7 @@ function createFastify(bodyLimit: number, headersMs: number): FastifyInstance {
       app.errorHandler.call(app, error, request, reply)
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
+  app.server.on('connect', answerConnect)
   return app
 }
 

@@ -47,7 +47,9 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     const app = await buildApp(options, { registry, dispatcher, schedules })
     app.addHook('preClose', async () => {
       schedules.close()
+      app.clients.startClosing()
       await registry.close()
+      await app.clients.finishClosing()
     })
     app.addHook('onClose', () => journal.close())
     app.addHook('onClose', async () => {

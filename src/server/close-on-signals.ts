@@ -42,9 +42,12 @@ export function closeOnSignals({ app, registry }: Server, config: Config, log: L
       const closed = app.close()
       if (await resolvesWithin(closed, closeMs - terminateMs)) log.info('the server is closed')
       else {
+        const running = registry.services.reduce((sum, service) => sum + service.running, 0)
+        const left = { methods: running, threads: ServiceWorker.alive.size, connections: app.clients.count }
         log.error(
+          left,
           `the server did not close within ${closeMs} ms (THREADPLANE_SHUTDOWN_TIMEOUT is ${shutdownTimeoutMs} ms): ` +
-            'methods and threads that still run are ended',
+            'methods and threads that still run are ended, and connections are closed',
         )
       }
       // A retired thread may still run its last methods, although the server is closed. Do not wait for them.

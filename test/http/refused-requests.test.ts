@@ -95,6 +95,34 @@ t.test('404: names such as __proto__, names with blanks, and very long names', a
   }
 })
 
+t.test('4xx: a file of the page of documentation that cannot be sent, and no error in the log', async (t) => {
+  const file = '/docs/static/swagger-ui.css'
+  for (const [path, headers, code] of [
+    [file, { range: 'bytes=99999999-' }, 'RANGE_NOT_SATISFIABLE'],
+    [file, { range: 'bytes=b-a' }, 'RANGE_NOT_SATISFIABLE'],
+    [file, { 'if-match': '"other"' }, 'PRECONDITION_FAILED'],
+    [file, { 'if-unmodified-since': 'Thu, 01 Jan 1970 00:00:00 GMT' }, 'PRECONDITION_FAILED'],
+    ['/docs/static/%00', {}, 'FORBIDDEN'],
+    ['/docs/static/%2e%2e/%2e%2e/package.json', {}, 'FORBIDDEN'],
+    [`/docs/static/${'a'.repeat(3_000)}`, {}, 'FORBIDDEN'],
+    ['/docs/static/none.css', {}, 'ROUTE_NOT_FOUND'],
+  ] as const) {
+    isProblem(t, await server.get(path, { headers }), code)
+  }
+  t.notOk(server.logs.records.find(({ msg }) => msg.startsWith('internal error')))
+})
+
+t.test("500: a SyntaxError of the server's own is no fault of the body, and is logged", async (t) => {
+  const faulty = await serve(t, { services: {} })
+  faulty.server.registry.get = () => {
+    throw new SyntaxError('a fault of the server')
+  }
+  isProblem(t, await faulty.get('/v1/services/any'), 'INTERNAL')
+  t.match(await faulty.logs.line('internal error: the server failed to answer a request'), {
+    err: { message: 'a fault of the server' },
+  })
+})
+
 t.test('405: an HTTP method that the route does not accept; `Allow` lists the accepted ones', async (t) => {
   for (const [method, path, allow] of [
     ['POST', '/v1/services', 'GET, HEAD'],
