@@ -2,7 +2,7 @@
  * Reading and writing files of the data folder. It may be missing at the start, or come and go with its disk. Payloads and
  * results are for the user of the server alone: the folder is made with mode 0700 and files with 0600, whatever the umask.
  */
-import { chmod, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 
@@ -26,24 +26,33 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** An earlier version left the folder readable for all. A folder that holds other files too keeps its mode. */
+/**
+ * An earlier version left the folder readable for all. A folder that holds other files, and none of the server, keeps its
+ * mode: it may have another purpose. What cannot be changed stays as it is.
+ */
 async function tighten(folder: string): Promise<void> {
-  const names = await readdir(folder)
+  const names = await namesIn(folder)
   const own = names.filter((name) => OWN.test(name))
-  if (own.length > 0 || names.length === 0) await takeFromOthers(folder)
-  for (const name of own) await takeFromOthers(join(folder, name))
-  if (!own.includes('descriptions')) return
-  for (const name of await readdir(join(folder, 'descriptions')))
-    await takeFromOthers(join(folder, 'descriptions', name))
+  if (own.length > 0 || names.every((name) => name === 'lost+found')) await takeFromOthers(await realpath(folder))
+  const kept = own.includes('descriptions') ? await namesIn(join(folder, 'descriptions')) : []
+  const paths = [...own, ...kept.map((name) => join('descriptions', name))]
+  for (const path of paths) await takeFromOthers(join(folder, path))
 }
 
-/** Only the owner may read and write it from now on. What belongs to another user, and what a link points to, stays as it is. */
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => [])
+}
+
+/** Only the owner may use it from now on. The file that a link points to, and the file of another user, stay as they are. */
 async function takeFromOthers(path: string): Promise<void> {
-  const { mode, uid } = (await lstat(path)).isSymbolicLink() ? NOBODY : await stat(path)
-  if (uid === process.getuid?.() && (mode & 0o077) !== 0) await chmod(path, mode & FOLDER_MODE)
+  try {
+    const stats = await lstat(path)
+    const isOurs = !stats.isSymbolicLink() && stats.uid === process.getuid?.()
+    if (isOurs && (stats.mode & 0o077) !== 0) await chmod(path, stats.mode & 0o700)
+  } catch {
+    // It is gone, or its file system is read-only or has no modes.
+  }
 }
-
-const NOBODY = { mode: 0, uid: -1 }
 
 /** Replaces a file in one step, and makes its folder where that is missing. */
 export async function writeInto(folder: string, file: string, text: string): Promise<void> {

@@ -77,7 +77,7 @@ class JournalThread {
   #open(): void {
     const { file, retention } = this.#data
     try {
-      mkdirSync(dirname(file), { recursive: true })
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     } catch {
       // Opening the file fails as well then, and says why.
     }

@@ -2,8 +2,12 @@
 import type { Schedule } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 
+/** A damaged time must not keep the other schedules from being read. */
+const TIME = (column: string, otherwise: string) =>
+  `iif(${column} BETWEEN 0 AND 8640000000000000, ${column}, ${otherwise}) AS ${column}`
 /** SQLite knows the length of a payload without reading it. */
-const COLUMNS = 'service, name, cron, timezone, method, octet_length(payload) AS payloadBytes, createdAt, lastTickAt'
+const COLUMNS = `service, name, cron, timezone, method, octet_length(payload) AS payloadBytes,
+  ${TIME('createdAt', '0')}, ${TIME('lastTickAt', 'NULL')}`
 
 const PUT = `INSERT INTO schedules (service, name, cron, timezone, method, payload, createdAt) VALUES (?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (service, name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone, method = excluded.method,

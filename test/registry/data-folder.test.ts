@@ -65,24 +65,28 @@ t.test('the data folder and its files are for their owner alone, whatever the um
   t.teardown(() => process.umask(umask))
   const first = await serve(t, { services: { echo: 'echo' } })
   const data = join(first.folder, 'data')
-  const modes = () =>
-    ['.', ...(readdirSync(data, { recursive: true }) as string[])].map((name) => {
-      const { mode } = statSync(join(data, name))
-      return `${name} ${(mode & 0o777).toString(8)}`
-    })
-  const open = (mode: string) =>
-    modes().filter((each) => !/ [67]00$/.test(each) || (each.startsWith('. ') && mode !== '700'))
+  const names = () => readdirSync(data, { recursive: true }) as string[]
+  const modeOf = (name: string) => (statSync(join(data, name)).mode & 0o777).toString(8)
+  const isPrivate = () => {
+    t.equal(modeOf('.'), '700')
+    for (const name of names()) t.equal(modeOf(name), name === 'descriptions' ? '700' : '600', name)
+  }
   await first.post('/v1/services/echo/stop')
   t.equal((await first.cast('echo', 'any', 'secret')).status, 202)
-  t.ok(modes().length >= 5)
-  t.strictSame(open('700'), [])
+  t.ok(names().length >= 5)
+  isPrivate()
   await first.close()
-  for (const name of readdirSync(data, { recursive: true }) as string[]) {
-    chmodSync(join(data, name), statSync(join(data, name)).isDirectory() ? 0o755 : 0o644)
-  }
-  chmodSync(data, 0o755)
-  await serve(t, { services: {}, folder: first.folder, start: false })
-  t.strictSame(open('700'), [])
+  for (const name of ['.', ...names()]) chmodSync(join(data, name), /^(\.|descriptions)$/.test(name) ? 0o755 : 0o644)
+  const second = await serve(t, { services: {}, folder: first.folder, start: false })
+  isPrivate()
+  await second.close()
+  const notes = join(data, 'notes.txt')
+  writeFileSync(notes, 'not of the server', { mode: 0o644 })
+  rmSync(join(data, 'descriptions'), { recursive: true })
+  writeFileSync(join(data, 'descriptions'), 'no folder')
+  const third = await serve(t, { services: {}, folder: first.folder })
+  t.equal(modeOf('notes.txt'), '644')
+  t.match(await third.post('/v1/services/echo/start'), { status: 200 }, 'also if descriptions cannot be kept')
 })
 
 t.test(
