@@ -63,7 +63,10 @@ export class RegistrationFile implements RegistrationStore {
     const { data, error } = registrationSchema.safeParse(stored)
     if (data !== undefined) return this.#revised(data)
     this.#damaged.set(name, stored)
-    const detail = `its registration in ${this.#file} cannot be used; PUT or DELETE it. ${z.prettifyError(error)}`
+    const issues = error.issues.map(({ path, message }) =>
+      path.length > 0 ? `${path.join('.')}: ${message}` : message,
+    )
+    const detail = `its registration in services.json cannot be used, PUT or DELETE it: ${issues.join('; ')}`
     const damage = new ThreadplaneError('VALIDATION_FAILED', detail, { service: name, errors: [] })
     return { ...this.#revised(readablePart(stored)), damage }
   }
