@@ -50,6 +50,8 @@ export class Schedules {
   #loaded: Promise<void> | undefined
   readonly #ticks: ScheduleTicks
   #retryTimer: NodeJS.Timeout | undefined
+  /** Why the schedules could not be read, as it was logged. */
+  #loggedFailure: string | undefined
   #closed = false
 
   constructor(options: SchedulesOptions) {
@@ -61,7 +63,11 @@ export class Schedules {
   load(): void {
     this.#loaded = this.#read()
     this.#loaded.catch((error: unknown) => {
-      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) this.#options.log.error({ err: error }, 'no schedule can be read')
+      const { message } = error as Error
+      if (!hasCode(error, 'JOURNAL_UNAVAILABLE') && message !== this.#loggedFailure) {
+        this.#loggedFailure = message
+        this.#options.log.error({ err: error }, 'the schedules cannot be read')
+      }
       if (!this.#closed) this.#retryTimer = setTimeout(() => this.load(), timings.retryTickAfterMs).unref()
     })
   }

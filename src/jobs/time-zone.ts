@@ -33,7 +33,7 @@ export class TimeZone {
   /** Wall time minus instant. */
   offsetAt(instant: number): number {
     const [, sign, hours, minutes, seconds = '0'] =
-      /GMT([+-])(\d+):(\d+)(?::(\d+))?$/.exec(this.#format.format(instant)) ?? []
+      /GMT([+\u2212-])(\d+):(\d+)(?::(\d+))?$/.exec(this.#format.format(instant)) ?? []
     if (sign === undefined) return 0
     const size = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * SECOND_MS
     return sign === '+' ? size : -size

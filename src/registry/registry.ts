@@ -134,8 +134,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     }
   }
 
-  /** Keeps room for a new service while its registration is written. @throws CONFLICT if there are too many */
-  async withRoom<T>(write: () => Promise<T>): Promise<T> {
+  /** Keeps room for a new service until it is added. @throws CONFLICT if there are too many */
+  async withRoom(add: () => Promise<void>): Promise<void> {
     const { maxServices } = this.options
     if (this.#services.size + this.#leaving.size + this.#arriving >= maxServices) {
       const detail = `there are ${maxServices} services already (THREADPLANE_MAX_SERVICES): delete one first`
@@ -143,7 +143,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     }
     this.#arriving += 1
     try {
-      return await write()
+      await add()
     } finally {
       this.#arriving -= 1
     }

@@ -65,8 +65,10 @@ export class ServiceChanges {
     const service = registry.create(name, registration)
     const release = dependencies.plan(name, service.options.dependsOn)
     try {
-      await registry.withRoom(() => registrations.update(name, () => ({ module, options })))
-      registry.add(service)
+      await registry.withRoom(async () => {
+        await registrations.update(name, () => ({ module, options }))
+        registry.add(service)
+      })
     } finally {
       release()
     }

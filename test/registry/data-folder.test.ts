@@ -1,7 +1,9 @@
 /** The files of the data folder beside the journal: damaged ones, what is left of deleted services, and who may read them. */
-import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
+import { DescriptionCache } from '../../src/registry/description-cache.ts'
 import { becomes, isProblem, serve } from '../http-helper.ts'
 
 t.test('a damaged file of registrations ends the start with an error that names the file', async (t) => {
@@ -45,6 +47,23 @@ t.test('a description that is damaged, or of another version, is made anew', asy
     await becomes('the description to be written', () => readFileSync(join(folder, name), 'utf8') === text)
     await server.close()
   }
+})
+
+t.test('of many descriptions, those that were not used for the longest time are deleted', async (t) => {
+  const data = t.testdir({ descriptions: {}, 'module.js': '' })
+  const folder = join(data, 'descriptions')
+  for (let n = 0; n < 2_005; n += 1) {
+    const file = join(folder, `${n}.json`)
+    writeFileSync(file, '{}')
+    utimesSync(file, n, n)
+  }
+  const cache = new DescriptionCache(data)
+  const moduleUrl = pathToFileURL(join(data, 'module.js')).href
+  await cache.keep(moduleUrl, { options: {}, methods: {} })
+  t.equal(readdirSync(folder).length, 2_000)
+  t.notOk(existsSync(join(folder, '5.json')))
+  t.ok(existsSync(join(folder, '6.json')))
+  t.same(await cache.get(moduleUrl), { options: {}, methods: {} })
 })
 
 t.test('what is deleted leaves nothing behind, unless its file would make it a service again', async (t) => {
