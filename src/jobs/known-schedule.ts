@@ -1,5 +1,5 @@
 /** A schedule in memory: when its next tick is due, and why it does not run, if it does not. */
-import { hasCode, type ThreadplaneError } from '../contract/errors.ts'
+import { ThreadplaneError } from '../contract/errors.ts'
 import { CronTimes } from './cron-times.ts'
 import type { Schedule } from './job-store.ts'
 import { timings } from './timings.ts'
@@ -110,9 +110,9 @@ export class KnownSchedule {
   }
 
   /** True if this is another failure than the one before. */
-  fail(error: ThreadplaneError | Error): boolean {
+  fail(error: Error): boolean {
     const { message } = error
-    const code = 'code' in error && hasCode(error, error.code) ? error.code : 'INTERNAL'
+    const code = error instanceof ThreadplaneError ? error.code : 'INTERNAL'
     const isNew = this.failure?.code !== code || this.failure.message !== message
     this.failure = { code, message }
     return isNew

@@ -88,7 +88,7 @@ export class ScheduleTicks {
     this.#bytes += payloadBytes
     try {
       const target = this.#settings.targetOf(service)
-      if (target === undefined) throw new ThreadplaneError(noService(service).code, noService(service).message)
+      if (target === undefined) throw new ThreadplaneError('SERVICE_NOT_FOUND', noService(service).message)
       if (!target.described) throw notDescribed(service)
       const payload = await this.#payloadOf(schedule)
       await this.#settings.dispatcher.cast(target, [{ method, payload, options: { tick: { service, name, at } } }])
