@@ -13,7 +13,9 @@ ENV NODE_ENV=production
 ENV THREADPLANE_DATA=/data
 # In a container the server cannot listen on loopback only, because no port could be published. docker-compose.yml
 # publishes the port on the loopback of the host. Do not publish it elsewhere: anybody who reaches it can do anything.
-ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_INSECURE=true
+# The server answers only to known names in `Host`. Here these are loopback names and the name of the service in
+# docker-compose.yml; set THREADPLANE_ALLOWED_HOSTS to others if clients use others.
+ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_INSECURE=true THREADPLANE_ALLOWED_HOSTS=threadplane
 WORKDIR /app
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/package ./

@@ -34,6 +34,24 @@ const port = z
   .transform(Number)
   .pipe(z.int().max(65_535, A_PORT))
 
+/** A name or an address, with or without a port; `*`: any. */
+const HOST = /^(\*|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?)$/
+const hosts = z
+  .string()
+  .transform((text) =>
+    text.trim() === ''
+      ? []
+      : text
+          .toLowerCase()
+          .split(',')
+          .map((host) => host.trim()),
+  )
+  .pipe(
+    z.array(
+      z.string().regex(HOST, 'names with or without a port, separated by commas, such as a.example,b.example:8080'),
+    ),
+  )
+
 /** Environment variable → its default, the values that it accepts, and its meaning. A test compares the README's table. */
 export const SETTINGS = {
   THREADPLANE_HOST: {
@@ -50,6 +68,12 @@ export const SETTINGS = {
     default: 'false',
     accepts: flag,
     meaning: 'allow an address other than loopback: anybody who can reach it can do anything with the server',
+  },
+  THREADPLANE_ALLOWED_HOSTS: {
+    default: '',
+    accepts: hosts,
+    meaning:
+      'names that clients may use for the server in `Host`, with or without a port, separated by commas; loopback names and the address that it listens on are always allowed; `*`: any name, only behind a proxy that checks `Host`',
   },
   THREADPLANE_WORKERS: {
     default: '',
@@ -98,6 +122,11 @@ export const SETTINGS = {
     accepts: flag,
     meaning: 'show clients the stack of an error that a method threw',
   },
+  THREADPLANE_REQUEST_LOG: {
+    default: 'false',
+    accepts: flag,
+    meaning: 'log a line for each request, at level `info`',
+  },
 } as const
 
 function durationTo(most: ms.StringValue, expected: string) {
@@ -112,6 +141,8 @@ export interface Config {
   host: string
   port: number
   insecure: boolean
+  /** In lower case. */
+  allowedHosts: string[]
   workers: string
   data: string
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
@@ -123,6 +154,7 @@ export interface Config {
   chaos: boolean
   keepJobsMs: number
   showStacks: boolean
+  requestLog: boolean
 }
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
@@ -141,6 +173,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     host: read('THREADPLANE_HOST'),
     port: read('THREADPLANE_PORT'),
     insecure: read('THREADPLANE_INSECURE'),
+    allowedHosts: read('THREADPLANE_ALLOWED_HOSTS'),
     workers: read('THREADPLANE_WORKERS'),
     data: read('THREADPLANE_DATA'),
     logLevel: read('THREADPLANE_LOG_LEVEL'),
@@ -152,6 +185,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     chaos: read('THREADPLANE_CHAOS'),
     keepJobsMs: read('THREADPLANE_KEEP_JOBS'),
     showStacks: read('THREADPLANE_SHOW_STACKS'),
+    requestLog: read('THREADPLANE_REQUEST_LOG'),
   }
   for (const name of Object.keys(environment)) {
     if (name.startsWith('THREADPLANE_') && !Object.hasOwn(SETTINGS, name)) {

@@ -7,6 +7,7 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     host: '127.0.0.1',
     port: 8080,
     insecure: false,
+    allowedHosts: [],
     workers: '',
     data: '.threadplane',
     logLevel: 'info',
@@ -18,6 +19,7 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     chaos: true,
     keepJobsMs: 86_400_000,
     showStacks: false,
+    requestLog: false,
   })
 })
 
@@ -50,12 +52,20 @@ t.test('durations, sizes, ports and flags are parsed', async (t) => {
   t.equal(config('THREADPLANE_PORT', '65535').port, 65_535)
   t.equal(config('THREADPLANE_SHOW_STACKS', 'true').showStacks, true)
   t.equal(config('THREADPLANE_LOG_LEVEL', 'silent').logLevel, 'silent')
+  t.same(config('THREADPLANE_ALLOWED_HOSTS', 'A.example, b:8080,[::2]:1,*').allowedHosts, [
+    'a.example',
+    'b:8080',
+    '[::2]:1',
+    '*',
+  ])
   for (const host of ['localhost', 'LocalHost', '127.0.0.1', '127.8.8.8', '::1'])
     t.equal(config('THREADPLANE_HOST', host).host, host)
 })
 
 t.test('the message about a wrong value has its name, the value, and what it must be', async (t) => {
   for (const [name, value, expected] of [
+    ['THREADPLANE_ALLOWED_HOSTS', 'http://a.example', /names with or without a port, separated by commas/],
+    ['THREADPLANE_ALLOWED_HOSTS', 'a.example,', /names with or without a port, separated by commas/],
     ['THREADPLANE_PORT', 'http', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', '', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', ' ', /a port from 0 to 65535/],

@@ -11,7 +11,7 @@ const KEY_LIFETIME_MS = 24 * 60 * 60 * 1_000
 const KEY = /^"([\x20-\x21\x23-\x7e]{1,255})"$|^([\x21\x23-\x7e]{1,255})$/
 
 /** The order of the keys of an object makes no difference. */
-const canonicalJson = configure({ deterministic: true, maximumDepth: 5_000 })
+const canonicalJson = configure({ deterministic: true, maximumDepth: 5_000, strict: true })
 
 /**
  * What the journal needs to recognise the request, or `undefined` without the header.
@@ -19,7 +19,7 @@ const canonicalJson = configure({ deterministic: true, maximumDepth: 5_000 })
  * @throws MALFORMED_HEADER
  */
 export function idempotencyOf(
-  { headers }: FastifyRequest,
+  { headers, bodyText }: FastifyRequest,
   service: string,
   method: string,
   content: unknown,
@@ -34,10 +34,17 @@ export function idempotencyOf(
   }
   return {
     scope: JSON.stringify([service, method, key]),
-    fingerprint: createHash('sha256')
-      .update(canonicalJson(content) ?? '')
-      .digest('base64url'),
+    fingerprint: createHash('sha256').update(textToCompare(content, bodyText)).digest('base64url'),
     expiresAt: Date.now() + KEY_LIFETIME_MS,
+  }
+}
+
+function textToCompare(content: unknown, bodyText: string): string {
+  try {
+    return canonicalJson(content) ?? ''
+  } catch {
+    // A number such as 1e400 is Infinity here, which JSON would show as null: compare what the client has sent.
+    return `text ${bodyText}`
   }
 }
 

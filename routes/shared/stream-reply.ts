@@ -11,7 +11,7 @@ const NDJSON = 'application/x-ndjson'
 const EVENTS = 'text/event-stream'
 
 /** Proxies must neither store the stream nor wait until they have more of it. */
-const HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
+const HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' }
 
 interface Format {
   contentType: string

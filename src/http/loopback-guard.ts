@@ -1,7 +1,7 @@
 /**
- * Refuses requests from other machines and from foreign web pages (P7). There are no tokens yet, so any page that the
- * user of this machine opens could otherwise stop a service. A `Host` that is not a loopback name is a sign of DNS
- * rebinding; a foreign `Origin` is the sign of a page.
+ * Refuses requests from foreign web pages (P7). There are no tokens yet, so any page that a user opens could otherwise
+ * stop a service. A `Host` that is not a known name of the server is a sign of DNS rebinding; a foreign `Origin` is the
+ * sign of a page.
  */
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -11,15 +11,19 @@ const LOOPBACK = /^(localhost|([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\]
 const PROBES = new Set(['/livez', '/readyz', '/startupz'])
 
 export interface LoopbackGuardOptions {
-  /** Allow any name in `Host`: the operator set THREADPLANE_INSECURE. */
-  anyHost: boolean
+  /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
+  allowedHosts: string[]
 }
 
-export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { anyHost }) => {
-  app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request, anyHost)))
+export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { allowedHosts }) => {
+  const allowed = new Set(allowedHosts)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff')
+    done(refusalOf(request, allowed))
+  })
 })
 
-function refusalOf({ headers, raw, routeOptions }: FastifyRequest, anyHost: boolean): ThreadplaneError | undefined {
+function refusalOf({ headers, raw, routeOptions }: FastifyRequest, allowed: Set<string>): ThreadplaneError | undefined {
   const { origin } = headers
   if (headers.host === undefined && raw.httpVersion === '1.1') {
     return new ThreadplaneError('MALFORMED_HEADER', 'the request has no Host header: HTTP/1.1 requires one')
@@ -28,15 +32,26 @@ function refusalOf({ headers, raw, routeOptions }: FastifyRequest, anyHost: bool
   if (raw.rawHeaders.filter(isHost).length > 1)
     return new ThreadplaneError('MALFORMED_HEADER', 'the request has more than one Host header: send one')
   const host = authorityOf(raw.url) ?? headers.host ?? ''
-  const isForeignHost = !anyHost && !LOOPBACK.test(host)
+  const isForeignHost = !LOOPBACK.test(host) && !isAllowed(host, raw.socket.localAddress, allowed)
   const isForeignPage = headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)
   if (!(isForeignHost || isForeignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
   if (isForeignHost) {
-    const detail = `Host is ${JSON.stringify(host)}: without tokens the server answers only to loopback names, such as localhost`
+    const detail =
+      `Host is ${JSON.stringify(host)}: the server answers only to loopback names, to the address that it listens on, ` +
+      'and to the names in THREADPLANE_ALLOWED_HOSTS'
     return new ThreadplaneError('FORBIDDEN', detail)
   }
   const sign = origin === undefined ? 'Sec-Fetch-Site is cross-site' : `Origin is ${JSON.stringify(origin)}`
   return new ThreadplaneError('FORBIDDEN', `${sign}: the server refuses requests from web pages of other origins`)
+}
+
+function isAllowed(host: string, localAddress = '', allowed: Set<string>): boolean {
+  if (allowed.has('*')) return true
+  const known = host.toLowerCase()
+  const name = known.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  // An address cannot be rebound to another one, as a name can. Node shows an IPv4 address so on a socket for IPv6.
+  if (name !== '' && name === localAddress.replace(/^::ffff:/, '')) return true
+  return allowed.has(known) || allowed.has(name) || allowed.has(`[${name}]`)
 }
 
 function isHost(header: string, index: number): boolean {

@@ -91,6 +91,7 @@ export function toProblem(
 export function problemHeaders({ status, facts }: ThreadplaneError): Record<string, string> {
   return {
     'Content-Type': PROBLEM_TYPE,
+    'X-Content-Type-Options': 'nosniff',
     ...((status === 429 || status === 503) && {
       'Retry-After': String(facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS),
     }),

@@ -4,6 +4,7 @@
  *
  * | plugin             | does                                                                        |
  * | ------------------ | --------------------------------------------------------------------------- |
+ * | `requestLog`       | logs each request, if THREADPLANE_REQUEST_LOG is set                        |
  * | `errorHandler`     | answers every error with a problem document                                 |
  * | `clients`          | ends waits and connections when the server closes                           |
  * | `clientLimits`     | refuses connections, requests and headers beyond their limits               |
@@ -29,6 +30,7 @@ import { errorHandler } from '../http/error-handler.ts'
 import { jsonBody } from '../http/json-body.ts'
 import { loopbackGuard } from '../http/loopback-guard.ts'
 import { openapi } from '../http/openapi.ts'
+import { requestLog } from '../http/request-log.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
@@ -50,16 +52,24 @@ export interface AppParts {
 
 /** Closing the app closes none of the parts: `buildServer` adds the hooks for that. */
 export async function buildApp(options: ServerOptions, parts: AppParts): Promise<FastifyInstance> {
-  const { log, insecure = false, chaos = true, showStacks = false, maxConnections = 10_000 } = options
+  const {
+    log,
+    allowedHosts = [],
+    requestLog: logsRequests = false,
+    chaos = true,
+    showStacks = false,
+    maxConnections = 10_000,
+  } = options
   const { registry, dispatcher, schedules } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
   const app = createFastify(options.maxBodyBytes ?? 10 * 1024 * 1024, timings.headersMs)
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
+  if (logsRequests) await app.register(requestLog, { log })
   await app.register(errorHandler, { log, showStacks })
   await app.register(clients, { log })
   await app.register(clientLimits, { maxConnections })
   await app.register(slowClients, { log, timings })
-  await app.register(loopbackGuard, { anyHost: insecure })
+  await app.register(loopbackGuard, { allowedHosts })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry })
   await app.register(openapi, {

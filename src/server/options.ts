@@ -13,12 +13,14 @@ export interface ServerOptions {
   log: ServiceLog
   /** The largest request body. Default: 10 MiB. */
   maxBodyBytes?: number
-  /** Accept any name in `Host`, not only loopback names. Default: false. */
-  insecure?: boolean
+  /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
+  allowedHosts?: string[]
   /** May a client crash a service on purpose? Default: true. */
   chaos?: boolean
   /** Show clients the stack of an error that a method threw. Default: false. */
   showStacks?: boolean
+  /** Log a line for each request. Default: false. */
+  requestLog?: boolean
   /** How long finished jobs are kept. Default: one day. */
   keepJobsMs?: number
   /** Default: 10,000. */

@@ -22,9 +22,11 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     maxBodyBytes: config.maxBodyBytes,
     maxConnections: config.maxConnections,
     maxServices: config.maxServices,
-    insecure: config.insecure,
+    // Of a host such as 0.0.0.0, the guard allows the address that a connection has reached.
+    allowedHosts: [...config.allowedHosts, config.host.toLowerCase()],
     chaos: config.chaos,
     showStacks: config.showStacks,
+    requestLog: config.requestLog,
     keepJobsMs: config.keepJobsMs,
   })
   const { app, registry } = server

@@ -15,6 +15,7 @@ import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { LiveStack } from '../threads/service-thread.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { CallRequest, Invocation } from './call-invoker.ts'
+import { FailedCalls } from './failed-calls.ts'
 import { ServiceLifecycle } from './service-lifecycle.ts'
 import { wasStopped } from './stopping.ts'
 
@@ -23,6 +24,7 @@ const CRASH_SEEN_WITHIN_MS = 1_000
 
 export class SupervisedService extends ServiceLifecycle implements JobTarget {
   readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
+  readonly #failedCalls = new FailedCalls(this.name, this.settings.log)
 
   /** As it was registered, relative to the folder of service modules. */
   get module(): string {
@@ -184,7 +186,7 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
         return
       }
       this.counts.failed += 1
-      this.settings.log.debug({ err: error, service: this.name, method, jobId: queued.job.id }, 'a call failed')
+      this.#failedCalls.add(method, queued.job.id, error)
     })
     return queued
   }

@@ -5,6 +5,18 @@ import { isProblem, isRawProblem, type RequestOptions, serve } from '../http-hel
 
 const server = await serve(t, { services: { echo: 'echo', gate: 'gate' }, maxBodyBytes: 50_000 })
 
+t.test('every answer tells browsers to keep to its content type', async (t) => {
+  const answers = [
+    await server.get('/livez'),
+    await server.get('/nonsense'),
+    await server.get('/docs/static/swagger-ui.css'),
+    await server.call('echo', 'any', 1),
+    await server.get('/livez', { headers: { host: 'example.com' } }),
+  ]
+  for (const { headers } of answers) t.equal(headers['x-content-type-options'], 'nosniff')
+  t.match(await server.raw('GARBAGE\r\n\r\n'), /\r\nX-Content-Type-Options: nosniff\r\n/)
+})
+
 t.test('400: a body that is not JSON', async (t) => {
   for (const body of ['{', '{"a":1,}', 'nonsense', '"a" "b"', '\ufeff1x', '{"__proto__":{"a":1}}']) {
     const answer = await server.post('/v1/services/echo/call/any', undefined, {
@@ -56,6 +68,12 @@ t.test('400: a header or a query string that is malformed', async (t) => {
   }
   isProblem(t, await server.delete('/v1/services/echo?canceljobs=true'), 'MALFORMED_QUERY')
   isProblem(t, await server.get('/v1/jobs?nonsense=1'), 'MALFORMED_QUERY')
+  for (const number of ['0x10', '1e1', '%205%20', '%2B5', '', '5.', '.5', '0b1', 'Infinity', '5.5', '5,5']) {
+    isProblem(t, await server.get(`/v1/jobs?limit=${number}`), 'MALFORMED_QUERY', { detail: /^limit: must be/ })
+    for (const name of ['delayMs', 'ttlMs', 'priority', 'maxAttempts'])
+      isProblem(t, await server.cast('echo', 'any', 1, `?${name}=${number}`), 'MALFORMED_QUERY')
+  }
+  t.equal((await server.get('/v1/jobs?limit=16')).status, 200)
 })
 
 t.test('404: an unknown route, service, method or job; the detail lists the names that exist', async (t) => {
@@ -269,12 +287,25 @@ t.test('a request has one Host; a target that is a whole URL overrides it', asyn
   t.match(await get('http://localhost/v1/services', 'localhost'), /^HTTP\/1.1 200/)
 })
 
-t.test('403: a page of another origin, also with THREADPLANE_INSECURE, which allows any Host', async (t) => {
-  const open = await serve(t, { services: {}, insecure: true })
-  t.equal((await open.get('/v1/services', { headers: { host: 'example.com' } })).status, 200)
-  const headers = { host: 'example.com', origin: 'http://example.com' }
-  t.equal((await open.get('/v1/services', { headers })).status, 200)
-  isProblem(t, await open.get('/v1/services', { headers: { host: 'a.com', origin: 'http://b.com' } }), 'FORBIDDEN')
+t.test('403: a Host that is not in THREADPLANE_ALLOWED_HOSTS, and a page of another origin', async (t) => {
+  const open = await serve(t, { services: {}, allowedHosts: ['example.com', 'b.example:8080', '192.168.0.7', '::2'] })
+  const get = (headers: Record<string, string>) => open.get('/v1/services', { headers })
+  for (const host of ['example.com', 'EXAMPLE.com:1', 'b.example:8080', '192.168.0.7:80', '[::2]:80', 'localhost']) {
+    t.equal((await get({ host })).status, 200, host)
+  }
+  for (const host of ['b.example', 'b.example:80', 'c.example', 'example.com.evil', '192.168.0.8', '[::3]:80', '*']) {
+    isProblem(t, await get({ host }), 'FORBIDDEN', { detail: /THREADPLANE_ALLOWED_HOSTS/ })
+  }
+  t.equal(
+    (await open.get('/readyz', { headers: { host: '10.0.0.1:8080' } })).status,
+    200,
+    'a probe by the address of a pod',
+  )
+  t.equal((await get({ host: 'example.com', origin: 'http://example.com' })).status, 200)
+  isProblem(t, await get({ host: 'example.com', origin: 'http://b.com' }), 'FORBIDDEN')
+
+  const any = await serve(t, { services: {}, allowedHosts: ['*'] })
+  t.equal((await any.get('/v1/services', { headers: { host: 'c.example' } })).status, 200)
 })
 
 t.test('415: a body that is compressed, or in a charset other than UTF-8', async (t) => {

@@ -31,6 +31,19 @@ t.test('another payload or other options with the same key are refused; each met
   t.not(other.json.id, first.id)
 })
 
+t.test('a number too large for JavaScript is not the same payload as null', async (t) => {
+  const server = await serve(t, { services })
+  const post = (body: string) =>
+    server.post('/v1/services/echo/cast/any', undefined, {
+      body,
+      headers: { ...keyed('large').headers, 'content-type': 'application/json' },
+    })
+  const { json: first } = await post('{"a":1e400}')
+  t.match(await post('{"a":1e400}'), { status: 202, json: { id: first.id } })
+  for (const body of ['{"a":null}', '{"a":-1e400}', '{"a":"1e400"}'])
+    isProblem(t, await post(body), 'IDEMPOTENCY_MISMATCH', { jobId: first.id })
+})
+
 t.test('a call with a key runs once, and has the same answer after a restart', async (t) => {
   const first = await serve(t, { services })
   const path = '/v1/services/echo/call/any'

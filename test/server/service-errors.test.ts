@@ -45,6 +45,43 @@ t.test('500: the method threw; the answer has the name, message and code of the 
   t.match(final.json, { code: 'METHOD_FAILED', retryable: false }, 'the method overrides the table')
 })
 
+t.test('failed calls are logged: the first ones of a method and a code, not the refusals of payloads', async (t) => {
+  const logging = await serve(t, { services: { fails: 'fails' } })
+  for (let n = 0; n < 8; n += 1) await logging.call('fails', 'throws')
+  await logging.call('fails', 'notRetryable')
+  await logging.call('fails', 'flaky', { token: 1 })
+  const lines = logging.logs.lines('a call failed').filter(({ level }) => level >= 40)
+  t.strictSame(
+    lines.map(({ level, service, method }) => [level, service, method]),
+    [...Array.from({ length: 5 }, () => [40, 'fails', 'throws']), [40, 'fails', 'notRetryable']],
+  )
+})
+
+t.test('with THREADPLANE_REQUEST_LOG each request has a line; without, none has', async (t) => {
+  const logging = await serve(t, { services: { echo: 'echo', streams: 'streams' }, requestLog: true })
+  await logging.call('echo', 'any', 'x')
+  const route = '/v1/services/:service/call/:method'
+  t.match(await logging.logs.line(`POST ${route} 200`), {
+    level: 30,
+    httpMethod: 'POST',
+    route,
+    status: 200,
+    bytes: 3,
+    service: 'echo',
+    method: 'any',
+    remote: '127.0.0.1',
+    ms: Number,
+  })
+  await logging.get('/nonsense?secret')
+  t.match(await logging.logs.line('GET none 404'), { route: 'none', status: 404 })
+  await logging.get('/v1/jobs', { headers: { host: 'evil.example' } })
+  await logging.logs.line('GET /v1/jobs 403')
+  const streamed = await logging.call('streams', 'count', { to: 3 })
+  const line = await logging.logs.line(`POST ${route} 200`, { method: 'count' })
+  t.ok((line.bytes as number) >= streamed.bytes.length)
+  t.notOk(server.logs.records.find(({ msg }) => msg.startsWith('POST')))
+})
+
 t.test('500: with THREADPLANE_SHOW_STACKS the answer has the stack of the error', async (t) => {
   const open = await serve(t, { services: { fails: 'fails', streams: 'streams' }, showStacks: true })
   isProblem(t, await open.call('fails', 'throws'), 'METHOD_FAILED', { error: { stack: /fails\.js/ } })
