@@ -3,13 +3,69 @@ import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { ThreadplaneError, toWireError } from './contract/errors.ts'
 
+/** Bytes of lines that wait for the reader of standard output. Further lines are dropped and counted. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024
+/** How long the process stands still for the reader of its log, at its exit or after a line of level `fatal`. */
+const FLUSH_SYNC_WITHIN_MS = 500
+const TELL_LOST_EVERY_MS = 1_000
+
 export function createLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
   const options = { level: logLevel, serializers: { err: serializeError } }
   if (process.stdout.isTTY) {
     return pino({ ...options, transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } })
   }
-  // Without a minimum length, pino's `flush` does not wait for a write that is under way.
-  return pino(options, pino.destination({ sync: false, minLength: 1 }))
+  const destination = boundedDestination()
+  const log = pino(options, destination)
+  tellLostLines(log, destination)
+  return log
+}
+
+type Destination = ReturnType<typeof pino.destination>
+
+/** Standard output. Its reader may be slow, or read nothing: then lines wait here, up to a limit, and no exit waits. */
+function boundedDestination(): Destination {
+  let giveUpAt = Number.POSITIVE_INFINITY
+  const options = {
+    sync: false,
+    // Without a minimum length, pino's `flush` does not wait for a write that is under way.
+    minLength: 1,
+    maxLength: MAX_WAITING_BYTES,
+    retryEAGAIN: () => performance.now() < giveUpAt,
+  }
+  const destination: Destination = pino.destination(options)
+  // pino calls this at the exit, and after a line of level `fatal`. It would wait for the reader for ever.
+  const flushSync = destination.flushSync.bind(destination)
+  destination.flushSync = () => {
+    giveUpAt = performance.now() + FLUSH_SYNC_WITHIN_MS
+    try {
+      flushSync()
+    } catch {
+      // The reader does not read: the lines that are left are lost if this is the exit.
+    } finally {
+      giveUpAt = Number.POSITIVE_INFINITY
+    }
+  }
+  return destination
+}
+
+/** Logs how many lines were lost, once lines can be written again. */
+function tellLostLines(log: Logger, destination: Destination): void {
+  let lost = 0
+  let toldAt = Number.NEGATIVE_INFINITY
+  destination.on('drop', () => {
+    lost += 1
+  })
+  const tell = () => {
+    const count = lost
+    lost = 0
+    toldAt = performance.now()
+    log.warn({ lost: count }, `${count} lines of the log were lost: its reader was too slow`)
+    // This line may be lost too.
+    if (lost > 0) lost = count
+  }
+  destination.on('write', () => {
+    if (lost > 0 && performance.now() - toldAt > TELL_LOST_EVERY_MS) process.nextTick(tell)
+  })
 }
 
 /** Leaves out the stack of a ThreadplaneError, which says nothing to an operator. The stack of its cause is logged. */
