@@ -1,6 +1,8 @@
 /** The stop of a registered service: methods that wait are run or rejected, then its threads stop. */
+import { once } from 'node:events'
 import { resolvesWithin } from '../async/deadline.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
+import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import { liveOf, type Phase, type Stopping } from './phase.ts'
 import type { ServiceParts } from './service-parts.ts'
 
@@ -23,7 +25,8 @@ export async function runStop(service: ServiceParts, stopping: Stopping, from: P
     void contract.stopDescribing()
     const serves = current.some((thread) => thread.state === 'running') && !methodQueue.paused
     stopping.draining = drain && serves
-    if (stopping.draining) await resolvesWithin(drained(service), leftMs())
+    // A thread that crashes now is not restarted: without any thread, the drain has ended.
+    if (stopping.draining) await resolvesWithin(Promise.race([drained(service), noneRuns(current)]), leftMs())
     stopping.draining = false
     methodQueue.close(wasStopped)
     await threadSet.stop(leftMs())
@@ -39,6 +42,14 @@ export async function runStop(service: ServiceParts, stopping: Stopping, from: P
 async function drained({ methodQueue, threadSet }: ServiceParts): Promise<void> {
   await methodQueue.drained()
   await threadSet.idle()
+}
+
+async function noneRuns(threads: readonly QueueServiceThread[]): Promise<void> {
+  await Promise.all(
+    threads.map(async (thread) => {
+      while (thread.state === 'running') await once(thread, 'state')
+    }),
+  )
 }
 
 export function wasStopped(method: QueuedMethod) {

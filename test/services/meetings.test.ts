@@ -51,6 +51,20 @@ t.test(
   },
 )
 
+t.test('the last thread dies while a stop runs what is queued: the stop ends at once', async (t) => {
+  const rig = await started(t, 'gate', { numWorkers: 1, prefetch: 0, shutdownTimeoutMs: 600_000 })
+  const { service } = rig
+  const holds = rig.call('hold', { token: `${service.name} holds` })
+  await rig.log.line('begun')
+  const queued = rig.call('nap', null)
+  const stopped = service.stop()
+  service.threadSet.current[0]?.crash(new Error('on purpose'))
+  t.equal(await within(stopped, 'the stop'), true)
+  t.equal(await holds, 'THREAD_DIED')
+  t.equal(await queued, 'SERVICE_NOT_RUNNING')
+  t.equal(service.state, 'stopped')
+})
+
 t.test('options for new threads, while a person starts the service', async (t) => {
   const rig = new Rig(t, 'echo')
   const written = new Deferred<void>()
