@@ -82,6 +82,7 @@ export class HeartbeatWatch {
     this.#checkedAt += elapsedMs
     // A pause of the whole process is not counted.
     this.#silentMs += Math.min(elapsedMs, 2 * this.#checkEveryMs)
+    this.#worker.sampleUtilization()
     const beats = this.#worker.pulse.count
     if (beats !== this.#beats) {
       this.#beats = beats

@@ -33,13 +33,18 @@ export interface ServiceWorkerOptions {
   onExit: (exitCode: number) => void
 }
 
+const IDLE: EventLoopUtilization = { idle: 0, active: 0, utilization: 0 }
+const SAMPLE_EVERY_MS = 1_000
+
 export abstract class ServiceWorker {
   /** The workers whose thread was launched and has not ended. */
   static readonly alive = new Set<ServiceWorker>()
   protected readonly options: ServiceWorkerOptions
   readonly #end = new Deferred<void>()
   #life: 'new' | 'alive' | 'stuck' | 'ended' = 'new'
-  #lastUtilization: EventLoopUtilization = { idle: 0, active: 0, utilization: 0 }
+  /** The last two samples, the older one first. */
+  #samples: [EventLoopUtilization, EventLoopUtilization] = [IDLE, IDLE]
+  #sampledAt = performance.now()
 
   constructor(options: ServiceWorkerOptions) {
     this.options = options
@@ -130,11 +135,20 @@ export abstract class ServiceWorker {
     this.#end.resolve()
   }
 
-  /** Share of the time since the last call in which the thread's event loop was busy, 0 to 1. */
+  /** Called regularly, as long as the thread lives. At most one call a second has an effect. */
+  sampleUtilization(): void {
+    const now = performance.now()
+    if (now - this.#sampledAt < SAMPLE_EVERY_MS) return
+    this.#sampledAt = now
+    this.#samples = [this.#samples[1], this.utilization()]
+  }
+
+  /**
+   * Share of the last seconds, one at least, in which the thread's event loop was busy, 0 to 1. It is the same for all
+   * who ask: to ask changes nothing.
+   */
   eventLoopUtilization(): number {
-    const current = this.utilization()
-    const { utilization } = performance.eventLoopUtilization(current, this.#lastUtilization)
-    this.#lastUtilization = current
+    const { utilization } = performance.eventLoopUtilization(this.utilization(), this.#samples[0])
     return Number.isFinite(utilization) ? Math.min(Math.max(utilization, 0), 1) : 0
   }
 }

@@ -4,6 +4,7 @@ import t from 'tap'
 import { Service } from '../../src/supervision/service.ts'
 import { ServiceThread } from '../../src/threads/service-thread.ts'
 import { timings } from '../../src/threads/timings.ts'
+import { WorkerThread } from '../../src/threads/worker-thread.ts'
 import {
   errorOf,
   fixture,
@@ -404,4 +405,15 @@ t.test('lastWakeupAt moves without a message, and stops when the thread hangs', 
 testOnce(t, 'by default the heartbeat is checked every 1.1 s, and reported as missing after 3.0 s, as in mode', (t) => {
   t.match(timings, { heartbeatEveryMs: 1_000, checkEveryMs: 1_100, unresponsiveAfterMs: 3_000 })
   t.end()
+})
+
+testOnce(t, 'eventLoopUtilization is the same for all who ask', async (t) => {
+  class HalfBusy extends WorkerThread {
+    protected override utilization() {
+      return { idle: 500, active: 500, utilization: 0.5 }
+    }
+  }
+  const { thread } = serviceThread(t, 'throws', { Worker: HalfBusy })
+  await thread.start()
+  t.strictSame([thread.eventLoopUtilization, thread.eventLoopUtilization], [0.5, 0.5])
 })
