@@ -100,6 +100,16 @@ export function hasCode<Code extends ErrorCode>(
   return error instanceof ThreadplaneError && error.code === code
 }
 
+/** Notes that a module threw this error at its import, and would throw it again. */
+export function markUnloadable(error: Error): void {
+  Object.defineProperty(error, 'unloadable', { value: true })
+}
+
+/** A module can never be loaded: it is refused, has no valid syntax, or imports what is not there. */
+export function isUnloadable(error: unknown): error is Error {
+  return hasCode(error, 'MODULE_REFUSED') || (error instanceof Error && read(error, 'unloadable') === true)
+}
+
 /** An error as it is sent to another thread, or stored with a job. */
 export interface WireError {
   name: string
@@ -107,6 +117,8 @@ export interface WireError {
   code?: string
   stack?: string
   cause?: WireError
+  /** See {@link isUnloadable}. */
+  unloadable?: true
   /** Set on a {@link ThreadplaneError}. */
   facts?: Omit<ErrorFacts, 'cause'>
 }
@@ -162,6 +174,7 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   if (stack !== undefined) wire.stack = stack
   const cause = read(thrown, 'cause')
   if (cause !== undefined && depth < MAX_CAUSES) wire.cause = toWireError(cause, depth + 1)
+  if (read(thrown, 'unloadable') === true) wire.unloadable = true
   const facts = factsOf(thrown)
   if (facts !== undefined) wire.facts = facts
   return wire
@@ -178,6 +191,7 @@ export function fromWireError(wire: WireError): Error {
   const error = new Error(wire.message, cause === undefined ? undefined : { cause })
   Object.defineProperty(error, 'name', { value: wire.name, configurable: true, writable: true })
   if (wire.code !== undefined) Object.assign(error, { code: wire.code })
+  if (wire.unloadable) markUnloadable(error)
   if (wire.stack !== undefined) error.stack = wire.stack
   return error
 }

@@ -2,7 +2,7 @@
  * Changes of what is registered: a service is added, replaced, reconfigured, reloaded or deleted. Changes of one name
  * follow one another.
  */
-import { ThreadplaneError } from '../contract/errors.ts'
+import { isUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { type OptionsPatch, patchOptions, type ServiceOptions } from '../contract/options.ts'
 import { reconfigure, replaceVersion } from '../services/replacing.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
@@ -21,7 +21,7 @@ export class ServiceChanges {
 
   /**
    * Registers a service, or replaces one live. The start of a new service, or of one that was stopped, is waited for; if
-   * it fails, the registration is kept. If the new version of a running service does not start, the old one goes on.
+   * it fails, the registration is kept, except for a module that can never be loaded. If the new version of a running service does not start, the old one goes on.
    * @throws MODULE_REFUSED, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
    */
   async put(
@@ -74,6 +74,11 @@ export class ServiceChanges {
     }
     await registry.bringUp(service)
     try {
+      const { crashReason } = service
+      if (service.state === 'failed' && isUnloadable(crashReason)) {
+        const detail = `the module of ${name} cannot be loaded: ${crashReason.message}`
+        throw service.error('MODULE_REFUSED', detail, { cause: crashReason })
+      }
       // Its module may ask for more services than the registration does.
       dependencies.check(name, service.options.dependsOn)
     } catch (error) {

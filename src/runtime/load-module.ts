@@ -1,9 +1,9 @@
 /** Imports a service module in its thread. */
 import { createRequire } from 'node:module'
-import { ThreadplaneError } from '../contract/errors.ts'
+import { markUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from '../module/define-service.ts'
 import { resolveFromServer } from './resolve-fallback.ts'
-import { withLocation } from './syntax-error-location.ts'
+import { isFromLoader, withLocation } from './syntax-error-location.ts'
 
 /**
  * @param url a `file:` URL
@@ -31,8 +31,23 @@ async function importModule(url: string): Promise<{ default?: unknown }> {
   try {
     return (await import(url)) as { default?: unknown }
   } catch (error) {
-    throw error instanceof SyntaxError ? await withLocation(error, url) : error
+    const located = error instanceof SyntaxError ? await withLocation(error, url) : error
+    if (isRefused(error)) markUnloadable(located as Error)
+    throw located
   }
+}
+
+/** Node's codes for an import that finds no module, or none that can be loaded. All others may pass. */
+const NOT_LOADABLE =
+  /^(MODULE_NOT_FOUND|ERR_(MODULE_NOT_FOUND|(INVALID|UNSUPPORTED|UNKNOWN|PACKAGE|REQUIRE|IMPORT)_(MODULE|PACKAGE|DIR|FILE|BUILTIN|ESM|TYPESCRIPT|NODE|PATH|IMPORT|ASYNC|CYCLE|ATTRIBUTE|ASSERTION)\w*))$/
+
+/** Would each further import of the same files throw this error too? */
+function isRefused(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof SyntaxError && isFromLoader(error)) return true
+  if (error instanceof ReferenceError && error.message.includes('in ES module scope')) return true
+  const { code } = error as NodeJS.ErrnoException
+  return code !== undefined && NOT_LOADABLE.test(code)
 }
 
 /** True if `threadplane` and `zod` resolve from the module's own folder. */

@@ -29,7 +29,9 @@ function locationInStack({ stack = '' }: SyntaxError): string | undefined {
 /**
  * False for an error that the module's code threw, for example with `JSON.parse`: its stack has the location already.
  */
-function isFromLoader({ stack = '' }: SyntaxError): boolean {
+export function isFromLoader(error: SyntaxError): boolean {
+  if (locationInStack(error) !== undefined) return true
+  const { stack = '' } = error
   const [, frame = ''] = /\n {4}at ([^\n]*)/.exec(stack) ?? []
   return frame.includes('node:internal/modules')
 }

@@ -35,6 +35,12 @@ export class RestartBudget {
     return this.policy.maxRestarts - this.#restarts.length
   }
 
+  /** Was no restart taken or granted in the present period? */
+  get isUntouched(): boolean {
+    const since = performance.now() - this.policy.periodMs
+    return this.remaining === this.policy.maxRestarts && !this.#granted.some((at) => at > since)
+  }
+
   /**
    * Takes a restart from the budget. Returns the delay before it in milliseconds; `undefined` if the budget is spent.
    */

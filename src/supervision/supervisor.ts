@@ -2,6 +2,7 @@
  * Supervisors decide what happens after a crash. The strategies are those of mode, which has them from Erlang; a delay
  * before each restart and a budget that recovers are added. Source: mode/supervisors.py
  */
+import { isUnloadable } from '../contract/errors.ts'
 import { resolveServiceOptions } from '../contract/options.ts'
 import type { Supervision } from './lifecycle.ts'
 import { RestartBudget, type RestartPolicy } from './restart-budget.ts'
@@ -88,9 +89,20 @@ export abstract class Supervisor extends Service implements Supervision {
   /**
    * Restarts members together, once, after the backoff; gives them up when the budget is spent. Crashes that are
    * charged to jobs cost the budget nothing: each costs its job an attempt.
+   *
+   * A module that cannot be loaded when a person starts it would fail again: it is given up at once, and its crash has
+   * said why. A module that could not be loaded in a restart did load before. Somebody may be writing its file just now,
+   * so that it is tried again.
    */
   protected restartLater(members: Service[]): void {
     const { budget } = this
+    const refused = members.filter((member) => member.crashed && isUnloadable(member.crashReason))
+    if (refused.length > 0 && budget.isUntouched) {
+      for (const member of refused) this.#recover(member, { kind: 'failed' })
+      const others = members.filter((member) => member.crashed && !refused.includes(member))
+      if (others.length > 0) this.restartLater(others)
+      return
+    }
     const chargedToJobs = members.every((member) => !member.crashed || member.chargedTo === 'job')
     const delayMs = chargedToJobs ? budget.grant() : budget.take()
     if (delayMs === undefined) {

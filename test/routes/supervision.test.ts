@@ -48,18 +48,58 @@ t.test(
 )
 
 t.test(
-  'a module that can never start is logged once with its error, and then in one line for each restart',
+  'a module that can never be loaded is refused by PUT; started, it fails at once, with one line that says where',
   async (t) => {
-    writeFileSync(join(server.workers, 'never.js'), 'const\nexport default 1\n')
+    const file = join(server.workers, 'never.js')
+    const works =
+      "import { defineService } from 'threadplane'\nexport default defineService({ methods: { go: { handler: () => 1 } } })"
     const restart = { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 1 }
-    await server.put('never', { module: 'never.js', restart })
-    await server.reaches('never', 'failed')
-    const of = server.logs.records.filter(({ service }) => service === 'never')
-    t.equal(of.filter(({ level }) => level === 60).length, 1)
-    t.equal(of.filter(({ msg, err }) => msg.startsWith('never crashed again: ') && err === undefined).length, 4)
-    t.match((await server.status('never')).crashReason, { name: 'SyntaxError', message: /never\.js:2:\d+\)$/ })
+    for (const [name, code, place] of [
+      ['syntax', 'const\nexport default 1\n', /never\.js:2:\d+\)$/],
+      ['missing-file', 'import "./not-there.js"', /not-there\.js.* imported from .*never\.js/],
+      ['missing-package', 'import "no-such-package"', /no-such-package.* imported from .*never\.js/],
+      ['missing-export', 'import { nothing } from "node:fs"', /nothing.*never\.js:1\)$/],
+      ['commonjs', 'module.exports = {}', /module is not defined in ES module scope/],
+      ['no-service', 'export default 1', /default export is not a service/],
+    ] as const) {
+      await t.test(name, async (t) => {
+        writeFileSync(file, code)
+        const refused = await server.put('refused', { module: 'never.js', restart })
+        isProblem(t, refused, 'MODULE_REFUSED', { detail: place })
+        isProblem(t, await server.get('/v1/services/refused'), 'SERVICE_NOT_FOUND')
+
+        writeFileSync(file, works)
+        t.match(await server.put(name, { module: 'never.js', restart }), { status: 201 })
+        writeFileSync(file, code)
+        isProblem(t, await server.post(`/v1/services/${name}/restart`), 'START_FAILED', { detail: place })
+        const status = await server.status(name)
+        t.match(status, { state: 'failed', restartCount: 1, crashReason: { message: place } })
+        const of = server.logs.records.filter(({ service, level }) => service === name && level >= 40)
+        t.match(of, [{ level: 60, module: file, err: undefined, msg: /^the module of .* cannot be loaded: / }])
+        t.equal(of.length, 1)
+        writeFileSync(file, works)
+        t.match(await server.post(`/v1/services/${name}/start`), { status: 200, json: { state: 'running' } })
+      })
+    }
   },
 )
+
+t.test('a module that cannot be loaded in the restart after a crash is tried again', async () => {
+  const file = join(server.workers, 'deployed.js')
+  const works =
+    "import { defineService } from 'threadplane'\nexport default defineService({ methods: { go: { handler: () => 1 } } })"
+  writeFileSync(file, works)
+  await server.put('deployed', {
+    module: 'deployed.js',
+    restart: { maxRestarts: 5, backoffMs: 200, backoffMaxMs: 200 },
+  })
+  writeFileSync(file, '')
+  await server.post('/v1/services/deployed/crash', {})
+  const why = 'its default export is missing: write "export default defineService({ ... })"'
+  await server.logs.line(`the module of deployed cannot be loaded: ${why}`)
+  writeFileSync(file, works)
+  await server.reaches('deployed', 'running')
+})
 
 t.test('slow starts that fail spend the restart budget, although each takes longer than its period', async (t) => {
   writeFileSync(
