@@ -2,12 +2,12 @@
  * A service that runs in a thread of its own, with its own event loop.
  * Source: mode/threads.py ServiceThread
  */
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import type { ServiceDescription } from '../contract/description.ts'
 import type { ThreadStack } from '../contract/stack.ts'
-import { ThreadplaneError } from '../contract/errors.ts'
+import { isUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
 import { Deferred } from '../async/deferred.ts'
@@ -15,6 +15,7 @@ import type { ChargedTo } from '../supervision/lifecycle.ts'
 import { Service } from '../supervision/service.ts'
 import type { ServiceThreadOptions } from './service-thread-options.ts'
 import { LiveThreads } from './live-threads.ts'
+import { startLine } from './start-line.ts'
 import { ServiceWorker } from './service-worker.ts'
 import { type LaunchOptions, ThreadSession, withinStartTimeout } from './thread-session.ts'
 import { type ServiceWorkerClass, WORKERS } from './workers.ts'
@@ -40,6 +41,8 @@ export class ServiceThread extends Service {
   readonly #threads = new LiveThreads()
   /** Resolves once all threads that were told to end have ended, or have been reported as stuck. */
   #ended: Promise<void> = Promise.resolve()
+  /** Aborted when all threads are told to end: a start that waits for its turn leaves the line. */
+  #ending = new AbortController()
   /** The shutdown signal; another one for each start. */
   #shutdown = new Deferred<void>()
 
@@ -115,6 +118,13 @@ export class ServiceThread extends Service {
     this.#threads.current = session
   }
 
+  /** Of a module that cannot be loaded, one line says all: the stack would show the loader alone. */
+  override onCrash(message: string, error: Error): void {
+    if (!isUnloadable(error)) return super.onCrash(message, error)
+    const facts = { service: this.name, module: fileURLToPath(this.module) }
+    this.logger.fatal(facts, `the module of ${this.name} cannot be loaded: ${error.message.split('\n', 1)[0]}`)
+  }
+
   override async start(): Promise<void> {
     const { done } = await this.begin()
     // If nobody waits, an error of the start is reported as a crash of the service.
@@ -170,6 +180,8 @@ export class ServiceThread extends Service {
    * Also ends the threads that are being launched. Then sets the shutdown signal, unless the service was started again.
    */
   #endThreads(ended: Promise<void> = Promise.resolve()): void {
+    this.#ending.abort()
+    this.#ending = new AbortController()
     const starting = this.#threads.starting.map((session) => this.#threads.terminate(session))
     const signal = this.#shutdown
     this.#ended = Promise.all([this.#ended, ended, ...starting]).then(() => {
@@ -190,15 +202,24 @@ export class ServiceThread extends Service {
     return session.terminate()
   }
 
-  /** Launches a thread and waits until it has started; a thread that fails to start is ended. */
+  /** Launches a thread in its turn, and waits until it has started; a thread that fails to start is ended. */
   protected async spawn(): Promise<ThreadSession> {
-    const ended = this.#ended
+    const { signal } = this.#ending
     // By then everything that the thread before held is free, a port perhaps.
-    await ended
+    await this.#ended
+    const endTurn = await startLine.turn(this.name, signal)
+    try {
+      return await this.#spawnInTurn(signal)
+    } finally {
+      endTurn()
+    }
+  }
+
+  async #spawnInTurn(signal: AbortSignal): Promise<ThreadSession> {
     const since = performance.now()
     for (;;) {
-      // Another promise: meanwhile all threads were told to end, and this one would have been among them.
-      if (this.#ended !== ended) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
+      // Meanwhile all threads were told to end, and this one would have been among them.
+      if (signal.aborted) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
       this.#refuseIfStuck()
       const session = this.#settings.takeDescribed?.() ?? this.#newSession()
       this.#own(session)

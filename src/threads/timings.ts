@@ -21,6 +21,8 @@ export const timings = {
    * ended.
    */
   blockedAfterMs: 5_000,
+  /** Longest turn of a start, see start-line.ts. A thread without much to load starts in a fifth of it. */
+  startTurnMs: 1_000,
   /** Longest wait for the stack of a thread before its termination. The stack is for the log only. */
   stackTimeoutMs: 250,
   /**
