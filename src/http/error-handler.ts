@@ -91,8 +91,12 @@ const CODE_OF_FASTIFY_ERROR: Record<string, ErrorCode> = {
   FST_ERR_MAX_PARAM_LENGTH: 'ROUTE_NOT_FOUND',
 }
 
-/** Of errors that a plugin answers with, for a fault of the request. Other statuses from 400 to 499 become 400. */
+/**
+ * Of errors that a plugin answers with, for a fault of the request: of its path if the status is 400. Other statuses
+ * from 401 to 499 become 400.
+ */
 const CODE_OF_STATUS: Record<number, ErrorCode> = {
+  400: 'ROUTE_NOT_FOUND',
   403: 'FORBIDDEN',
   404: 'ROUTE_NOT_FOUND',
   405: 'METHOD_NOT_ALLOWED',
