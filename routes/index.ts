@@ -1,6 +1,6 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
-import { Problem } from '../src/http/problem-document.ts'
+import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
@@ -26,6 +26,7 @@ import { stackRoutes } from './stack.ts'
 
 /** The schemas that routes refer to by `Type.Ref`. */
 export const SHARED_SCHEMAS = [
+  ErrorDetail,
   Problem,
   ServiceStatus,
   ServiceList,

@@ -23,6 +23,7 @@ export { WorkerProcess } from './threads/worker-process.ts'
 export { WorkerThread } from './threads/worker-thread.ts'
 export type { ServiceWorkerClass } from './threads/workers.ts'
 export { type BytesOptions, bytes } from './module/bytes.ts'
+export { MethodProblem, type MethodProblemOptions } from './module/method-problem.ts'
 export { stream } from './module/stream.ts'
 export {
   defineService,

@@ -1,5 +1,6 @@
 /** A job as HTTP shows it. */
 import { type Static, Type } from '@sinclair/typebox'
+import type { ErrorView } from '../../src/contract/errors.ts'
 import { type Job as JobRecord, JOB_STATES, type JobState } from '../../src/jobs/job.ts'
 import { Nullable } from './nullable.ts'
 
@@ -10,15 +11,16 @@ export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...
 const JobErrorView = Type.Object({
   code: Type.String(),
   reason: Type.Optional(
-    Type.Literal('SERVER_ENDED', { description: 'With THREAD_DIED: the server ended while the attempt ran' }),
+    Type.String({
+      description:
+        "With THREAD_DIED, SERVER_ENDED: the server ended while the attempt ran. With METHOD_REFUSED: the method's own code",
+    }),
   ),
+  status: Type.Optional(Type.Integer({ description: 'With METHOD_REFUSED: the HTTP status that the method chose' })),
   message: Type.String(),
   retryable: Type.Optional(Type.Boolean({ description: 'Present if the method said whether a retry makes sense' })),
   cause: Type.Optional(
-    Type.Object(
-      { name: Type.String(), message: Type.String(), code: Type.Optional(Type.String()) },
-      { description: 'The error that the method threw' },
-    ),
+    Type.Unsafe<ErrorView>({ allOf: [Type.Ref('ErrorDetail')], description: 'The error that the method threw' }),
   ),
   errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() }))),
 })

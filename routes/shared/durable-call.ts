@@ -3,7 +3,13 @@
  * if the job finishes in time. If not, the job continues all the same.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type ErrorCode, ERRORS, RETRY_AFTER_SECONDS, ThreadplaneError } from '../../src/contract/errors.ts'
+import {
+  type ErrorCode,
+  ERRORS,
+  fromWireError,
+  RETRY_AFTER_SECONDS,
+  ThreadplaneError,
+} from '../../src/contract/errors.ts'
 import type { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import type { Job } from '../../src/jobs/job.ts'
 import type { Accepted } from '../../src/jobs/job-store.ts'
@@ -89,13 +95,14 @@ function subjectOf({ service, method, id, attempts, error }: Job) {
 
 /** The error that the job failed with, as the error of this request. */
 function jobError(job: Job): ThreadplaneError {
-  const { code, message, cause, errors, retryable } = job.error ?? { code: 'INTERNAL', message: '' }
+  const { code, reason, status, message, cause, errors, retryable } = job.error ?? { code: 'INTERNAL', message: '' }
   const knownCode = Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'INTERNAL'
-  const thrown = cause && Object.assign(new Error(cause.message), { name: cause.name, code: cause.code })
   return new ThreadplaneError(knownCode, message, {
     ...subjectOf(job),
+    ...(reason !== undefined && { reason }),
+    ...(status !== undefined && { status }),
     ...(retryable !== undefined && { retryable }),
     ...(errors !== undefined && { errors }),
-    ...(thrown !== undefined && { cause: thrown }),
+    ...(cause !== undefined && { cause: fromWireError(cause) }),
   })
 }

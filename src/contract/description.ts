@@ -27,7 +27,14 @@ export interface MethodDescription {
   inputBytes?: BytesDescription
   /** Present if the method returns bytes instead of JSON. */
   outputBytes?: BytesDescription
+  /** The problems that the method may answer with, by name. */
+  problems?: Record<string, { status: number; title: string }>
   options: ResolvedMethodOptions
+}
+
+/** `documentNotFound` → `DOCUMENT_NOT_FOUND`: the code of a declared problem. */
+export function codeOfProblem(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()
 }
 
 export interface BytesDescription {

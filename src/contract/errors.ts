@@ -31,6 +31,7 @@ export const ERRORS = {
   VALIDATION_FAILED: { status: 422, title: 'The payload was refused by its schema', retryable: false },
   MODULE_REFUSED: { status: 422, title: 'The module cannot be used', retryable: false },
   IDEMPOTENCY_MISMATCH: { status: 422, title: 'The idempotency key belongs to another payload', retryable: false },
+  METHOD_REFUSED: { status: 422, title: 'The method refused the request', retryable: false },
   QUOTA_EXCEEDED: { status: 429, title: 'The quota is used up', retryable: true },
   METHOD_FAILED: { status: 500, title: 'The method threw an error', retryable: true },
   RESULT_NOT_SERIALIZABLE: { status: 500, title: 'The result cannot be sent', retryable: false },
@@ -54,6 +55,17 @@ export interface PayloadIssue {
   message: string
 }
 
+/** A `MethodProblem`: what the method answers instead of a result. `status` is 400 to 499. */
+export interface MethodRefusal {
+  status: number
+  message: string
+  reason?: string
+  title?: string
+  errors?: PayloadIssue[]
+  retryable: boolean
+  retryAfterSeconds?: number
+}
+
 /** Further members of an error; they have the same names in the problem document. */
 export interface ErrorFacts {
   cause?: unknown
@@ -63,6 +75,10 @@ export interface ErrorFacts {
   /** True if the method had begun. */
   started?: boolean
   errors?: PayloadIssue[]
+  /** With METHOD_REFUSED: the code, the status and the title that the method chose. */
+  reason?: string
+  status?: number
+  title?: string
   /** Overrides the table: a method can say that its error is permanent. */
   retryable?: boolean
   /** Seconds after which a retry makes sense; sent as `Retry-After`. */
@@ -85,7 +101,7 @@ export class ThreadplaneError extends Error {
   }
 
   get status(): number {
-    return ERRORS[this.code].status
+    return this.facts.status ?? ERRORS[this.code].status
   }
 
   get retryable(): boolean {
@@ -119,10 +135,13 @@ export interface WireError {
   cause?: WireError
   /** See {@link isUnloadable}. */
   unloadable?: true
+  /** The errors of an `AggregateError`. */
+  errors?: WireError[]
   /** Set on a {@link ThreadplaneError}. */
   facts?: Omit<ErrorFacts, 'cause'>
 }
 
+/** Errors that are sent with one error: causes, and the errors of an `AggregateError`, at any depth. */
 const MAX_CAUSES = 8
 const MAX_TEXT = 16_384
 /** Longest JSON of {@link ErrorFacts}. The issues of a refused payload take most of it. */
@@ -158,8 +177,41 @@ function describeThrown(value: unknown): string {
   }
 }
 
-/** Makes a {@link WireError} of any thrown value. Keeps name, message, code, stack, and causes to a depth of 8. */
-export function toWireError(thrown: unknown, depth = 0): WireError {
+/**
+ * Makes a {@link WireError} of any thrown value. Keeps name, message, code, stack, causes, and the errors of an
+ * `AggregateError`: the first 8 of them, nearest first.
+ */
+export function toWireError(thrown: unknown): WireError {
+  const root = shallow(thrown)
+  const open = [{ thrown, wire: root }]
+  let left = MAX_CAUSES
+  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+    const { thrown, wire } = next
+    if (typeof thrown !== 'object' || thrown === null) continue
+    const take = (value: unknown) => {
+      left -= 1
+      const inner = { thrown: value, wire: shallow(value) }
+      open.push(inner)
+      return inner.wire
+    }
+    const cause = read(thrown, 'cause')
+    if (cause !== undefined && left > 0) wire.cause = take(cause)
+    const errors = read(thrown, 'errors')
+    if (isAggregate(thrown, errors)) wire.errors = errors.slice(0, left).map(take)
+  }
+  return root
+}
+
+function isAggregate(thrown: object, errors: unknown): errors is unknown[] {
+  try {
+    return Array.isArray(errors) && thrown instanceof Error && errors.length > 0 && errors[0] instanceof Error
+  } catch {
+    return false
+  }
+}
+
+/** The error without those that it contains. */
+function shallow(thrown: unknown): WireError {
   if (typeof thrown !== 'object' || thrown === null || typeof read(thrown, 'message') !== 'string') {
     return { name: 'Error', message: describeThrown(thrown).slice(0, MAX_TEXT) }
   }
@@ -172,15 +224,13 @@ export function toWireError(thrown: unknown, depth = 0): WireError {
   if (typeof code === 'string' || typeof code === 'number') wire.code = String(code).slice(0, MAX_TEXT)
   const stack = text('stack')
   if (stack !== undefined) wire.stack = stack
-  const cause = read(thrown, 'cause')
-  if (cause !== undefined && depth < MAX_CAUSES) wire.cause = toWireError(cause, depth + 1)
   if (read(thrown, 'unloadable') === true) wire.unloadable = true
   const facts = factsOf(thrown)
   if (facts !== undefined) wire.facts = facts
   return wire
 }
 
-/** Makes an `Error` of a {@link WireError}: a {@link ThreadplaneError}, if it was one. */
+/** Makes an `Error` of a {@link WireError}: a {@link ThreadplaneError} or an `AggregateError`, if it was one. */
 export function fromWireError(wire: WireError): Error {
   const cause = wire.cause === undefined ? undefined : fromWireError(wire.cause)
   if (wire.facts !== undefined && wire.code !== undefined && Object.hasOwn(ERRORS, wire.code)) {
@@ -188,10 +238,39 @@ export function fromWireError(wire: WireError): Error {
     if (wire.stack !== undefined) error.stack = wire.stack
     return error
   }
-  const error = new Error(wire.message, cause === undefined ? undefined : { cause })
+  const options = cause === undefined ? undefined : { cause }
+  const error =
+    wire.errors === undefined
+      ? new Error(wire.message, options)
+      : new AggregateError(wire.errors.map(fromWireError), wire.message, options)
   Object.defineProperty(error, 'name', { value: wire.name, configurable: true, writable: true })
   if (wire.code !== undefined) Object.assign(error, { code: wire.code })
   if (wire.unloadable) markUnloadable(error)
   if (wire.stack !== undefined) error.stack = wire.stack
   return error
+}
+
+/** An error that a method threw, as clients see it: in a problem document, and in the error of a job. */
+export type ErrorView = Omit<WireError, 'facts' | 'unloadable' | 'cause' | 'errors'> & { cause?: ErrorView; errors?: ErrorView[] }
+
+export function viewOfError(error: unknown, showStack: boolean): ErrorView {
+  const view = ({ name, message, code, stack, cause, errors }: WireError): ErrorView => ({
+    name,
+    message,
+    ...(code !== undefined && { code }),
+    ...(showStack && stack !== undefined && { stack }),
+    ...(cause !== undefined && { cause: view(cause) }),
+    ...(errors !== undefined && { errors: errors.map(view) }),
+  })
+  return view(toWireError(error))
+}
+
+/** `TypeError: no such luck`. An error without a message of its own is described by the errors that it contains. */
+export function textOfError(error: Error): string {
+  const { name, message, cause } = error
+  if (message !== '') return `${name}: ${message}`
+  const inner = error instanceof AggregateError ? error.errors : cause === undefined ? [] : [cause]
+  if (inner.length === 0) return `${name} without a message`
+  const texts = inner.slice(0, MAX_CAUSES).map((one) => (one instanceof Error ? textOfError(one) : describeThrown(one)))
+  return `${name}: ${texts.join('; ')}`.slice(0, MAX_TEXT)
 }

@@ -1,5 +1,12 @@
 /** Adds the operations of one service to the OpenAPI document: `call…` and `cast…` for each of its methods. */
-import type { BytesDescription, JsonSchema, MethodDescription, ServiceDescription } from '../contract/description.ts'
+import {
+  type BytesDescription,
+  codeOfProblem,
+  type JsonSchema,
+  type MethodDescription,
+  type ServiceDescription,
+} from '../contract/description.ts'
+import { PROBLEM_TYPE } from './problem-document.ts'
 
 interface Operation {
   operationId: string
@@ -50,6 +57,7 @@ export function addServiceOperations(
           requestBody: { required: isBodyRequired(methodDescription), content: requestContent },
           responses: {
             ...generic.responses,
+            ...(kind === 'call' && problemsOf(methodDescription, generic.responses)),
             ...(kind === 'call' && {
               200: {
                 ...generic.responses[200],
@@ -62,6 +70,33 @@ export function addServiceOperations(
       }
     }
   }
+}
+
+/** The answers of a method that declares problems: beside what any method answers with that status. */
+function problemsOf({ problems = {} }: MethodDescription, generic: Operation['responses']): Operation['responses'] {
+  const declared = Object.entries(problems)
+  const responses: Operation['responses'] = {}
+  for (const status of new Set(declared.map(([, problem]) => problem.status))) {
+    const ofStatus = declared.filter(([, problem]) => problem.status === status)
+    const reasons = ofStatus.map(([name]) => codeOfProblem(name))
+    const texts = ofStatus.map(([name, { title }]) => `METHOD_REFUSED, ${codeOfProblem(name)}: ${title}`)
+    const { description } = (generic[status] ?? {}) as { description?: string }
+    const refusal = {
+      allOf: [{ $ref: '#/components/schemas/Problem' }],
+      properties: { code: { const: 'METHOD_REFUSED' }, reason: { enum: reasons } },
+      required: ['code', 'reason'],
+    }
+    responses[status] = {
+      ...generic[status],
+      description: [...(description === undefined ? [] : [description]), ...texts].join('; '),
+      content: {
+        [PROBLEM_TYPE]: {
+          schema: description === undefined ? refusal : { anyOf: [refusal, { $ref: '#/components/schemas/Problem' }] },
+        },
+      },
+    }
+  }
+  return responses
 }
 
 /** Without a body the payload is `{}`, so the body is required if the schema refuses `{}`. */

@@ -3,12 +3,27 @@
  * with it. Two senders use it: `error-handler.ts` for requests that Fastify has parsed, `socket-errors.ts` for the others.
  */
 import { type Static, Type } from '@sinclair/typebox'
-import { ERRORS, type ErrorCode, type ThreadplaneError } from '../contract/errors.ts'
+import { ERRORS, type ErrorCode, type ErrorView, type ThreadplaneError, viewOfError } from '../contract/errors.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
 /** Seconds, where the error does not name another number. */
 const RETRY_AFTER_SECONDS = 1
+
+/** An error that a method threw, with those that it contains. */
+export const ErrorDetail = Type.Unsafe<ErrorView>(
+  Type.Object(
+    {
+      name: Type.String(),
+      message: Type.String(),
+      code: Type.Optional(Type.String()),
+      stack: Type.Optional(Type.String({ description: 'Present if THREADPLANE_SHOW_STACKS is true' })),
+      cause: Type.Optional(Type.Ref('ErrorDetail')),
+      errors: Type.Optional(Type.Array(Type.Ref('ErrorDetail'), { description: 'The errors of an AggregateError' })),
+    },
+    { $id: 'ErrorDetail', title: 'ErrorDetail' },
+  ),
+)
 
 export const Problem = Type.Object(
   {
@@ -22,6 +37,9 @@ export const Problem = Type.Object(
       enum: Object.keys(ERRORS),
       description: 'The kind of problem, for programs',
     }),
+    reason: Type.Optional(
+      Type.String({ description: 'With METHOD_REFUSED: the code that the method chose, such as DOCUMENT_NOT_FOUND' }),
+    ),
     retryable: Type.Boolean({ description: 'True if the same request may succeed later' }),
     service: Type.Optional(Type.String()),
     method: Type.Optional(Type.String()),
@@ -36,15 +54,10 @@ export const Problem = Type.Object(
       ),
     ),
     error: Type.Optional(
-      Type.Object(
-        {
-          name: Type.String(),
-          message: Type.String(),
-          code: Type.Optional(Type.String()),
-          stack: Type.Optional(Type.String()),
-        },
-        { description: 'The error that the method threw, or that the start of the service failed with' },
-      ),
+      Type.Unsafe<ErrorView>({
+        allOf: [Type.Ref('ErrorDetail')],
+        description: 'The error that the method threw, or that the start of the service failed with',
+      }),
     ),
   },
   { $id: 'Problem', title: 'Problem' },
@@ -64,7 +77,7 @@ export function toProblem(
   subject: Subject = {},
 ): Problem {
   const { retryAfterSeconds: _header, retryable: _retryable, ...facts } = error.facts
-  const { cause } = error as { cause?: Error & { code?: unknown } }
+  const { cause } = error
   const showCause = cause instanceof Error && (error.code === 'METHOD_FAILED' || error.code === 'START_FAILED')
   return {
     type: `urn:threadplane:problem:${error.code.toLowerCase().replaceAll('_', '-')}`,
@@ -76,14 +89,7 @@ export function toProblem(
     retryable: error.retryable,
     ...subject,
     ...facts,
-    ...(showCause && {
-      error: {
-        name: cause.name,
-        message: cause.message,
-        ...(typeof cause.code === 'string' && { code: cause.code }),
-        ...(showStack && cause.stack !== undefined && { stack: cause.stack }),
-      },
-    }),
+    ...(showCause && { error: viewOfError(cause, showStack) }),
   }
 }
 
@@ -92,7 +98,7 @@ export function problemHeaders({ status, facts }: ThreadplaneError): Record<stri
   return {
     'Content-Type': PROBLEM_TYPE,
     'X-Content-Type-Options': 'nosniff',
-    ...((status === 429 || status === 503) && {
+    ...((status === 429 || status === 503 || facts.retryAfterSeconds !== undefined) && {
       'Retry-After': String(facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS),
     }),
   }

@@ -113,7 +113,7 @@ export class Attempts {
     const { id } = attempt
     const { store, log, onFinished, onWaiting } = this.#settings
     // The method ran to its end, also where it threw. Any other error, such as a death of the thread, does not say so.
-    const hasRun = error === undefined || error.code === 'METHOD_FAILED'
+    const hasRun = error === undefined || error.code === 'METHOD_FAILED' || error.code === 'METHOD_REFUSED'
     if (error?.code === 'QUEUE_FULL') feed.hold()
     if (hasRun && performance.now() - inFlight.handedAt < SOON_MS) feed.widen()
     let waits = false

@@ -1,5 +1,5 @@
 /** The record of one cast: its request, its state, each of its attempts, and its result or error. */
-import type { ThreadplaneError, WireError } from '../contract/errors.ts'
+import { type ErrorView, type ThreadplaneError, viewOfError } from '../contract/errors.ts'
 
 export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
 export type JobState = (typeof JOB_STATES)[number]
@@ -22,13 +22,15 @@ export interface JobProgress {
 
 export interface JobError {
   code: string
-  /** Says more than the code: with THREAD_DIED, that the whole server ended. */
-  reason?: 'SERVER_ENDED'
+  /** Says more than the code. With THREAD_DIED, SERVER_ENDED: the whole server ended. With METHOD_REFUSED: the method's own code. */
+  reason?: string
+  /** With METHOD_REFUSED: the HTTP status that the method chose. */
+  status?: number
   message: string
   /** Present only if the method said that a retry is useless. */
   retryable?: false
   /** The error that the method threw. */
-  cause?: Pick<WireError, 'name' | 'message' | 'code'>
+  cause?: ErrorView
   /** The parts of the payload that the thread's schema refused. */
   errors?: { pointer: string; message: string }[]
 }
@@ -122,18 +124,14 @@ export function isFinished(job: Job): boolean {
 }
 
 export function toJobError(error: ThreadplaneError): JobError {
-  const { cause } = error as { cause?: Error & { code?: unknown } }
+  const { reason, status, errors, retryable } = error.facts
   return {
     code: error.code,
+    ...(reason !== undefined && { reason }),
+    ...(status !== undefined && { status }),
     message: error.message,
-    ...(error.facts.retryable === false && { retryable: false }),
-    ...(cause instanceof Error && {
-      cause: {
-        name: cause.name,
-        message: cause.message,
-        ...(typeof cause.code === 'string' && { code: cause.code }),
-      },
-    }),
-    ...(error.facts.errors !== undefined && { errors: error.facts.errors }),
+    ...(retryable === false && { retryable: false }),
+    ...(error.cause instanceof Error && { cause: viewOfError(error.cause, false) }),
+    ...(errors !== undefined && { errors }),
   }
 }

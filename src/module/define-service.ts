@@ -6,6 +6,7 @@
 import type { z } from 'zod'
 import type { JobContext } from '../contract/description.ts'
 import type { MethodOptions, ServiceOptions } from '../contract/options.ts'
+import type { Problems } from './method-problem.ts'
 
 const SERVICE = Symbol.for('threadplane.service')
 
@@ -54,6 +55,8 @@ export interface MethodDefinition<Input extends z.ZodType = z.ZodType, Output ex
   description?: string
   input?: Input
   output?: Output
+  /** Problems that the handler may throw as a `MethodProblem`. The one named `notFound` has the code `NOT_FOUND`. */
+  problems?: Problems
   // A method and not a property: otherwise a handler with a narrower input would not be assignable to the general type.
   handler(
     input: z.output<Input>,

@@ -10,6 +10,7 @@ import { METHOD_DEFAULTS, methodOptionsSchema, NAME_PATTERN, serviceOptionsSchem
 import { payloadIssues } from '../payload/issues.ts'
 import { bytesOf, invalidBytesOptions } from './bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from './define-service.ts'
+import { problemsSchema } from './method-problem.ts'
 import { itemOf } from './stream.ts'
 import { widen } from './widen-schema.ts'
 
@@ -25,6 +26,7 @@ const methodSchema = z.strictObject({
   description: z.string().optional(),
   input: aZodSchema.optional(),
   output: aZodSchema.optional(),
+  problems: problemsSchema.optional(),
   handler: aFunction,
   ...methodOptionsSchema.shape,
 })
@@ -66,7 +68,7 @@ export function describeService(definition: ServiceDefinition): ServiceDescripti
 }
 
 function describeMethod(method: MethodDefinition): MethodDescription {
-  const { description, input, output } = method
+  const { description, input, output, problems } = method
   const inputBytes = bytesOf(input, 'input')
   const outputBytes = bytesOf(output, 'output')
   const item = itemOf(output)
@@ -78,6 +80,7 @@ function describeMethod(method: MethodDefinition): MethodDescription {
     streams: item && true,
     inputBytes,
     outputBytes,
+    problems,
     options: { ...METHOD_DEFAULTS, ...optionsOf(methodOptionsSchema, method) },
   })
 }

@@ -23,7 +23,7 @@
  * during one turn of the event loop and post them as one array; `wire.ts` says how they are encoded. Two things are
  * shared without a message: the heartbeat (`heartbeat.ts`), and which methods have begun (`slots.ts`).
  */
-import type { PayloadIssue, WireError } from '../contract/errors.ts'
+import type { MethodRefusal, PayloadIssue, WireError } from '../contract/errors.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import type { JobContext, ServiceDescription } from '../contract/description.ts'
 import type { LogLevel } from '../contract/log.ts'
@@ -170,6 +170,8 @@ export type ThreadMessage =
 export type MethodFailure =
   /** The handler, or a function in a schema, threw. */
   | { kind: 'threw'; error: WireError; retryable: boolean }
+  /** The handler threw a `MethodProblem`. */
+  | { kind: 'problem'; problem: MethodRefusal }
   | { kind: 'noSuchMethod' }
   /** The payload is not JSON. */
   | { kind: 'malformed'; detail: string }

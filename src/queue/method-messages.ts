@@ -1,6 +1,6 @@
 /** A queued method as a message to its thread, and the thread's report of a failure as an error. */
 import { BytePayload } from '../payload/byte-payload.ts'
-import { fromWireError, type ThreadplaneError } from '../contract/errors.ts'
+import { fromWireError, textOfError, type ThreadplaneError } from '../contract/errors.ts'
 import type { ControlMessage, JsonBytes, MethodFailure } from '../protocol/messages.ts'
 import type { QueuedMethod } from './queued-method.ts'
 
@@ -20,11 +20,15 @@ export function toError(method: QueuedMethod, failure: MethodFailure): Threadpla
   switch (failure.kind) {
     case 'threw': {
       const cause = fromWireError(failure.error)
-      return method.error('METHOD_FAILED', `${cause.name}: ${cause.message}`, {
+      return method.error('METHOD_FAILED', textOfError(cause), {
         started: true,
         cause,
         retryable: failure.retryable,
       })
+    }
+    case 'problem': {
+      const { message, ...facts } = failure.problem
+      return method.error('METHOD_REFUSED', message, { started: true, ...facts })
     }
     case 'refused':
       return method.error('VALIDATION_FAILED', `the payload of ${name} was refused`, { errors: failure.issues })

@@ -8,6 +8,7 @@ import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError, type WireError } from '../contract/errors.ts'
 import { bytesOf } from '../module/bytes.ts'
 import type { MethodDefinition, ServiceDefinition } from '../module/define-service.ts'
+import { refusalOf } from '../module/method-problem.ts'
 import { itemOf } from '../module/stream.ts'
 import type { JsonBytes, MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol/messages.ts'
 import { ThreadSlotLog } from '../protocol/slot-log.ts'
@@ -142,8 +143,11 @@ export class MethodRunner {
     const running = new RunningMethod(message, this.#batcher, this.#logger, this.#state)
     this.#running.set(message.sequence, running)
 
-    const threw = (error: unknown) =>
+    const threw = (error: unknown) => {
+      const problem = refusalOf(error, method.problems)
+      if (problem !== undefined) return this.#fail(message, { kind: 'problem', problem })
       this.#fail(message, { kind: 'threw', error: toWireError(error), retryable: isRetryable(error) })
+    }
     const finish = (output: Parsed) =>
       output.ok
         ? andThen(this.#serialize(method, message, running, output.value), (result) => this.#finish(message, result))
