@@ -251,7 +251,10 @@ export function fromWireError(wire: WireError): Error {
 }
 
 /** An error that a method threw, as clients see it: in a problem document, and in the error of a job. */
-export type ErrorView = Omit<WireError, 'facts' | 'unloadable' | 'cause' | 'errors'> & { cause?: ErrorView; errors?: ErrorView[] }
+export type ErrorView = Omit<WireError, 'facts' | 'unloadable' | 'cause' | 'errors'> & {
+  cause?: ErrorView
+  errors?: ErrorView[]
+}
 
 export function viewOfError(error: unknown, showStack: boolean): ErrorView {
   const view = ({ name, message, code, stack, cause, errors }: WireError): ErrorView => ({
