@@ -38,7 +38,12 @@ export const SHARED_SCHEMAS = [
   JobList,
 ]
 
+/** Where to go from `/`. */
+const LINKS = { docs: '/docs', openapi: '/openapi.json', services: '/v1/services', ready: '/readyz' }
+
 export interface RoutesOptions {
+  /** The version of threadplane. */
+  version: string
   registry: Registry
   /** Registers, replaces and deletes services. */
   changes: ServiceChanges
@@ -51,7 +56,8 @@ export interface RoutesOptions {
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { registry, changes, invoker, dispatcher, schedules, chaos } = options
+  const { version, registry, changes, invoker, dispatcher, schedules, chaos } = options
+  app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
   await app.register(probeRoutes, { registry })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })

@@ -1,4 +1,5 @@
 /** The settings: one table of environment variables, their defaults and the values that they accept. */
+import { readFileSync } from 'node:fs'
 import bytes from 'bytes-iec'
 import ms from 'ms'
 import { z } from 'zod'
@@ -200,4 +201,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   }
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
   return config
+}
+
+/** The version of the package. */
+export function packageVersion(): string {
+  const url = new URL(import.meta.resolve('threadplane/package.json'))
+  return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version
 }

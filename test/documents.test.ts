@@ -61,7 +61,7 @@ t.test("the README's table of routes lists the routes of the server", async (t) 
   const served = Object.entries(document.paths)
     .filter(([path]) => !/^\/v1\/services\/(digest|markdown|primes)\//.test(path))
     .flatMap(([path, operations]) => Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`))
-  const undocumented = ['GET /openapi.json', 'GET /openapi.yaml', 'GET /docs']
+  const undocumented = ['GET /openapi.json', 'GET /openapi.yaml', 'GET /docs', 'GET /']
   const listed = table('| route | does |').map(([route = '']) => route.replaceAll('`', ''))
   t.strictSame(listed.sort(), [...served, ...undocumented].sort())
 })

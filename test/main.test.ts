@@ -1,10 +1,14 @@
 /** The command line: its usage, its errors, and the log of a server that starts and stops. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { within } from './http-helper.ts'
 import { Process, run, workersFolder } from './process-helper.ts'
 
 // The tests wait for the starts of processes.
@@ -50,8 +54,30 @@ t.test('a port in use ends the process with a message', { buffered: true }, asyn
   const { port } = other.address() as AddressInfo
   const server = run(t, ['serve', 'workers'], { THREADPLANE_PORT: String(port) })
   t.same(await server.ended(), { code: 1, signal: null })
-  t.match(server.output, /threadplane: listen EADDRINUSE.*\n$/)
+  t.match(
+    server.output,
+    /threadplane: port \d+ of 127\.0\.0\.1 is in use: set THREADPLANE_PORT .*\n {2}because: .*EADDRINUSE.*\n$/,
+  )
   t.equal(server.output.match(/EADDRINUSE/g)?.length, 1, 'the message is printed once')
+})
+
+t.test('--version prints the version alone', { buffered: true }, async (t) => {
+  const command = run(t, ['--version'])
+  t.equal((await command.ended()).code, 0)
+  t.match(command.output, /^\d+\.\d+\.\d+\n$/)
+})
+
+t.test('with too few open files the process ends with a message', { buffered: true }, async (t) => {
+  const main = fileURLToPath(new URL('../src/main.js', import.meta.url))
+  const command = `ulimit -n 40 && exec "${process.execPath}" "${main}" serve`
+  const env = { PATH: process.env.PATH, THREADPLANE_PORT: '0', THREADPLANE_DATA: t.testdir() }
+  const child = spawn('sh', ['-c', command], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  let output = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  t.same(await within(once(child, 'close'), 'the end of the process'), [1, null])
+  t.match(output, /^threadplane: too many files are open: .*ulimit -n.*\n$/)
 })
 
 t.test('a damaged data folder ends the process with a message', { buffered: true }, async (t) => {

@@ -3,7 +3,6 @@
  * for each method of each registered service. It follows registrations. It shows the schemas of the modules as they are,
  * not the widened ones that the control thread validates with (P1).
  */
-import { readFileSync } from 'node:fs'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
@@ -22,18 +21,20 @@ export interface DescribedService {
 }
 
 export interface OpenApiOptions {
+  /** The version of threadplane. */
+  version: string
   /** The services that are registered at present, sorted by name. */
   services: () => DescribedService[]
 }
 
-export const openapi = fp<OpenApiOptions>(async (app, { services }) => {
+export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'threadplane',
         description: 'An HTTP control plane for worker threads.',
-        version: packageVersion(),
+        version,
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/', description: 'This server' }],
@@ -92,8 +93,3 @@ export const openapi = fp<OpenApiOptions>(async (app, { services }) => {
       reply.type('application/yaml; charset=utf-8').send(stringify(currentDocument())),
   })
 })
-
-function packageVersion(): string {
-  const url = new URL(import.meta.resolve('threadplane/package.json'))
-  return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version
-}

@@ -23,6 +23,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
+import { packageVersion } from '../config.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { clientLimits } from '../http/client-limits.ts'
 import { clients } from '../http/clients.ts'
@@ -72,11 +73,13 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   await app.register(loopbackGuard, { allowedHosts })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry })
+  const version = packageVersion()
   await app.register(openapi, {
+    version,
     services: () => registry.services.map(({ name, contract }) => ({ name, description: contract.description })),
   })
   const changes = new ServiceChanges(registry)
-  await app.register(routes, { registry, changes, invoker: registry, dispatcher, schedules, chaos })
+  await app.register(routes, { version, registry, changes, invoker: registry, dispatcher, schedules, chaos })
   app.addHook('onListen', async () => logAddresses(app, log))
   return app
 }

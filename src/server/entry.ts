@@ -1,6 +1,4 @@
 /** The entry of the server process, which the launcher forks. The server reports to the launcher and ends with it. */
-import { readConfig } from '../config.ts'
-import { endWithMessage } from '../log.ts'
 import type { ServerMessage } from '../contract/server-message.ts'
 
 /**
@@ -14,8 +12,14 @@ if (!process.connected) endNow()
 const report = (message: ServerMessage) => new Promise<void>((resolve) => process.send?.(message, () => resolve()))
 
 try {
+  const { readConfig } = await import('../config.ts')
   const { serve } = await import('./serve.ts')
   await serve(readConfig(process.env), report)
 } catch (error) {
+  if ((error as NodeJS.ErrnoException).code === 'EMFILE') {
+    console.error('threadplane: too many files are open: raise the limit of open files (ulimit -n) to 1024 or more')
+    process.exit(1)
+  }
+  const { endWithMessage } = await import('../log.ts')
   endWithMessage(error)
 }

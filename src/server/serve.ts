@@ -36,7 +36,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   }
   const address = await app.listen({ host: config.host, port: config.port }).catch(async (error: unknown) => {
     await app.close()
-    throw error
+    throw explained(error as NodeJS.ErrnoException, config)
   })
   void report?.({ type: 'listening', port: (app.server.address() as AddressInfo).port })
   if (report !== undefined) void reportServices(registry, report)
@@ -46,13 +46,34 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   // Report before logging: if the server dies after this line of the log, the launcher's report of the death agrees.
   if (report !== undefined) await resolvesWithin(report({ type: 'services', states }), REPORT_WITHIN_MS)
   log.info(`services: ${states}`)
-  if (!config.workers) for (const line of suggestions(address)) log.info(line)
+  const [own] = registry.services
+  const first = !config.workers
+    ? `/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`
+    : own && `/v1/services/${own.name}/methods`
+  for (const line of suggestions(address, first)) log.info(line)
 }
 
-/** First requests to try, for somebody who runs the bundled services. */
-function suggestions(address: string): string[] {
+/** What cannot be listened on, and the setting to change. */
+function explained(error: NodeJS.ErrnoException, { host, port }: Config): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new Error(`port ${port} of ${host} is in use: set THREADPLANE_PORT to another port`, { cause: error })
+    case 'EACCES':
+      return new Error(`port ${port} may not be used by this user: set THREADPLANE_PORT to 1024 or more`, {
+        cause: error,
+      })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new Error(`${host} is no address of this machine: set THREADPLANE_HOST to one`, { cause: error })
+    default:
+      return error
+  }
+}
+
+/** First requests to try. @param first the path of a request to a service, if there is a service */
+function suggestions(address: string, first: string | undefined): string[] {
   return [
-    `try: curl ${address}/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`,
+    ...(first === undefined ? [] : [`try: curl ${address}${first}`]),
     `try: curl ${address}/v1/services`,
     `try: ${address}/docs in a browser`,
   ]
