@@ -206,17 +206,36 @@ export class MethodQueue implements Place {
    */
   #handExclusive(): boolean {
     this.#reserved ??= this.#reserve()
-    if (this.#reserved === undefined || this.#reserved.port.load > 0) return false
+    if (this.#reserved === undefined) return false
+    if (this.#reserved.port.load > 0) {
+      const better = this.#betterThan(this.#reserved.port)
+      if (better === undefined) return false
+      this.#reserved.port = better
+      // The thread that was reserved before takes others again.
+      this.pump()
+      return false
+    }
     const { port, for: method } = this.#reserved
     this.#remove(method)
     port.hand(method)
     return true
   }
 
-  #reserve(): { port: ThreadPort; for: QueuedMethod } | undefined {
+  /** A thread that is idle; in place of one that does not respond, any other. */
+  #betterThan(reserved: ThreadPort): ThreadPort | undefined {
+    const port = this.#leastLoadedForExclusive()
+    return port !== reserved && (port?.load === 0 || reserved.suspended) ? port : undefined
+  }
+
+  #leastLoadedForExclusive(): ThreadPort | undefined {
     const [port] = [...this.#ports]
       .filter(({ runsExclusive, suspended }) => !runsExclusive && !suspended)
       .sort((a, b) => a.load - b.load)
+    return port
+  }
+
+  #reserve(): { port: ThreadPort; for: QueuedMethod } | undefined {
+    const port = this.#leastLoadedForExclusive()
     const method = this.#exclusive.first()
     if (port === undefined || method === undefined) return undefined
     method.isNext = true

@@ -158,6 +158,20 @@ t.test('the least loaded of several threads is served first', (t) => {
   t.end()
 })
 
+t.test('an exclusive method does not wait for a busy thread while another is idle', (t) => {
+  const queue = newQueue()
+  const busy = new Taker({ load: 1 })
+  queue.attach(busy)
+  const suspect = method({ kind: 'cast', exclusive: true })
+  queue.enqueue(suspect)
+  t.equal(suspect.isNext, true, 'the only thread is reserved for it')
+  const idle = new Taker()
+  queue.attach(idle)
+  t.equal(idle.taken[0], suspect)
+  t.equal(queue.size, 0)
+  t.end()
+})
+
 t.test('a paused queue hands out nothing, and goes on afterwards', (t) => {
   const queue = newQueue()
   const taker = new Taker()
