@@ -26,6 +26,8 @@ import type { ThreadLogger } from './thread-logger.ts'
  * posted, and timers and the heartbeat run.
  */
 const TURN_MS = 1
+/** After so long a method that could not be begun is tried again. */
+const RETRY_MS = 1_000
 
 export class MethodRunner {
   readonly #methods: Map<string, MethodDefinition>
@@ -44,6 +46,8 @@ export class MethodRunner {
   #beginning = false
   /** True while a `setImmediate` is scheduled that goes on with the queue. */
   #resumeScheduled = false
+  /** True from a method that could not be noted as begun until it is tried again. */
+  #isFailing = false
   /** `undefined` until the hooks of the start have run. */
   #options: StartMessage | undefined
   #slots: ThreadSlots = new SlotTable(0)
@@ -101,20 +105,48 @@ export class MethodRunner {
   #beginIfIdle(): void {
     if (this.#options === undefined || this.#beginning) return
     this.#beginning = true
-    this.#beginMethods(this.#options)
-    this.#beginning = false
+    try {
+      this.#beginMethods(this.#options)
+    } finally {
+      this.#beginning = false
+    }
   }
 
   #beginMethods(options: StartMessage): void {
     while (this.#overlapping < options.numWorkers && this.#next < this.#waiting.length) {
       if (performance.now() >= this.#turnEndsAt) return this.#yield()
-      const message = this.#waiting[this.#next++] as RunMessage
-      if (this.#slots.begin(message.slot, message.sequence)) this.#run(message)
+      const message = this.#waiting[this.#next] as RunMessage
+      let isBegun: boolean
+      try {
+        isBegun = this.#slots.begin(message.slot, message.sequence)
+      } catch (error) {
+        // In a process of its own, this writes to a disk, which may be full.
+        return this.#retryLater(error)
+      }
+      this.#next += 1
+      if (isBegun) this.#run(message)
     }
     if (this.#next === this.#waiting.length && this.#next > 0) {
       this.#waiting = []
       this.#next = 0
     }
+  }
+
+  /** A method could not be noted as begun, so that it was not run. It is tried again soon. */
+  #retryLater(error: unknown): void {
+    if (!this.#isFailing) {
+      const why = toWireError(error).message
+      this.#logger.for().error(`no method can begin now, they wait: that it has begun cannot be written: ${why}`)
+    }
+    this.#isFailing = true
+    if (this.#resumeScheduled) return
+    this.#resumeScheduled = true
+    this.#batcher.flush()
+    setTimeout(() => {
+      this.#resumeScheduled = false
+      this.#isFailing = false
+      this.turn()
+    }, RETRY_MS)
   }
 
   /** Posts the results so far, and goes on in the next turn of the event loop. */
