@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { ServerMessage } from '../contract/server-message.ts'
 import { killGroup } from '../system/process-group.ts'
 import { resolvesWithin } from '../async/deadline.ts'
+import { POOL_SIZE } from '../system/pool-size.ts'
 import { timings } from './timings.ts'
 
 export interface ServerEnd {
@@ -36,7 +37,8 @@ export class ServerProcess {
 
   constructor(environment: NodeJS.ProcessEnv) {
     this.#child = fork(fileURLToPath(new URL('../server/entry.js', import.meta.url)), {
-      env: environment,
+      // The pool of libuv takes its size from the environment, and only before it is first used.
+      env: { UV_THREADPOOL_SIZE: POOL_SIZE, ...environment },
       // In a process group of its own: a terminal sends Ctrl-C to the launcher only, which passes it on once.
       detached: true,
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],

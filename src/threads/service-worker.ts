@@ -14,6 +14,7 @@ import { toWireError } from '../contract/errors.ts'
 import { unpackMessages } from '../protocol/wire.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
+import { ensureWorkingDirectory } from '../system/working-directory.ts'
 import { timings } from './timings.ts'
 
 export interface ServiceWorkerOptions {
@@ -82,6 +83,7 @@ export abstract class ServiceWorker {
 
   /** Launches the thread; resolves when it has ended. Source: mode/threads.py WorkerThread.run */
   run(): Promise<void> {
+    ensureWorkingDirectory()
     this.launch()
     this.#life = 'alive'
     ServiceWorker.alive.add(this)

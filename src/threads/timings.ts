@@ -23,6 +23,8 @@ export const timings = {
   blockedAfterMs: 5_000,
   /** Longest turn of a start, see start-line.ts. A thread without much to load starts in a fifth of it. */
   startTurnMs: 1_000,
+  /** Longest wait for the stack of a process, which reads it within a second. */
+  processStackTimeoutMs: 3_000,
   /** Longest wait for the stack of a thread before its termination. The stack is for the log only. */
   stackTimeoutMs: 250,
   /**

@@ -20,6 +20,9 @@ import type { Pulse } from '../protocol/heartbeat.ts'
 import { openLogFiles, SlotLog } from '../protocol/slot-log.ts'
 import type { LogPair, Slots } from '../protocol/slots.ts'
 import { packControl } from '../protocol/wire.ts'
+import { withOwnPool } from '../system/pool-size.ts'
+import { resolvesWithin } from '../async/deadline.ts'
+import { Deferred } from '../async/deferred.ts'
 import { lowerPriority } from '../system/thread-priority.ts'
 import { NativeOutput } from './native-output.ts'
 import { childFlags, childNodeOptions } from './node-flags.ts'
@@ -41,8 +44,8 @@ export class WorkerProcess extends ServiceWorker {
     heapUsedBytes: 0,
     utilization: { idle: 0, active: 0, utilization: 0 },
   }
-  /** Resolve the pending calls of `stack()`, in the order of the calls. */
-  readonly #stackWaiters: ((stack: ThreadStack | undefined) => void)[] = []
+  /** The stack that the process was asked for and has not sent. All who ask meanwhile wait for this one. */
+  #stack: Deferred<ThreadStack | undefined> | undefined
   /** The exit code of the service's thread, once the process has reported it. */
   #exitCode: number | undefined
 
@@ -51,7 +54,7 @@ export class WorkerProcess extends ServiceWorker {
     this.#fds = openLogFiles()
     const child = fork(fileURLToPath(new URL('../runtime/process-entry.js', import.meta.url)), {
       execArgv: childFlags(process.execArgv),
-      env: { ...process.env, NODE_OPTIONS: childNodeOptions(process.env.NODE_OPTIONS) },
+      env: { ...withOwnPool(process.env), NODE_OPTIONS: childNodeOptions(process.env.NODE_OPTIONS) },
       serialization: 'advanced',
       // A process group of its own: processes that the service starts end with it, and Ctrl-C in a terminal does not
       // reach it.
@@ -102,10 +105,14 @@ export class WorkerProcess extends ServiceWorker {
   /** The process's main thread reads the stack of the service's thread. */
   override async stack(): Promise<ThreadStack | undefined> {
     if (!this.#child?.connected) return undefined
-    return new Promise((resolve) => {
-      this.#stackWaiters.push(resolve)
+    if (this.#stack === undefined) {
+      this.#stack = new Deferred()
       this.#send({ type: 'stack' })
-    })
+    }
+    const { promise } = this.#stack
+    // A process that was stopped with SIGSTOP does not answer.
+    if (await resolvesWithin(promise, timings.processStackTimeoutMs)) return promise
+    return { state: 'blocked-native', frames: [] }
   }
 
   protected override utilization(): EventLoopUtilization {
@@ -125,7 +132,7 @@ export class WorkerProcess extends ServiceWorker {
         this.#report = message
         break
       case 'stack':
-        this.#stackWaiters.shift()?.(message.stack)
+        this.#answerStack(message.stack)
         break
       case 'error':
         this.options.onError(fromWireError(message.error))
@@ -157,9 +164,14 @@ export class WorkerProcess extends ServiceWorker {
   #end(exitCode: number, signal: NodeJS.Signals | null): void {
     clearTimeout(this.#killer)
     if (this.#exitCode === undefined) this.options.onError(this.#deathOf(exitCode, signal))
-    for (const resolve of this.#stackWaiters.splice(0)) resolve(undefined)
+    this.#answerStack(undefined)
     this.#closeLog()
     this.ended(this.#exitCode ?? exitCode)
+  }
+
+  #answerStack(stack: ThreadStack | undefined): void {
+    this.#stack?.resolve(stack)
+    this.#stack = undefined
   }
 
   /** The reason of a death that the process could not report itself. */

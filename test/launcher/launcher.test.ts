@@ -82,3 +82,25 @@ t.test('kill -9 of the launcher ends the server, and unlocks the data folder', {
   const next = new Process(t, server.folder, ['serve', 'workers'], {})
   await next.prints(/services: holds running/)
 })
+
+t.test("a service that takes many threads of libuv's pool holds up no other", { buffered: true }, async (t) => {
+  const { server } = await serve(t)
+  writeFileSync(
+    join(server.folder, 'workers', 'takes.js'),
+    `import { execFileSync } from 'node:child_process'
+    import { open } from 'node:fs'
+    import { defineService, method } from 'threadplane'
+    const take = () => {
+      execFileSync('mkfifo', ['pipe'])
+      for (let n = 0; n < 16; n += 1) open('pipe', 'r', () => {})
+    }
+    export default defineService({ methods: { take: method({ handler: take }) } })`,
+  )
+  const post = (path: string) => server.request('POST', `/v1/services/${path}`, { json: {} })
+  t.match(await server.request('PUT', '/v1/services/takes', { json: { module: 'takes.js' } }), { status: 201 })
+  t.match(await post('takes/call/take'), { status: 200 })
+  for (const operation of ['reload', 'restart', 'stop', 'start']) {
+    t.match(await server.request('POST', `/v1/services/holds/${operation}`), { status: 200 }, operation)
+  }
+  server.child.kill('SIGKILL')
+})

@@ -8,7 +8,7 @@ import { describeModule } from '../../src/threads/describe-module.ts'
 import { ServiceWorker } from '../../src/threads/service-worker.ts'
 import { WorkerProcess } from '../../src/threads/worker-process.ts'
 import { QueueServiceThread } from '../../src/threads/queue-service-thread.ts'
-import { errorOf, fixture, queueThread, reached, RecordingLog, startedThread, within } from '../helper.ts'
+import { errorOf, fixture, queueThread, reached, RecordingLog, shorten, startedThread, within } from '../helper.ts'
 import { serveLinks } from '../links.ts'
 
 const { linked } = serveLinks(t)
@@ -52,6 +52,16 @@ t.test(
     t.match(after, { value: 'after' })
   },
 )
+
+t.test('the stack of a process that was stopped with SIGSTOP is reported within a bound', async (t) => {
+  // Still started.
+  shorten(t, { processStackTimeoutMs: 50 })
+  const pid = (await thread.callThread('pid', null)) as number
+  process.kill(pid, 'SIGSTOP')
+  t.teardown(() => process.kill(pid, 'SIGCONT'))
+  const reads = Array.from({ length: 3 }, () => thread.stacks())
+  t.match(await within(Promise.all(reads), 'the stacks'), new Array(3).fill([{ state: 'blocked-native', frames: [] }]))
+})
 
 t.test('output of native code is logged, bounded, and the service goes on', async (t) => {
   // Still started.
