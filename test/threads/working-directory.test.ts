@@ -12,6 +12,8 @@ for (const isolation of ['thread', 'process'] as const) {
     const { thread } = serviceThread(t, 'throws', { options: { isolation } })
     const folder = mkdtempSync(join(tmpdir(), 'deleted-'))
     process.chdir(folder)
+    await thread.start()
+    await thread.stop()
     rmdirSync(folder)
     await thread.start()
     t.equal(thread.state, 'running')
