@@ -15,6 +15,8 @@ const NO_LIMITS = new Set([
   'MAX_INT32 in src/protocol/heartbeat.ts',
   'MAX_FACTS in src/contract/errors.ts', // more than what is put into it
   'MAX_TRIES in src/registry/registrations.ts',
+  'MAX_LOG_CHARS in src/protocol/check-messages.ts', // a thread sends less, unless it forges messages
+  'MAX_NOTE_CHARS in src/protocol/check-messages.ts',
   'MAX_PROMOTED in src/sqlite/transitions.ts', // the rest follows in the next transaction
   'MAX_SECONDS in src/queue/drain-estimate.ts',
   'MAX_NAMED in src/server/report-to-launcher.ts', // a log line names so many services

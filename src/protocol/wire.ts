@@ -4,6 +4,7 @@
  * Pure.
  */
 import type { JobContext } from '../contract/description.ts'
+import { checkThreadMessage, checkTuple } from './check-messages.ts'
 import type { ControlMessage, JsonBytes, ResultFormat, RunMessage, ThreadMessage } from './messages.ts'
 
 type RunTuple = [
@@ -52,18 +53,20 @@ export function packThread(message: ThreadMessage): ThreadWire {
   }
 }
 
-function unpackThread(wire: ThreadWire): ThreadMessage {
-  if (!Array.isArray(wire)) return wire
-  const [slot, sequence, value, cost] = wire
+function unpackThread(wire: unknown): ThreadMessage {
+  if (!Array.isArray(wire)) {
+    checkThreadMessage(wire)
+    return wire as Exclude<ThreadMessage, { type: 'result' | 'item' }>
+  }
+  checkTuple(wire)
+  const [slot, sequence, value, cost] = wire as unknown as ResultTuple | ItemTuple
   if (cost !== undefined) return { type: 'item', slot, sequence, value, cost }
   return { type: 'result', slot, sequence, value }
 }
 
-/** Decodes what a thread posted. Its module can post anything. @throws TypeError if it is not an array of messages */
+/** Checks and decodes what a thread posted. Its module can post anything. @throws TypeError that names what is wrong */
 export function unpackMessages(wires: unknown): ThreadMessage[] {
-  if (!Array.isArray(wires) || wires.some((wire) => typeof wire !== 'object' || wire === null)) {
-    throw new TypeError('the thread posted something that is not an array of messages')
-  }
+  if (!Array.isArray(wires)) throw new TypeError('it posted something that is not an array of messages')
   return wires.map(unpackThread)
 }
 

@@ -12,6 +12,7 @@ import type {
   ProgressMessage,
   ResultMessage,
 } from '../protocol/messages.ts'
+import { checkEncodedValue } from '../protocol/check-messages.ts'
 import { nextSequence, type Slots } from '../protocol/slots.ts'
 import { toError, toRunMessage } from './method-messages.ts'
 import type { MethodQueue, ThreadPort } from './method-queue.ts'
@@ -123,6 +124,7 @@ export class Handoff implements ThreadPort, Place {
   }
 
   receive(message: ResultMessage | ItemMessage | FailureMessage | ProgressMessage): void {
+    if (message.slot >= this.#slots.length) throw new TypeError('it posted a result for no method')
     const method = this.#slots[message.slot]
     // P3: the late result of an abandoned attempt finds another sequence number in its slot.
     if (method?.sequence !== message.sequence) return
@@ -132,9 +134,11 @@ export class Handoff implements ThreadPort, Place {
         if (!method.settled) method.onProgress?.(message.fraction, message.note)
         return
       case 'item':
+        if (method.format !== 'clone') checkEncodedValue(message.value)
         method.receive(message.value, message.cost)
         return
       case 'result':
+        if (method.format !== 'clone') checkEncodedValue(message.value)
         method.succeed(message.value)
         break
       case 'failure':

@@ -6,34 +6,12 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
 import type { ServiceDescription } from '../contract/description.ts'
-import { methodOptionsSchema, serviceOptionsSchema } from '../contract/options.ts'
+import { isServiceDescription } from '../contract/description-schema.ts'
 import { readIfThere, writeInto } from './data-folder.ts'
 
 const MAX_DESCRIPTIONS = 2_000
 const MAX_DESCRIPTIONS_BYTES = 256 * 1024 * 1024
-
-const jsonSchema = z.record(z.string(), z.unknown()).optional()
-const bytesSchema = z.object({ types: z.array(z.string()), maxBytes: z.number().optional() }).optional()
-/** A file may be damaged, or of another version of threadplane, whose options this one refuses. */
-const descriptionSchema = z.object({
-  description: z.string().optional(),
-  options: serviceOptionsSchema,
-  methods: z.record(
-    z.string(),
-    z.object({
-      description: z.string().optional(),
-      input: jsonSchema,
-      widenedInput: jsonSchema,
-      output: jsonSchema,
-      streams: z.literal(true).optional(),
-      inputBytes: bytesSchema,
-      outputBytes: bytesSchema,
-      options: methodOptionsSchema.required(),
-    }),
-  ),
-})
 
 export class DescriptionCache {
   readonly #folder: string
@@ -50,11 +28,11 @@ export class DescriptionCache {
       const text = await readIfThere(file)
       if (text === undefined) return undefined
       const description: unknown = JSON.parse(text)
-      // As parsed, not what zod makes of it: a record of zod has no member __proto__.
-      if (!descriptionSchema.safeParse(description).success) return undefined
+      // The file may be damaged, or of another version of threadplane, whose options this one refuses.
+      if (!isServiceDescription(description)) return undefined
       const now = new Date()
       await utimes(file, now, now).catch(() => {})
-      return description as ServiceDescription
+      return description
     } catch {
       return undefined
     }

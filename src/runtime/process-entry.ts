@@ -56,6 +56,9 @@ function launch({ service, module, limits }: LaunchMessage): void {
   thread.stdout.resume()
   thread.stderr.resume()
   thread.on('message', (messages: ThreadWire[]) => {
+    // A module can post anything. The server checks what is in the array; what is none must not look like a message of
+    // this process.
+    if (!Array.isArray(messages)) messages = [messages]
     for (const sequence of passOn(messages)) {
       const reason = toWireError(new Error('an item of the stream cannot be sent to another process'))
       thread.postMessage([{ type: 'abort', sequence, reason } satisfies AbortMessage])

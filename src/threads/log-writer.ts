@@ -60,8 +60,17 @@ export class LogWriter {
   }
 
   #writeNow({ level, message, fields, jobId }: LogMessage): void {
-    const given = fields === undefined ? {} : (JSON.parse(fields) as object)
+    const given = fields === undefined ? {} : parseFields(fields)
     const job = jobId === undefined ? {} : { jobId }
     this.#log[level]({ ...given, service: this.#service, ...job }, message)
+  }
+}
+
+/** A module can send a line past its logger: then the fields may be no JSON. */
+function parseFields(fields: string): object {
+  try {
+    return Object(JSON.parse(fields)) as object
+  } catch {
+    return { fields }
   }
 }

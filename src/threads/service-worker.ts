@@ -43,6 +43,8 @@ export abstract class ServiceWorker {
   protected readonly options: ServiceWorkerOptions
   readonly #end = new Deferred<void>()
   #life: 'new' | 'alive' | 'stuck' | 'ended' = 'new'
+  /** True once the thread has posted something wrong: it is being ended, and nothing more of it is used. */
+  #isRefused = false
   /** The last two samples, the older one first. */
   #samples: [EventLoopUtilization, EventLoopUtilization] = [IDLE, IDLE]
   #sampledAt = performance.now()
@@ -119,11 +121,17 @@ export abstract class ServiceWorker {
     return false
   }
 
-  /** A module that posts anything but its logs and results ends its own thread, and nothing else (P4). */
   protected receive(wires: unknown): void {
+    this.guard(() => this.options.onMessages(unpackMessages(wires)))
+  }
+
+  /** Handles what the thread has posted. A module that posts anything wrong ends its own thread, and nothing else (P4). */
+  protected guard(handle: () => void): void {
+    if (this.#isRefused) return
     try {
-      this.options.onMessages(unpackMessages(wires))
+      handle()
     } catch (error) {
+      this.#isRefused = true
       this.options.onError(new Error(`the thread of ${this.service} is ended: ${toWireError(error).message}`))
       this.kill()
     }

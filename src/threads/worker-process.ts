@@ -19,6 +19,7 @@ import type { ControlMessage } from '../protocol/messages.ts'
 import type { Pulse } from '../protocol/heartbeat.ts'
 import { openLogFiles, SlotLog } from '../protocol/slot-log.ts'
 import type { LogPair, Slots } from '../protocol/slots.ts'
+import { checkProcessMessage } from '../protocol/check-messages.ts'
 import { packControl } from '../protocol/wire.ts'
 import { withOwnPool } from '../system/pool-size.ts'
 import { resolvesWithin } from '../async/deadline.ts'
@@ -72,7 +73,7 @@ export class WorkerProcess extends ServiceWorker {
     this.#output = new NativeOutput([child.stdout as Readable, child.stderr as Readable], (message) =>
       onMessages([{ type: 'log', level: 'warn', message }]),
     )
-    child.on('message', (message: FromProcess) => this.#onMessage(message))
+    child.on('message', (message: unknown) => this.guard(() => this.#onMessage(message)))
     child.once('exit', (code, signal) => this.#onExit(child, code, signal))
     this.#send({ type: 'launch', service, module, limits })
   }
@@ -125,8 +126,11 @@ export class WorkerProcess extends ServiceWorker {
     if (this.#child?.connected) this.#child.send(message, undefined, {}, () => {})
   }
 
-  #onMessage(message: FromProcess): void {
-    if (Array.isArray(message)) return this.receive(message)
+  /** @throws TypeError if the message is wrong */
+  #onMessage(given: unknown): void {
+    if (Array.isArray(given)) return this.receive(given)
+    checkProcessMessage(given)
+    const message = given as Exclude<FromProcess, unknown[]>
     switch (message.type) {
       case 'report':
         this.#report = message
