@@ -17,6 +17,7 @@ const NO_LIMITS = new Set([
   'MAX_TRIES in src/registry/registrations.ts',
   'MAX_LOG_CHARS in src/protocol/check-messages.ts', // a thread sends less, unless it forges messages
   'MAX_NOTE_CHARS in src/protocol/check-messages.ts',
+  'MAX_INNER_ERRORS in src/protocol/check-messages.ts',
   'MAX_PROMOTED in src/sqlite/transitions.ts', // the rest follows in the next transaction
   'MAX_SECONDS in src/queue/drain-estimate.ts',
   'MAX_NAMED in src/server/report-to-launcher.ts', // a log line names so many services

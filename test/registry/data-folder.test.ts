@@ -24,7 +24,7 @@ t.test('a damaged file of registrations ends the start with an error that names 
 t.test('a description that is damaged, or of another version, is made anew', async (t) => {
   const first = await serve(t, { services: { echo: 'echo' } })
   const folder = join(first.folder, 'data', 'descriptions')
-  const names = () => readdirSync(folder)
+  const names = () => (existsSync(folder) ? readdirSync(folder) : [])
   await becomes(
     'a description to be written',
     () => names().length === 1 && names().every((name) => name.endsWith('.json')),
