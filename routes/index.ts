@@ -58,7 +58,7 @@ export interface RoutesOptions {
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
   const { version, registry, changes, invoker, dispatcher, schedules, chaos } = options
   app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
-  await app.register(probeRoutes, { registry })
+  await app.register(probeRoutes, { registry, dispatcher })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { problems } from '../src/http/problem-responses.ts'
+import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Registry } from '../src/registry/registry.ts'
 
 const Health = Type.Object(
@@ -19,7 +20,10 @@ interface Check {
   ok: boolean
 }
 
-export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry; dispatcher: Dispatcher }> = async (
+  app,
+  { registry, dispatcher },
+) => {
   app.addSchema(Health)
 
   const probe = (path: string, operationId: string, summary: string, check: () => Check[]) =>
@@ -53,6 +57,7 @@ export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = as
   probe('/livez', 'livez', 'Does the event loop answer?', () => [{ name: 'eventLoop', ok: true }])
   probe('/readyz', 'readyz', 'Does the server accept work, and do all required services run?', () => [
     { name: 'open', ok: !registry.closing },
+    { name: 'journal', ok: dispatcher.storeIsReady },
     ...registry.services
       .filter((service) => service.options.required)
       .map((service) => ({ name: `service ${service.name}`, ok: service.state === 'running' })),

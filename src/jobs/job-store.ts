@@ -105,6 +105,8 @@ export interface OpenAttempt extends Pick<NewJob, 'id' | 'method' | 'payload' | 
 }
 
 export interface JobStore {
+  /** False while no change can be made durable: each is rejected with JOURNAL_UNAVAILABLE. */
+  readonly isWritable: boolean
   /**
    * Stores new jobs, all in one transaction, and answers in the order of the requests. A job with `begin` may be
    * answered as `running`: its attempt 1 is then begun, and the caller must run it. A store may decline `begin`: the

@@ -1,10 +1,12 @@
 /** The registrations as the registry reads and changes them: a view at hand, over a store that others may change too. */
-import { ThreadplaneError } from '../contract/errors.ts'
+import { resolvesWithin } from '../async/deadline.ts'
+import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { OneByOne } from './one-by-one.ts'
 import type { Registration, RegistrationStore, StoredRegistration } from './registration-store.ts'
 
 /** If another server has changed a registration first, the change is made again from that one, at most so many times. */
 const MAX_TRIES = 16
+const WRITTEN_WITHIN_MS = 5_000
 
 type Change = (known: Registration | undefined) => Registration | undefined
 
@@ -46,8 +48,20 @@ export class Registrations {
    * @param change gets what is stored; `undefined` stands for no registration
    * @throws JOURNAL_UNAVAILABLE
    */
-  update(name: string, change: Change): Promise<void> {
-    return this.#changes.run(name, () => this.#update(name, change))
+  async update(name: string, change: Change): Promise<void> {
+    // A disk may hang for ever. The change is not given up: it is written when the disk answers.
+    if (
+      await resolvesWithin(
+        this.#changes.run(name, () => this.#update(name, change)),
+        WRITTEN_WITHIN_MS,
+      )
+    )
+      return
+    const detail = `the registration of ${name} has not been written within ${WRITTEN_WITHIN_MS} ms. It may still be`
+    throw new ThreadplaneError('JOURNAL_UNAVAILABLE', detail, {
+      service: name,
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    })
   }
 
   async #update(name: string, change: Change): Promise<void> {

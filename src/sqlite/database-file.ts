@@ -5,11 +5,15 @@
 import { closeSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
 import { MIGRATIONS } from './migrations.ts'
-import { CORRUPT, sqliteError } from './storage-errors.ts'
+import { CORRUPT, MOVED, sqliteError } from './storage-errors.ts'
+
+const NO_FILE = 'none'
 
 export class DatabaseFile {
   readonly #db: InstanceType<typeof DatabaseSync>
   readonly #statements = new Map<string, StatementSyncInstance>()
+  /** The file and its write-ahead log → which file is open. */
+  readonly #open = new Map<string, string>()
 
   /** @throws if another process has the file open, or it is damaged, of a newer version, or cannot be written */
   constructor(path: string) {
@@ -22,6 +26,7 @@ export class DatabaseFile {
     this.#db = new DatabaseSync(path)
     try {
       this.#setUp(isNew)
+      for (const file of [path, `${path}-wal`]) this.#open.set(file, identityOf(file))
     } catch (error) {
       this.#db.close()
       throw error
@@ -75,8 +80,18 @@ export class DatabaseFile {
     this.run('BEGIN IMMEDIATE')
   }
 
+  /**
+   * What is committed counts only if the next process finds it: somebody may have moved or deleted the folder, and
+   * another SQLite in this process may have deleted the log. @throws an error of which `isMoved` is true
+   */
   commit(): void {
     this.run('COMMIT')
+    for (const [file, identity] of this.#open) {
+      const found = identityOf(file)
+      // SQLite creates the log when it is needed.
+      if (identity === NO_FILE) this.#open.set(file, found)
+      else if (found !== identity) throw sqliteError(MOVED, `${file} is not the file that is open`)
+    }
   }
 
   rollback(): void {
@@ -163,4 +178,10 @@ function makePrivate(path: string): void {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
+/** Which file is at a path, whatever its name is. */
+function identityOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found === undefined ? NO_FILE : `${found.dev}:${found.ino}`
 }

@@ -19,6 +19,8 @@ import { type JournalOperation, type JournalOperations, toAcceptRow, toOpenAttem
 export abstract class JournalClient implements JobStore {
   readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
 
+  abstract readonly isWritable: boolean
+
   /** Asks the journal to run an operation. @throws JOURNAL_UNAVAILABLE */
   protected abstract ask<Operation extends JournalOperation>(
     operation: Operation,

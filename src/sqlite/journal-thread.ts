@@ -11,7 +11,7 @@ import { MessageBatcher } from '../async/message-batcher.ts'
 import { refusal } from './group-commit.ts'
 import type { JournalData, JournalMessage, JournalRequest } from './messages.ts'
 import { OpenJournal } from './open-journal.ts'
-import { openTrouble, whyUnavailable } from './storage-errors.ts'
+import { isMoved, openTrouble, whyUnavailable } from './storage-errors.ts'
 
 type State =
   /** The file could not be opened. `retryTimer` tries again; without it only a person can help. */
@@ -102,6 +102,17 @@ class JournalThread {
     else this.#enter({ kind: 'unwritable', journal, failure, retryTimer: this.#retryTimer() })
   }
 
+  /** The file that is open is not at its path any more. It is closed, and what is at the path is opened, or created. */
+  #moved(journal: OpenJournal, error: unknown): void {
+    clearTimeout(this.#retentionTimer)
+    this.#unopened(whyUnavailable(error))
+    try {
+      journal.close()
+    } catch {
+      // Its folder may be gone.
+    }
+  }
+
   #unopened(why: string): void {
     const before = this.#state
     this.#enter({ kind: 'unopened', why, retryTimer: this.#retryTimer() })
@@ -159,7 +170,8 @@ class JournalThread {
       const { journal } = state
       const { replies, failure } = journal.commit(requests)
       for (const reply of replies) this.#batcher.push(reply)
-      if (failure !== undefined) this.#unwritable(journal, failure)
+      if (isMoved(failure)) this.#moved(journal, failure)
+      else if (failure !== undefined) this.#unwritable(journal, failure)
       else if (state.kind === 'unwritable' && this.#isOver(state.failure, journal)) this.#writable(journal)
     }
     this.#batcher.flush()
@@ -175,18 +187,18 @@ class JournalThread {
     try {
       for (const _step of journal.retention.steps()) {
         await nextTurn()
-        if (this.#isClosed) return
+        if (!this.#uses(journal)) return
       }
     } catch {
       // A full disk has no room to delete in: it is tried again.
-      journal.file.rollback()
+      if (this.#uses(journal)) journal.file.rollback()
     }
-    if (this.#isClosed) return
+    if (!this.#uses(journal)) return
     this.#retentionTimer = setTimeout(() => void this.#retain(journal), this.#data.timings.retainEveryMs)
   }
 
-  get #isClosed(): boolean {
-    return this.#state.kind === 'closed'
+  #uses(journal: OpenJournal): boolean {
+    return 'journal' in this.#state && this.#state.journal === journal
   }
 
   #close(): void {

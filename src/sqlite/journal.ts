@@ -68,6 +68,7 @@ export class Journal extends JournalClient {
   readonly #opened = new Deferred<JournalStatus>()
   readonly #ended = new Deferred<void>()
   #lastId = 0
+  #isWritable = false
   #state: State = { kind: 'opening' }
 
   private constructor({ folder, log, keepJobsMs, maxFinishedJobs = MAX_FINISHED_JOBS }: JournalOptions) {
@@ -108,7 +109,12 @@ export class Journal extends JournalClient {
     this.#state = state
   }
 
+  override get isWritable(): boolean {
+    return this.#isWritable
+  }
+
   #statusChanged(status: JournalStatus): void {
+    this.#isWritable = status.kind === 'open'
     if (this.#state.kind === 'opening') this.#enter({ kind: status.kind === 'refused' ? 'refused' : 'serving' })
     this.#opened.resolve(status)
     if (status.kind === 'unavailable') {
@@ -163,6 +169,7 @@ export class Journal extends JournalClient {
     const before = this.#state.kind
     if (before === 'ended') return
     this.#enter({ kind: 'ended', error })
+    this.#isWritable = false
     this.#opened.reject(error)
     for (const { reject } of this.#pending.values()) reject(unavailable(error.message, error))
     this.#pending.clear()

@@ -7,6 +7,8 @@ const IO_ERROR = 10
 export const CORRUPT = 11
 const FULL = 13
 const NOT_A_DATABASE = 26
+/** Not of SQLite, which does not look. */
+export const MOVED = 255
 
 /** After one of these, nothing can be written for now: the whole group fails. */
 const UNAVAILABLE = new Map([
@@ -19,6 +21,7 @@ const UNAVAILABLE = new Map([
   [FULL, 'the disk is full'],
   [14, 'the file cannot be opened'],
   [NOT_A_DATABASE, 'the file is damaged'],
+  [MOVED, 'the file is not at its path any more: it was moved, deleted or replaced'],
 ])
 
 /** The primary result code of an error of SQLite; 0 for any other error. */
@@ -34,6 +37,11 @@ export function isUnavailable(error: unknown): boolean {
 export function isDamage(error: unknown): boolean {
   const code = resultCode(error)
   return code === CORRUPT || code === NOT_A_DATABASE
+}
+
+/** Nothing that is written to the open file can be found by the next process. */
+export function isMoved(error: unknown): boolean {
+  return resultCode(error) === MOVED
 }
 
 export function whyUnavailable(error: unknown): string {

@@ -8,6 +8,7 @@ import { Deferred } from '../../src/async/deferred.ts'
 import { ThreadplaneError } from '../../src/contract/errors.ts'
 import { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import { isFinished, type Job } from '../../src/jobs/job.ts'
+import { timings } from '../../src/jobs/timings.ts'
 import { eventually, log } from '../sqlite/jobs.ts'
 import { MemoryStore, type Operation } from './memory-store.ts'
 import { Target } from './target.ts'
@@ -253,4 +254,23 @@ t.test('each job has one outcome, and no attempt begins twice, whatever the orde
       `seed ${seed}: no attempt is left`,
     )
   }
+})
+
+t.test('a client is told if the store does not answer; what it asked for is done when the store answers', async (t) => {
+  const usual = timings.storeAnswersWithinMs
+  timings.storeAnswersWithinMs = 50
+  t.teardown(() => {
+    timings.storeAnswersWithinMs = usual
+  })
+  const { store, target, cast } = await rig(t)
+  const { held, go } = holdNext(store, 'before', 'accept')
+  let refused: unknown
+  cast().catch((error: unknown) => {
+    refused = error
+  })
+  await held
+  await eventually(() => refused !== undefined)
+  t.match(refused, { code: 'JOURNAL_UNAVAILABLE', message: /has not answered within 50 ms/ })
+  go()
+  await eventually(() => target.runs.length === 1)
 })

@@ -30,6 +30,7 @@ export class MemoryStore implements JobStore {
   after: (operation: Operation) => Promise<void> = async () => {}
   /** Like a store that has lost its lease: it begins nothing. */
   declines = false
+  isWritable = true
 
   get jobs(): Job[] {
     return [...this.#stored.values()].map(({ job }) => job)

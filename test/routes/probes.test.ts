@@ -4,13 +4,13 @@ import { letGo, serve } from '../http-helper.ts'
 
 t.test('all probes answer 200, and ?verbose lists their checks', async (t) => {
   const server = await serve(t, { services: { echo: 'echo' } })
-  for (const [path, name] of [
-    ['/livez', 'eventLoop'],
-    ['/readyz', 'open'],
-    ['/startupz', 'startedUp'],
+  for (const [path, names] of [
+    ['/livez', ['eventLoop']],
+    ['/readyz', ['open', 'journal']],
+    ['/startupz', ['startedUp']],
   ] as const) {
     t.match(await server.get(path), { status: 200, text: '{"status":"ok"}', headers: { 'cache-control': 'no-store' } })
-    const checks = [{ name, ok: true }]
+    const checks = names.map((name) => ({ name, ok: true }))
     for (const query of ['?verbose', '?verbose=', '?verbose=true', '?verbose=1', '?verbose=yes', '?verbose&verbose']) {
       t.same((await server.get(path + query)).json, { status: 'ok', checks }, path + query)
     }
@@ -42,7 +42,10 @@ t.test('readyz is 503 while a required service does not run, and ignores other s
   const server = await serve(t, { services: { echo: 'echo' } })
   await server.put('needed', { module: 'echo.js', required: true })
   const needed = { name: 'service needed', ok: true }
-  t.match(await server.get('/readyz?verbose'), { status: 200, json: { checks: [{ name: 'open', ok: true }, needed] } })
+  t.match(await server.get('/readyz?verbose'), {
+    status: 200,
+    json: { checks: [{ name: 'open' }, { name: 'journal' }, needed] },
+  })
 
   await server.post('/v1/services/echo/stop')
   t.equal((await server.get('/readyz')).status, 200)
@@ -53,6 +56,7 @@ t.test('readyz is 503 while a required service does not run, and ignores other s
       status: 'unavailable',
       checks: [
         { name: 'open', ok: true },
+        { name: 'journal', ok: true },
         { ...needed, ok: false },
       ],
     },

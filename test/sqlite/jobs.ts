@@ -32,6 +32,7 @@ export function openJournal(folder: string, options: Partial<JournalOptions> = {
  */
 export class LocalJournal extends JournalClient {
   readonly path: string
+  readonly isWritable = true
   readonly #open: OpenJournal
   readonly #replies = new Map<number, Deferred<unknown>>()
   #arrived: JournalRequest[] = []

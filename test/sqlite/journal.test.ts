@@ -1,6 +1,7 @@
 /** The journal in its thread: what survives the end of the process, who may open the file, and what is refused. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { renameSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,7 +10,7 @@ import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
 import type { Journal, JournalOptions } from '../../src/sqlite/journal.ts'
 import { timings } from '../../src/sqlite/timings.ts'
-import { accept, eventually, kill, openJournal } from './jobs.ts'
+import { accept, eventually, kill, log, openJournal } from './jobs.ts'
 
 timings.retainEveryMs = 20
 
@@ -43,6 +44,39 @@ async function holder(
   await Promise.race([enough, once(child, 'exit')])
   return { child, reported }
 }
+
+t.test('a journal whose file is not at its path any more acknowledges nothing, and begins anew', async (t) => {
+  const usual = timings.retryEveryMs
+  timings.retryEveryMs = 20
+  t.teardown(() => {
+    timings.retryEveryMs = usual
+  })
+  const parent = t.testdir({ data: {} })
+  const folder = join(parent, 'data')
+  const file = join(folder, 'jobs.sqlite')
+  const errors: string[] = []
+  const journal = await openJournal(folder, { log: { ...log, error: (line: string) => errors.push(line) } as never })
+  t.teardown(() => journal.close())
+  const moves: [what: string, move: () => void][] = [
+    ['the folder is moved', () => renameSync(folder, join(parent, 'moved'))],
+    ['the folder is deleted', () => rmSync(folder, { recursive: true })],
+    ['the file is replaced', () => renameSync(file, `${file}-before`)],
+    ['the log is deleted', () => rmSync(`${file}-wal`)],
+  ]
+  const kept: string[] = []
+  for (const [what, move] of moves) {
+    kept.push((await accept(journal)).id)
+    move()
+    await t.rejects(accept(journal), { code: 'JOURNAL_UNAVAILABLE', message: /not at its path/ }, what)
+    t.match(errors.at(-1), /not at its path any more/)
+    await eventually(() => journal.isWritable)
+    t.match(await journal.get((await accept(journal)).id), { state: 'queued' }, 'it accepts again')
+  }
+  t.match(await journal.get(kept[3] as string), { state: 'queued' }, 'no job is lost with the log')
+  const moved = await openJournal(join(parent, 'moved'))
+  t.teardown(() => moved.close())
+  t.match(await moved.get(kept[0] as string), { state: 'queued' }, 'no job is lost with the move')
+})
 
 t.test('after kill -9 every acknowledged job is there, and the attempts that were running count', async (t) => {
   const folder = t.testdir()
