@@ -21,17 +21,29 @@ export interface OpenApiDocument {
   [key: string]: unknown
 }
 
+interface Parameter {
+  in: string
+  name: string
+}
+/** Headers that make a job of a call. A job cannot take bytes. */
+const OF_JOBS: ReadonlySet<string> = new Set(['prefer', 'idempotency-key'])
+
 /** The paths of the generic operations. The operation of a method copies the parameters and answers of these. */
 export const GENERIC = {
   call: '/v1/services/{service}/call/{method}',
   cast: '/v1/services/{service}/cast/{method}',
 } as const
 
-export function addServiceOperations(
+/**
+ * Yields after each method, so that the caller can serve others.
+ * @param taken the operation ids of the document; those of the service are added
+ */
+export function* serviceOperations(
   document: OpenApiDocument,
+  taken: Set<string>,
   service: string,
   description: ServiceDescription,
-): void {
+): Generator<void> {
   const tag = `service ${service}`
   document.tags.push({
     name: tag,
@@ -47,17 +59,22 @@ export function addServiceOperations(
     const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
     for (const kind of kinds) {
       const generic = document.paths[GENERIC[kind]]?.post as Operation
-      const parameters = (generic.parameters as { in: string }[] | undefined)?.filter((one) => one.in !== 'path') ?? []
+      const isCallOfBytes = inputBytes !== undefined
+      const parameters = (generic.parameters as Parameter[] | undefined)?.filter(
+        (one) => one.in !== 'path' && !(isCallOfBytes && OF_JOBS.has(one.name.toLowerCase())),
+      )
+      const { 202: accepted, ...others } = generic.responses
+      const responses = { ...others, ...(accepted !== undefined && !isCallOfBytes && { 202: accepted }) }
       document.paths[`/v1/services/${service}/${kind}/${method}`] = {
         post: {
-          operationId: unusedId(document, `${kind}${name}`),
+          operationId: unusedId(taken, `${kind}${name}`),
           tags: [tag],
           summary: summary(kind, service, method, methodDescription),
-          ...(parameters.length > 0 && { parameters }),
+          ...(parameters !== undefined && parameters.length > 0 && { parameters }),
           requestBody: { required: isBodyRequired(methodDescription), content: requestContent },
           responses: {
-            ...generic.responses,
-            ...(kind === 'call' && problemsOf(methodDescription, generic.responses)),
+            ...responses,
+            ...(kind === 'call' && problemsOf(methodDescription, responses)),
             ...(kind === 'call' && {
               200: {
                 ...generic.responses[200],
@@ -69,6 +86,7 @@ export function addServiceOperations(
         },
       }
     }
+    yield
   }
 }
 
@@ -102,7 +120,7 @@ function problemsOf({ problems = {} }: MethodDescription, generic: Operation['re
 /** Without a body the payload is `{}`, so the body is required if the schema refuses `{}`. */
 function isBodyRequired({ input = {}, inputBytes }: MethodDescription): boolean {
   const { type = 'object', required = [], $ref } = input as { type?: unknown; required?: unknown[]; $ref?: string }
-  return inputBytes === undefined && (type !== 'object' || required.length > 0 || $ref !== undefined)
+  return inputBytes !== undefined || type !== 'object' || required.length > 0 || $ref !== undefined
 }
 
 const STREAM =
@@ -126,12 +144,10 @@ function summary(kind: 'call' | 'cast', service: string, method: string, { descr
 }
 
 /** The operation id, with a number after it if another operation has it already. */
-function unusedId(document: OpenApiDocument, wantedId: string): string {
-  const taken = new Set(
-    Object.values(document.paths).flatMap((path) => Object.values(path).map((op) => op.operationId)),
-  )
+function unusedId(taken: Set<string>, wantedId: string): string {
   let id = wantedId
   for (let n = 2; taken.has(id); n += 1) id = `${wantedId}_${n}`
+  taken.add(id)
   return id
 }
 
@@ -139,32 +155,66 @@ function unusedId(document: OpenApiDocument, wantedId: string): string {
 function addSchema(document: OpenApiDocument, wantedName: string, schema: JsonSchema | undefined): object {
   if (schema === undefined) return {}
   const { schemas } = document.components
-  let name = wantedName
-  for (let n = 2; Object.hasOwn(schemas, name); n += 1) name = `${wantedName}_${n}`
+  const unusedName = (wanted: string) => {
+    let name = wanted
+    for (let n = 2; Object.hasOwn(schemas, name); n += 1) name = `${wanted}_${n}`
+    // The place is taken until the schema itself is there.
+    schemas[name] = {}
+    return name
+  }
+  const name = unusedName(wantedName)
   const { $schema: _dialect, $id: _id, $defs = {}, ...rest } = schema
-  const componentOf = (definition: string) => `${name}_${definition.replace(/[^A-Za-z0-9._-]/g, '_')}`
+  const definitions = new Map(
+    Object.keys($defs as object).map((definition) => [
+      definition,
+      unusedName(`${name}_${definition.replace(/[^A-Za-z0-9._-]/g, '_')}`),
+    ]),
+  )
   const rewrite = (ref: string): string => {
     if (ref === '#') return `#/components/schemas/${name}`
-    const [, definition] = /^#\/(?:\$defs|definitions)\/(.+)$/.exec(ref) ?? []
-    return definition === undefined ? ref : `#/components/schemas/${componentOf(definition)}`
+    const [, pointer, below = ''] = /^#\/(?:\$defs|definitions)\/([^/]+)(\/.*)?$/.exec(ref) ?? []
+    const component = pointer === undefined ? undefined : definitions.get(unescapePointer(pointer))
+    return component === undefined ? ref : `#/components/schemas/${component}${below}`
   }
   schemas[name] = withRefs(rest, rewrite)
   for (const [definition, part] of Object.entries($defs as Record<string, JsonSchema>)) {
     const { id: _metaId, ...plain } = part
-    schemas[componentOf(definition)] = withRefs(plain, rewrite)
+    schemas[definitions.get(definition) as string] = withRefs(plain, rewrite)
   }
   return { $ref: `#/components/schemas/${name}` }
 }
 
-function withRefs(value: unknown, rewrite: (ref: string) => string): unknown {
-  if (Array.isArray(value)) return value.map((item) => withRefs(item, rewrite))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [
-      key,
-      key === '$ref' && typeof part === 'string' ? rewrite(part) : withRefs(part, rewrite),
-    ]),
-  )
+/** A part of a JSON pointer in a URL (RFC 6901, section 6). */
+function unescapePointer(part: string): string {
+  let text = part
+  try {
+    text = decodeURIComponent(part)
+  } catch {
+    // A percent sign that escapes nothing.
+  }
+  return text.replaceAll('~1', '/').replaceAll('~0', '~')
+}
+
+/** Keywords of JSON Schema whose values are schemas, or lists of schemas. All others are data, such as `examples`. */
+const OF_SCHEMAS = new Set(
+  `items prefixItems contains additionalItems unevaluatedItems additionalProperties unevaluatedProperties propertyNames
+  allOf anyOf oneOf not if then else`.split(/\s+/),
+)
+/** Keywords whose values are objects of schemas by name. */
+const OF_NAMED_SCHEMAS = new Set(['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions'])
+
+function withRefs(schema: unknown, rewrite: (ref: string) => string): unknown {
+  if (Array.isArray(schema)) return schema.map((item) => withRefs(item, rewrite))
+  if (typeof schema !== 'object' || schema === null) return schema
+  return mapped(schema, (part, key) => {
+    if (key === '$ref' && typeof part === 'string') return rewrite(part)
+    if (OF_SCHEMAS.has(key)) return withRefs(part, rewrite)
+    return OF_NAMED_SCHEMAS.has(key) ? mapped(part as object, (named) => withRefs(named, rewrite)) : part
+  })
+}
+
+function mapped(object: object, map: (value: unknown, key: string) => unknown): object {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value, key)]))
 }
 
 function pascalCase(name: string): string {

@@ -5,20 +5,13 @@
  */
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { stringify } from 'yaml'
-import type { ServiceDescription } from '../contract/description.ts'
-import { addServiceOperations, GENERIC, type OpenApiDocument } from './openapi-operations.ts'
+import { GENERIC, type OpenApiDocument } from './openapi-operations.ts'
+import { type DescribedService, OpenApiText } from './openapi-text.ts'
 
 /** Operations whose body is optional. @fastify/swagger marks every body as required. */
 const BODY_OPTIONAL = [GENERIC.call, GENERIC.cast, '/v1/services/{service}/crash']
-
-/** A registered service. */
-export interface DescribedService {
-  name: string
-  /** What its module says of itself; `undefined` until the module has been loaded once. */
-  description: ServiceDescription | undefined
-}
 
 export interface OpenApiOptions {
   /** The version of threadplane. */
@@ -51,23 +44,18 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
     refResolver: { buildLocalReference: ({ $id }) => $id as string },
   })
 
-  let known: DescribedService[] = []
-  let document: OpenApiDocument | undefined
-  /** The document is built again only if a service was added or deleted, or its description changed. */
-  const currentDocument = (): OpenApiDocument => {
-    const now = services()
-    const isUnchanged =
-      now.length === known.length &&
-      now.every(({ name, description }, i) => name === known[i]?.name && description === known[i].description)
-    if (document === undefined || !isUnchanged) {
-      known = now
-      document = structuredClone(app.swagger()) as unknown as OpenApiDocument
-      for (const path of BODY_OPTIONAL)
-        Object.assign(document.paths[path]?.post?.requestBody as object, { required: false })
-      for (const { name, description } of now) if (description) addServiceOperations(document, name, description)
+  const base = (): OpenApiDocument => {
+    const document = structuredClone(app.swagger()) as unknown as OpenApiDocument
+    for (const path of BODY_OPTIONAL) {
+      Object.assign(document.paths[path]?.post?.requestBody as object, { required: false })
     }
     return document
   }
+  const text = new OpenApiText(base, services)
+  const sendJson = async (_request: FastifyRequest, reply: FastifyReply) =>
+    reply.type('application/json; charset=utf-8').send(await text.json())
+  const sendYaml = async (_request: FastifyRequest, reply: FastifyReply) =>
+    reply.type('application/yaml; charset=utf-8').send(await text.yaml())
 
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -83,13 +71,16 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
       'style-src': ["'self'", "'unsafe-inline'"],
     },
     theme: { title: 'threadplane' },
-    transformSpecification: () => currentDocument() as unknown as Readonly<Record<string, unknown>>,
-    transformSpecificationClone: false,
+    // The page has paths of its own for the document, and would write it whole for each request.
+    uiHooks: {
+      preHandler: (request, reply, done) => {
+        const { url } = request.routeOptions
+        if (url === '/docs/json') sendJson(request, reply).catch(done)
+        else if (url === '/docs/yaml') sendYaml(request, reply).catch(done)
+        else done()
+      },
+    },
   })
-  app.get('/openapi.json', { schema: { hide: true }, handler: async () => currentDocument() })
-  app.get('/openapi.yaml', {
-    schema: { hide: true },
-    handler: async (_request, reply) =>
-      reply.type('application/yaml; charset=utf-8').send(stringify(currentDocument())),
-  })
+  app.get('/openapi.json', { schema: { hide: true }, handler: sendJson })
+  app.get('/openapi.yaml', { schema: { hide: true }, handler: sendYaml })
 })

@@ -1,0 +1,148 @@
+/**
+ * The text of the OpenAPI document, in JSON and in YAML. A server can have many thousands of methods, so the document is
+ * built and written in slices: other requests are served between two of them. The text is kept until a service is added
+ * or deleted, or its description changes.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { stringify } from 'yaml'
+import type { ServiceDescription } from '../contract/description.ts'
+import type { OpenApiDocument } from './openapi-operations.ts'
+import { serviceOperations } from './openapi-operations.ts'
+
+/** Other requests wait at most about so long, in milliseconds. */
+const SLICE_MS = 5
+
+/** A registered service. */
+export interface DescribedService {
+  name: string
+  /** What its module says of itself; `undefined` until the module has been loaded once. */
+  description: ServiceDescription | undefined
+}
+
+/** Returns to the event loop whenever the present slice is over. */
+class Slices {
+  #endsAt = performance.now() + SLICE_MS
+
+  async pause(): Promise<void> {
+    if (performance.now() < this.#endsAt) return
+    await nextTurn()
+    this.#endsAt = performance.now() + SLICE_MS
+  }
+}
+
+interface Build {
+  services: DescribedService[]
+  document: Promise<OpenApiDocument>
+  json?: Promise<Buffer>
+  yaml?: Promise<Buffer>
+}
+
+export class OpenApiText {
+  readonly #base: () => OpenApiDocument
+  readonly #services: () => DescribedService[]
+  #build: Build | undefined
+
+  /**
+   * @param base makes the document of the server's own routes; called for each build
+   * @param services the services that are registered at present, sorted by name
+   */
+  constructor(base: () => OpenApiDocument, services: () => DescribedService[]) {
+    this.#base = base
+    this.#services = services
+  }
+
+  /** Requests that come during a build share it. */
+  json(): Promise<Buffer> {
+    const build = this.#current()
+    return (build.json ??= build.document.then(toJson))
+  }
+
+  yaml(): Promise<Buffer> {
+    const build = this.#current()
+    return (build.yaml ??= build.document.then(toYaml))
+  }
+
+  #current(): Build {
+    const services = this.#services()
+    const known = this.#build?.services
+    const isUnchanged =
+      known?.length === services.length &&
+      services.every(({ name, description }, at) => name === known[at]?.name && description === known[at].description)
+    if (this.#build === undefined || !isUnchanged) this.#build = { services, document: this.#document(services) }
+    return this.#build
+  }
+
+  async #document(services: DescribedService[]): Promise<OpenApiDocument> {
+    const document = this.#base()
+    const slices = new Slices()
+    const taken = new Set(operationIds(document))
+    for (const { name, description } of services) {
+      if (description === undefined) continue
+      for (const _method of serviceOperations(document, taken, name, description)) await slices.pause()
+    }
+    return document
+  }
+}
+
+function operationIds({ paths }: OpenApiDocument): string[] {
+  return Object.values(paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId))
+}
+
+/** The members of these are written one by one: there is one for each method. */
+function isLarge(key: string): boolean {
+  return key === 'paths' || key === 'components'
+}
+
+async function toJson(document: OpenApiDocument): Promise<Buffer> {
+  const slices = new Slices()
+  const members = async (object: object, write: (key: string, value: unknown) => Promise<Buffer[]> | Buffer[]) => {
+    const pieces: Buffer[] = [Buffer.from('{')]
+    for (const [key, value] of Object.entries(object)) {
+      if (pieces.length > 1) pieces.push(Buffer.from(','))
+      pieces.push(Buffer.from(`${JSON.stringify(key)}:`), ...(await write(key, value)))
+      await slices.pause()
+    }
+    return [...pieces, Buffer.from('}')]
+  }
+  const whole = (_key: string, value: unknown) => [Buffer.from(JSON.stringify(value))]
+  const parts = await members(document, (key, value) => {
+    if (key === 'paths') return members(value as object, whole)
+    if (key === 'components') return members(value as object, (_kind, one) => members(one as object, whole))
+    return whole(key, value)
+  })
+  return Buffer.concat(parts)
+}
+
+async function toYaml(document: OpenApiDocument): Promise<Buffer> {
+  const slices = new Slices()
+  const pieces: Buffer[] = []
+  const write = (indent: string, value: unknown) => {
+    // References of YAML count within one piece only.
+    const text = stringify(value, { aliasDuplicateObjects: false })
+    pieces.push(Buffer.from(indent === '' ? text : text.replace(/^(?=.)/gm, indent)))
+  }
+  const each = async (indent: string, object: object) => {
+    for (const [key, value] of Object.entries(object)) {
+      write(indent, { [key]: value })
+      await slices.pause()
+    }
+  }
+  for (const [key, value] of Object.entries(document)) {
+    if (!isLarge(key) || Object.keys(value as object).length === 0) write('', { [key]: value })
+    else if (key === 'paths') {
+      pieces.push(Buffer.from('paths:\n'))
+      await each('  ', value as object)
+    } else {
+      pieces.push(Buffer.from(`${key}:\n`))
+      for (const [kind, parts] of Object.entries(value as Record<string, object>)) {
+        if (Object.keys(parts).length === 0) {
+          write('  ', { [kind]: parts })
+          continue
+        }
+        pieces.push(Buffer.from(`  ${kind}:\n`))
+        await each('    ', parts)
+      }
+    }
+  }
+  return Buffer.concat(pieces)
+}
