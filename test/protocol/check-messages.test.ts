@@ -37,8 +37,9 @@ t.test('an error with endless causes is refused', async (t) => {
 
 t.test('messages of a process are checked too', async (t) => {
   const utilization = { idle: 1, active: 1, utilization: 0.5 }
+  const ended = { type: 'report', beats: 0, heapUsedBytes: 0, utilization: { ...utilization, utilization: Number.NaN } }
   const report = { type: 'report', beats: 1, heapUsedBytes: 1, utilization }
-  for (const right of [report, { type: 'ended', exitCode: 0 }, { type: 'stack', stack: undefined }]) {
+  for (const right of [report, ended, { type: 'ended', exitCode: 0 }, { type: 'stack', stack: undefined }]) {
     t.doesNotThrow(() => checkProcessMessage(right))
   }
   const { beats: _beats, ...withoutBeats } = report
