@@ -114,3 +114,11 @@ t.test('all that a service writes while it stops is in the log', { buffered: tru
     Array.from({ length: 100 }, (_, at) => `"line ${at + 1}"`),
   )
 })
+
+t.test('the log suggests requests to a service that runs', { buffered: true }, async (t) => {
+  const server = run(t, ['serve', 'workers'], {}, { broken: 'throws-at-import', echo: 'echo' })
+  await server.prints(/try: .*\/docs in a browser/)
+  t.match(server.output, /try: curl http:\/\/127\.0\.0\.1:\d+\/v1\/services\/echo\/methods/)
+  server.child.kill('SIGTERM')
+  await server.ended()
+})

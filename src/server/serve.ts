@@ -46,7 +46,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   // Report before logging: if the server dies after this line of the log, the launcher's report of the death agrees.
   if (report !== undefined) await resolvesWithin(report({ type: 'services', states }), REPORT_WITHIN_MS)
   log.info(`services: ${states}`)
-  const [own] = registry.services
+  const own = registry.services.find(({ state }) => state === 'running')
   const first = !config.workers
     ? `/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`
     : own && `/v1/services/${own.name}/methods`
