@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceContext, ServiceDefinition } from '../module/define-service.ts'
+import { inOwnScope } from './own-scope.ts'
 
 /** How long a stop waits for tasks and timers to end after their signal has fired, in milliseconds. */
 const TASK_GRACE_MS = 1_000
@@ -23,12 +24,12 @@ export class BackgroundTasks {
         if (!context.signal.aborted) onError(error)
       }
     }
-    for (const task of Object.values(tasks)) this.#running.push(run(() => task(context)))
+    for (const task of Object.values(tasks)) this.#running.push(run(() => inOwnScope(task, context)))
     for (const { everyMs, run: tick } of Object.values(timers)) {
       const repeat = async () => {
         for (;;) {
           await sleep(everyMs, undefined, { signal: context.signal })
-          await tick(context)
+          await inOwnScope(tick, context)
         }
       }
       this.#running.push(run(repeat))

@@ -15,6 +15,7 @@ import { ThreadSlotLog } from '../protocol/slot-log.ts'
 import { SlotTable } from '../protocol/slot-table.ts'
 import type { ThreadSlots } from '../protocol/slots.ts'
 import { LargeJsonParser } from './large-json-parser.ts'
+import { inOwnScope } from './own-scope.ts'
 import { type Parsed, parseWithSchema } from './parse-with-schema.ts'
 import { RunningMethod } from './running-method.ts'
 import { type Serialized, serializeBytes, serializeResult } from './serialize-result.ts'
@@ -88,7 +89,9 @@ export class MethodRunner {
 
   /** Fires the signal of a running method. A method that has not begun is aborted by revoking its slot. */
   abort(sequence: number, reason: WireError): void {
-    this.#running.get(sequence)?.abort(reason)
+    const running = this.#running.get(sequence)
+    // The listeners of the signal are code of the module.
+    if (running !== undefined) inOwnScope(() => running.abort(reason))
   }
 
   /** Items of a stream were consumed. */
@@ -124,7 +127,7 @@ export class MethodRunner {
         return this.#retryLater(error)
       }
       this.#next += 1
-      if (isBegun) this.#run(message)
+      if (isBegun) inOwnScope(this.#run, message)
     }
     if (this.#next === this.#waiting.length && this.#next > 0) {
       this.#waiting = []
@@ -161,7 +164,7 @@ export class MethodRunner {
   }
 
   /** Without `await` for synchronous handlers and schemas: one promise per step would dominate the cost of a call. */
-  #run(message: RunMessage): void {
+  readonly #run = (message: RunMessage): void => {
     const method = this.#methods.get(message.method)
     this.#overlapping += 1
     if (method === undefined) return this.#fail(message, { kind: 'noSuchMethod' })

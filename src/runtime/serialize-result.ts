@@ -27,9 +27,17 @@ export function serializeResult(value: unknown, maxBytes: number): Serialized {
   return { ok: true, value: json }
 }
 
-/** Transfers the buffer of the bytes to the control thread; a copy, if they are part of a larger buffer. */
+/**
+ * Transfers the buffer of the bytes to the control thread. Sends a copy if the bytes are part of a larger buffer, or if
+ * the buffer cannot be transferred: native code or WebAssembly owns it, or it was marked as untransferable.
+ */
 export function serializeBytes(bytes: Uint8Array, format: ResultFormat, maxBytes: number): Serialized {
   if (bytes.byteLength > maxBytes) return tooLarge(maxBytes)
+  if (isDetached(bytes)) {
+    return refuse(
+      'its buffer was given away with an earlier result: return `new Uint8Array(kept)` of bytes that you keep',
+    )
+  }
   if (format === 'json') {
     const { buffer, byteOffset, byteLength } = bytes
     return { ok: true, value: JSON.stringify(Buffer.from(buffer, byteOffset, byteLength).toString('base64')) }
@@ -41,7 +49,18 @@ export function serializeBytes(bytes: Uint8Array, format: ResultFormat, maxBytes
     const value = structuredClone(own, { transfer: [own.buffer] })
     return { ok: true, value, transfer: value.buffer }
   } catch {
-    return refuse('its buffer was given away with an earlier result: return a copy of bytes that you keep')
+    const value = new Uint8Array(own)
+    return { ok: true, value, transfer: value.buffer }
+  }
+}
+
+function isDetached({ buffer, byteLength }: Uint8Array): boolean {
+  if (byteLength > 0) return false
+  try {
+    new Uint8Array(buffer)
+    return false
+  } catch {
+    return true
   }
 }
 

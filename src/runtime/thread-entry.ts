@@ -17,6 +17,7 @@ import { crashOnPurpose } from './crash-on-purpose.ts'
 import { guardParentPort } from './guard-parent-port.ts'
 import { loadModule } from './load-module.ts'
 import { MethodRunner } from './method-runner.ts'
+import { inOwnScope } from './own-scope.ts'
 import { ThreadLogger } from './thread-logger.ts'
 
 if (parentPort === null) throw new Error('thread-entry must be started as a worker thread')
@@ -55,27 +56,27 @@ const context: ServiceContext = {
 }
 
 try {
-  const definition = await loadModule(data.module)
+  const definition = await inOwnScope(loadModule, data.module)
   const description = describeService(definition)
   const runner = new MethodRunner(definition, description, batcher, logger)
 
   const start = async (options: StartMessage) => {
     clearInterval(heartbeatTimer)
     heartbeatTimer = setInterval(beat, options.beatEveryMs).unref()
-    if (options.restarted) await definition.onRestart?.(context)
-    await definition.onStart?.(context)
+    if (options.restarted) await inOwnScope(async () => definition.onRestart?.(context))
+    await inOwnScope(async () => definition.onStart?.(context))
     backgroundTasks.start(definition, context, crash)
-    await definition.onStarted?.(context)
-    context.state = await definition.onThreadStarted?.(context)
+    await inOwnScope(async () => definition.onStarted?.(context))
+    context.state = await inOwnScope(async () => definition.onThreadStarted?.(context))
     batcher.push({ type: 'started' })
     runner.start(options, context.state)
   }
 
   const stop = async () => {
-    stopping.abort()
+    inOwnScope(() => stopping.abort())
     let failure: unknown
     try {
-      await definition.onThreadStop?.(context)
+      await inOwnScope(async () => definition.onThreadStop?.(context))
     } catch (error) {
       failure = error
     }

@@ -36,6 +36,16 @@ t.test('bytes that a handler returns are transferred: a handler that keeps them 
   t.match(await errorOf(thread.callThread('kept', null)), { code: 'RESULT_NOT_SERIALIZABLE', message: /given away/ })
 })
 
+t.test('a buffer that cannot be given away is copied, and the handler still has it', async (t) => {
+  for (const which of ['untransferable', 'pooled', 'part', 'shared', 'memory']) {
+    const first = await thread.callThread('owned', which)
+    t.ok(first.byteLength >= 1_000, which)
+    t.same(await thread.callThread('owned', which), first, `${which}, again`)
+  }
+  const copy = await thread.callThread('copied', null)
+  t.same(await thread.callThread('copied', null), copy, 'a copy of a Buffer as the README makes it')
+})
+
 t.test('bytes() may be refined, transformed, and piped to', async (t) => {
   t.equal(await thread.callThread('few', new Uint8Array([1])), 'few')
   t.match(await errorOf(thread.callThread('few', new Uint8Array([2]))), { code: 'VALIDATION_FAILED' })
