@@ -26,15 +26,23 @@ export interface Preference {
   waitSeconds: number | undefined
 }
 
-/** One preference of the list: a token, a value that may be quoted, parameters. Source: RFC 7240, section 2 */
-const PREFERENCE =
-  /[\s,]*([^\s=;,"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?((?:"(?:[^"\\]|\\.)*"|[^,"])*)(?:,|$)/gy
+/**
+ * One member of the list, up to its comma. The two expressions take time in proportion to the header: no character can
+ * belong to two parts of them.
+ */
+const MEMBER = /((?:"(?:[^"\\]|\\.)*"|[^,"])*)(?:,|$)/gy
+/** A token, and a value that may be quoted. Parameters may follow. Source: RFC 7240, section 2 */
+const PREFERENCE = /^([^\s=;,"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?/
 
-/** If a preference is repeated, the first one counts. @throws MALFORMED_HEADER */
+/** If a preference is repeated, the first one counts. A member without a token ends the list. @throws MALFORMED_HEADER */
 export function readPreference(header: string | string[] | undefined): Preference {
   const preference: Preference = { respondAsync: false, waitSeconds: undefined }
   if (header === undefined) return preference
-  for (const [, name = '', quoted, bare] of String(header).matchAll(PREFERENCE)) {
+  for (const [, member = ''] of String(header).matchAll(MEMBER)) {
+    if (member.trim() === '') continue
+    const found = PREFERENCE.exec(member.trim())
+    if (found === null) break
+    const [, name = '', quoted, bare] = found
     const value = quoted ?? bare ?? ''
     if (name.toLowerCase() === 'respond-async' && value === '') preference.respondAsync = true
     if (name.toLowerCase() === 'wait') preference.waitSeconds ??= waitSeconds(value)

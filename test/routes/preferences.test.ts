@@ -1,5 +1,6 @@
 /** `Prefer` on a call (RFC 7240): a client that does not want to wait gets a job. */
 import t from 'tap'
+import { readPreference } from '../../routes/shared/request-headers.ts'
 import { isProblem, openGate, serve } from '../http-helper.ts'
 
 const server = await serve(t, { services: { echo: 'echo', gate: 'gate' } })
@@ -60,3 +61,20 @@ t.test(
     t.match(await server.finished(json.id), { state: 'succeeded' })
   },
 )
+
+t.test('a header takes time in proportion to its length', async (t) => {
+  // Time in proportion to the square of the length would be many minutes here: the test would not end.
+  const length = 1_000_000
+  for (const header of [
+    `${'a'.repeat(length)}"`,
+    `a${' '.repeat(length)}"`,
+    `a=${'b'.repeat(length)}"`,
+    `a;${'b;'.repeat(length / 2)}"`,
+    `a="${'\\b'.repeat(length / 2)}`,
+    `${' ,'.repeat(length / 2)}"`,
+    `${'"a"'.repeat(length / 2)}"`,
+    '"'.repeat(length),
+  ]) {
+    t.match(readPreference(`respond-async, ${header}`), { respondAsync: true }, header.slice(0, 5))
+  }
+})
