@@ -13,8 +13,10 @@ import { METHOD_DEFAULTS } from '../src/contract/options.ts'
 import { parseJson, textOf } from '../src/payload/parse-json.ts'
 import { finishParsing } from '../src/http/json-body.ts'
 import { problems } from '../src/http/problem-responses.ts'
+import type { Problem } from '../src/http/problem-document.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
+import { BatchRefusals } from './shared/batch-refusals.ts'
 import { requestTimeoutMs, traceparent } from './shared/request-headers.ts'
 import { acceptedJob, idempotencyOf } from './shared/idempotency.ts'
 import { takePayload } from './shared/payload.ts'
@@ -147,12 +149,13 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     }
     const { method } = request.params
     const options = { ...request.query, traceparent: traceparent(request.headers) }
-    const parsedLines = lines.map((line) => parseLine(service, method, line))
+    const refusals = new BatchRefusals((error) => app.problemOf(error, request))
+    const parsedLines = lines.map((line) => parseLine(service, method, line, refusals))
     const requests: CastRequest[] = []
     for (const line of parsedLines) if ('payload' in line) requests.push({ method, payload: line.payload, options })
     const answers = requests.length === 0 ? [] : await dispatcher.cast(service, requests)
     return parsedLines.map((line) => {
-      if ('error' in line) return { status: line.error.status, problem: app.problemOf(line.error, request) }
+      if ('problem' in line) return { status: line.problem.status, problem: line.problem }
       return { status: 202, job: jobView((answers.shift() as Accepted & { kind: 'new' }).job) }
     })
   }
@@ -162,12 +165,13 @@ function parseLine(
   service: SupervisedService,
   method: string,
   line: string,
-): { payload: string } | { error: ThreadplaneError } {
+  refusals: BatchRefusals,
+): { payload: string } | { problem: Problem } {
   try {
     service.contract.validate(method, parseJson(line))
     return { payload: line.trim() }
   } catch (error) {
-    if (error instanceof ThreadplaneError) return { error }
+    if (error instanceof ThreadplaneError) return { problem: refusals.next(error) }
     throw error
   }
 }

@@ -94,3 +94,40 @@ t.test(
     }
   },
 )
+
+t.test('the answer to a batch has a limit, however long the URL and the errors of its lines are', async (t) => {
+  const server = await serve(t, { services: { measures: 'measures' } })
+  const headers = { 'content-type': 'application/x-ndjson' }
+  const wrong = JSON.stringify(new Array(40).fill('x'))
+  const path = (query: string) => `/v1/services/measures/cast/numbers?delayMs=3600000${query}`
+  const ofBatch = async (lines: string[], query = '') => {
+    const { status, json, bytes } = await server.post(path(query), undefined, { body: lines.join('\n'), headers })
+    t.equal(status, 207)
+    t.equal(json.items.length, lines.length)
+    return { items: json.items, length: bytes.length }
+  }
+
+  const few = await ofBatch([wrong, '[1]', '{'])
+  t.match(few.items, [
+    { status: 422, problem: { instance: path(''), errors: { length: 40 } } },
+    { status: 202, job: { state: 'scheduled' } },
+    { status: 400, problem: { code: 'MALFORMED_BODY', instance: path('') } },
+  ])
+
+  const longUrl = '&'.repeat(15_000)
+  for (const [lines, query] of [
+    [new Array(9_999).fill('{'), longUrl],
+    [new Array(9_999).fill(wrong), ''],
+    [new Array(9_999).fill(wrong), longUrl],
+  ] as const) {
+    const { items, length } = await ofBatch([...lines, '[1]'], query)
+    t.ok(length < 16 * 2 ** 20, `${length} bytes`)
+    t.match(items[0].problem.instance, /^\/v1\/services\/measures\/cast\/numbers/)
+    t.equal(items[0].problem.errors?.length, lines[0] === wrong ? 40 : undefined)
+    const { status, problem } = items.at(-2)
+    t.strictSame([status, problem.status, problem.errors], [items[0].status, status, undefined])
+    t.match(problem.detail, /send the line again alone/)
+    t.match(items.at(-1), { status: 202, job: { state: 'scheduled' } }, 'the lines that are right are accepted')
+  }
+  t.equal(await countOf(server, 'scheduled'), 4)
+})
