@@ -15,6 +15,7 @@ const MAX_DESCRIPTIONS_BYTES = 256 * 1024 * 1024
 
 export class DescriptionCache {
   readonly #folder: string
+  readonly #writes = new Set<Promise<void>>()
 
   /** @param data the data folder */
   constructor(data: string) {
@@ -39,6 +40,21 @@ export class DescriptionCache {
   }
 
   async keep(moduleUrl: string, description: ServiceDescription): Promise<void> {
+    const write = this.#write(moduleUrl, description)
+    this.#writes.add(write)
+    try {
+      await write
+    } finally {
+      this.#writes.delete(write)
+    }
+  }
+
+  /** Resolves when all that was to be kept has been written, or has failed. */
+  async written(): Promise<void> {
+    await Promise.allSettled(this.#writes)
+  }
+
+  async #write(moduleUrl: string, description: ServiceDescription): Promise<void> {
     await writeInto(this.#folder, await this.#file(moduleUrl), JSON.stringify(description))
     await this.#shrink()
   }

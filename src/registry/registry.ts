@@ -3,6 +3,7 @@
  * wants to run survives a restart of the server.
  */
 import { EventEmitter } from 'node:events'
+import { resolvesWithin } from '../async/deadline.ts'
 import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
@@ -28,6 +29,9 @@ export interface RegistryOptions {
   /** Called after a service was deleted. */
   onRemoved: (name: string) => Promise<void>
 }
+
+/** The longest wait for files that are being written while the server ends. */
+const WRITTEN_WITHIN_MS = 1_000
 
 export class Registry extends EventEmitter<{ state: [name: string, state: ServiceState] }> implements Invoker {
   readonly options: RegistryOptions
@@ -252,6 +256,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     const services = order.flatMap((name) => this.#services.get(name) ?? [])
     await this.dependencies.stop([...this.#leaving, ...services], (service) => service.halt())
     this.options.dispatcher.close()
+    // The next server may use the folder as soon as this one has ended.
+    await resolvesWithin(this.options.descriptions.written(), WRITTEN_WITHIN_MS)
   }
 }
 
