@@ -27,7 +27,8 @@ export class Dispatcher {
   readonly #feeds = new Map<string, CastFeed>()
   readonly #attempts: Attempts
   readonly #waiters = new JobWaiters()
-  readonly #deadline = new StoreDeadline()
+  /** For each answer of the store that a client waits for. */
+  readonly deadline = new StoreDeadline()
   readonly #sweepTimer: NodeJS.Timeout
   readonly #clock = new ClockWatch()
   #expiring = false
@@ -66,12 +67,20 @@ export class Dispatcher {
 
   /** True while the store answers, and can write what it is told. */
   get storeIsReady(): boolean {
-    return this.#store.isWritable && this.#deadline.answers
+    return this.#store.isWritable && this.deadline.answers
   }
 
   /** Stores jobs, all in one transaction. Payloads must be valid. @throws METHOD_NOT_FOUND, JOURNAL_UNAVAILABLE */
   cast(target: JobTarget, requests: CastRequest[]): Promise<Accepted[]> {
-    return this.#deadline.within(this.#cast(target, requests))
+    return this.deadline.within(this.#cast(target, requests))
+  }
+
+  /**
+   * Stores the job of a tick. Waits for the store as long as it takes: a tick that is cast again, as its answer is late,
+   * would run twice.
+   */
+  async castTick(target: JobTarget, request: CastRequest): Promise<void> {
+    await this.#cast(target, [request])
   }
 
   async #cast(target: JobTarget, requests: CastRequest[]): Promise<Accepted[]> {
@@ -114,7 +123,7 @@ export class Dispatcher {
 
   /** @throws JOB_NOT_FOUND */
   async get(id: string): Promise<Job> {
-    const job = await this.#deadline.within(this.#store.get(id))
+    const job = await this.deadline.within(this.#store.get(id))
     if (job === undefined) throw jobNotFound(id)
     return this.#attempts.view(job)
   }
@@ -125,7 +134,7 @@ export class Dispatcher {
    */
   async list(filter: Omit<JobFilter, 'states'>, state?: JobState): Promise<JobPage> {
     const states: JobState[] | undefined = state === 'queued' ? ['queued', 'running'] : state && [state]
-    const page = await this.#deadline.within(this.#store.list({ ...filter, ...(states !== undefined && { states }) }))
+    const page = await this.deadline.within(this.#store.list({ ...filter, ...(states !== undefined && { states }) }))
     const items = page.items
       .map((job) => this.#attempts.view(job))
       .filter((job) => state === undefined || job.state === state)
@@ -137,7 +146,7 @@ export class Dispatcher {
     // The wait begins before the job is read: it may finish between the two.
     const wait = this.#waiters.wait(id, timeoutMs, signal)
     try {
-      const job = await this.#deadline.within(this.#store.get(id))
+      const job = await this.deadline.within(this.#store.get(id))
       if (job === undefined || isFinished(job)) wait.end()
     } catch (error) {
       wait.end()
@@ -154,7 +163,7 @@ export class Dispatcher {
   async cancel(id: string): Promise<Job> {
     if (this.#attempts.cancel(id)) return this.wait(id, CANCELLED_WITHIN_MS)
     return this.#attempts.cancelUntil(id, async () => {
-      const job = await this.#deadline.within(this.#store.cancel(id))
+      const job = await this.deadline.within(this.#store.cancel(id))
       if (job === undefined) throw jobNotFound(id)
       // The store has begun an attempt that is not here yet: it is cancelled when it is handed over.
       if (job.state === 'running') return this.wait(id, CANCELLED_WITHIN_MS)
@@ -187,7 +196,7 @@ export class Dispatcher {
       this.#waiting(service)
       return queued
     })
-    return this.#deadline.within(requeued)
+    return this.deadline.within(requeued)
   }
 
   /** Queues all failed jobs of a service again. Returns how many. */
@@ -196,7 +205,7 @@ export class Dispatcher {
     const failedBy = Date.now()
     let retried = 0
     for (;;) {
-      const step = await this.#deadline.within(this.#store.requeueFailed(service, STEP, failedBy))
+      const step = await this.deadline.within(this.#store.requeueFailed(service, STEP, failedBy))
       retried += step
       this.#waiting(service)
       if (step < STEP) return retried
@@ -208,22 +217,22 @@ export class Dispatcher {
     const job = await this.get(id)
     if (!isFinished(job))
       throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
-    await this.#deadline.within(this.#store.remove(id))
+    await this.deadline.within(this.#store.remove(id))
   }
 
   async countUnfinished(service: string): Promise<number> {
-    return this.#deadline.within(this.#store.countUnfinished(service))
+    return this.deadline.within(this.#store.countUnfinished(service))
   }
 
   /** Cancels all unfinished jobs of a service. @throws CONFLICT if some running jobs do not end */
   async cancelAll(service: string): Promise<void> {
     for (;;) {
-      const ids = await this.#deadline.within(this.#store.cancelWaiting(service, STEP))
+      const ids = await this.deadline.within(this.#store.cancelWaiting(service, STEP))
       for (const id of ids) this.#waiters.finished(id)
       if (ids.length < STEP) break
     }
     for (let before = new Set<string>(); ; ) {
-      const ids = await this.#deadline.within(this.#store.unfinished(service, STEP))
+      const ids = await this.deadline.within(this.#store.unfinished(service, STEP))
       if (ids.length === 0) return
       if (ids.every((id) => before.has(id))) {
         throw new ThreadplaneError('CONFLICT', `${ids.length} jobs could not be cancelled yet`, { service })
@@ -254,7 +263,7 @@ export class Dispatcher {
   }
 
   #sweep(): void {
-    this.#deadline.sweep()
+    this.deadline.sweep()
     this.#attempts.expire()
     this.#attempts.releaseLate()
     void this.#expire()
@@ -280,7 +289,7 @@ export class Dispatcher {
     this.#expiring = true
     try {
       // This also shows whether the store answers at all.
-      const expire = () => this.#deadline.within(this.#store.expire())
+      const expire = () => this.deadline.within(this.#store.expire())
       for (let ids = await expire(); ids.length > 0; ids = await expire()) {
         for (const id of ids) this.#waiters.finished(id)
       }

@@ -91,7 +91,7 @@ export class ScheduleTicks {
       if (target === undefined) throw new ThreadplaneError('SERVICE_NOT_FOUND', noService(service).message)
       if (!target.described) throw notDescribed(service)
       const payload = await this.#payloadOf(schedule)
-      await this.#settings.dispatcher.cast(target, [{ method, payload, options: { tick: { service, name, at } } }])
+      await this.#settings.dispatcher.castTick(target, { method, payload, options: { tick: { service, name, at } } })
       known.ticked(at)
     } catch (error) {
       this.#notCast(known, error as Error, at)

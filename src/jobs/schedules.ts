@@ -108,13 +108,23 @@ export class Schedules {
     const known = await this.#of(service)
     const shown = known.filter(({ schedule }) => schedule.payloadBytes <= MAX_LISTED_PAYLOAD_BYTES)
     const names = shown.map(({ schedule }) => schedule.name)
-    const payloads = names.length === 0 ? [] : await this.#options.store.schedulePayloads(service, names)
+    const payloads = names.length === 0 ? [] : await this.#answer(this.#options.store.schedulePayloads(service, names))
     const texts = new Map(names.map((name, index) => [name, payloads[index] ?? null]))
     return known.map((each) => this.#status(each, texts.get(each.schedule.name)))
   }
 
+  /** What the store answers to a client. @throws JOURNAL_UNAVAILABLE */
+  #answer<T>(answer: Promise<T>): Promise<T> {
+    return this.#options.dispatcher.deadline.within(answer)
+  }
+
+  /** @throws JOURNAL_UNAVAILABLE while the schedules could not be read */
+  async #whenLoaded(): Promise<void> {
+    if (this.#loaded !== undefined) await this.#answer(this.#loaded)
+  }
+
   async #of(service: string): Promise<KnownSchedule[]> {
-    await this.#loaded
+    await this.#whenLoaded()
     const known = [...this.#known.values()].filter(({ schedule }) => schedule.service === service)
     return known.sort((a, b) => (a.schedule.name < b.schedule.name ? -1 : 1))
   }
@@ -122,7 +132,7 @@ export class Schedules {
   /** @throws SCHEDULE_NOT_FOUND, JOURNAL_UNAVAILABLE */
   async get(service: string, name: string): Promise<ScheduleStatus> {
     const known = await this.#get(service, name)
-    const [text] = await this.#options.store.schedulePayloads(service, [name])
+    const [text] = await this.#answer(this.#options.store.schedulePayloads(service, [name]))
     return this.#status(known, text)
   }
 
@@ -137,7 +147,7 @@ export class Schedules {
   }
 
   async #get(service: string, name: string): Promise<KnownSchedule> {
-    await this.#loaded
+    await this.#whenLoaded()
     const known = this.#known.get(keyOf({ service, name }))
     if (known !== undefined) return known
     const names = (await this.#of(service)).map(({ schedule }) => schedule.name)
@@ -161,7 +171,7 @@ export class Schedules {
     target: JobTarget,
     { payload, ...spec }: Pick<Schedule, 'service' | 'name' | 'cron' | 'timezone' | 'method'> & { payload: unknown },
   ): Promise<boolean> {
-    await this.#loaded
+    await this.#whenLoaded()
     const text = JSON.stringify(payload)
     const schedule = { ...spec, payloadBytes: Buffer.byteLength(text), createdAt: Date.now() }
     this.#room.check(schedule)
@@ -169,8 +179,13 @@ export class Schedules {
     target.checkMethod(schedule.method)
     checkCron(schedule)
     checkPayload(target, schedule.method, payload)
+    return this.#answer(this.#store(schedule, text))
+  }
+
+  /** True if it is new. */
+  async #store(schedule: Omit<Schedule, 'lastTickAt'>, payload: string): Promise<boolean> {
     const key = keyOf(schedule)
-    const stored = await this.#room.reserve(schedule, () => this.#options.store.putSchedule(schedule, text))
+    const stored = await this.#room.reserve(schedule, () => this.#options.store.putSchedule(schedule, payload))
     const known = this.#known.get(key)
     if (known === undefined) this.#known.set(key, new KnownSchedule(stored))
     else known.schedule = stored
@@ -181,9 +196,11 @@ export class Schedules {
   /** @throws SCHEDULE_NOT_FOUND, JOURNAL_UNAVAILABLE */
   async remove(service: string, name: string): Promise<void> {
     await this.#get(service, name)
-    await this.#options.store.removeSchedule(service, name)
-    this.#known.delete(keyOf({ service, name }))
-    this.#ticks.arm()
+    const removed = this.#options.store.removeSchedule(service, name).then(() => {
+      this.#known.delete(keyOf({ service, name }))
+      this.#ticks.arm()
+    })
+    await this.#answer(removed)
   }
 
   async removeAll(service: string): Promise<void> {
@@ -193,7 +210,7 @@ export class Schedules {
   /** Casts the job of a schedule now. Its ticks do not change. @throws SCHEDULE_NOT_FOUND, METHOD_NOT_FOUND, VALIDATION_FAILED */
   async run(target: JobTarget, name: string): Promise<Job> {
     const { schedule } = await this.#get(target.name, name)
-    const payload = await this.#payload(schedule)
+    const payload = await this.#answer(this.#payload(schedule))
     const [accepted] = await this.#options.dispatcher.cast(target, [{ method: schedule.method, payload, options: {} }])
     return (accepted as { job: Job }).job
   }

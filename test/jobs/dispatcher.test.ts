@@ -274,3 +274,21 @@ t.test('a client is told if the store does not answer; what it asked for is done
   go()
   await eventually(() => target.runs.length === 1)
 })
+
+t.test('a tick waits for the store as long as it takes, and its job is stored once', async (t) => {
+  const usual = timings.storeAnswersWithinMs
+  timings.storeAnswersWithinMs = 0
+  t.teardown(() => {
+    timings.storeAnswersWithinMs = usual
+  })
+  const { store, target, dispatcher } = await rig(t)
+  const { held, go } = holdNext(store, 'before', 'accept')
+  const tick = { service: target.name, name: 'hourly', at: 0 }
+  const casting = dispatcher.castTick(target, { method: 'send', payload: '{}', options: { tick } })
+  await held
+  dispatcher.deadline.sweep()
+  go()
+  await casting
+  t.equal(store.jobs.length, 1)
+  t.equal(target.runs.length, 1)
+})

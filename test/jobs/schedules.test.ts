@@ -6,6 +6,7 @@ import { Schedules } from '../../src/jobs/schedules.ts'
 import { KnownSchedule } from '../../src/jobs/known-schedule.ts'
 import { Deferred } from '../../src/async/deferred.ts'
 import type { JobTarget } from '../../src/jobs/job-target.ts'
+import { StoreDeadline } from '../../src/jobs/store-deadline.ts'
 import { timings } from '../../src/jobs/timings.ts'
 import { accept, eventually, type LocalJournal, localJournal, log } from '../sqlite/jobs.ts'
 
@@ -44,6 +45,7 @@ interface Rig {
   ticks: { name: string; at: number }[]
   /** The log lines about schedules. */
   lines: { schedule: string }[]
+  deadline: StoreDeadline
 }
 
 /** Schedules over a real journal. Their casts are recorded, and end when `gate` resolves. */
@@ -51,22 +53,22 @@ async function rig(t: Test, stored: Partial<Schedule>[], gate?: Promise<void>, e
   const journal = localJournal(t)
   for (const schedule of stored) await journal.putSchedule({ ...HOURLY, ...schedule }, '{}')
   const ticks: Rig['ticks'] = []
-  const cast: Dispatcher['cast'] = async (_service, [request]) => {
-    ticks.push(request?.options.tick as Rig['ticks'][0])
+  const castTick: Dispatcher['castTick'] = async (_service, { options: { tick } }) => {
+    ticks.push(tick as Rig['ticks'][0])
     await gate
-    await accept(journal, { tick: request?.options.tick })
-    return []
+    await accept(journal, { tick })
   }
   const lines: Rig['lines'] = []
+  const deadline = new StoreDeadline()
   const schedules = new Schedules({
     store: journal,
-    dispatcher: { cast } as Dispatcher,
+    dispatcher: { castTick, deadline } as Dispatcher,
     log: { ...log, error: (line: unknown) => lines.push(line as Rig['lines'][0]) },
     targetOf: (name) => (name === 'mail' && exists() ? mail : undefined),
   })
   t.teardown(() => schedules.close())
   schedules.load()
-  return { schedules, journal, ticks, lines }
+  return { schedules, journal, ticks, lines, deadline }
 }
 
 /** What `PUT` gives. */
@@ -208,4 +210,30 @@ t.test('the wait until a tick is tried again does not depend on the clock', (t) 
   Date.now = () => now() - 5 * HOUR_MS
   t.ok(known.waitMs <= 20)
   t.end()
+})
+
+t.test('a client is told if the store does not answer; what it asked for is done when the store answers', async (t) => {
+  const { schedules, journal, deadline } = await rig(t, [HOURLY])
+  const usual = timings.storeAnswersWithinMs
+  t.teardown(() => {
+    timings.storeAnswersWithinMs = usual
+  })
+  await schedules.list('mail')
+  const [held, gate] = [new Deferred<void>(), new Deferred<void>()]
+  const put = journal.putSchedule.bind(journal)
+  journal.putSchedule = async (...args) => {
+    held.resolve()
+    await gate.promise
+    return put(...args)
+  }
+  timings.storeAnswersWithinMs = 0
+  const storing = t.rejects(schedules.put(mail, { ...HOURLY, name: 'late', payload: {} }), {
+    code: 'JOURNAL_UNAVAILABLE',
+  })
+  await held.promise
+  deadline.sweep()
+  await storing
+  timings.storeAnswersWithinMs = usual
+  gate.resolve()
+  await eventually(async () => (await schedules.list('mail')).some(({ name }) => name === 'late'))
 })
