@@ -11,6 +11,7 @@ const NO_FILE = 'none'
 
 export class DatabaseFile {
   readonly #db: InstanceType<typeof DatabaseSync>
+  readonly #path: string
   readonly #statements = new Map<string, StatementSyncInstance>()
   /** The file and its write-ahead log → which file is open. */
   readonly #open = new Map<string, string>()
@@ -23,6 +24,7 @@ export class DatabaseFile {
       throw sqliteError(CORRUPT, 'the file is empty, and its write-ahead log is not')
     }
     makePrivate(path)
+    this.#path = path
     this.#db = new DatabaseSync(path)
     try {
       this.#setUp(isNew)
@@ -80,12 +82,23 @@ export class DatabaseFile {
     this.run('BEGIN IMMEDIATE')
   }
 
+  /** Which file is open, whatever its name is. */
+  get identity(): string {
+    return this.#open.get(this.#path) as string
+  }
+
   /**
    * What is committed counts only if the next process finds it: somebody may have moved or deleted the folder, and
-   * another SQLite in this process may have deleted the log. @throws an error of which `isMoved` is true
+   * another SQLite in this process may have deleted the log. So this is checked before, when all can still be rolled
+   * back, and once more after. @throws an error of which `isMoved` is true
    */
   commit(): void {
+    this.#checkPlace()
     this.run('COMMIT')
+    this.#checkPlace()
+  }
+
+  #checkPlace(): void {
     for (const [file, identity] of this.#open) {
       const found = identityOf(file)
       // SQLite creates the log when it is needed.

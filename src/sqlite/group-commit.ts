@@ -46,9 +46,7 @@ export class GroupCommit {
   /** Runs postponed operations, then those that have arrived. An operation that is postponed is answered by a later commit. */
   commit(arrived: JournalRequest[]): Committed {
     const committed: Committed = { replies: [] }
-    const postponed = this.#postponed
-    this.#postponed = []
-    for (const group of [postponed, arrived]) {
+    for (const group of [this.takePostponed(), arrived]) {
       if (group.length === 0) continue
       try {
         if ('failure' in committed) throw committed.failure
@@ -60,6 +58,13 @@ export class GroupCommit {
       }
     }
     return committed
+  }
+
+  /** The outcomes that are postponed. They are no longer this object's. */
+  takePostponed(): JournalRequest[] {
+    const postponed = this.#postponed
+    this.#postponed = []
+    return postponed
   }
 
   #write(group: JournalRequest[], replies: JournalReply[]): void {

@@ -9,7 +9,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
 import { refusal } from './group-commit.ts'
-import type { JournalData, JournalMessage, JournalRequest } from './messages.ts'
+import { type JournalData, type JournalMessage, type JournalRequest, OUTCOMES } from './messages.ts'
 import { OpenJournal } from './open-journal.ts'
 import { isMoved, openTrouble, whyUnavailable } from './storage-errors.ts'
 
@@ -34,6 +34,8 @@ class JournalThread {
   readonly #data: JournalData
   readonly #batcher: MessageBatcher<JournalMessage>
   #state: State = { kind: 'unopened', why: 'it is not open yet' }
+  /** Of a file that is not at its path any more: which one it was, and the outcomes that it could not take. */
+  #left: { identity?: string; outcomes: JournalRequest[] } = { outcomes: [] }
   /** Operations for the next commit, and what will run it. */
   #arrived: JournalRequest[] = []
   #commitSoon: NodeJS.Immediate | undefined
@@ -81,10 +83,15 @@ class JournalThread {
     } catch {
       // Opening the file fails as well then, and says why.
     }
-    const journal = new OpenJournal(file, retention)
+    const { identity, outcomes } = this.#left
+    const journal = new OpenJournal(file, retention, identity)
+    this.#left = { outcomes: [] }
     if (journal.recoveryFailure === undefined) this.#writable(journal)
     else this.#unwritable(journal, journal.recoveryFailure)
     void this.#retain(journal)
+    if (outcomes.length === 0) return
+    this.#arrived.unshift(...outcomes)
+    this.#schedule()
   }
 
   #writable(journal: OpenJournal): void {
@@ -105,6 +112,7 @@ class JournalThread {
   /** The file that is open is not at its path any more. It is closed, and what is at the path is opened, or created. */
   #moved(journal: OpenJournal, error: unknown): void {
     clearTimeout(this.#retentionTimer)
+    this.#left = { identity: journal.file.identity, outcomes: journal.takePostponed() }
     this.#unopened(whyUnavailable(error))
     try {
       journal.close()
@@ -165,7 +173,11 @@ class JournalThread {
     const state = this.#state
     if (state.kind === 'unopened') {
       const error = refusal(state.why)
-      for (const [id] of requests) this.#batcher.push([id, undefined, error])
+      for (const request of requests) {
+        // Attempts that began before the file was moved end meanwhile.
+        if (OUTCOMES.has(request[1])) this.#left.outcomes.push(request)
+        else this.#batcher.push([request[0], undefined, error])
+      }
     } else if (state.kind !== 'closed') {
       const { journal } = state
       const { replies, failure } = journal.commit(requests)

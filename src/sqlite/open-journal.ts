@@ -20,17 +20,21 @@ export class OpenJournal {
   readonly file: DatabaseFile
   readonly retention: Retention
   /** Why the recovery cannot be written yet, if it cannot: the next commit repeats it. */
-  readonly recoveryFailure: unknown
+  readonly recoveryFailure: unknown = undefined
   readonly #groups: GroupCommit
   #recovered = 0
 
-  /** @throws if the file cannot be opened or used */
-  constructor(path: string, limits: RetentionLimits) {
+  /**
+   * @param running the file whose attempts this process still runs, see `DatabaseFile.identity`; they are not recovered
+   * @throws if the file cannot be opened or used
+   */
+  constructor(path: string, limits: RetentionLimits, running?: string) {
     this.file = new DatabaseFile(path)
     const lists = new JobLists(this.file)
     const jobs = new JobTransitions(this.file, lists)
     this.retention = new Retention(this.file, () => jobs.finishes, limits)
     this.#groups = new GroupCommit(this.file, this.#operations(jobs, lists))
+    if (this.file.identity === running) return
     // No attempt begins before those of the last process are counted (P3). `recover` counts as an outcome: without room
     // on the disk it is postponed, and written before everything else.
     const { replies, failure } = this.commit([[0, 'recover', []]])
@@ -43,6 +47,11 @@ export class OpenJournal {
   /** Runs a group of operations in one transaction. */
   commit(requests: JournalRequest[]): Committed {
     return this.#groups.commit(requests)
+  }
+
+  /** Outcomes that could not be written. This journal does not write them any more. */
+  takePostponed(): JournalRequest[] {
+    return this.#groups.takePostponed()
   }
 
   /** How many jobs were recovered since this was last asked. */

@@ -78,6 +78,33 @@ t.test('a journal whose file is not at its path any more acknowledges nothing, a
   t.match(await moved.get(kept[0] as string), { state: 'queued' }, 'no job is lost with the move')
 })
 
+t.test('an attempt that runs while the file is moved keeps its outcome, and is not counted as ended', async (t) => {
+  const usual = timings.retryEveryMs
+  timings.retryEveryMs = 20
+  t.teardown(() => {
+    timings.retryEveryMs = usual
+  })
+  const folder = join(t.testdir({ data: {} }), 'data')
+  const journal = await openJournal(folder)
+  t.teardown(() => journal.close())
+  const running = await Promise.all(Array.from({ length: 3 }, () => accept(journal, { begin: true })))
+  const [first, second, third] = running.map(({ id }) => id) as [string, string, string]
+  const finish = (id: string) => journal.finish(id, 1, { state: 'succeeded', result: '1' })
+
+  rmSync(join(folder, 'jobs.sqlite-wal'))
+  const finished = finish(first)
+  await eventually(() => !journal.isWritable)
+  t.equal(await finished, true, 'an outcome that comes with the move is written to the file that is opened next')
+  await eventually(() => journal.isWritable)
+  t.match(await journal.get(second), { state: 'running', attempts: 1, history: { length: 1 } })
+  t.equal(await finish(second), true)
+  t.match(await journal.get(first), { state: 'succeeded', attempts: 1 })
+
+  rmSync(folder, { recursive: true })
+  t.equal(await finish(third), false, 'its job is gone with the folder')
+  t.match(await journal.get(third), undefined)
+})
+
 t.test('after kill -9 every acknowledged job is there, and the attempts that were running count', async (t) => {
   const folder = t.testdir()
   const { child, reported } = await holder(t, folder, 300)
