@@ -51,7 +51,7 @@ type State =
   /** The thread has not told its status yet. */
   | { kind: 'opening' }
   /** The thread answers operations. If it ends now, the process must end too. */
-  | { kind: 'serving' }
+  | { kind: 'serving'; isWritable: boolean }
   /** The thread cannot use the file, and ends by itself. */
   | { kind: 'refused' }
   | { kind: 'closing' }
@@ -68,7 +68,6 @@ export class Journal extends JournalClient {
   readonly #opened = new Deferred<JournalStatus>()
   readonly #ended = new Deferred<void>()
   #lastId = 0
-  #isWritable = false
   #state: State = { kind: 'opening' }
 
   private constructor({ folder, log, keepJobsMs, maxFinishedJobs = MAX_FINISHED_JOBS }: JournalOptions) {
@@ -110,12 +109,15 @@ export class Journal extends JournalClient {
   }
 
   override get isWritable(): boolean {
-    return this.#isWritable
+    return this.#state.kind === 'serving' && this.#state.isWritable
   }
 
   #statusChanged(status: JournalStatus): void {
-    this.#isWritable = status.kind === 'open'
-    if (this.#state.kind === 'opening') this.#enter({ kind: status.kind === 'refused' ? 'refused' : 'serving' })
+    const { kind } = this.#state
+    if (status.kind === 'refused') this.#enter({ kind: 'refused' })
+    else if (kind === 'opening' || kind === 'serving') {
+      this.#enter({ kind: 'serving', isWritable: status.kind === 'open' })
+    }
     this.#opened.resolve(status)
     if (status.kind === 'unavailable') {
       this.#log.error(`the journal cannot be written: ${status.why}; casts are refused until it can be written`)
@@ -169,7 +171,6 @@ export class Journal extends JournalClient {
     const before = this.#state.kind
     if (before === 'ended') return
     this.#enter({ kind: 'ended', error })
-    this.#isWritable = false
     this.#opened.reject(error)
     for (const { reject } of this.#pending.values()) reject(unavailable(error.message, error))
     this.#pending.clear()
