@@ -6,8 +6,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import type { ServiceDescription } from '../contract/description.ts'
-import type { OpenApiDocument } from './openapi-operations.ts'
-import { serviceOperations } from './openapi-operations.ts'
+import { type OpenApiDocument, serviceOperations } from './openapi-operations.ts'
 
 /** Other requests wait at most about so long, in milliseconds. */
 const SLICE_MS = 5
@@ -68,8 +67,14 @@ export class OpenApiText {
     const isUnchanged =
       known?.length === services.length &&
       services.every(({ name, description }, at) => name === known[at]?.name && description === known[at].description)
-    if (this.#build === undefined || !isUnchanged) this.#build = { services, document: this.#document(services) }
-    return this.#build
+    if (this.#build !== undefined && isUnchanged) return this.#build
+    const build: Build = { services, document: this.#document(services) }
+    // The next request tries again.
+    build.document.catch(() => {
+      if (this.#build === build) this.#build = undefined
+    })
+    this.#build = build
+    return build
   }
 
   async #document(services: DescribedService[]): Promise<OpenApiDocument> {

@@ -100,3 +100,17 @@ t.test('the document of many methods is made in slices, once for all who ask, an
   services = []
   t.not(await text.json(), first)
 })
+
+t.test('a document that could not be made is made again for the next request', async (t) => {
+  let fails = true
+  const text = new OpenApiText(
+    () => {
+      if (fails) throw new Error('not yet')
+      return base()
+    },
+    () => [],
+  )
+  await t.rejects(text.json(), { message: 'not yet' })
+  fails = false
+  t.match((await text.json()).toString(), /^\{"openapi":"3\.1\.0"/)
+})
