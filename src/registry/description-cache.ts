@@ -16,6 +16,7 @@ const MAX_DESCRIPTIONS_BYTES = 256 * 1024 * 1024
 export class DescriptionCache {
   readonly #folder: string
   readonly #writes = new Set<Promise<void>>()
+  #shrinking: Promise<void> | undefined
 
   /** @param data the data folder */
   constructor(data: string) {
@@ -56,7 +57,11 @@ export class DescriptionCache {
 
   async #write(moduleUrl: string, description: ServiceDescription): Promise<void> {
     await writeInto(this.#folder, await this.#file(moduleUrl), JSON.stringify(description))
-    await this.#shrink()
+    // One search for all that are written meanwhile: at a start there may be one for each of many services.
+    this.#shrinking ??= this.#shrink().finally(() => {
+      this.#shrinking = undefined
+    })
+    await this.#shrinking
   }
 
   /** Deletes the descriptions that were not used for the longest time. */
