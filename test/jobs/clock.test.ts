@@ -1,4 +1,4 @@
-/** The clock of the machine is set back: what waits for a time waits no longer than it was to wait at first. */
+/** When the clock of the machine is set back, a `delayMs` or a delay between two attempts takes no longer than it should. */
 import t, { type Test } from 'tap'
 import { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import { accept, eventually, FAILED, localJournal, log, reopened } from '../sqlite/jobs.ts'
