@@ -5,13 +5,13 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
-import { ClockWatch, type SetBack } from './clock-watch.ts'
 import { isFinished, type Job, type JobState } from './job.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
 import type { JobTarget } from './job-target.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { StoreDeadline } from './store-deadline.ts'
+import { WaitingJobs } from './waiting-jobs.ts'
 import { CastFeed } from './cast-feed.ts'
 
 /** How often attempts and jobs that wait are checked: for their `ttlMs`, and for attempts to release. */
@@ -30,8 +30,7 @@ export class Dispatcher {
   /** For each answer of the store that a client waits for. */
   readonly deadline = new StoreDeadline()
   readonly #sweepTimer: NodeJS.Timeout
-  readonly #clock = new ClockWatch()
-  #expiring = false
+  readonly #waitingJobs: WaitingJobs
 
   constructor(store: JobStore, log: ServiceLog) {
     this.#store = store
@@ -42,6 +41,15 @@ export class Dispatcher {
       onFinished: (id) => this.#waiters.finished(id),
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
+    })
+    this.#waitingJobs = new WaitingJobs({
+      store,
+      log,
+      deadline: this.deadline,
+      onFinished: (id) => this.#waiters.finished(id),
+      onEarlier: () => {
+        for (const feed of this.#feeds.values()) feed.waiting()
+      },
     })
     this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref()
   }
@@ -266,38 +274,7 @@ export class Dispatcher {
     this.deadline.sweep()
     this.#attempts.expire()
     this.#attempts.releaseLate()
-    void this.#expire()
-    const setBack = this.#clock.setBack()
-    if (setBack !== undefined) void this.#followClock(setBack)
-  }
-
-  /** Jobs that wait for a time would wait so much longer. */
-  async #followClock({ byMs, since }: SetBack): Promise<void> {
-    this.#log.warn(`the clock was set back by ${byMs} ms`)
-    try {
-      await this.#store.clockSetBack(byMs, since)
-    } catch (error) {
-      this.#log.error({ err: error }, 'jobs that wait for a time do not follow the clock, which was set back')
-    }
-    for (const feed of this.#feeds.values()) feed.waiting()
-  }
-
-  /** Expires jobs that wait in the store, in several transactions. */
-  async #expire(): Promise<void> {
-    // Many jobs take longer than the time between two sweeps.
-    if (this.#expiring) return
-    this.#expiring = true
-    try {
-      // This also shows whether the store answers at all.
-      const expire = () => this.deadline.within(this.#store.expire())
-      for (let ids = await expire(); ids.length > 0; ids = await expire()) {
-        for (const id of ids) this.#waiters.finished(id)
-      }
-    } catch (error) {
-      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) this.#log.error({ err: error }, 'jobs could not be expired')
-    } finally {
-      this.#expiring = false
-    }
+    this.#waitingJobs.sweep()
   }
 }
 
