@@ -2,7 +2,9 @@
  * Kills the server by `kill -9` at random moments while clients cast. Every acknowledged job must be there afterwards,
  * with exactly one outcome, and must have run no more often than its attempts say (P2, P3).
  *
- *     node dist/bench/kill.js [rounds]
+ *     node dist/bench/kill.js [rounds] [--copying]
+ *
+ * With `--copying` a service copies the data folder again and again meanwhile, in a thread of the server.
  */
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -13,8 +15,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { Deferred } from '../src/async/deferred.ts'
-import { launch } from './plane.ts'
+import { launch, type Plane } from './plane.ts'
 
 const CLIENTS = 50
 /** Least and greatest time from the first 202 of a round to the kill. */
@@ -49,7 +52,7 @@ async function cast(agent: Agent, url: string, file: string, acknowledged: Set<s
   if (response.statusCode === 202) acknowledged.add((JSON.parse(body) as { id: string }).id)
 }
 
-export async function killRounds(rounds: number): Promise<KillReport> {
+export async function killRounds(rounds: number, copying = false): Promise<KillReport> {
   const data = await mkdtemp(join(tmpdir(), 'threadplane-kill-'))
   const file = join(data, 'runs')
   const acknowledged = new Set<string>()
@@ -68,6 +71,7 @@ export async function killRounds(rounds: number): Promise<KillReport> {
           if (acknowledged.size > before) casting.resolve()
         }
       })
+      if (copying) clients.push(copyAgain(plane, data, () => killed))
       await casting.promise
       await sleep(LEAST_MS + Math.random() * (MOST_MS - LEAST_MS))
       killed = true
@@ -81,6 +85,13 @@ export async function killRounds(rounds: number): Promise<KillReport> {
   } finally {
     await rm(data, { recursive: true })
   }
+}
+
+/** As a backup does. A file that vanishes meanwhile is none of its business. */
+async function copyAgain(plane: Plane, data: string, isOver: () => boolean): Promise<void> {
+  const payload = JSON.stringify({ from: data, to: `${data}-copy` })
+  while (!isOver()) await plane.send('/v1/services/copier/call/copy', payload).catch(() => {})
+  await rm(`${data}-copy`, { recursive: true, force: true })
 }
 
 interface JobView {
@@ -133,7 +144,8 @@ async function page(url: string, query: string): Promise<{ items: JobView[]; nex
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const report = await killRounds(Number(process.argv[2] ?? 200))
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { copying: { type: 'boolean' } } })
+  const report = await killRounds(Number(positionals[0] ?? 200), values.copying)
   console.log(report)
   const { lost, unfinished, ranTooOften, ranAgain, openAttempts, slowestReadyMs } = report
   const passed = lost + unfinished + ranTooOften === 0 && ranAgain <= openAttempts && slowestReadyMs <= 2_000

@@ -38,8 +38,7 @@ export class Plane {
 
   /** Process id of the server under the launcher; `undefined` while there is none. */
   get serverPid(): number | undefined {
-    const children = readFileSync(`/proc/${this.#child.pid}/task/${this.#child.pid}/children`, 'utf8')
-    return children === '' ? undefined : Number.parseInt(children, 10)
+    return childrenOf(this.pid)[0]
   }
 
   isReady(): Promise<boolean> {
@@ -71,6 +70,12 @@ export class Plane {
     if (body === undefined) return fetch(`${this.url}${path}`)
     return fetch(`${this.url}${path}`, { method: 'POST', headers: { 'content-type': contentType }, body })
   }
+}
+
+/** Ids of the processes that the main thread of a process has started. */
+export function childrenOf(pid: number): number[] {
+  const ids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return ids.split(' ').filter(Boolean).map(Number)
 }
 
 /** Starts it on a data folder, and waits until it is ready. */

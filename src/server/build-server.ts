@@ -21,7 +21,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { workers, data, log, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
   const registrationFile = await RegistrationFile.open(data)
-  // To load Fastify and its plugins takes the longest. Meanwhile the thread of the journal opens the database.
+  // To load Fastify and its plugins takes the longest. Meanwhile the process of the journal opens the database.
   const opening = Journal.open({ folder: data, log, keepJobsMs })
   const [journal, { buildApp }] = await Promise.all([opening, import('./app.ts')])
   const dispatcher = new Dispatcher(journal, log)

@@ -1,5 +1,5 @@
 /**
- * Stores new jobs with their idempotency keys and ticks. Runs in the journal's thread, inside the transaction of a
+ * Stores new jobs with their idempotency keys and ticks. Runs in the journal's process, inside the transaction of a
  * group. Most of the cost of a row is the call of a statement, so one statement inserts many rows.
  */
 import { ThreadplaneError } from '../contract/errors.ts'

@@ -1,6 +1,6 @@
 /**
  * The database file of the journal: its lock, schema, transactions and statements; each statement is prepared once. Runs
- * in the journal's thread.
+ * in the journal's process.
  */
 import { closeSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite'
@@ -142,7 +142,7 @@ export class DatabaseFile {
 
   readonly all = <T>(sql: string, ...values: unknown[]): T[] => this.#statement(sql).all(...values) as T[]
 
-  /** Rows as arrays: these cost less than objects to create, and to send to another thread. */
+  /** Rows as arrays: these cost less than objects to create, and to send to another process. */
   readonly tuples = <T extends unknown[]>(sql: string, ...values: unknown[]): T[] => {
     const isNew = !this.#statements.has(sql)
     const statement = this.#statement(sql)

@@ -1,5 +1,5 @@
 /**
- * The methods of a `JobStore` as operations of the journal. `Journal` sends each operation to the journal's thread; tests
+ * The methods of a `JobStore` as operations of the journal. `Journal` sends each operation to the journal's process; tests
  * run them in their own thread.
  */
 import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs/job.ts'

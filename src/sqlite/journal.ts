@@ -1,11 +1,14 @@
 /**
- * The job store on disk: SQLite in a thread of its own, so that the event loop never waits for a disk (P2). This is the
- * control thread's side: it starts the thread, sends it operations, and follows its state.
+ * The job store on disk: SQLite in a process of its own, so that the event loop never waits for a disk (P2), and nothing
+ * that a service does in the server's process drops the lock of the file. This is the control thread's side: it starts
+ * the process, sends it operations, and follows its state.
  */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { ServiceLog } from '../contract/log.ts'
 import { fromWireError, RETRY_AFTER_SECONDS, ThreadplaneError, toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
@@ -39,32 +42,32 @@ export interface JournalOptions {
 const MAX_FINISHED_JOBS = 1_000_000
 /**
  * So many casts are posted before the end of the turn. Clients that were answered together send their next casts
- * together; without this head start, this thread and the journal's thread would wait for each other in turns.
+ * together; without this head start, the server and the journal's process would wait for each other in turns.
  */
 const HEAD_START = 8
-/** Operations that may wait for the journal's thread. */
+/** Operations that may wait for the journal's process. */
 const MAX_PENDING = 100_000
-/** How long closing may take before the process is killed. */
+/** How long closing may take before the journal's process is killed. */
 const CLOSE_WITHIN_MS = 2_000
 
 type State =
-  /** The thread has not told its status yet. */
+  /** The process has not told its status yet. */
   | { kind: 'opening' }
-  /** The thread answers operations. If it ends now, the process must end too. */
+  /** The process answers operations. If it ends now, the server must end too. */
   | { kind: 'serving'; isWritable: boolean }
-  /** The thread cannot use the file, and ends by itself. */
+  /** The process cannot use the file, and ends by itself. */
   | { kind: 'refused' }
   | { kind: 'closing' }
-  /** The thread has ended. */
+  /** The process has ended. */
   | { kind: 'ended'; error: Error }
 
 export class Journal extends JournalClient {
   readonly #folder: string
   readonly #log: ServiceLog
-  readonly #worker: Worker
+  readonly #process: ChildProcess
   readonly #batcher: MessageBatcher<JournalRequest>
   readonly #pending = new Map<number, Deferred<unknown>>()
-  /** Resolves with the first status of the thread. */
+  /** Resolves with the first status of the process. */
   readonly #opened = new Deferred<JournalStatus>()
   readonly #ended = new Deferred<void>()
   #lastId = 0
@@ -74,21 +77,23 @@ export class Journal extends JournalClient {
     super()
     this.#folder = folder
     this.#log = log
-    const workerData: JournalData = { file: join(folder, FILE), retention: { keepJobsMs, maxFinishedJobs }, timings }
-    const worker = new Worker(new URL('./journal-thread.js', import.meta.url), { workerData, name: 'journal' })
-    this.#worker = worker
+    const child = startProcess({
+      file: resolve(folder, FILE),
+      retention: { keepJobsMs, maxFinishedJobs },
+      timings,
+    })
+    this.#process = child
     this.#batcher = new MessageBatcher<JournalRequest>(
-      (requests) => worker.postMessage(requests),
+      (requests) => child.send(requests, undefined, {}, () => {}),
       ([id], error) => this.#reply([id, undefined, toWireError(error)]),
     )
-    worker.on('message', (messages: JournalMessage[]) => {
+    child.on('message', (messages: JournalMessage[]) => {
       for (const message of messages) {
         if (Array.isArray(message)) this.#reply(message)
         else this.#statusChanged(message.status)
       }
     })
-    worker.on('error', (error) => this.#threadEnded(error))
-    worker.on('exit', () => this.#threadEnded(new Error('the thread of the journal has ended')))
+    void this.#end()
   }
 
   /**
@@ -167,34 +172,59 @@ export class Journal extends JournalClient {
     else pending?.reject(fromWireError(error))
   }
 
-  #threadEnded(error: Error): void {
+  /** Follows the process to its end. Its last answers may arrive after its exit, and before the channel is closed. */
+  async #end(): Promise<void> {
+    let why: Error
+    try {
+      const [[exitCode, signal]] = await Promise.all([once(this.#process, 'exit'), once(this.#process, 'disconnect')])
+      why = new Error(`the process of the journal has ended: ${signal ?? `exit code ${exitCode}`}`)
+    } catch (error) {
+      why = new Error('the process of the journal cannot be started', { cause: error })
+    }
     const before = this.#state.kind
-    if (before === 'ended') return
-    this.#enter({ kind: 'ended', error })
-    this.#opened.reject(error)
-    for (const { reject } of this.#pending.values()) reject(unavailable(error.message, error))
+    this.#enter({ kind: 'ended', error: why })
+    this.#opened.reject(why)
+    for (const { reject } of this.#pending.values()) reject(unavailable(why.message, why))
     this.#pending.clear()
     this.#ended.resolve()
     if (before !== 'serving') return
-    // Nothing can be stored any more. The process ends; everything that was acknowledged is there after a restart.
+    // Nothing can be stored any more. The server ends; everything that was acknowledged is there after a restart.
     setImmediate(() => {
-      throw new Error('the thread of the journal has died', { cause: error })
+      throw why
     })
   }
 
-  /** Writes what was asked before and closes the file. The thread is never terminated: it could be in a write. */
+  /** Writes what was asked before and closes the file. */
   override async close(): Promise<void> {
     const { kind } = this.#state
     if (kind === 'ended') return
     if (kind !== 'closing') {
       this.#enter({ kind: 'closing' })
       this.#batcher.flush()
-      this.#worker.postMessage('close')
+      this.#process.send('close', undefined, {}, () => {})
     }
     if (await resolvesWithin(this.#ended.promise, CLOSE_WITHIN_MS)) return
-    this.#log.fatal(`the journal does not close within ${CLOSE_WITHIN_MS} ms: the process is killed`)
-    process.kill(process.pid, 'SIGKILL')
+    this.#log.fatal(`the journal does not close within ${CLOSE_WITHIN_MS} ms: its process is killed`)
+    this.#process.kill('SIGKILL')
+    // A process that waits for a disk in the kernel outlives that. The server need not.
+    this.#process.unref()
+    this.#process.channel?.unref()
   }
+}
+
+function startProcess(data: JournalData): ChildProcess {
+  // Options that were meant for the server, such as a module to preload, would bring user code into the process.
+  const { NODE_OPTIONS: _, ...env } = process.env
+  return fork(fileURLToPath(new URL('./journal-process.js', import.meta.url)), [JSON.stringify(data)], {
+    env,
+    execArgv: [],
+    serialization: 'advanced',
+    // In a group of its own: what ends the processes of the services must not end this one.
+    detached: true,
+    // The working directory may be deleted, or its file system be unmounted.
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
 }
 
 function unavailable(why: string, cause?: Error): ThreadplaneError {

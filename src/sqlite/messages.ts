@@ -1,5 +1,5 @@
 /**
- * The messages between the control thread and the journal's thread. Each side posts one array per turn. Messages that
+ * The messages between the server and the journal's process. Each side posts one array per turn. Messages that
  * come with every cast are tuples: cloning an object with its keys costs three times as much. Pure.
  */
 import type { WireError } from '../contract/errors.ts'
@@ -125,15 +125,15 @@ export type JournalRequest = [id: number, operation: JournalOperation, args: unk
 
 export type JournalReply = [id: number, value: unknown, error?: WireError]
 
-/** Whether the journal can be written. The thread reports each change. */
+/** Whether the journal can be written. The process reports each change. */
 export type JournalStatus =
   | { kind: 'open'; recovered: number }
-  /** The thread tries again. */
+  /** The process tries again. */
   | { kind: 'unavailable'; why: string }
   /** Only as the first status: the server must not start on this file. */
   | { kind: 'refused'; reason: 'inUse' | 'damaged' | 'other'; error: WireError }
 
-/** From the journal's thread. */
+/** From the journal's process. */
 export type JournalMessage = JournalReply | { status: JournalStatus }
 
 export interface JournalData {

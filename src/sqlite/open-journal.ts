@@ -1,6 +1,6 @@
 /**
  * The journal over an open database file: every operation by name, group commit, and retention. It runs in the journal's
- * thread, and in tests without one.
+ * process, and in tests without one.
  */
 import { fromWireError } from '../contract/errors.ts'
 import { JobAcceptance } from './accept.ts'

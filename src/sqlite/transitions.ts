@@ -1,5 +1,5 @@
 /**
- * The changes of a job's state, one method for each operation of the store. Runs in the journal's thread, inside the
+ * The changes of a job's state, one method for each operation of the store. Runs in the journal's process, inside the
  * transaction of a group: nothing here commits.
  */
 import { ThreadplaneError } from '../contract/errors.ts'

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { childrenOf } from '../../bench/plane.ts'
 import { acceptAll, eventually, type LocalJournal, localJournal } from './jobs.ts'
 import { isSoak } from './soak.ts'
 import { cast, castsAgain, finished, launch, readOnlyFolder, type Server, send } from './storage.ts'
@@ -33,9 +34,11 @@ async function runsCalls(t: Test, plane: Server): Promise<void> {
 /** Without a listener, SIGXFSZ would end the process when a write exceeds the limit that `prlimit` has set. */
 const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent("process.on('SIGXFSZ', () => {})")}`
 
-/** Makes all writes of a server fail while its files stay open, as on a file system that becomes read-only. */
-function setWrites(plane: Server, possible: boolean): void {
-  execFileSync('prlimit', ['--pid', String(plane.pid), `--fsize=${possible ? 'unlimited' : '0'}:unlimited`])
+/** Makes all writes of a server and of its journal fail while its files stay open, as if its file system became read-only. */
+function setWrites({ pid }: Server, possible: boolean): void {
+  for (const one of [pid, ...childrenOf(pid)]) {
+    execFileSync('prlimit', ['--pid', String(one), `--fsize=${possible ? 'unlimited' : '0'}:unlimited`])
+  }
 }
 
 // The servers of two tests start at the same time.

@@ -1,11 +1,11 @@
 /**
- * The journal's thread. It opens the file as soon as that is possible, commits arriving operations in groups, and forgets
- * old jobs. It is closed and never terminated: SQLite's native code would abort the process in the middle of a write.
+ * The entry of the journal's process. It opens the file as soon as that is possible, commits arriving operations in
+ * groups, and forgets old jobs. It is a process of its own because a lock of a file belongs to the process: any
+ * `close()` of the same file, by a service in a thread of the server, would drop it (P2). No user code runs here.
  */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
 import { refusal } from './group-commit.ts'
@@ -29,10 +29,12 @@ interface WriteFailure {
   changes: number
 }
 
-class JournalThread {
-  readonly #port: MessagePort
+/** How often the file of another server is tried. */
+const HAND_OVER_EVERY_MS = 20
+
+class JournalProcess {
   readonly #data: JournalData
-  readonly #batcher: MessageBatcher<JournalMessage>
+  readonly #batcher = new MessageBatcher<JournalMessage>(post, () => {})
   #state: State = { kind: 'unopened', why: 'it is not open yet' }
   /** Of a file that is not at its path any more: which one it was, and the outcomes that it could not take. */
   #left: { identity?: string; outcomes: JournalRequest[] } = { outcomes: [] }
@@ -41,32 +43,41 @@ class JournalThread {
   #commitSoon: NodeJS.Immediate | undefined
   #retentionTimer: NodeJS.Timeout | undefined
 
-  constructor(port: MessagePort, data: JournalData) {
-    this.#port = port
+  constructor(data: JournalData) {
     this.#data = data
-    this.#batcher = new MessageBatcher<JournalMessage>(
-      (messages) => port.postMessage(messages),
-      () => {},
-    )
   }
 
-  /** If the server must not start on this file, the thread reports why, listens to nothing, and so ends. */
-  start(): void {
+  /** If the server must not start on this file, the process reports why, and ends. */
+  async start(): Promise<void> {
+    process.on('disconnect', () => this.#orphaned())
+    if (!process.connected) this.#orphaned()
     try {
-      this.#open()
+      await this.#openFirst()
     } catch (error) {
       const trouble = openTrouble(this.#data.file, error)
       if (trouble.kind !== 'passing') {
-        this.#batcher.push({ status: { kind: 'refused', reason: trouble.kind, error: toWireError(error) } })
-        return
+        return post([{ status: { kind: 'refused', reason: trouble.kind, error: toWireError(error) } }], disconnect)
       }
       this.#unopened(trouble.why)
     }
-    this.#port.on('message', (message: JournalRequest[] | 'close') => {
+    process.on('message', (message: JournalRequest[] | 'close') => {
       if (message === 'close') return this.#close()
       for (const request of message) this.#arrived.push(request)
       this.#schedule()
     })
+  }
+
+  /** The journal's process of a server that was killed may still commit what it had received. */
+  async #openFirst(): Promise<void> {
+    const until = performance.now() + this.#data.timings.handOverWithinMs
+    for (;;) {
+      try {
+        return this.#open()
+      } catch (error) {
+        if (openTrouble(this.#data.file, error).kind !== 'inUse' || performance.now() > until) throw error
+        await sleep(HAND_OVER_EVERY_MS)
+      }
+    }
   }
 
   /** The only place that changes the state. A retry timer belongs to its state. */
@@ -214,18 +225,44 @@ class JournalThread {
   }
 
   #close(): void {
-    clearImmediate(this.#commitSoon)
-    this.#commit()
-    clearTimeout(this.#retentionTimer)
+    this.#commitLast()
     try {
       if ('journal' in this.#state) this.#state.journal.close()
     } catch {
       // There is no room to move the log into the file. Its records are as safe in the log.
     }
     this.#enter({ kind: 'closed' })
-    this.#port.close()
+    post([], disconnect)
+  }
+
+  #commitLast(): void {
+    clearImmediate(this.#commitSoon)
+    this.#commit()
+    clearTimeout(this.#retentionTimer)
+  }
+
+  /**
+   * The server has ended, in whatever way. What it had sent is committed. The log is not moved into the file, which could
+   * take long: the next server waits for the lock.
+   */
+  #orphaned(): void {
+    if (this.#state.kind !== 'closed') this.#commitLast()
+    process.exit()
   }
 }
 
-if (parentPort === null) throw new Error('this module is the entry of the journal thread')
-new JournalThread(parentPort, workerData as JournalData).start()
+function post(messages: JournalMessage[], onSent: () => void = () => {}): void {
+  if (process.connected) process.send?.(messages, undefined, {}, onSent)
+}
+
+/** Then nothing is left to do for this process, and it ends. */
+function disconnect(): void {
+  if (process.connected) process.disconnect()
+}
+
+// These are sent to all processes of a terminal or a container. The server decides when this one ends.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {})
+// With a listener, a write beyond the limit of a file's size is an error and does not end the process.
+process.on('SIGXFSZ', () => {})
+process.title = 'threadplane journal'
+void new JournalProcess(JSON.parse(process.argv[2] as string) as JournalData).start()
