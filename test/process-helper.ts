@@ -24,11 +24,15 @@ export class Process {
   output = ''
   #watchers = new Set<() => void>()
 
-  constructor(t: Test, folder: string, args: string[], environment: NodeJS.ProcessEnv) {
+  /** @param inTerminal give it a terminal of its own, by the program `script` */
+  constructor(t: Test, folder: string, args: string[], environment: NodeJS.ProcessEnv, inTerminal = false) {
     this.folder = folder
     const { PATH } = process.env
     const env = { PATH, THREADPLANE_PORT: '0', THREADPLANE_DATA: join(folder, 'data'), ...environment }
-    this.child = spawn(process.execPath, [MAIN, ...args], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const line = [process.execPath, MAIN, ...args]
+    const inTerminalLine = ['script', '--quiet', '--return', '--command', `exec ${line.join(' ')}`, '/dev/null']
+    const [program = '', ...rest] = inTerminal ? inTerminalLine : line
+    this.child = spawn(program, rest, { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text

@@ -8,6 +8,7 @@ import ms from 'ms'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createLogger } from '../log.ts'
+import { endsOnHangup } from '../system/hangup.ts'
 import { RestartBudget } from '../supervision/restart-budget.ts'
 import { type ServerEnd, ServerProcess } from './server-process.ts'
 import { timings } from './timings.ts'
@@ -47,6 +48,8 @@ export class Launcher {
   /** Keeps a server running until the operator closes it, or until it cannot be kept running. Resolves with the exit code. */
   async run(): Promise<number> {
     for (const signal of CLOSING_SIGNALS) process.on(signal, () => this.#onSignal(signal))
+    // Without a listener it would open a debugger.
+    process.on('SIGUSR1', () => {})
     // The stderr of the server is piped there. Its reader may go away: that is no reason to end.
     process.stderr.on('error', () => {})
     const { signal: closing } = this.#closing
@@ -71,6 +74,7 @@ export class Launcher {
 
   /** The first signal closes the server gracefully, the second one kills it. */
   #onSignal(signal: NodeJS.Signals): void {
+    if (signal === 'SIGHUP' && !endsOnHangup) return
     if (this.#wanted.kind === 'running') {
       this.#wanted = { kind: 'closed', signal, since: performance.now() }
       this.#server?.kill(signal)

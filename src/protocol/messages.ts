@@ -43,6 +43,8 @@ export interface ThreadData {
   /** `file:` URL of the service module. */
   module: string
   heartbeat: SharedArrayBuffer
+  /** Ids of the processes that the service may not send signals to. */
+  guarded: number[]
 }
 
 // Sent by the control thread.

@@ -26,6 +26,8 @@ export interface LaunchMessage {
   /** `file:` URL of the service module. */
   module: string
   limits: ResolvedServiceOptions['limits']
+  /** Ids of the processes that the service may not send signals to. */
+  guarded: number[]
 }
 export interface TerminateMessage {
   type: 'terminate'

@@ -244,6 +244,8 @@ export class MethodRunner {
 
   #end(sequence: number, outcome: ThreadMessage): void {
     this.#running.get(sequence)?.flushProgress()
+    // The next method would go on in the same line.
+    this.#logger.endLines()
     this.#batcher.push(outcome)
     this.#running.delete(sequence)
     this.#overlapping -= 1

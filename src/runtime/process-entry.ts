@@ -41,10 +41,10 @@ function dieAfterSending(message: FromProcess): void {
   send(message, die)
 }
 
-function launch({ service, module, limits }: LaunchMessage): void {
+function launch({ service, module, limits, guarded }: LaunchMessage): void {
   process.title = `threadplane ${service}`
   const heartbeat = new Heartbeat()
-  const data: ThreadData = { service, module, heartbeat: heartbeat.buffer }
+  const data: ThreadData = { service, module, heartbeat: heartbeat.buffer, guarded }
   const thread = new Worker(new URL('./thread-entry.js', import.meta.url), {
     workerData: data,
     name: service,

@@ -17,13 +17,21 @@ const ERROR_KEY = 'threadplane.syntaxError'
 export async function withLocation(error: SyntaxError, url: string): Promise<SyntaxError> {
   const known = locationInStack(error)
   const location = known ?? (isFromLoader(error) ? await askInspector(error, url).catch(() => {}) : undefined)
-  return location === undefined ? error : new SyntaxError(`${error.message} (${location})`, { cause: error })
+  if (location === undefined) return error
+  const advice = IN_COMMON_JS.test(error.message) ? `: ${ADVICE}` : ''
+  return new SyntaxError(`${error.message} (${location})${advice}`, { cause: error })
 }
 
-/** The stack of an error between modules, such as a missing export, begins with file and line. */
+/** What an ES module is reported to have wrong if Node takes it for CommonJS. */
+const IN_COMMON_JS = /^(Cannot use import statement outside a module|Unexpected token 'export')/
+const ADVICE =
+  'Node takes this file for CommonJS; write "type": "module" in its package.json, or name it .mjs (.mts in TypeScript)'
+
+/** The stack of an error between modules, such as a missing export, or in CommonJS, begins with file and line. */
 function locationInStack({ stack = '' }: SyntaxError): string | undefined {
-  const [, file, line] = /^(file:.+):(\d+)\n/.exec(stack) ?? []
-  return file === undefined ? undefined : `${fileURLToPath(file)}:${line}`
+  const [, file, line] = /^((?:file:|\/|[A-Z]:\\).+):(\d+)\n/.exec(stack) ?? []
+  if (file === undefined) return undefined
+  return `${file.startsWith('file:') ? fileURLToPath(file) : file}:${line}`
 }
 
 /**

@@ -15,6 +15,7 @@ import { type ControlWire, packThread, transfersOf, unpackControl } from '../pro
 import { BackgroundTasks } from './background-tasks.ts'
 import { crashOnPurpose } from './crash-on-purpose.ts'
 import { guardParentPort } from './guard-parent-port.ts'
+import { guardSignals } from './guard-signals.ts'
 import { loadModule } from './load-module.ts'
 import { MethodRunner } from './method-runner.ts'
 import { inOwnScope } from './own-scope.ts'
@@ -37,9 +38,13 @@ const batcher = new MessageBatcher<ThreadMessage>(
 const logger = new ThreadLogger(batcher, crash)
 logger.captureOutput()
 guardParentPort(port, logger, crash)
+guardSignals(data.guarded)
 process.on('uncaughtException', crash)
 // When the module calls `process.exit`, the results and log lines of this turn are still sent.
-process.on('exit', batcher.flush)
+process.on('exit', () => {
+  logger.endLines()
+  batcher.flush()
+})
 
 const heartbeat = new Heartbeat(data.heartbeat)
 const beat = () => heartbeat.beat(getHeapStatistics().used_heap_size)
@@ -81,6 +86,7 @@ try {
       failure = error
     }
     await backgroundTasks.ended()
+    logger.endLines()
     batcher.push({ type: 'stopped', ...(failure !== undefined && { error: toWireError(failure) }) })
     batcher.flush()
     process.exit(0)
@@ -119,6 +125,7 @@ try {
 
 /** Ends the thread, and reports why: Node delivers what a thread has posted before it exits. */
 function crash(error: unknown): void {
+  logger.endLines()
   batcher.push({ type: 'crashed', error: toWireError(error) })
   batcher.flush()
   process.exit(1)

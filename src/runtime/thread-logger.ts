@@ -3,6 +3,7 @@
  * The number and length of lines are limited here, inside the thread (P5), because a thread that logs in a loop never
  * reads a message of the control thread.
  */
+import { StringDecoder } from 'node:string_decoder'
 import { format } from 'node:util'
 import type { MessageBatcher } from '../async/message-batcher.ts'
 import { toWireError } from '../contract/errors.ts'
@@ -28,6 +29,8 @@ export class ThreadLogger {
   #lines = 0
   #chars = 0
   #dropped = 0
+  /** Of stdout and stderr. */
+  readonly #lineEnds: (() => void)[] = []
 
   /** @param onFlood called when the thread logs far too much; it has to end the thread */
   constructor(batcher: MessageBatcher<ThreadMessage>, onFlood: (error: Error) => void) {
@@ -88,18 +91,35 @@ export class ThreadLogger {
 
   /** Redirects `console.*`, stdout and stderr of this thread to this logger. */
   captureOutput(): void {
-    const levels = { log: 'info', info: 'info', debug: 'debug', warn: 'warn', error: 'error', trace: 'trace' } as const
+    const levels = { log: 'info', info: 'info', debug: 'debug', warn: 'warn', error: 'error' } as const
     for (const [name, level] of Object.entries(levels) as [keyof typeof levels, LogLevel][]) {
       console[name] = (...args: unknown[]) => this.write(level, format(...args))
+    }
+    console.trace = (...args: unknown[]) => {
+      const trace = { name: 'Trace', message: format(...args) }
+      Error.captureStackTrace(trace, console.trace)
+      this.write('warn', (trace as Error).stack ?? trace.message)
     }
     this.#captureStream(process.stdout, 'info')
     this.#captureStream(process.stderr, 'warn')
   }
 
+  /** Writes what stdout and stderr were given after their last line break. */
+  readonly endLines = (): void => {
+    for (const endLine of this.#lineEnds) endLine()
+  }
+
   #captureStream(stream: NodeJS.WriteStream, level: LogLevel): void {
+    // Keeps the bytes of a character that is cut between two chunks.
+    const decoder = new StringDecoder('utf8')
     let rest = ''
+    this.#lineEnds.push(() => {
+      rest += decoder.end()
+      if (rest !== '') this.write(level, rest)
+      rest = ''
+    })
     stream.write = ((chunk: string | Uint8Array, encoding?: unknown, callback?: unknown) => {
-      const text = rest + (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8'))
+      const text = rest + decoder.write(bytesOf(chunk, encoding))
       // Without `split`: a list of all lines of a large text may exceed the memory of the thread.
       let from = 0
       for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
@@ -116,6 +136,13 @@ export class ThreadLogger {
       return true
     }) as typeof stream.write
   }
+}
+
+/** What `write` of a stream was given. @throws TypeError if Node's own `write` would */
+function bytesOf(chunk: string | Uint8Array, encoding: unknown): Buffer {
+  if (typeof chunk === 'string')
+    return Buffer.from(chunk, (typeof encoding === 'string' ? encoding : 'utf8') as BufferEncoding)
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }
 
 function truncate(text: string): string {

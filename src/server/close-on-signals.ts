@@ -7,6 +7,7 @@ import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { resolvesWithin } from '../async/deadline.ts'
+import { endsOnHangup } from '../system/hangup.ts'
 import { writeWaitingLines } from '../threads/log-writer.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { Server } from './options.ts'
@@ -23,11 +24,16 @@ const DEADLY_SIGNALS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIG
 
 /** @param report tells the launcher that the end of this process will be no crash */
 export function closeOnSignals({ app, registry }: Server, config: Config, log: Logger, report?: Report): void {
+  // Without a listener it would open a debugger.
+  process.on('SIGUSR1', () => {})
+  // The launcher passes SIGHUP on only where it counts.
+  const isIgnored = report === undefined && !endsOnHangup
+  if (isIgnored) process.on('SIGHUP', () => {})
   closeWithGrace(
     {
       delay: false,
       logger: false,
-      skip: [...DEADLY_SIGNALS],
+      skip: isIgnored ? [...DEADLY_SIGNALS, 'SIGHUP'] : [...DEADLY_SIGNALS],
       onSecondSignal: () => process.kill(process.pid, 'SIGKILL'),
     },
     async ({ signal, err }) => {

@@ -14,6 +14,7 @@ import { fromWireError, RETRY_AFTER_SECONDS, ThreadplaneError, toWireError } fro
 import { MessageBatcher } from '../async/message-batcher.ts'
 import { Deferred } from '../async/deferred.ts'
 import { resolvesWithin } from '../async/deadline.ts'
+import { ownProcesses } from '../system/own-processes.ts'
 import { JournalClient } from './journal-client.ts'
 import {
   type JournalData,
@@ -83,6 +84,7 @@ export class Journal extends JournalClient {
       timings,
     })
     this.#process = child
+    if (child.pid !== undefined) ownProcesses.add(child.pid)
     this.#batcher = new MessageBatcher<JournalRequest>(
       (requests) => child.send(requests, undefined, {}, () => {}),
       ([id], error) => this.#reply([id, undefined, toWireError(error)]),
@@ -181,6 +183,7 @@ export class Journal extends JournalClient {
     } catch (error) {
       why = new Error('the process of the journal cannot be started', { cause: error })
     }
+    ownProcesses.delete(this.#process.pid ?? 0)
     const before = this.#state.kind
     this.#enter({ kind: 'ended', error: why })
     this.#opened.reject(why)

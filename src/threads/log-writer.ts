@@ -60,10 +60,22 @@ export class LogWriter {
   }
 
   #writeNow({ level, message, fields, jobId }: LogMessage): void {
-    const given = fields === undefined ? {} : parseFields(fields)
+    const given = fields === undefined ? {} : besideOwn(parseFields(fields))
     const job = jobId === undefined ? {} : { jobId }
     this.#log[level]({ ...given, service: this.#service, ...job }, message)
   }
+}
+
+/** What a line of the log says of itself. `name` is the name of the logger, for those who print the log. */
+const OWN_FIELDS = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'service', 'jobId'])
+
+/** The fields of a module; those that a line has itself are moved into `fields`. */
+function besideOwn(given: object): object {
+  const entries = Object.entries(given)
+  const moved = entries.filter(([key]) => OWN_FIELDS.has(key))
+  if (moved.length === 0) return given
+  const others = Object.fromEntries(entries.filter(([key]) => !OWN_FIELDS.has(key)))
+  return { fields: Object.fromEntries(moved), ...others }
 }
 
 /** A module can send a line past its logger: then the fields may be no JSON. */

@@ -45,7 +45,10 @@ export class NativeOutput {
       rest = (lines.pop() ?? '').slice(0, MAX_LINE_CHARS)
       for (const line of lines) this.#line(line.slice(0, MAX_LINE_CHARS))
     })
-    stream.on('end', () => this.#line(rest))
+    stream.on('end', () => {
+      this.#line(rest)
+      this.#tellDropped()
+    })
   }
 
   #line(line: string): void {
@@ -53,12 +56,16 @@ export class NativeOutput {
     if (FATAL_LINE.test(line)) this.fatalLine ??= line
     const now = performance.now()
     if (now >= this.#windowEndsAt) {
-      const dropped = this.#lines - MAX_LINES_PER_SECOND
+      this.#tellDropped()
       this.#windowEndsAt = now + 1_000
-      this.#lines = 0
-      if (dropped > 0) this.#write(`${dropped} lines were dropped: at most ${MAX_LINES_PER_SECOND} a second are kept`)
     }
     this.#lines += 1
     if (this.#lines <= MAX_LINES_PER_SECOND) this.#write(line)
+  }
+
+  #tellDropped(): void {
+    const dropped = this.#lines - MAX_LINES_PER_SECOND
+    this.#lines = 0
+    if (dropped > 0) this.#write(`${dropped} lines were dropped: at most ${MAX_LINES_PER_SECOND} a second are kept`)
   }
 }

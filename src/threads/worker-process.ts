@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { ThreadStack } from '../contract/stack.ts'
 import { fromWireError } from '../contract/errors.ts'
+import { ownProcesses } from '../system/own-processes.ts'
 import { killGroup } from '../system/process-group.ts'
 import { type FromProcess, OUT_OF_MEMORY, type ReportMessage, type ToProcess } from '../protocol/process-messages.ts'
 import type { ControlMessage } from '../protocol/messages.ts'
@@ -75,7 +76,7 @@ export class WorkerProcess extends ServiceWorker {
     )
     child.on('message', (message: unknown) => this.guard(() => this.#onMessage(message)))
     child.once('exit', (code, signal) => this.#onExit(child, code, signal))
-    this.#send({ type: 'launch', service, module, limits })
+    this.#send({ type: 'launch', service, module, limits, guarded: [...ownProcesses] })
   }
 
   /** Of the process; 0 where there is none. */

@@ -8,6 +8,7 @@ import { SlotTable } from '../protocol/slot-table.ts'
 import type { Slots } from '../protocol/slots.ts'
 import { packControl, transfersOf } from '../protocol/wire.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
+import { ownProcesses } from '../system/own-processes.ts'
 import { createWithLowPriority } from '../system/thread-priority.ts'
 import { ServiceWorker } from './service-worker.ts'
 
@@ -17,7 +18,7 @@ export class WorkerThread extends ServiceWorker {
 
   protected override launch(): void {
     const { service, module, limits, onError } = this.options
-    const data: ThreadData = { service, module, heartbeat: this.pulse.buffer }
+    const data: ThreadData = { service, module, heartbeat: this.pulse.buffer, guarded: [...ownProcesses] }
     const options = { workerData: data, name: service, resourceLimits: limits, stdout: true, stderr: true }
     const worker = createWithLowPriority(
       () => new Worker(new URL('../runtime/thread-entry.js', import.meta.url), options),

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { launcherTimings, serve } from '../process-helper.ts'
+import { childrenOf } from '../../bench/plane.ts'
+import { launcherTimings, Process, serve, workersFolder } from '../process-helper.ts'
 
 // The tests wait for timeouts and for the starts of processes.
 t.jobs = 3
@@ -34,12 +35,29 @@ t.test('a signal to the server process closes both processes', { buffered: true 
   t.match(server.output, /SIGTERM: closing[^]*closed/)
 })
 
-t.test('SIGHUP, when a terminal goes away, closes the server', { buffered: true }, async (t) => {
-  const { server } = await serve(t)
-  server.child.kill('SIGHUP')
-  t.same(await server.ended(), { code: 0, signal: null })
+t.test('SIGHUP closes the server when its terminal goes away', { buffered: true }, async (t) => {
+  const server = new Process(t, workersFolder({ holds: 'holds-the-process' }), ['serve', 'workers'], {}, true)
+  await server.prints(/services: .*holds running/)
+  const [launcher] = childrenOf(server.child.pid as number)
+  process.kill(launcher as number, 'SIGHUP')
+  t.match(await server.ended(), { code: 0 })
   t.match(server.output, /SIGHUP: closing[^]*closed/)
 })
+
+for (const supervised of [true, false]) {
+  const how = supervised ? 'launcher' : 'server without a launcher'
+  t.test(`a ${how} without a terminal ignores SIGHUP, and SIGUSR1 opens no debugger`, { buffered: true }, async (t) => {
+    const { server } = await serve(t, { THREADPLANE_SUPERVISE: String(supervised) })
+    const { pid, port } = await server.listens()
+    for (const one of new Set([server.child.pid as number, pid])) process.kill(one, 'SIGUSR1')
+    server.child.kill('SIGHUP')
+    t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
+    server.child.kill('SIGTERM')
+    t.same(await server.ended(), { code: 0, signal: null })
+    t.match(server.output, /SIGTERM: closing/)
+    t.notMatch(server.output, /SIGHUP|[Dd]ebugger/)
+  })
+}
 
 t.test('the Ctrl-C that npm passes on does not count as a second signal', { buffered: true }, async (t) => {
   // With a long time for the echo, a slow machine cannot make the second SIGINT count.

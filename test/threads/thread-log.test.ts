@@ -37,6 +37,36 @@ t.test('a long line is cut', async (t) => {
   t.match(message, /1000000 characters/)
 })
 
+t.test('characters may be cut between two writes, and a method leaves no half line to the next one', async (t) => {
+  await thread.callThread('cut', null)
+  await thread.callThread('cut', null)
+  const at = log.messages.indexOf('Grüße')
+  const one = ['Grüße', 'Grüße', 'no line break']
+  t.same(log.messages.slice(at, at + 6), [...one, ...one])
+})
+
+t.test('console.trace says who called', async (t) => {
+  await thread.callThread('trace', null)
+  const { level, message } = await log.line(/^Trace/)
+  t.equal(level, 'warn')
+  t.match(message, /^Trace: who calls\n +at .*chatty\.js/)
+})
+
+t.test('fields of a module do not replace those of the line', async (t) => {
+  await thread.callThread('ownFields', null)
+  const { level, fields } = await log.line('own fields')
+  t.equal(level, 'info')
+  t.match(fields, { service: 'chatty', jobId: /^[0-9a-f-]{36}$/, answer: 42 })
+  t.strictSame(Object.keys(fields).toSorted(), ['answer', 'fields', 'jobId', 'service'])
+  t.match(fields.fields, { level: 60, time: 0, pid: 1, hostname: 'h', name: 'Ada', msg: 'm', service: 's', jobId: 'j' })
+})
+
+testOnce(t, 'what was written without a line break before an exit is in the log', async (t) => {
+  const { thread, log } = await startedThread(t, 'chatty')
+  await t.rejects(thread.callThread('leaves', null))
+  await log.line('last words')
+})
+
 // The next two tests have threads of their own: after a flood, a thread drops lines until the second is over.
 
 testOnce(t, 'a flood of lines is cut to a thousand a second, and a line says how many were dropped', async (t) => {
