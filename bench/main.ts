@@ -26,6 +26,7 @@ const CHECKS: Record<string, () => Promise<unknown>> = {
   cycles: () => import('./cycles.ts'),
   faults: () => import('./faults.ts'),
   crashes: () => import('./crashes.ts'),
+  hostile: () => import('./hostile.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)

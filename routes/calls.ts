@@ -7,6 +7,7 @@ import { BytePayload } from '../src/payload/byte-payload.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { JSON_TYPE } from '../src/payload/media-types.ts'
 import { METHOD_DEFAULTS } from '../src/contract/options.ts'
+import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import { checkCharset, finishParsing, readJson } from '../src/http/json-body.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
@@ -16,6 +17,7 @@ import { readBody, sendBytes } from './shared/byte-body.ts'
 import { durableCall } from './shared/durable-call.ts'
 import { bytesOf, takePayload } from './shared/payload.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './shared/request-headers.ts'
+import { LARGE_BYTES } from './shared/stored-payload.ts'
 import { sendItems } from './shared/stream-reply.ts'
 import {
   accepted,
@@ -32,6 +34,8 @@ interface CallRoutesOptions {
   registry: Registry
   invoker: Invoker
   dispatcher: Dispatcher
+  maxBodyBytes: number
+  checker: PayloadChecker
 }
 
 const CallHeaders = Type.Object({
@@ -50,22 +54,16 @@ const CallHeaders = Type.Object({
 
 type CallRequest = FastifyRequest<{ Params: { service: string; method: string } }>
 
-/** JSON of this size or more is parsed and validated only in the service's thread: it would block the event loop here. */
-const LARGE_BYTES = 64 * 1024
-
 /** The value of a JSON body; of a large one the body itself. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
 function readSmallJson(request: FastifyRequest, body: BytePayload): unknown {
-  const { headers } = request
-  // A call that may become a job is always validated here: the answer 202 says that its payload is valid.
-  const mayBeJob = headers.prefer !== undefined || headers['idempotency-key'] !== undefined
-  if (body.size < LARGE_BYTES || mayBeJob) return readJson(request, body.whole)
+  if (body.size < LARGE_BYTES) return readJson(request, body.whole)
   checkCharset(request)
   return body
 }
 
 export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   app,
-  { registry, invoker, dispatcher },
+  { registry, invoker, dispatcher, maxBodyBytes, checker },
 ) => {
   app.removeContentTypeParser(JSON_TYPE)
   app.addContentTypeParser(JSON_TYPE, (request: FastifyRequest, body: IncomingMessage, done) => {
@@ -90,6 +88,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   })
 
   app.post('/services/:service/call/:method', {
+    bodyLimit: maxBodyBytes,
     schema: {
       operationId: 'call',
       tags: ['Invocations'],
@@ -141,7 +140,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
     if (headers.prefer !== undefined || headers['idempotency-key'] !== undefined) {
       const preference = readPreference(headers.prefer)
       if (preference.respondAsync || headers['idempotency-key'] !== undefined) {
-        durableCall({ dispatcher, service, preference, requestTimeoutMs: timeoutMs, request, reply }).catch(
+        durableCall({ dispatcher, checker, service, preference, requestTimeoutMs: timeoutMs, request, reply }).catch(
           (error: unknown) => reply.send(error),
         )
         return

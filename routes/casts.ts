@@ -10,21 +10,22 @@ import type { CastRequest } from '../src/jobs/cast-request.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Accepted } from '../src/jobs/job-store.ts'
 import { METHOD_DEFAULTS } from '../src/contract/options.ts'
-import { parseJson, textOf } from '../src/payload/parse-json.ts'
-import { finishParsing } from '../src/http/json-body.ts'
+import { BytePayload } from '../src/payload/byte-payload.ts'
+import { JSON_TYPE } from '../src/payload/media-types.ts'
+import { longList } from '../src/http/long-list.ts'
+import type { PayloadChecker } from '../src/payload/payload-checker.ts'
+import { checkCharset, finishParsing, readJson } from '../src/http/json-body.ts'
 import { problems } from '../src/http/problem-responses.ts'
-import type { Problem } from '../src/http/problem-document.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 import { BatchRefusals } from './shared/batch-refusals.ts'
 import { requestTimeoutMs, traceparent } from './shared/request-headers.ts'
-import { acceptedJob, idempotencyOf } from './shared/idempotency.ts'
-import { takePayload } from './shared/payload.ts'
+import { acceptedJob } from './shared/idempotency.ts'
+import { LARGE_BYTES, refusalOf, storedPayload } from './shared/stored-payload.ts'
 import { accepted, IdempotencyHeader, Payload, REFUSALS, TraceHeader } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
 import { MethodParams } from './schemas/service.ts'
 
-const MAX_LINES = 10_000
 const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1_000
 
 const CastQuery = Type.Object(
@@ -58,32 +59,31 @@ const BatchItem = Type.Object({
   job: Type.Optional(Type.Ref('Job')),
   problem: Type.Optional(Type.Ref('Problem')),
 })
-const Batch = Type.Object(
+const BatchAnswer = Type.Object(
   { items: Type.Array(BatchItem) },
   { description: 'One item for each line, in the same order' },
 )
 
-/** The lines of a batch that are not empty. It stops after one line more than a batch may have. */
-class Lines {
-  readonly lines: string[] = []
+/** The body of a batch. */
+class Batch {
+  readonly body: Buffer
 
-  constructor(text: string) {
-    for (let start = 0; start < text.length && this.lines.length <= MAX_LINES; ) {
-      const next = text.indexOf('\n', start)
-      const end = next === -1 ? text.length : next
-      const line = text.slice(start, end)
-      if (line.trim() !== '') this.lines.push(line)
-      start = end + 1
-    }
+  constructor(body: Buffer) {
+    this.body = body
   }
 }
 
 interface CastRoutesOptions {
   registry: Registry
   dispatcher: Dispatcher
+  maxBodyBytes: number
+  checker: PayloadChecker
 }
 
-export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (app, { registry, dispatcher }) => {
+export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
+  app,
+  { registry, dispatcher, maxBodyBytes, checker },
+) => {
   // Bytes cannot be cast, so a body of another type is refused. `checkTakesJson` throws the better error if the method
   // accepts bytes; if the module is not described yet, it throws nothing.
   app.removeContentTypeParser('*')
@@ -94,10 +94,15 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
     throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'])
   })
   app.addContentTypeParser('application/x-ndjson', { parseAs: 'buffer' }, (_request, body, done) =>
-    finishParsing(done, () => new Lines(textOf(body as Buffer))),
+    done(null, new Batch(body as Buffer)),
+  )
+  app.removeContentTypeParser(JSON_TYPE)
+  app.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (request: FastifyRequest, body, done) =>
+    finishParsing(done, () => readSmallJson(request, body as Buffer)),
   )
 
   app.post('/services/:service/cast/:method', {
+    bodyLimit: maxBodyBytes,
     schema: {
       operationId: 'cast',
       tags: ['Invocations'],
@@ -109,7 +114,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       body: Payload,
       response: {
         202: accepted('The job is on disk'),
-        207: Batch,
+        207: BatchAnswer,
         ...problems(...REFUSALS, 'MALFORMED_QUERY'),
       },
     },
@@ -119,59 +124,53 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (a
       const timeoutMs = requestTimeoutMs(request.headers['request-timeout']) ?? METHOD_DEFAULTS.timeoutMs
       if (service.contract.description === undefined) await service.whenDescribed('cast', timeoutMs)
       service.contract.method(method)
-      if (request.body instanceof Lines) {
+      if (request.body instanceof Batch) {
         if (request.headers['idempotency-key'] !== undefined) {
           const detail = 'Idempotency-Key is for a single cast: send the batch without it'
           throw new ThreadplaneError('MALFORMED_HEADER', detail)
         }
-        return reply.code(207).send({ items: await castBatch(service, request, request.body) })
+        const text = await castBatch(service, request, request.body, timeoutMs)
+        return reply.code(207).type('application/json; charset=utf-8').serializer(String).send(text)
       }
-      const payload = takePayload(request)
-      service.contract.validate(method, payload)
       // Without options the content is that of a call, so a call and a cast with the same key are the same job.
-      const content = Object.keys(request.query).length === 0 ? [payload] : [payload, request.query]
-      const idempotency = idempotencyOf(request, name, method, content)
+      const keyedBy = Object.keys(request.query).length === 0 ? [] : [request.query]
+      const { text, idempotency } = await storedPayload(checker, service, request, keyedBy, timeoutMs)
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }
-      const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
+      const [answer] = await dispatcher.cast(service, [{ method, payload: text, options }])
       const job = acceptedJob(answer as Accepted, reply)
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
     },
   })
 
-  /** A line that is refused does not affect the others. */
+  /** A line that is refused does not affect the others. Answers the JSON of a `BatchAnswer`. */
   async function castBatch(
     service: SupervisedService,
     request: FastifyRequest<{ Params: { method: string }; Querystring: typeof CastQuery.static }>,
-    { lines }: Lines,
-  ): Promise<(typeof BatchItem.static)[]> {
-    if (lines.length > MAX_LINES) {
-      throw new ThreadplaneError('PAYLOAD_TOO_LARGE', `the batch has more than ${MAX_LINES} lines: split it`)
-    }
+    { body }: Batch,
+    timeoutMs: number,
+  ): Promise<string> {
     const { method } = request.params
+    const { contract } = service
+    contract.checkTakesJson(method)
+    const payload = new BytePayload(undefined, [body])
+    const lines = await checker.lines(payload.join(), contract.method(method).widenedInput, timeoutMs)
     const options = { ...request.query, traceparent: traceparent(request.headers) }
-    const refusals = new BatchRefusals((error) => app.problemOf(error, request))
-    const parsedLines = lines.map((line) => parseLine(service, method, line, refusals))
     const requests: CastRequest[] = []
-    for (const line of parsedLines) if ('payload' in line) requests.push({ method, payload: line.payload, options })
+    for (const line of lines) if ('text' in line) requests.push({ method, payload: line.text, options })
     const answers = requests.length === 0 ? [] : await dispatcher.cast(service, requests)
-    return parsedLines.map((line) => {
-      if ('problem' in line) return { status: line.problem.status, problem: line.problem }
-      return { status: 202, job: jobView((answers.shift() as Accepted & { kind: 'new' }).job) }
+    const refusals = new BatchRefusals((error) => app.problemOf(error, request))
+    let at = 0
+    return longList(lines, (line): typeof BatchItem.static => {
+      if ('text' in line) return { status: 202, job: jobView((answers[at++] as Accepted & { kind: 'new' }).job) }
+      const problem = refusals.next(refusalOf(line, service, method))
+      return { status: problem.status, problem }
     })
   }
 }
 
-function parseLine(
-  service: SupervisedService,
-  method: string,
-  line: string,
-  refusals: BatchRefusals,
-): { payload: string } | { problem: Problem } {
-  try {
-    service.contract.validate(method, parseJson(line))
-    return { payload: line.trim() }
-  } catch (error) {
-    if (error instanceof ThreadplaneError) return { problem: refusals.next(error) }
-    throw error
-  }
+/** The value of a JSON body; of a large one the body itself. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
+function readSmallJson(request: FastifyRequest, body: Buffer): unknown {
+  if (body.byteLength < LARGE_BYTES) return readJson(request, body)
+  checkCharset(request)
+  return new BytePayload(request.headers['content-type'], [body])
 }

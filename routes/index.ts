@@ -2,6 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
@@ -50,20 +51,24 @@ export interface RoutesOptions {
   /** Runs the calls. */
   invoker: Invoker
   dispatcher: Dispatcher
+  /** The largest payload of a call or cast, in bytes. */
+  maxBodyBytes: number
+  /** Checks large payloads. */
+  checker: PayloadChecker
   schedules: Schedules
   /** May a client crash a service on purpose? */
   chaos: boolean
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { version, registry, changes, invoker, dispatcher, schedules, chaos } = options
+  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, chaos } = options
   app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
   await app.register(probeRoutes, { registry, dispatcher })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
-  await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher })
-  await app.register(castRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker })
+  await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
-  await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules })
+  await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules, maxBodyBytes })
 }

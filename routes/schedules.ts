@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
+import { MAX_PAYLOAD_BYTES } from '../src/jobs/schedule-room.ts'
 import type { Schedules, ScheduleStatus } from '../src/jobs/schedules.ts'
 import { NAME_PATTERN } from '../src/contract/options.ts'
 import { problems } from '../src/http/problem-responses.ts'
@@ -54,14 +55,18 @@ const ScheduleSpec = Type.Object(
   { additionalProperties: false },
 )
 
+/** The body that sets a schedule: its payload, and what is beside it. */
+const MAX_SCHEDULE_BYTES = MAX_PAYLOAD_BYTES + 4_096
+
 interface ScheduleRoutesOptions {
   registry: Registry
   schedules: Schedules
+  maxBodyBytes: number
 }
 
 export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = async (
   app,
-  { registry, schedules },
+  { registry, schedules, maxBodyBytes },
 ) => {
   app.addSchema(ScheduleView)
   const schedule = Type.Ref('Schedule', { description: 'The schedule' })
@@ -99,6 +104,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   })
 
   app.put('/services/:service/schedules/:name', {
+    bodyLimit: Math.min(maxBodyBytes, MAX_SCHEDULE_BYTES),
     schema: {
       operationId: 'putSchedule',
       tags,

@@ -21,7 +21,9 @@ const NO_LIMITS = new Set([
   'MAX_PROMOTED in src/sqlite/transitions.ts', // the rest follows in the next transaction
   'MAX_SECONDS in src/queue/drain-estimate.ts',
   'MAX_NAMED in src/server/report-to-launcher.ts', // a log line names so many services
-  'LARGE_BYTES in routes/calls.ts', // where another way begins
+  'LARGE_BYTES in routes/shared/stored-payload.ts', // where another way begins
+  'MAX_SCHEMAS in src/payload/payload-checker.ts', // the others are sent again
+  'MAX_SCHEDULE_BYTES in routes/schedules.ts', // the payload, and what is beside it
   'MAX_DOUBLINGS in src/jobs/attempts.ts', // beyond it the delay is the longest one anyway
   'MAX_DOUBLINGS in src/jobs/known-schedule.ts',
   'MAX_NAMED in src/jobs/schedules.ts', // the log of the start names so many

@@ -13,15 +13,17 @@ import {
 import type { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import type { Job } from '../../src/jobs/job.ts'
 import type { Accepted } from '../../src/jobs/job-store.ts'
+import type { PayloadChecker } from '../../src/payload/payload-checker.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
 import { jobView } from '../schemas/job.ts'
 import { sendBytes } from './byte-body.ts'
-import { acceptedJob, idempotencyOf } from './idempotency.ts'
-import { takePayload } from './payload.ts'
+import { acceptedJob } from './idempotency.ts'
 import { type Preference, traceparent } from './request-headers.ts'
+import { storedPayload } from './stored-payload.ts'
 
 export interface DurableCall {
   dispatcher: Dispatcher
+  checker: PayloadChecker
   service: SupervisedService
   preference: Preference
   /** From `Request-Timeout`. */
@@ -40,7 +42,7 @@ export async function durableCall(call: DurableCall): Promise<void> {
   // Without `respond-async` the client needs the result: a server that closes still runs the method to its end.
   const ended = respondAsync ? request.server.clients.signalOfWait(reply) : signalOfClient(reply)
 
-  const { job: accepted, isNew } = await acceptJob(call)
+  const { job: accepted, isNew } = await acceptJob(call, timeoutMs)
   if (respondAsync) reply.header('preference-applied', appliedPreference(call.preference))
   const waitMs = respondAsync ? Math.min(waitSeconds * 1_000, requestTimeoutMs ?? Number.POSITIVE_INFINITY) : timeoutMs
   // A new job cannot have finished yet: without a wait, the answer is 202 in any case.
@@ -67,21 +69,16 @@ function signalOfClient({ raw }: FastifyReply): AbortSignal {
 }
 
 /** Validates the payload and casts it. The job is an earlier one if the request repeats an `Idempotency-Key`. */
-async function acceptJob({
-  dispatcher,
-  service,
-  preference,
-  request,
-  reply,
-}: DurableCall): Promise<{ job: Job; isNew: boolean }> {
+async function acceptJob(
+  { dispatcher, checker, service, preference, request, reply }: DurableCall,
+  timeoutMs: number,
+): Promise<{ job: Job; isNew: boolean }> {
   const { method } = request.params
-  const payload = takePayload(request)
-  service.contract.validate(method, payload)
+  const { text, idempotency } = await storedPayload(checker, service, request, [], timeoutMs)
   // With `respond-async` the job may wait until the service runs. Without it the client waits for the result.
   if (!preference.respondAsync) service.checkTakesCalls(method)
-  const idempotency = idempotencyOf(request, service.name, method, [payload])
   const options = { traceparent: traceparent(request.headers), idempotency }
-  const [answer] = await dispatcher.cast(service, [{ method, payload: request.bodyText, options }])
+  const [answer] = await dispatcher.cast(service, [{ method, payload: text, options }])
   return { job: acceptedJob(answer as Accepted, reply), isNew: answer?.kind === 'new' }
 }
 

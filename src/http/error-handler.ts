@@ -118,7 +118,10 @@ function toThreadplaneError(error: FastifyError, request: FastifyRequest): Threa
   }
   if (code === 'PAYLOAD_TOO_LARGE') {
     const { bodyLimit } = request.routeOptions
-    return new ThreadplaneError(code, `the body is larger than ${bodyLimit} bytes, the limit of THREADPLANE_MAX_BODY`)
+    return new ThreadplaneError(
+      code,
+      `the body is larger than ${bodyLimit} bytes, the limit of this route; THREADPLANE_MAX_BODY is that of payloads`,
+    )
   }
   if (code !== undefined) return new ThreadplaneError(code, error.message)
   const { statusCode = 500 } = error

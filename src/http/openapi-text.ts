@@ -3,30 +3,16 @@
  * built and written in slices: other requests are served between two of them. The text is kept until a service is added
  * or deleted, or its description changes.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { stringify } from 'yaml'
+import { Slices } from '../async/slices.ts'
 import type { ServiceDescription } from '../contract/description.ts'
 import { type OpenApiDocument, serviceOperations } from './openapi-operations.ts'
-
-/** Other requests wait at most about so long, in milliseconds. */
-const SLICE_MS = 5
 
 /** A registered service. */
 export interface DescribedService {
   name: string
   /** What its module says of itself; `undefined` until the module has been loaded once. */
   description: ServiceDescription | undefined
-}
-
-/** Returns to the event loop whenever the present slice is over. */
-class Slices {
-  #endsAt = performance.now() + SLICE_MS
-
-  async pause(): Promise<void> {
-    if (performance.now() < this.#endsAt) return
-    await nextTurn()
-    this.#endsAt = performance.now() + SLICE_MS
-  }
 }
 
 interface Build {

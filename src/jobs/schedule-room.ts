@@ -4,7 +4,7 @@ import type { Schedule } from './job-store.ts'
 
 const MAX_SCHEDULES = 10_000
 const MAX_SCHEDULES_OF_SERVICE = 1_000
-const MAX_PAYLOAD_BYTES = 1024 * 1024
+export const MAX_PAYLOAD_BYTES = 256 * 1024
 /** Of all schedules. */
 const MAX_PAYLOADS_BYTES = 64 * 1024 * 1024
 

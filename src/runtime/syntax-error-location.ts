@@ -18,14 +18,17 @@ export async function withLocation(error: SyntaxError, url: string): Promise<Syn
   const known = locationInStack(error)
   const location = known ?? (isFromLoader(error) ? await askInspector(error, url).catch(() => {}) : undefined)
   if (location === undefined) return error
-  const advice = IN_COMMON_JS.test(error.message) ? `: ${ADVICE}` : ''
+  const advice = isTakenForCommonJs(error) ? `: ${ADVICE}` : ''
   return new SyntaxError(`${error.message} (${location})${advice}`, { cause: error })
 }
 
-/** What an ES module is reported to have wrong if Node takes it for CommonJS. */
-const IN_COMMON_JS = /^(Cannot use import statement outside a module|Unexpected token 'export')/
 const ADVICE =
   'Node takes this file for CommonJS; write "type": "module" in its package.json, or name it .mjs (.mts in TypeScript)'
+
+/** The stack of an error in CommonJS begins with a path, and that of an ES module with a URL or not at all. */
+function isTakenForCommonJs({ message, stack = '' }: SyntaxError): boolean {
+  return /^(\/|[A-Z]:\\)/.test(stack) && /^(Cannot use import|Unexpected token 'export')/.test(message)
+}
 
 /** The stack of an error between modules, such as a missing export, or in CommonJS, begins with file and line. */
 function locationInStack({ stack = '' }: SyntaxError): string | undefined {

@@ -35,6 +35,7 @@ const batcher = new MessageBatcher<ThreadMessage>(
     batcher.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } })
   },
 )
+let isCrashing = false
 const logger = new ThreadLogger(batcher, crash)
 logger.captureOutput()
 guardParentPort(port, logger, crash)
@@ -125,6 +126,9 @@ try {
 
 /** Ends the thread, and reports why: Node delivers what a thread has posted before it exits. */
 function crash(error: unknown): void {
+  // Its own last lines may be the ones that are too many.
+  if (isCrashing) return
+  isCrashing = true
   logger.endLines()
   batcher.push({ type: 'crashed', error: toWireError(error) })
   batcher.flush()

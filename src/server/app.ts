@@ -37,12 +37,16 @@ import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
+import { PayloadChecker } from '../payload/payload-checker.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
 import type { ServerOptions } from './options.ts'
 
 /** How often Node looks for connections whose headers are late. Its default is 30 s. */
 const CHECK_HEADERS_EVERY_MS = 1_000
+
+/** The largest body of a route that takes no payload. JSON of this size is parsed at once. */
+const MAX_OTHER_BODY_BYTES = 256 * 1024
 
 /** What the routes work on. */
 export interface AppParts {
@@ -63,7 +67,8 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   } = options
   const { registry, dispatcher, schedules } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
-  const app = createFastify(options.maxBodyBytes ?? 10 * 1024 * 1024, timings.headersMs)
+  const { maxBodyBytes = 10 * 1024 * 1024 } = options
+  const app = createFastify(Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES), timings.headersMs)
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
   if (logsRequests) await app.register(requestLog, { log })
   await app.register(errorHandler, { log, showStacks })
@@ -79,7 +84,19 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     services: () => registry.services.map(({ name, contract }) => ({ name, description: contract.description })),
   })
   const changes = new ServiceChanges(registry)
-  await app.register(routes, { version, registry, changes, invoker: registry, dispatcher, schedules, chaos })
+  const checker = new PayloadChecker()
+  await app.register(routes, {
+    version,
+    registry,
+    changes,
+    invoker: registry,
+    dispatcher,
+    maxBodyBytes,
+    checker,
+    schedules,
+    chaos,
+  })
+  app.addHook('onClose', () => checker.close())
   app.addHook('onListen', async () => logAddresses(app, log))
   return app
 }

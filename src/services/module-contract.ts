@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import type { MethodDescription, ServiceDescription } from '../contract/description.ts'
-import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
+import { type PayloadIssue, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
@@ -172,13 +172,17 @@ export class ModuleContract {
    * @throws VALIDATION_FAILED; UNSUPPORTED_MEDIA_TYPE if the method takes bytes
    */
   validate(method: string, payload: unknown): void {
-    const { name: service } = this.#settings
     if (payload instanceof BytePayload) this.checkMediaType(method, payload.contentType)
     this.checkTakesJson(method)
-    const errors = this.#validators.get(method)?.validate(payload)
-    if (errors === undefined) return
+    const issues = this.#validators.get(method)?.validate(payload)
+    if (issues !== undefined) throw this.refused(method, issues)
+  }
+
+  /** The error of a payload that its schema refuses. */
+  refused(method: string, errors: PayloadIssue[]): ThreadplaneError {
+    const { name: service } = this.#settings
     const detail = `the payload of ${service}.${method} was refused`
-    throw new ThreadplaneError('VALIDATION_FAILED', detail, { service, method, errors })
+    return new ThreadplaneError('VALIDATION_FAILED', detail, { service, method, errors })
   }
 
   /** @throws UNSUPPORTED_MEDIA_TYPE if the method is known to take bytes */

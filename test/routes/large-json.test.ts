@@ -48,14 +48,42 @@ t.test('a method that takes bytes does not accept it', async (t) => {
   isProblem(t, await send(`"${LARGE}"`, {}, 'bytes', 'nowhere'), 'METHOD_NOT_FOUND')
 })
 
+t.test('a large cast, and a batch, are checked before they are kept', async (t) => {
+  const cast = (body: string, type = 'application/json', headers: Record<string, string> = {}) =>
+    server.post('/v1/services/measures/cast/text', undefined, { body, headers: { 'content-type': type, ...headers } })
+  const key = { 'idempotency-key': 'large' }
+  const first = await cast(`{"text":"${LARGE}","times":1}`, 'application/json', key)
+  t.equal(first.status, 202)
+  const again = await cast(`{"times":1, "text":"${LARGE}"}`, 'application/json', key)
+  t.match(again, { status: 202, json: { id: first.json.id } }, 'the order of the keys makes no difference')
+  isProblem(t, await cast(`{"text":"${LARGE}"}`, 'application/json', key), 'IDEMPOTENCY_MISMATCH')
+  isProblem(t, await cast(`{"text":"${LARGE}`), 'MALFORMED_BODY', { detail: /not well-formed JSON/ })
+  const refused = await cast(`{"text":"${LARGE}","times":"x"}`)
+  isProblem(t, refused, 'VALIDATION_FAILED', { errors: [{ pointer: '/times' }], detail: /the payload of measures.text/ })
+  const { status, json } = await cast(`{"text":"${LARGE}"}\n\n{"text":1}\n{"text":\n`, 'application/x-ndjson')
+  t.equal(status, 207)
+  t.match(json.items, [
+    { status: 202, job: { method: 'text' } },
+    { status: 422, problem: { code: 'VALIDATION_FAILED', errors: [{ pointer: '/text' }] } },
+    { status: 400, problem: { code: 'MALFORMED_BODY', detail: /not well-formed JSON/ } },
+  ])
+  isProblem(t, await cast('1\n'.repeat(5_001), 'application/x-ndjson'), 'PAYLOAD_TOO_LARGE', { detail: /5000 lines/ })
+})
+
+t.test('a route that takes no payload takes no large body', async (t) => {
+  const large = { module: 'measures.js', dependsOn: [LARGE, LARGE, LARGE, LARGE] }
+  isProblem(t, await server.put('another', large as never), 'PAYLOAD_TOO_LARGE', { detail: /262144 bytes/ })
+})
+
 t.test('a job is made only of valid JSON: it is checked before it is kept', async (t) => {
   const headers = { prefer: 'respond-async, wait=10' }
+  const jobs = async () => (await server.get('/v1/jobs')).json.items.length
+  const before = await jobs()
   t.match((await send(`{"text":"${LARGE}"}`, headers)).json, { length: 70_000 })
-  const { items } = (await server.get('/v1/jobs')).json
-  t.equal(items.length, 1)
+  t.equal(await jobs(), before + 1)
   isProblem(t, await send(`{"text":"${LARGE}"`, headers), 'MALFORMED_BODY')
   isProblem(t, await send(`{"text":["${LARGE}"]}`, { 'idempotency-key': 'a' }), 'VALIDATION_FAILED')
-  t.equal((await server.get('/v1/jobs')).json.items.length, 1)
+  t.equal(await jobs(), before + 1)
 })
 
 t.test('after the death of its thread the next thread gets it whole', async (t) => {
