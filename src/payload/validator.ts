@@ -51,6 +51,7 @@ function rebuild(widened: JsonSchema): z.ZodType {
   try {
     const schema = z.fromJSONSchema(widened)
     stopAtEveryIssue(schema, new Set())
+    discriminateUnions(schema, new Set())
     return schema
   } catch {
     return z.any()
@@ -65,13 +66,45 @@ function stopAtEveryIssue(schema: Schema, seen: Set<Schema>): void {
   seen.add(schema)
   const def = (schema as z.core.$ZodTypes)._zod.def
   for (const check of def.checks ?? []) check._zod.def.abort = true
+  if (def.type === 'object' && def.catchall?._zod.def.type === 'never') def.catchall = UNRECOGNIZED
+  for (const part of partsOf(schema)) stopAtEveryIssue(part, seen)
+}
+
+function partsOf(schema: Schema): Schema[] {
+  const def = (schema as z.core.$ZodTypes)._zod.def
   const parts: unknown[] = Object.values(def).flat()
-  if (def.type === 'object') {
-    if (def.catchall?._zod.def.type === 'never') def.catchall = UNRECOGNIZED
-    parts.push(...Object.values(def.shape))
-  }
+  if (def.type === 'object') parts.push(...Object.values(def.shape))
   if (schema instanceof z.ZodLazy) parts.push(schema.unwrap())
-  for (const part of parts) if (part instanceof z.core.$ZodType) stopAtEveryIssue(part, seen)
+  return parts.filter((part) => part instanceof z.core.$ZodType)
+}
+
+/**
+ * A union whose options are told apart by a tag looks at the tag first, as `z.discriminatedUnion` does: to try one option
+ * after the other takes as many times longer as there are options. JSON Schema cannot say so, so it is found out here.
+ */
+function discriminateUnions(schema: Schema, seen: Set<Schema>): void {
+  if (seen.has(schema)) return
+  seen.add(schema)
+  for (const part of partsOf(schema)) discriminateUnions(part, seen)
+  const { def } = schema._zod
+  if (!isUnion(schema) || schema._zod.def.options.length < 2 || (def.checks ?? []).length > 0) return
+  for (const tag of Object.keys((schema._zod.def.options[0] as z.core.$ZodObject)._zod.propValues ?? {})) {
+    try {
+      const discriminated = z.discriminatedUnion(tag, schema._zod.def.options as never)._zod
+      const parse: typeof discriminated.parse = (payload, context) => discriminated.parse(payload, context)
+      // Found here, and not at the first payload, if two options have the same tag.
+      void parse({ value: {}, issues: [] }, { async: false })
+      Object.assign(schema._zod, { parse, run: parse })
+      Object.assign(def, { discriminator: tag })
+      return
+    } catch {
+      // This property does not tell the options apart.
+    }
+  }
+}
+
+function isUnion(schema: Schema): schema is z.core.$ZodUnion {
+  return schema instanceof z.ZodUnion && schema._zod.def.inclusive !== false
 }
 
 function isSmall(payload: unknown): boolean {

@@ -100,6 +100,24 @@ for (const [title, schema, payload, pointers] of REFUSALS) {
   })
 }
 
+t.test('the issue of a wrong tag names all tags, and only the option of the tag is tried', (t) => {
+  const option = (tag: string) => z.object({ tag: z.literal(tag), value: z.int() })
+  const tags = ['a', 'b', 'c']
+  const [a, b, c] = tags.map(option) as [ReturnType<typeof option>, ReturnType<typeof option>, ReturnType<typeof option>]
+  for (const schema of [z.discriminatedUnion('tag', [a, b, c]), z.union([a, b, c])]) {
+    const validate = validatorOf(z.object({ item: schema }))
+    for (const tag of tags) t.equal(validate({ item: { tag, value: 1 } }), undefined)
+    t.match(validate({ item: { tag: 'd', value: 1 } }), [{ pointer: '/item/tag', message: /'a' \| 'b' \| 'c'/ }])
+    t.match(validate({ item: { tag: 'b', value: 'x' } }), [{ pointer: '/item/value', message: /expected number/ }])
+    t.match(validate({ item: 1 }), [{ pointer: '/item', message: /expected object/ }])
+  }
+  const overlapping = z.union([a, z.object({ tag: z.string(), other: z.int() })])
+  const validate = validatorOf(overlapping)
+  t.equal(validate({ tag: 'a', other: 1 }), undefined, 'a union whose options have no tag of their own tries them all')
+  t.equal(validate({ tag: 'a', value: 1 }), undefined)
+  t.end()
+})
+
 t.test('an issue deep in a recursive payload has a pointer to it', (t) => {
   const Tree = z.object({
     name: z.string(),
