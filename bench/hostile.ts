@@ -49,7 +49,8 @@ const REQUESTS: Record<string, () => Request> = {
   'call with a key, 600,000 members': () => post(`${takes}/call/members`, members, key()),
   'cast, union of 20 branches, 7 MB': () => post(`${takes}/cast/union`, union),
   'cast, 63 KB of small objects': () => post(`${takes}/cast/objects`, arrayOf('{"a":1}', 63_000)),
-  'cast, union of 20 branches, 63 KB': () => post(`${takes}/cast/union`, arrayOf('{"tag":"branch 19","value":1}', 63_000)),
+  'cast, union of 20 branches, 63 KB': () =>
+    post(`${takes}/cast/union`, arrayOf('{"tag":"branch 19","value":1}', 63_000)),
   'batch, 5,000 lines': () => post(`${takes}/cast/number`, '1\n'.repeat(5_000), LINES_TYPE),
   'batch, 5,000 lines, all refused': () => post(`${takes}/cast/number`, '""\n'.repeat(5_000), LINES_TYPE),
   'batch, 5,000 lines, no JSON': () => post(`${takes}/cast/number`, '{\n'.repeat(5_000), LINES_TYPE),
@@ -108,7 +109,9 @@ try {
     const times = tries.map(({ ms }) => Math.round(ms)).sort((a, b) => a - b)
     const [least = 0] = times
     kept &&= least <= MOST_MS
-    console.log(`${least > MOST_MS ? '✗' : ' '} ${String(least).padStart(5)} ms  (${times.join(' ')})  ${tries[0]?.status}  ${title}`)
+    console.log(
+      `${least > MOST_MS ? '✗' : ' '} ${String(least).padStart(5)} ms  (${times.join(' ')})  ${tries[0]?.status}  ${title}`,
+    )
   }
 } finally {
   await plane.kill()

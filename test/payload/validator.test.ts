@@ -103,7 +103,11 @@ for (const [title, schema, payload, pointers] of REFUSALS) {
 t.test('the issue of a wrong tag names all tags, and only the option of the tag is tried', (t) => {
   const option = (tag: string) => z.object({ tag: z.literal(tag), value: z.int() })
   const tags = ['a', 'b', 'c']
-  const [a, b, c] = tags.map(option) as [ReturnType<typeof option>, ReturnType<typeof option>, ReturnType<typeof option>]
+  const [a, b, c] = tags.map(option) as [
+    ReturnType<typeof option>,
+    ReturnType<typeof option>,
+    ReturnType<typeof option>,
+  ]
   for (const schema of [z.discriminatedUnion('tag', [a, b, c]), z.union([a, b, c])]) {
     const validate = validatorOf(z.object({ item: schema }))
     for (const tag of tags) t.equal(validate({ item: { tag, value: 1 } }), undefined)

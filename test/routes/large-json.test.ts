@@ -59,7 +59,10 @@ t.test('a large cast, and a batch, are checked before they are kept', async (t) 
   isProblem(t, await cast(`{"text":"${LARGE}"}`, 'application/json', key), 'IDEMPOTENCY_MISMATCH')
   isProblem(t, await cast(`{"text":"${LARGE}`), 'MALFORMED_BODY', { detail: /not well-formed JSON/ })
   const refused = await cast(`{"text":"${LARGE}","times":"x"}`)
-  isProblem(t, refused, 'VALIDATION_FAILED', { errors: [{ pointer: '/times' }], detail: /the payload of measures.text/ })
+  isProblem(t, refused, 'VALIDATION_FAILED', {
+    errors: [{ pointer: '/times' }],
+    detail: /the payload of measures.text/,
+  })
   const { status, json } = await cast(`{"text":"${LARGE}"}\n\n{"text":1}\n{"text":\n`, 'application/x-ndjson')
   t.equal(status, 207)
   t.match(json.items, [
