@@ -91,7 +91,12 @@ export const SETTINGS = {
     accepts: z.enum([...LOG_LEVELS, 'silent'], `one of ${[...LOG_LEVELS, 'silent'].join(', ')}`),
     meaning: 'the lowest level that is logged; readable text on a terminal, JSON lines elsewhere',
   },
-  THREADPLANE_MAX_BODY: { default: '10MiB', accepts: size, meaning: 'the largest request body' },
+  THREADPLANE_MAX_BODY: { default: '10MiB', accepts: size, meaning: 'the largest payload of a call or a cast' },
+  THREADPLANE_MAX_BODIES: {
+    default: '256MiB',
+    accepts: size,
+    meaning: 'all bodies that are under way together; another one is answered 503',
+  },
   THREADPLANE_MAX_CONNECTIONS: {
     default: '10000',
     accepts: count,
@@ -150,6 +155,7 @@ export interface Config {
   maxBodyBytes: number
   maxConnections: number
   maxServices: number
+  maxBodiesBytes: number
   shutdownTimeoutMs: number
   supervise: boolean
   chaos: boolean
@@ -181,6 +187,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     maxBodyBytes: read('THREADPLANE_MAX_BODY'),
     maxConnections: read('THREADPLANE_MAX_CONNECTIONS'),
     maxServices: read('THREADPLANE_MAX_SERVICES'),
+    maxBodiesBytes: read('THREADPLANE_MAX_BODIES'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
     supervise: read('THREADPLANE_SUPERVISE'),
     chaos: read('THREADPLANE_CHAOS'),

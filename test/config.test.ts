@@ -14,6 +14,7 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     maxBodyBytes: 10 * 1024 * 1024,
     maxConnections: 10_000,
     maxServices: 1_000,
+    maxBodiesBytes: 256 * 1024 * 1024,
     shutdownTimeoutMs: 9_000,
     supervise: true,
     chaos: true,

@@ -44,6 +44,12 @@ export const clientLimits = fp<ClientLimitsOptions>(async (app, { maxConnections
     if (waiting.push(response) > MAX_PIPELINED) socket.destroy()
   })
 
+  // One answer at a time: the answers to requests that were sent ahead would wait in memory for a client that reads none.
+  app.addHook('onRequest', (_request, { raw }, done) => {
+    if (raw.socket !== null) return done()
+    raw.once('socket', () => done())
+  })
+
   // Ignore an `Expect` header other than `100-continue`. Node would answer 417 by itself, without a problem document.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 

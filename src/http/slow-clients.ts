@@ -79,6 +79,8 @@ export const slowClients = fp<SlowClientsOptions>(async (app, { log, timings }) 
   const checkBody = (socket: Socket, connection: Connection, passedMs: number): void => {
     const { request, response } = connection
     if (request === undefined || response === undefined) return
+    // It waits for its turn behind other requests of this connection.
+    if (response.socket === null && !response.headersSent) return
     if (request.complete) {
       connection.request = connection.response = connection.receiving = undefined
     } else if (connection.receiving?.request !== request) {

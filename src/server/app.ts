@@ -8,6 +8,7 @@
  * | `errorHandler`     | answers every error with a problem document                                 |
  * | `clients`          | ends waits and connections when the server closes                           |
  * | `clientLimits`     | refuses connections, requests and headers beyond their limits               |
+ * | `bodyBudget`       | refuses bodies while too many are under way                                 |
  * | `slowClients`      | closes connections of clients that send or read too slowly                  |
  * | `loopbackGuard`    | refuses other machines and foreign web pages; a check of tokens belongs here |
  * | `jsonBody`         | parses bodies                                                               |
@@ -25,6 +26,7 @@ import fp from 'fastify-plugin'
 import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
 import { packageVersion } from '../config.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import { bodyBudget } from '../http/body-budget.ts'
 import { clientLimits } from '../http/client-limits.ts'
 import { clients } from '../http/clients.ts'
 import { errorHandler } from '../http/error-handler.ts'
@@ -74,6 +76,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   await app.register(errorHandler, { log, showStacks })
   await app.register(clients, { log })
   await app.register(clientLimits, { maxConnections })
+  await app.register(bodyBudget, { maxBytes: options.maxBodiesBytes ?? 256 * 1024 * 1024 })
   await app.register(slowClients, { log, timings })
   await app.register(loopbackGuard, { allowedHosts })
   await app.register(jsonBody)

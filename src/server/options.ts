@@ -13,6 +13,8 @@ export interface ServerOptions {
   log: ServiceLog
   /** The largest request body. Default: 10 MiB. */
   maxBodyBytes?: number
+  /** All bodies that are under way together. Default: 256 MiB. */
+  maxBodiesBytes?: number
   /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
   allowedHosts?: string[]
   /** May a client crash a service on purpose? Default: true. */

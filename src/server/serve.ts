@@ -20,6 +20,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     data: config.data,
     log,
     maxBodyBytes: config.maxBodyBytes,
+    maxBodiesBytes: config.maxBodiesBytes,
     maxConnections: config.maxConnections,
     maxServices: config.maxServices,
     // Of a host such as 0.0.0.0, the guard allows the address that a connection has reached.

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
-import { isProblem, isRawProblem, openGate, serve, type TestServer, within } from '../http-helper.ts'
+import { becomes, isProblem, isRawProblem, openGate, serve, type TestServer, within } from '../http-helper.ts'
 
 const head = (method: string, path: string, ...headers: string[]) =>
   [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n')
@@ -132,6 +132,43 @@ t.test('no client holds a shutdown: whatever it waits for, sends or leaves open'
   await closed
   t.match(await clients.keptAlive?.text, /^HTTP\/1\.1 200/)
   for (const name of ['nothing', 'halfHeader']) t.equal(await clients[name]?.text, '')
+})
+
+t.test('of requests that are sent ahead on a connection, one is answered at a time', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate', large: 'large' } })
+  const requests = new Promise<void>((resolve) => {
+    let count = 0
+    server.server.app.server.on('request', () => ++count === 21 && resolve())
+  })
+  const { socket } = open(t, server)
+  socket.write(hold('first') + post('/v1/services/large/call/text', 1_000_000).repeat(20))
+  await within(requests, 'all requests')
+  await server.logs.line('begun', { token: 'first' })
+  const counts = async () => (await server.status('large')).counts.calls
+  t.equal(await counts(), 0, 'none of the others has begun')
+  socket.pause()
+  openGate('first')
+  await becomes('the next one to be called', async () => (await counts()) > 0)
+  socket.resume()
+  await becomes('all to be called', async () => (await counts()) === 20)
+})
+
+t.test('bodies beyond a sum are refused, with a length and without one, until others are answered', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate', large: 'large' }, maxBodiesBytes: 100_000 })
+  const payload = { token: 'held', pad: 'x'.repeat(60_000) }
+  const first = server.call('gate', 'hold', payload)
+  await server.logs.line('begun', { token: 'held' })
+  isProblem(t, await server.call('gate', 'hold', payload), 'TOO_MANY_BODIES', { detail: /100000 bytes/ })
+  const chunked = {
+    body: JSON.stringify(payload),
+    headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
+  }
+  isProblem(t, await server.call('gate', 'hold', undefined, chunked), 'TOO_MANY_BODIES')
+  t.match(await server.call('large', 'text', 3), { status: 200, json: 'xxx' }, 'small ones are taken')
+  openGate('held')
+  t.match(await first, { status: 200 })
+  t.match(await server.call('gate', 'hold', payload), { status: 200 })
+  t.match(await server.call('gate', 'hold', undefined, chunked), { status: 200 })
 })
 
 t.test('a client that does not read its answer holds a shutdown for no more than a second', async (t) => {

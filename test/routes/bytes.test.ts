@@ -63,7 +63,7 @@ t.test('JSON is not accepted as bytes, nor bytes as JSON', async (t) => {
 })
 
 t.test('too many bytes are 413: by THREADPLANE_MAX_BODY, by maxBytes', async (t) => {
-  const detail = /1500000 bytes, the limit of THREADPLANE_MAX_BODY/
+  const detail = /1500000 bytes, the limit of this route; THREADPLANE_MAX_BODY/
   const body = Buffer.alloc(1_500_001)
   isProblem(t, await call('same', 'image/png', body), 'PAYLOAD_TOO_LARGE', { detail })
   const headers = { 'content-type': 'image/png', 'transfer-encoding': 'chunked' }
