@@ -111,18 +111,33 @@ const WITHOUT_IDS = {
 /** All metadata; then without ids; then no metadata. */
 const REGISTRIES: z.core.$ZodRegistry<Record<string, unknown>>[] = [z.globalRegistry, WITHOUT_IDS, z.registry()]
 
+type Overridden = Parameters<NonNullable<z.core.ToJSONSchemaParams['override']>>[0]
+
 /**
  * The JSON Schema that people and OpenAPI see, with as much metadata as possible; `undefined` if zod cannot make one.
  */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema | undefined {
   for (const metadata of REGISTRIES) {
     try {
-      return toPlainJson(z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', metadata }))
+      const options = { io, target: 'draft-2020-12', unrepresentable: 'any', metadata } as const
+      return toPlainJson(z.toJSONSchema(schema, { ...options, override: (found) => showAsJson(found, io) }))
     } catch {
       // Duplicate ids, metadata that is not JSON, or a kind of schema without JSON Schema.
     }
   }
   return undefined
+}
+
+/** Kinds of schemas whose values JSON does not have. zod would show them as any JSON. */
+const NOT_JSON = new Set(['bigint', 'map', 'set', 'symbol', 'nan', 'file', 'undefined', 'void', 'promise', 'function'])
+
+/** A date is sent as text, in both directions. What has no form in JSON is shown as no value at all. */
+function showAsJson({ zodSchema, jsonSchema }: Overridden, io: 'input' | 'output'): void {
+  const { type, coerce = false } = zodSchema._zod.def as { type: string; coerce?: boolean }
+  if (type === 'date' && (coerce || io === 'output')) Object.assign(jsonSchema, { type: 'string', format: 'date-time' })
+  else if (type === 'bigint' && coerce && io === 'input') Object.assign(jsonSchema, { type: ['integer', 'string'] })
+  else if ((type === 'void' || type === 'undefined') && io === 'output') Object.assign(jsonSchema, { type: 'null' })
+  else if (type === 'date' || NOT_JSON.has(type)) Object.assign(jsonSchema, { not: {} })
 }
 
 /** `undefined`, which accepts any JSON, if the schema cannot be widened. */

@@ -20,12 +20,37 @@ export function serializeResult(value: unknown, maxBytes: number): Serialized {
     return refuse(error instanceof RangeError ? 'the result is nested too deeply' : reasonOf(error))
   }
   if (json === undefined) return refuse(`a ${typeof value} has no JSON form`)
+  // Most results have none of these, and need not be searched.
+  const lost = /\{\}|\{"0":|"type":"Buffer"/.test(json) ? lostInJson(value, '') : undefined
+  if (lost !== undefined) return refuse(lost)
   // A UTF-16 unit is at most three bytes of UTF-8: most results are too short to need counting.
   if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) return tooLarge(maxBytes)
   // This thread may have a larger stack than the control thread, which has to serialise the result of a job.
   if (isTooDeep(json)) return refuse('the result is nested too deeply')
   return { ok: true, value: json }
 }
+
+/** What JSON turns into something else without an error: a map into `{}`, bytes into an object of numbers. */
+function lostInJson(value: unknown, pointer: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const at = pointer === '' ? 'the result' : `the result at ${pointer}`
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
+    return `${at} is bytes, which JSON does not have: send them as Base64, or let the method return bytes`
+  }
+  const kind = LOST_KINDS.find((one) => value instanceof one)
+  if (kind !== undefined) {
+    const advice = kind === Promise ? 'await it' : 'make an object, an array or a string of it'
+    return `${at} is a ${kind.name}, which JSON does not have: ${advice}`
+  }
+  if ('toJSON' in value && typeof value.toJSON === 'function') return undefined
+  for (const [key, part] of Object.entries(value)) {
+    const lost = lostInJson(part, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    if (lost !== undefined) return lost
+  }
+  return undefined
+}
+
+const LOST_KINDS = [Map, Set, WeakMap, WeakSet, Promise, RegExp, Error] as const
 
 /**
  * Transfers the buffer of the bytes to the control thread. Sends a copy if the bytes are part of a larger buffer, or if

@@ -33,7 +33,7 @@ t.test('a description is plain JSON, with the schemas, the widened input, and th
         input: {
           $schema: 'https://json-schema.org/draft/2020-12/schema',
           type: 'object',
-          properties: { a: { type: 'string', pattern: '^x' }, b: { type: 'number' }, c: {} },
+          properties: { a: { type: 'string', pattern: '^x' }, b: { type: 'number' }, c: { not: {} } },
           required: ['a', 'b'],
         },
         widenedInput: { type: 'object', properties: { a: { type: 'string' }, b: {}, c: {} }, required: ['a', 'b'] },
@@ -123,5 +123,20 @@ const REFUSED: [spec: object, message: RegExp][] = [
 
 t.test('a wrong definition is refused, with the place, the reason, and the names that exist', (t) => {
   for (const [spec, message] of REFUSED) t.throws(() => describe(spec), { code: 'MODULE_REFUSED', message })
+  t.end()
+})
+
+t.test('the JSON Schema shows dates as they are sent, and what JSON does not have as no value', (t) => {
+  const shown = (schema: z.ZodType, io: 'input' | 'output' = 'input') => {
+    return describe({ methods: { go: { [io]: schema, handler } } }).methods.go?.[io]
+  }
+  const date = { type: 'string', format: 'date-time' }
+  t.match(shown(z.object({ at: z.coerce.date() })), { properties: { at: date } })
+  t.match(shown(z.date(), 'output'), date)
+  t.match(shown(z.void(), 'output'), { type: 'null' })
+  t.match(shown(z.coerce.bigint()), { type: ['integer', 'string'] })
+  for (const schema of [z.date(), z.bigint(), z.void(), z.map(z.string(), z.int()), z.set(z.int())]) {
+    t.same(shown(schema)?.not, {})
+  }
   t.end()
 })
