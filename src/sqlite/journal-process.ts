@@ -42,6 +42,8 @@ class JournalProcess {
   #arrived: JournalRequest[] = []
   #commitSoon: NodeJS.Immediate | undefined
   #retentionTimer: NodeJS.Timeout | undefined
+  /** Why the last deletion of old jobs failed, if it did. */
+  #retentionTrouble: string | undefined
 
   constructor(data: JournalData) {
     this.#data = data
@@ -212,9 +214,15 @@ class JournalProcess {
         await nextTurn()
         if (!this.#uses(journal)) return
       }
-    } catch {
-      // A full disk has no room to delete in: it is tried again.
+      this.#retentionTrouble = undefined
+    } catch (error) {
+      // A full disk has no room to delete in, for example: it is tried again.
       if (this.#uses(journal)) journal.file.rollback()
+      const why = whyUnavailable(error)
+      if (why !== this.#retentionTrouble) {
+        this.#batcher.push({ warning: `old jobs cannot be deleted now: ${why}; it is tried again` })
+      }
+      this.#retentionTrouble = why
     }
     if (!this.#uses(journal)) return
     this.#retentionTimer = setTimeout(() => void this.#retain(journal), this.#data.timings.retainEveryMs)

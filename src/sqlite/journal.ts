@@ -92,7 +92,8 @@ export class Journal extends JournalClient {
     child.on('message', (messages: JournalMessage[]) => {
       for (const message of messages) {
         if (Array.isArray(message)) this.#reply(message)
-        else this.#statusChanged(message.status)
+        else if ('status' in message) this.#statusChanged(message.status)
+        else this.#log.warn(message.warning)
       }
     })
     void this.#end()

@@ -133,8 +133,8 @@ export type JournalStatus =
   /** Only as the first status: the server must not start on this file. */
   | { kind: 'refused'; reason: 'inUse' | 'damaged' | 'other'; error: WireError }
 
-/** From the journal's process. */
-export type JournalMessage = JournalReply | { status: JournalStatus }
+/** From the journal's process. A warning is for the log. */
+export type JournalMessage = JournalReply | { status: JournalStatus } | { warning: string }
 
 export interface JournalData {
   file: string

@@ -1,6 +1,7 @@
 /**
- * Finished jobs are kept for a time and up to a number, then forgotten in small steps (P5). The cost depends on the jobs
- * that are forgotten, not on those that are kept: reading a million jobs would delay casts.
+ * Finished jobs are kept for a time and up to a number, then forgotten in small steps (P5). A job with an idempotency key
+ * is kept as long as its key, but not beyond the number. The cost depends on the jobs that are forgotten, not on those
+ * that are kept: reading a million jobs would delay casts.
  */
 import type { DatabaseFile } from './database-file.ts'
 
@@ -56,10 +57,10 @@ export class Retention {
     if (shrunk) this.#file.checkpoint()
   }
 
-  /** Jobs that finished by this time are to be forgotten: they are too old, or too many. */
+  /** Jobs that finished by this time are too old. */
   #finishedBy(): number {
     if (this.#finishes() >= this.#countAgainAt) this.#countJobs()
-    const finishedBy = Math.max(Date.now() - this.#limits.keepJobsMs, this.#excessBy)
+    const finishedBy = Date.now() - this.#limits.keepJobsMs
     // The clock was set back: jobs now finish at times that were examined already.
     if (this.#examined.finishedAt > finishedBy) this.#examined = START
     return finishedBy
@@ -79,10 +80,11 @@ export class Retention {
     if (excess) this.#excessBy = excess.finishedAt
   }
 
-  /** Forgets up to `STEP` expired keys and `STEP` finished jobs. True if there may be more. */
+  /** Forgets up to `STEP` expired keys, `STEP` jobs in excess and `STEP` old jobs. True if there may be more. */
   #forget(finishedBy: number): boolean {
     this.#file.begin()
     const keys = this.#forgetKeys()
+    const excess = this.#forgetExcess()
     const { finishedAt, seq } = this.#examined
     const jobs = this.#file.all<Place & { hasKey: number }>(
       `SELECT seq, finishedAt, EXISTS (SELECT 1 FROM idempotencyKeys WHERE jobId = jobs.id) AS hasKey
@@ -97,7 +99,23 @@ export class Retention {
     for (const job of jobs) if (job.hasKey === 0) this.#delete(job.seq)
     this.#file.commit()
     this.#examined = jobs.at(-1) ?? this.#examined
-    return keys === STEP || jobs.length === STEP
+    return keys === STEP || excess === STEP || jobs.length === STEP
+  }
+
+  /** Forgets the oldest jobs where there are too many, and their keys. Returns the number of jobs. */
+  #forgetExcess(): number {
+    if (this.#excessBy === 0) return 0
+    const jobs = this.#file.all<{ seq: number; id: string }>(
+      `SELECT seq, id FROM jobs INDEXED BY jobsFinished WHERE finishedAt IS NOT NULL AND finishedAt <= ?
+        ORDER BY finishedAt LIMIT ?`,
+      this.#excessBy,
+      STEP,
+    )
+    for (const { seq, id } of jobs) {
+      this.#file.run('DELETE FROM idempotencyKeys WHERE jobId = ?', id)
+      this.#delete(seq)
+    }
+    return jobs.length
   }
 
   /** Forgets expired keys, and jobs that were kept only for their key. Returns the number of keys. */

@@ -63,3 +63,22 @@ t.test('of more finished jobs than the greatest number the oldest are forgotten'
   const { items: left } = await journal.list({ limit: 100 })
   t.strictSame(idsOf(left), finished.slice(-10).reverse())
 })
+
+t.test(
+  'jobs with a key are kept up to the same number, and the key of one that is forgotten is free again',
+  async (t) => {
+    const journal = localJournal(t, { maxFinishedJobs: 3, keepJobsMs: 0 })
+    const finished: string[] = []
+    for (let count = 0; count < 8; count += 1) {
+      const { id } = await accept(journal, { begin: true, ...key({ scope: `mail/send/${count}` }) })
+      await journal.finish(id, 1, { state: 'succeeded', result: '1' })
+      const { finishedAt } = (await journal.get(id)) as { finishedAt: string }
+      finished.push(id)
+      await eventually(() => Date.now() > Date.parse(finishedAt))
+    }
+    journal.retain()
+    t.strictSame(idsOf((await journal.list({ limit: 100 })).items), finished.slice(-3).reverse())
+    t.match(await journal.accept([request(key({ scope: 'mail/send/0' }))]), [{ kind: 'new' }])
+    t.match(await journal.accept([request(key({ scope: 'mail/send/7' }))]), [{ kind: 'duplicate' }])
+  },
+)
