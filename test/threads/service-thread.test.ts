@@ -44,9 +44,9 @@ const hooks = (log: RecordingLog) => log.messages.filter((message) => message.st
   })
 
   t.test('the hooks of a module run in a thread of its own, and in a process of its own if so isolated', async (t) => {
-    const { pid, threadId } = (await log.line('onThreadStarted')).fields
+    const { processId, threadId } = (await log.line('onThreadStarted')).fields
     t.not(threadId, 0, 'not in a main thread')
-    t.equal(pid === process.pid, isolation === 'thread')
+    t.equal(processId === process.pid, isolation === 'thread')
   })
 
   testOnce(t, 'start() on a started service is ALREADY_STARTED', async (t) => {
@@ -309,7 +309,7 @@ testOnce(t, 'hooks of a subclass run on the control side, hooks of a module in i
     'onShutdown stopping',
   ])
   const lines = log.lines.filter(({ fields }) => 'threadId' in fields)
-  const threads = new Set(lines.map(({ fields: { pid, threadId } }) => JSON.stringify([pid, threadId])))
+  const threads = new Set(lines.map(({ fields: { processId, threadId } }) => JSON.stringify([processId, threadId])))
   t.equal(threads.size, 2, 'each life of it has a thread')
   t.notOk(
     lines.some(({ fields }) => fields.threadId === 0),
