@@ -1,6 +1,8 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
+import type { EventLog } from '../src/events/event-log.ts'
+import type { EventStreams } from '../src/events/event-streams.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
@@ -9,6 +11,7 @@ import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
+import { eventRoutes } from './events.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
 import { probeRoutes } from './probes.ts'
@@ -39,6 +42,9 @@ export const SHARED_SCHEMAS = [
   JobList,
 ]
 
+/** What events tell about. */
+const WATCHED = /^\/v1\/(services|jobs)(\/|$)/
+
 /** Where to go from `/`. */
 const LINKS = { docs: '/docs', openapi: '/openapi.json', services: '/v1/services', ready: '/readyz' }
 
@@ -56,14 +62,25 @@ export interface RoutesOptions {
   /** Checks large payloads. */
   checker: PayloadChecker
   schedules: Schedules
+  events: EventLog
+  streams: EventStreams
   /** May a client crash a service on purpose? */
   chaos: boolean
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, chaos } = options
+  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, events, streams, chaos } =
+    options
   app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
   await app.register(probeRoutes, { registry, dispatcher })
+  app.addHook('onRequest', (request, reply, done) => {
+    // A client that reads a list and then follows the events misses nothing.
+    if (request.method === 'GET' && WATCHED.test(request.routeOptions.url ?? '')) {
+      reply.header('event-cursor', events.cursor)
+    }
+    done()
+  })
+  await app.register(eventRoutes, { prefix: '/v1', events, streams })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })

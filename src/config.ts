@@ -107,6 +107,11 @@ export const SETTINGS = {
     accepts: count,
     meaning: 'services that clients can register, with those of the folder; another one is answered 409',
   },
+  THREADPLANE_MAX_STREAMS: {
+    default: '100',
+    accepts: count,
+    meaning: 'streams of events at the same time; another one is answered 503',
+  },
   THREADPLANE_SHUTDOWN_TIMEOUT: {
     default: '9s',
     accepts: duration,
@@ -156,6 +161,7 @@ export interface Config {
   maxConnections: number
   maxServices: number
   maxBodiesBytes: number
+  maxStreams: number
   shutdownTimeoutMs: number
   supervise: boolean
   chaos: boolean
@@ -188,6 +194,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     maxConnections: read('THREADPLANE_MAX_CONNECTIONS'),
     maxServices: read('THREADPLANE_MAX_SERVICES'),
     maxBodiesBytes: read('THREADPLANE_MAX_BODIES'),
+    maxStreams: read('THREADPLANE_MAX_STREAMS'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
     supervise: read('THREADPLANE_SUPERVISE'),
     chaos: read('THREADPLANE_CHAOS'),

@@ -15,6 +15,7 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     maxConnections: 10_000,
     maxServices: 1_000,
     maxBodiesBytes: 256 * 1024 * 1024,
+    maxStreams: 100,
     shutdownTimeoutMs: 9_000,
     supervise: true,
     chaos: true,

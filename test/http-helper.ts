@@ -2,6 +2,7 @@
  * A real server on a free port, with its own data folder and copies of fixtures as its modules, and a client on real
  * sockets. Tests wait for events, with a deadline, and never for a fixed time.
  */
+import type { ServiceState } from '../src/contract/states.ts'
 import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http'
@@ -15,7 +16,6 @@ import type { Test } from 'tap'
 import { ERRORS, type ErrorCode } from '../src/contract/errors.ts'
 import { buildServer } from '../src/server/build-server.ts'
 import type { Server, ServerOptions } from '../src/server/options.ts'
-import type { ServiceState } from '../src/services/phase.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 
 /** Long, for a busy machine: it only ends a test that hangs. */

@@ -1,7 +1,8 @@
 /** A job as HTTP shows it. */
+import { JOB_STATES, type JobState } from '../../src/contract/states.ts'
 import { type Static, Type } from '@sinclair/typebox'
 import type { ErrorView } from '../../src/contract/errors.ts'
-import { type Job as JobRecord, JOB_STATES, type JobState } from '../../src/jobs/job.ts'
+import { type Job as JobRecord } from '../../src/jobs/job.ts'
 import { Nullable } from './nullable.ts'
 
 const Timestamp = Type.String({ format: 'date-time' })

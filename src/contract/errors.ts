@@ -43,6 +43,7 @@ export const ERRORS = {
   QUEUE_FULL: { status: 503, title: 'The queue is full', retryable: true },
   TOO_MANY_CONNECTIONS: { status: 503, title: 'Too many connections', retryable: true },
   TOO_MANY_BODIES: { status: 503, title: 'Too many bodies are under way', retryable: true },
+  TOO_MANY_STREAMS: { status: 503, title: 'Too many streams are open', retryable: true },
   SHUTTING_DOWN: { status: 503, title: 'The server is shutting down', retryable: true },
   JOURNAL_UNAVAILABLE: { status: 503, title: 'The journal cannot be written', retryable: true },
   DEADLINE_EXCEEDED: { status: 504, title: 'The deadline passed', retryable: true },

@@ -8,6 +8,7 @@ import type { QueuedMethod } from '../queue/queued-method.ts'
 import { type Job, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { CastFeed } from './cast-feed.ts'
+import type { JobEvents } from './job-events.ts'
 
 /** A cast that ends within this time lets the window of its feed grow by one. */
 const SOON_MS = 100
@@ -19,6 +20,7 @@ const MAX_DOUBLINGS = 40
 export interface AttemptsSettings {
   store: JobStore
   log: ServiceLog
+  events: JobEvents
   /** Called when a job has finished. */
   onFinished: (id: string) => void
   /** Called when a job of a service waits in the store again. */
@@ -34,6 +36,8 @@ interface InFlight {
   /** When it was handed to the queue, in milliseconds of the monotonic clock. */
   handedAt: number
   cancelled: boolean
+  /** Were clients told that it has begun? */
+  isToldBegun: boolean
 }
 
 export class Attempts {
@@ -53,7 +57,7 @@ export class Attempts {
     // The store may begin the next attempt of a job before its answer about the previous one has arrived here.
     const cancelled = this.#inFlight.get(id)?.cancelled || this.#cancelling.has(id)
     const queued = this.#run(feed, attempt)
-    const inFlight: InFlight = { feed, attempt, queued, handedAt: performance.now(), cancelled }
+    const inFlight: InFlight = { feed, attempt, queued, handedAt: performance.now(), cancelled, isToldBegun: false }
     this.#inFlight.set(id, inFlight)
     feed.handed(attempt.payload.length)
     queued.whenSettled((error, result) => void this.#ended(inFlight, error, result as string))
@@ -62,7 +66,7 @@ export class Attempts {
 
   #run({ target }: CastFeed, attempt: OpenAttempt): QueuedMethod {
     const { id, number, method, payload, priority, traceparent } = attempt
-    const { store } = this.#settings
+    const { store, events } = this.#settings
     return target.run({
       method,
       payload,
@@ -70,7 +74,13 @@ export class Attempts {
       priority,
       timeoutMs: target.methodOptions(method).timeoutMs,
       exclusive: isSuspect(attempt),
-      onProgress: (fraction, note) => store.progress(id, number, { fraction, ...(note !== undefined && { note }) }),
+      onProgress: (fraction, note) => {
+        const progress = { fraction, ...(note !== undefined && { note }) }
+        store.progress(id, number, progress)
+        const inFlight = this.#inFlight.get(id)
+        if (inFlight !== undefined) this.#tellBegun(inFlight)
+        events.progress(target.name, attempt, progress)
+      },
     })
   }
 
@@ -111,7 +121,8 @@ export class Attempts {
   async #ended(inFlight: InFlight, error: ThreadplaneError | undefined, result: string): Promise<void> {
     const { feed, attempt } = inFlight
     const { id } = attempt
-    const { store, log, onFinished, onWaiting } = this.#settings
+    const { store, log, events, onFinished, onWaiting } = this.#settings
+    this.#tellBegun(inFlight)
     // The method ran to its end, also where it threw. Any other error, such as a death of the thread, does not say so.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED' || error.code === 'METHOD_REFUSED'
     if (error?.code === 'QUEUE_FULL') feed.hold()
@@ -120,7 +131,10 @@ export class Attempts {
     try {
       if (error === undefined) {
         feed.target.count('succeeded')
-        if (await store.finish(id, attempt.number, { state: 'succeeded', result })) onFinished(id)
+        if (await store.finish(id, attempt.number, { state: 'succeeded', result })) {
+          events.ended(feed.target.name, attempt, 'succeeded')
+          onFinished(id)
+        }
       } else waits = await this.#recordFailure(inFlight, error)
     } catch (error) {
       log.error({ err: error, jobId: id }, 'the outcome of a job could not be stored')
@@ -145,7 +159,7 @@ export class Attempts {
 
   /** Tells the store how a failed attempt ended. True if the job waits for another attempt. */
   async #recordFailure({ feed: { target }, attempt, queued }: InFlight, error: ThreadplaneError): Promise<boolean> {
-    const { store, log, onFinished } = this.#settings
+    const { store, log, events, onFinished } = this.#settings
     const { id, number, maxAttempts, method } = attempt
     const { started: begun = false } = error.facts
     // The service stopped or its queue was full before the attempt began.
@@ -155,7 +169,10 @@ export class Attempts {
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
       const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
-      if (await store.withdraw(id, number, { state, error: jobError, begun })) onFinished(id)
+      if (await store.withdraw(id, number, { state, error: jobError, begun })) {
+        events.ended(target.name, attempt, state, jobError)
+        onFinished(id)
+      }
       return false
     }
     // Of several attempts in a thread that died, any may be innocent: no job fails for that before it has run alone.
@@ -165,12 +182,31 @@ export class Attempts {
       const delayMs =
         Math.min(backoffMs * 2 ** Math.min(number - 1, MAX_DOUBLINGS), backoffMaxMs) * (0.5 + Math.random() / 2)
       target.count('retried')
-      return store.retry(id, number, jobError, new Date(Date.now() + delayMs))
+      const waits = await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
+      if (waits) events.ended(target.name, attempt, 'scheduled', jobError)
+      return waits
     }
     target.count('failed')
     log.error({ err: error, service: target.name, method, jobId: id, attempts: number }, 'a cast failed')
-    if (await store.finish(id, number, { state: 'failed', error: jobError })) onFinished(id)
+    if (await store.finish(id, number, { state: 'failed', error: jobError })) {
+      events.ended(target.name, attempt, 'failed', jobError)
+      onFinished(id)
+    }
     return false
+  }
+
+  /** Tells of attempts that have begun since the last time. No message says so: their slots in shared memory do. */
+  tellBegun(): void {
+    if (!this.#settings.events.areFollowed) return
+    for (const inFlight of this.#inFlight.values()) this.#tellBegun(inFlight)
+  }
+
+  #tellBegun(inFlight: InFlight): void {
+    const { feed, attempt, queued } = inFlight
+    if (inFlight.isToldBegun || !(queued.begun || queued.begunAt !== undefined) || !this.#settings.events.areFollowed)
+      return
+    inFlight.isToldBegun = true
+    this.#settings.events.started(feed.target.name, attempt)
   }
 
   /** Expires attempts that have not begun in a thread and whose `ttlMs` has passed. */

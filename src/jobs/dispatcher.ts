@@ -2,13 +2,16 @@
  * Casts and their jobs, as routes and schedules use them: accept, read, wait for, cancel, retry. Each service has a feed
  * from the store to its queue; `Attempts` follows each attempt from there to its end.
  */
+import type { JobState } from '../contract/states.ts'
+import { type EventSink, NO_EVENTS } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
-import { isFinished, type Job, type JobState } from './job.ts'
+import { isFinished, type Job } from './job.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
 import type { JobTarget } from './job-target.ts'
+import { JobEvents } from './job-events.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { StoreDeadline } from './store-deadline.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
@@ -24,6 +27,7 @@ const STEP = 500
 export class Dispatcher {
   readonly #store: JobStore
   readonly #log: ServiceLog
+  readonly #events: JobEvents
   readonly #feeds = new Map<string, CastFeed>()
   readonly #attempts: Attempts
   readonly #waiters = new JobWaiters()
@@ -32,12 +36,14 @@ export class Dispatcher {
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
-  constructor(store: JobStore, log: ServiceLog) {
+  constructor(store: JobStore, log: ServiceLog, events: EventSink = NO_EVENTS) {
     this.#store = store
     this.#log = log
+    this.#events = new JobEvents(events)
     this.#attempts = new Attempts({
       store,
       log,
+      events: this.#events,
       onFinished: (id) => this.#waiters.finished(id),
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
@@ -46,7 +52,10 @@ export class Dispatcher {
       store,
       log,
       deadline: this.deadline,
-      onFinished: (id) => this.#waiters.finished(id),
+      onExpired: (job) => {
+        this.#events.withdrawn(job, 'expired')
+        this.#waiters.finished(job.id)
+      },
       onEarlier: () => {
         for (const feed of this.#feeds.values()) feed.waiting()
       },
@@ -85,10 +94,11 @@ export class Dispatcher {
 
   /**
    * Stores the job of a tick. Waits for the store as long as it takes: a tick that is cast again, as its answer is late,
-   * would run twice.
+   * would run twice. Answers the id of the job.
    */
-  async castTick(target: JobTarget, request: CastRequest): Promise<void> {
-    await this.#cast(target, [request])
+  async castTick(target: JobTarget, request: CastRequest): Promise<string> {
+    const [accepted] = await this.#cast(target, [request])
+    return (accepted as { job: Job }).job.id
   }
 
   async #cast(target: JobTarget, requests: CastRequest[]): Promise<Accepted[]> {
@@ -116,6 +126,7 @@ export class Dispatcher {
       const answer = accepted[index]
       if (answer?.kind !== 'new') continue
       target.count('cast')
+      this.#events.accepted(answer.job)
       // The answer decides, not the request: a store may decline to begin an attempt.
       if (answer.job.state === 'running') this.#attempts.hand(feed as CastFeed, firstAttempt(request))
       else waits = true
@@ -177,6 +188,7 @@ export class Dispatcher {
       if (job.state === 'running') return this.wait(id, CANCELLED_WITHIN_MS)
       if (job.state !== 'cancelled')
         throw new ThreadplaneError('CONFLICT', `the job is already ${job.state}`, { jobId: id })
+      this.#events.withdrawn(job, 'cancelled')
       this.#waiters.finished(id)
       return job
     })
@@ -226,6 +238,7 @@ export class Dispatcher {
     if (!isFinished(job))
       throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
     await this.deadline.within(this.#store.remove(id))
+    this.#events.deleted(job)
   }
 
   async countUnfinished(service: string): Promise<number> {
@@ -235,9 +248,12 @@ export class Dispatcher {
   /** Cancels all unfinished jobs of a service. @throws CONFLICT if some running jobs do not end */
   async cancelAll(service: string): Promise<void> {
     for (;;) {
-      const ids = await this.deadline.within(this.#store.cancelWaiting(service, STEP))
-      for (const id of ids) this.#waiters.finished(id)
-      if (ids.length < STEP) break
+      const jobs = await this.deadline.within(this.#store.cancelWaiting(service, STEP))
+      for (const job of jobs) {
+        this.#events.withdrawn(job, 'cancelled')
+        this.#waiters.finished(job.id)
+      }
+      if (jobs.length < STEP) break
     }
     for (let before = new Set<string>(); ; ) {
       const ids = await this.deadline.within(this.#store.unfinished(service, STEP))
@@ -274,6 +290,7 @@ export class Dispatcher {
     this.deadline.sweep()
     this.#attempts.expire()
     this.#attempts.releaseLate()
+    this.#attempts.tellBegun()
     this.#waitingJobs.sweep()
   }
 }

@@ -1,8 +1,6 @@
 /** The record of one cast: its request, its state, each of its attempts, and its result or error. */
+import type { JobState } from '../contract/states.ts'
 import { type ErrorView, type ThreadplaneError, viewOfError } from '../contract/errors.ts'
-
-export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
-export type JobState = (typeof JOB_STATES)[number]
 
 /** A job ends in exactly one of these states, once (P3). */
 const OUTCOMES = new Set<JobState>(['succeeded', 'failed', 'cancelled', 'expired'])

@@ -3,10 +3,12 @@
  * Ticks that were missed while the server was down are made up for by one job. Schedules do not wait for each other: a tick
  * that cannot be cast is tried again by itself, ever more rarely.
  */
+import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { JobTarget } from './job-target.ts'
+import { timestampOrNull } from './job.ts'
 import type { Schedule } from './job-store.ts'
 import { keyOf, type KnownSchedule, noService } from './known-schedule.ts'
 
@@ -22,6 +24,7 @@ const LOGGED_TRY = 3
 interface ScheduleTicksSettings {
   dispatcher: Dispatcher
   log: ServiceLog
+  events: EventSink
   /** `undefined` if the service does not exist. */
   targetOf: (name: string) => JobTarget | undefined
 }
@@ -91,8 +94,16 @@ export class ScheduleTicks {
       if (target === undefined) throw new ThreadplaneError('SERVICE_NOT_FOUND', noService(service).message)
       if (!target.described) throw notDescribed(service)
       const payload = await this.#payloadOf(schedule)
-      await this.#settings.dispatcher.castTick(target, { method, payload, options: { tick: { service, name, at } } })
+      const tick = { service, name, at }
+      const jobId = await this.#settings.dispatcher.castTick(target, { method, payload, options: { tick } })
       known.ticked(at)
+      this.#settings.events.emit({
+        type: 'schedule.fired',
+        service,
+        name,
+        nextAt: timestampOrNull(known.nextAt ?? null),
+        jobId,
+      })
     } catch (error) {
       this.#notCast(known, error as Error, at)
     } finally {

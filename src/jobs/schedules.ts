@@ -3,11 +3,12 @@
  * that cannot run, because its service or its time zone does not exist any more, can be seen and deleted.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { METHOD_DEFAULTS } from '../contract/options.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { Job } from './job.ts'
+import { type Job, timestampOrNull } from './job.ts'
 import type { JobTarget } from './job-target.ts'
 import type { JobStore, Schedule } from './job-store.ts'
 import { keyOf, KnownSchedule, noService, type ScheduleError } from './known-schedule.ts'
@@ -29,6 +30,7 @@ export interface SchedulesOptions {
   store: JobStore
   dispatcher: Dispatcher
   log: ServiceLog
+  events: EventSink
   /** `undefined` if the service does not exist. */
   targetOf: (name: string) => JobTarget | undefined
 }
@@ -190,6 +192,7 @@ export class Schedules {
     if (known === undefined) this.#known.set(key, new KnownSchedule(stored))
     else known.schedule = stored
     this.#ticks.arm()
+    this.#tell('schedule.set', stored)
     return known === undefined
   }
 
@@ -197,10 +200,16 @@ export class Schedules {
   async remove(service: string, name: string): Promise<void> {
     await this.#get(service, name)
     const removed = this.#options.store.removeSchedule(service, name).then(() => {
+      this.#tell('schedule.removed', { service, name })
       this.#known.delete(keyOf({ service, name }))
       this.#ticks.arm()
     })
     await this.#answer(removed)
+  }
+
+  #tell(type: 'schedule.set' | 'schedule.removed', { service, name }: Pick<Schedule, 'service' | 'name'>): void {
+    const nextAt = timestampOrNull(this.#known.get(keyOf({ service, name }))?.nextAt ?? null)
+    this.#options.events.emit({ type, service, name, nextAt })
   }
 
   async removeAll(service: string): Promise<void> {

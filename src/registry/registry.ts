@@ -2,14 +2,15 @@
  * The services by their names: found, loaded, started and stopped in the order that `dependsOn` makes. What a person
  * wants to run survives a restart of the server.
  */
+import type { ServiceState } from '../contract/states.ts'
 import { EventEmitter } from 'node:events'
 import { resolvesWithin } from '../async/deadline.ts'
 import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
+import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.ts'
-import type { ServiceState } from '../services/phase.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
 import type { ServiceRegistration } from '../services/version.ts'
 import { RestartGroups } from '../supervision/restart-groups.ts'
@@ -24,6 +25,7 @@ export interface RegistryOptions {
   descriptions: DescriptionCache
   dispatcher: Dispatcher
   log: ServiceLog
+  events: EventSink
   /** A client can register a service while there are fewer. */
   maxServices: number
   /** Called after a service was deleted. */
@@ -104,12 +106,13 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, descriptions, log } = this.options
+    const { registrations, descriptions, log, events } = this.options
     return new SupervisedService({
       ...registration,
       name,
       desiredState: registrations.get(name)?.desiredState ?? 'running',
       log,
+      events,
       groups: this.#groups,
       startRefusal: () => (this.closing ? shuttingDown() : undefined),
       planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),
@@ -167,8 +170,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
    * @throws JOURNAL_UNAVAILABLE; then the service stays as it is
    */
   async forget(service: SupervisedService, left: Parameters<Registrations['update']>[1]): Promise<void> {
-    const { dispatcher, registrations, onRemoved } = this.options
-    const { name } = service
+    const { dispatcher, registrations, onRemoved, events } = this.options
+    const { name, module } = service
     this.#services.delete(name)
     this.#leaving.add(service)
     try {
@@ -185,6 +188,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     // Jobs that were being accepted meanwhile.
     await dispatcher.cancelAll(name)
     await onRemoved(name)
+    events.emit({ type: 'service.removed', service: name, module })
   }
 
   // What a person wants

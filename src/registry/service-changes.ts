@@ -2,10 +2,13 @@
  * Changes of what is registered: a service is added, replaced, reconfigured, reloaded or deleted. Changes of one name
  * follow one another.
  */
+import { isDeepStrictEqual } from 'node:util'
+import type { ServiceDescription } from '../contract/description.ts'
 import { isUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { type OptionsPatch, patchOptions, type ServiceOptions } from '../contract/options.ts'
 import { reconfigure, replaceVersion } from '../services/replacing.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
+import { eventError } from '../contract/events.ts'
 import type { ServiceRegistration } from '../services/version.ts'
 import { OneByOne } from './one-by-one.ts'
 import { type Registry, shuttingDown } from './registry.ts'
@@ -39,7 +42,7 @@ export class ServiceChanges {
         return true
       }
       const stop = service.stopSignal
-      const live = await replaceVersion(service, registration, async (live) => {
+      const live = await this.#replace(service, registration, async (live) => {
         // The shutdown has stopped the service, and no person has: what a person wants must stay as it is.
         if (registry.closing) throw shuttingDown()
         await registrations.update(name, (known) => ({ ...(live && wishOf(known)), module, options }))
@@ -56,6 +59,24 @@ export class ServiceChanges {
     return { service, isNew }
   }
 
+  /** As `replaceVersion`, and tells what has changed. */
+  async #replace(...[service, registration, keep]: Parameters<typeof replaceVersion>): Promise<boolean> {
+    const { events } = this.#registry.options
+    const { name, contract } = service
+    const { module } = registration
+    const since = performance.now()
+    try {
+      const live = await replaceVersion(service, registration, keep)
+      const tookMs = Math.round(performance.now() - since)
+      const methods = changedMethods(contract.description, service.contract.description)
+      events.emit({ type: 'service.reloaded', service: name, module, tookMs, methods })
+      return live
+    } catch (error) {
+      events.emit({ type: 'service.reload_failed', service: name, module, error: eventError(error as Error) })
+      throw error
+    }
+  }
+
   async #register(name: string, registration: ServiceRegistration): Promise<void> {
     const registry = this.#registry
     const { dependencies } = registry
@@ -68,6 +89,7 @@ export class ServiceChanges {
       await registry.withRoom(async () => {
         await registrations.update(name, () => ({ module, options }))
         registry.add(service)
+        registry.options.events.emit({ type: 'service.registered', service: name, module })
       })
     } finally {
       release()
@@ -94,6 +116,8 @@ export class ServiceChanges {
       const known = this.#usable(name)
       const options = patchOptions(known.overrides, patch)
       await reconfigure(known, options, () => registrations.update(name, (before) => ({ ...before, options })))
+      const { events } = this.#registry.options
+      events.emit({ type: 'service.options', service: name, changed: Object.keys(patch) })
       return known
     })
     await service.settled()
@@ -106,7 +130,7 @@ export class ServiceChanges {
       const { module, overrides } = known
       const moduleUrl = this.#registry.options.modules.resolve(module)
       // A description that is kept may be an old one: a file that the module imports may have changed, where its own has not.
-      await replaceVersion(known, { module, moduleUrl, overrides, description: undefined }, async () => {})
+      await this.#replace(known, { module, moduleUrl, overrides, description: undefined }, async () => {})
       return known
     })
     await service.settled()
@@ -146,6 +170,16 @@ export class ServiceChanges {
       if (this.#registry.closing) throw shuttingDown()
       return change()
     })
+  }
+}
+
+/** What a client may find changed: names of methods, and methods with another schema or other options. */
+function changedMethods(before: ServiceDescription | undefined, after: ServiceDescription | undefined) {
+  const [old, now] = [before?.methods ?? {}, after?.methods ?? {}]
+  return {
+    added: Object.keys(now).filter((name) => !Object.hasOwn(old, name)),
+    removed: Object.keys(old).filter((name) => !Object.hasOwn(now, name)),
+    changed: Object.keys(now).filter((name) => Object.hasOwn(old, name) && !isDeepStrictEqual(old[name], now[name])),
   }
 }
 

@@ -24,6 +24,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
+import { ServiceStats, snapshotOf, STATS_COLUMNS } from '../../routes/shared/service-stats.ts'
 import { packageVersion } from '../config.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { bodyBudget } from '../http/body-budget.ts'
@@ -37,6 +38,8 @@ import { requestLog } from '../http/request-log.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
+import type { EventLog } from '../events/event-log.ts'
+import { EventStreams } from '../events/event-streams.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
@@ -55,10 +58,14 @@ export interface AppParts {
   registry: Registry
   dispatcher: Dispatcher
   schedules: Schedules
+  events: EventLog
 }
 
-/** Closing the app closes none of the parts: `buildServer` adds the hooks for that. */
-export async function buildApp(options: ServerOptions, parts: AppParts): Promise<FastifyInstance> {
+/** Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that. */
+export async function buildApp(
+  options: ServerOptions,
+  parts: AppParts,
+): Promise<{ app: FastifyInstance; streams: EventStreams }> {
   const {
     log,
     allowedHosts = [],
@@ -67,7 +74,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     showStacks = false,
     maxConnections = 10_000,
   } = options
-  const { registry, dispatcher, schedules } = parts
+  const { registry, dispatcher, schedules, events } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES), timings.headersMs)
@@ -88,6 +95,15 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   })
   const changes = new ServiceChanges(registry)
   const checker = new PayloadChecker()
+  const stats = new ServiceStats(registry)
+  const streams = new EventStreams({
+    log: events,
+    version,
+    maxStreams: options.maxStreams ?? 100,
+    snapshot: (filter) => snapshotOf(registry, filter),
+    stats: () => stats.changed(),
+    statsColumns: STATS_COLUMNS,
+  })
   await app.register(routes, {
     version,
     registry,
@@ -97,11 +113,13 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     maxBodyBytes,
     checker,
     schedules,
+    events,
+    streams,
     chaos,
   })
   app.addHook('onClose', () => checker.close())
   app.addHook('onListen', async () => logAddresses(app, log))
-  return app
+  return { app, streams }
 }
 
 function createFastify(bodyLimit: number, headersMs: number): FastifyInstance {

@@ -1,5 +1,6 @@
 /** Builds a server from its parts: journal, dispatcher, registry, schedules, and Fastify in front of them. It does not listen. */
 import { stackReader } from '../diagnostics/stack-reader.ts'
+import { EventLog } from '../events/event-log.ts'
 import { Dispatcher } from '../jobs/dispatcher.ts'
 import { Schedules } from '../jobs/schedules.ts'
 import { DescriptionCache } from '../registry/description-cache.ts'
@@ -24,7 +25,8 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   // To load Fastify and its plugins takes the longest. Meanwhile the process of the journal opens the database.
   const opening = Journal.open({ folder: data, log, keepJobsMs })
   const [journal, { buildApp }] = await Promise.all([opening, import('./app.ts')])
-  const dispatcher = new Dispatcher(journal, log)
+  const events = new EventLog()
+  const dispatcher = new Dispatcher(journal, log, events)
   try {
     const registry: Registry = new Registry({
       modules: new ModulesFolder(workers),
@@ -32,6 +34,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       descriptions: new DescriptionCache(data),
       dispatcher,
       log,
+      events,
       maxServices,
       onRemoved: (name) => schedules.removeAll(name),
     })
@@ -40,22 +43,25 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       store: journal,
       dispatcher,
       log,
+      events,
       targetOf: (name) => registry.find(name),
     })
     schedules.load()
 
-    const app = await buildApp(options, { registry, dispatcher, schedules })
+    const { app, streams } = await buildApp(options, { registry, dispatcher, schedules, events })
     app.addHook('preClose', async () => {
       schedules.close()
+      events.emit({ type: 'server.closing', graceMs: options.shutdownTimeoutMs ?? null })
       app.clients.startClosing()
       await registry.close()
+      streams.close()
       await app.clients.finishClosing()
     })
     app.addHook('onClose', () => journal.close())
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })
-    return { app, registry, dispatcher }
+    return { app, registry, dispatcher, events }
   } catch (error) {
     dispatcher.close()
     await journal.close()

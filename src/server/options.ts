@@ -1,5 +1,6 @@
 /** What a server is built from, and what the result is. */
 import type { FastifyInstance } from 'fastify'
+import type { EventLog } from '../events/event-log.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
@@ -29,6 +30,10 @@ export interface ServerOptions {
   maxConnections?: number
   /** A client can register a service while there are fewer. Default: 1,000. */
   maxServices?: number
+  /** Streams of events at the same time. Default: 100. */
+  maxStreams?: number
+  /** How long a graceful shutdown may take: clients are told. */
+  shutdownTimeoutMs?: number
   /** Only tests set this. Default: `SLOW_CLIENT_DEFAULTS`. */
   slowClients?: Partial<SlowClientTimings>
 }
@@ -37,4 +42,5 @@ export interface Server {
   app: FastifyInstance
   registry: Registry
   dispatcher: Dispatcher
+  events: EventLog
 }

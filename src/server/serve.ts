@@ -23,6 +23,8 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     maxBodiesBytes: config.maxBodiesBytes,
     maxConnections: config.maxConnections,
     maxServices: config.maxServices,
+    maxStreams: config.maxStreams,
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
     // Of a host such as 0.0.0.0, the guard allows the address that a connection has reached.
     allowedHosts: [...config.allowedHosts, config.host.toLowerCase()],
     chaos: config.chaos,

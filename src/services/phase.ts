@@ -4,14 +4,10 @@
  * A phase owns what belongs to it: the operation that is under way, why the service failed, the replacement that is
  * being started. A service's `PhaseMachine` is the only one that enters a phase.
  */
-
-export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
+import type { ServiceState } from '../contract/states.ts'
 
 /** The states of a service's threads, taken together. */
 export type ThreadSetHealth = 'running' | 'starting' | 'backoff' | 'failed' | 'crashed' | 'stopped'
-
-/** What a person wants. A shutdown of the server does not change it: it is what the next start of the server restores. */
-export type DesiredState = 'running' | 'stopped'
 
 export interface Starting {
   kind: 'starting'

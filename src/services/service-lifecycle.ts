@@ -5,21 +5,15 @@
  * registration is being written: the stop waits for that one. A start waits for the stop under way. What is asked for
  * twice is done once. A person's last wish wins: `desiredState`.
  */
+import type { DesiredState, ServiceState } from '../contract/states.ts'
 import { EventEmitter } from 'node:events'
 import { Deferred } from '../async/deferred.ts'
 import { type ErrorFacts, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
+import type { ServiceStateFacts } from '../contract/events.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import { MethodQueue } from '../queue/method-queue.ts'
 import { ModuleContract } from './module-contract.ts'
-import {
-  type DesiredState,
-  livePhase,
-  type Phase,
-  type ServiceState,
-  type Starting,
-  stateOf,
-  type Stopping,
-} from './phase.ts'
+import { livePhase, type Phase, type Starting, stateOf, type Stopping } from './phase.ts'
 import { PhaseMachine } from './phase-machine.ts'
 import type { ServiceParts } from './service-parts.ts'
 import type { ServiceSettings } from './service-settings.ts'
@@ -62,6 +56,8 @@ export abstract class ServiceLifecycle
       groups: settings.groups,
       options: () => this.#options,
       onChange: () => this.followThreads(),
+      onThread: (index, { id, ...event }) =>
+        settings.events.emit({ ...event, service: this.name, thread: { index, id } }),
     })
   }
 
@@ -131,10 +127,15 @@ export abstract class ServiceLifecycle
     }
     if (state === 'failed' || state === 'stopped' || state === 'stopping') this.contract.rejectWaiters(this.crashReason)
     if (state === this.#lastState) return
+    const from = this.#lastState
     this.#lastState = state
+    this.settings.events.emit({ type: 'service.state', service: this.name, from, ...this.facts() })
     this.emit('state', state)
     this.emit('changed')
   }
+
+  /** What an event says of its state. */
+  protected abstract facts(): Omit<ServiceStateFacts, 'from'>
 
   /** The module has described itself, or its options were changed. */
   #applyOptions(): void {

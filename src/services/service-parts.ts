@@ -1,9 +1,9 @@
 /** What the operations of a service's life (starting, stopping) work with. */
+import type { DesiredState } from '../contract/states.ts'
 import type { ErrorCode, ErrorFacts, ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { MethodQueue } from '../queue/method-queue.ts'
 import type { ModuleContract } from './module-contract.ts'
-import type { DesiredState } from './phase.ts'
 import type { PhaseMachine } from './phase-machine.ts'
 import type { ServiceSettings } from './service-settings.ts'
 import type { ThreadSet } from './thread-set.ts'

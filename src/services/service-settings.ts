@@ -1,16 +1,18 @@
 /** What a registered service is made with. */
+import type { DesiredState } from '../contract/states.ts'
 import type { ServiceDescription } from '../contract/description.ts'
 import type { ThreadplaneError } from '../contract/errors.ts'
+import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
-import type { DesiredState } from './phase.ts'
 import type { ServiceRegistration } from './version.ts'
 
 export interface ServiceSettings extends ServiceRegistration {
   name: string
   desiredState: DesiredState
   log: ServiceLog
+  events: EventSink
   groups: RestartGroups
   /** Why no service may be started now: the server is closing. */
   startRefusal: () => ThreadplaneError | undefined

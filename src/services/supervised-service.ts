@@ -6,13 +6,14 @@ import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import { RETRY_AFTER_SECONDS, type ThreadplaneError } from '../contract/errors.ts'
+import { eventError, type ServiceStateFacts } from '../contract/events.ts'
 import { METHOD_DEFAULTS, type ResolvedMethodOptions, type ServiceOptions } from '../contract/options.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
 import type { AttemptRequest, JobEvent, JobTarget } from '../jobs/job-target.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
 import { QueuedMethod } from '../queue/queued-method.ts'
 import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
-import type { LiveStack } from '../threads/service-thread.ts'
+import type { LiveStack } from '../threads/live-threads.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import { startLine } from '../threads/start-line.ts'
 import type { CallRequest, Invocation } from './call-invoker.ts'
@@ -54,6 +55,13 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
     const { supervisor } = this.threadSet
     const { maxRestarts, periodMs } = supervisor?.budget.policy ?? this.options.restart
     return { maxRestarts, periodMs, remaining: supervisor?.budget.remaining ?? maxRestarts }
+  }
+
+  protected override facts(): Omit<ServiceStateFacts, 'from'> {
+    const { state, desiredState, draining, crashReason, restartCount, restartBudget } = this
+    const nextStartAt = this.threadSet.nextStartAt?.toISOString() ?? null
+    const reason = crashReason === undefined ? null : eventError(crashReason).message
+    return { state, desiredState, draining, reason, nextStartAt, restartCount, restartBudget }
   }
 
   /** Is it stopping, and still runs methods that were queued before? */

@@ -14,6 +14,8 @@ import type { MethodQueue } from '../queue/method-queue.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
 import type { LifecycleState } from '../supervision/service.ts'
 import type { Supervisor } from '../supervision/supervisor.ts'
+import type { ThreadEndReason } from '../contract/events.ts'
+import type { ThreadEvent } from '../threads/thread-reports.ts'
 import { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { ThreadSetHealth } from './phase.ts'
 import type { Version } from './version.ts'
@@ -27,6 +29,8 @@ export interface ThreadSetSettings {
   options: () => ResolvedServiceOptions
   /** A thread has changed its state, or its supervisor does something else about its crash. */
   onChange: () => void
+  /** Something has happened to one of the threads. */
+  onThread: (index: number, event: ThreadEvent) => void
 }
 
 export class ThreadSet {
@@ -67,6 +71,12 @@ export class ThreadSet {
 
   get restartCount(): number {
     return this.current.reduce((sum, thread) => sum + thread.restartCount, this.#restartsOfGone)
+  }
+
+  /** When its supervisor starts the first of its threads again, if one waits for that. */
+  get nextStartAt(): Date | undefined {
+    const times = this.current.flatMap((thread) => this.supervisor?.nextStartOf(thread) ?? [])
+    return times.sort((a, b) => a.getTime() - b.getTime())[0]
   }
 
   countRestart(): void {
@@ -126,7 +136,7 @@ export class ThreadSet {
     // First those that do not run, then those with the fewest methods to finish.
     const load = (thread: QueueServiceThread) => (thread.state === 'running' ? thread.running : -1)
     const surplus = [...this.current].sort((a, b) => load(a) - load(b)).slice(0, -threads)
-    if (surplus.length > 0) this.#retire(surplus)
+    if (surplus.length > 0) this.#retire(surplus, 'scale')
     const missing = Array.from({ length: threads - this.current.length }, () => this.#create(this.version))
     this.current.push(...missing)
     this.supervise()
@@ -175,20 +185,21 @@ export class ThreadSet {
     onSwitched()
     const supervisor = this.supervise()
     for (const thread of joining) thread.takeWork()
-    this.#retire(leaving)
+    this.#retire(leaving, 'reload')
     // A thread may have crashed while nobody supervised it.
     supervisor.wakeup()
   }
 
   /** Another version for a service that is stopped, or other options for the threads that run. */
   adopt(version: Version): void {
-    if (version.contract !== this.version.contract) this.#retire(this.current)
+    if (version.contract !== this.version.contract) this.#retire(this.current, 'reload')
     this.version = version
     for (const thread of this.current) thread.overrides = version.overrides
   }
 
-  #retire(threads: QueueServiceThread[]): void {
+  #retire(threads: QueueServiceThread[], why: ThreadEndReason): void {
     for (const thread of threads) {
+      thread.leavesFor = why
       this.#restartsOfGone += thread.restartCount
       this.#leaving.set(thread, this.#finish(thread))
     }
@@ -221,8 +232,8 @@ export class ThreadSet {
   }
 
   #create({ moduleUrl, overrides, contract }: Version, standby = false): QueueServiceThread {
-    const { service, queue, log, onChange } = this.#settings
-    const thread = new QueueServiceThread({
+    const { service, queue, log, onChange, onThread } = this.#settings
+    const thread: QueueServiceThread = new QueueServiceThread({
       name: service,
       module: moduleUrl,
       options: overrides,
@@ -232,6 +243,7 @@ export class ThreadSet {
       standby,
       takeDescribed: () => contract.takeDescribed(),
       onDescribed: (description) => contract.learn(description),
+      onThread: (event) => onThread(Math.max(this.all.indexOf(thread), 0), event),
     })
     thread.on('state', onChange)
     return thread

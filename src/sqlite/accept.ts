@@ -2,8 +2,9 @@
  * Stores new jobs with their idempotency keys and ticks. Runs in the journal's process, inside the transaction of a
  * group. Most of the cost of a row is the call of a statement, so one statement inserts many rows.
  */
+import type { JobState } from '../contract/states.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
-import type { Job, JobState } from '../jobs/job.ts'
+import type { Job } from '../jobs/job.ts'
 import type { Idempotency, Tick } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import type { AcceptedRow, AcceptRow } from './messages.ts'

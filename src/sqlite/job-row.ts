@@ -1,13 +1,6 @@
 /** A job as a row of the table `jobs`, and how the row becomes a job. */
-import {
-  type Attempt,
-  type Job,
-  type JobError,
-  JOB_STATES,
-  type JobState,
-  timestamp,
-  timestampOrNull,
-} from '../jobs/job.ts'
+import { JOB_STATES, type JobState } from '../contract/states.ts'
+import { type Attempt, type Job, type JobError, timestamp, timestampOrNull } from '../jobs/job.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { isUnavailable } from './storage-errors.ts'
 

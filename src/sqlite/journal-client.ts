@@ -12,6 +12,7 @@ import type {
   JobStore,
   OpenAttempt,
   Schedule,
+  WaitingJob,
   Withdrawal,
 } from '../jobs/job-store.ts'
 import { type JournalOperation, type JournalOperations, toAcceptRow, toOpenAttempt } from './messages.ts'
@@ -88,7 +89,7 @@ export abstract class JournalClient implements JobStore {
     return known?.attempt === job.attempts && job.state === 'running' ? { ...job, progress: known.progress } : job
   }
 
-  expire(): Promise<string[]> {
+  expire(): Promise<WaitingJob[]> {
     return this.ask('expire')
   }
 
@@ -104,7 +105,7 @@ export abstract class JournalClient implements JobStore {
     return this.ask('remove', id)
   }
 
-  cancelWaiting(service: string, limit: number): Promise<string[]> {
+  cancelWaiting(service: string, limit: number): Promise<WaitingJob[]> {
     return this.ask('cancelWaiting', service, limit)
   }
 

@@ -2,7 +2,7 @@
  * Lists and counts of jobs. Each combination of service, method and state is a range of one index, so a list costs what
  * it returns, however many jobs there are.
  */
-import { JOB_STATES, type JobState } from '../jobs/job.ts'
+import { JOB_STATES, type JobState } from '../contract/states.ts'
 import type { JobFilter, JobPage } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { readJob, type Row } from './job-row.ts'

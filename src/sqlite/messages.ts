@@ -2,8 +2,9 @@
  * The messages between the server and the journal's process. Each side posts one array per turn. Messages that
  * come with every cast are tuples: cloning an object with its keys costs three times as much. Pure.
  */
+import type { JobState } from '../contract/states.ts'
 import type { WireError } from '../contract/errors.ts'
-import type { Job, JobError, JobState } from '../jobs/job.ts'
+import type { Job, JobError } from '../jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
@@ -14,6 +15,7 @@ import type {
   OpenAttempt,
   Schedule,
   Tick,
+  WaitingJob,
   Withdrawal,
 } from '../jobs/job-store.ts'
 import type { RetentionLimits } from './retention.ts'
@@ -100,11 +102,11 @@ export interface JournalOperations {
   finish: (id: string, attempt: number, outcome: JobOutcome) => boolean
   withdraw: (id: string, attempt: number, withdrawal: Withdrawal) => boolean
   cancel: (id: string) => Job | undefined
-  expire: () => string[]
+  expire: () => WaitingJob[]
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void
-  cancelWaiting: (service: string, limit: number) => string[]
+  cancelWaiting: (service: string, limit: number) => WaitingJob[]
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number
   clockSetBack: (byMs: number, since: number) => void

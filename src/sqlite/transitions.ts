@@ -4,7 +4,7 @@
  */
 import { ThreadplaneError } from '../contract/errors.ts'
 import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
-import type { JobOutcome, Withdrawal } from '../jobs/job-store.ts'
+import type { JobOutcome, WaitingJob, Withdrawal } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import type { JobLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
@@ -26,6 +26,9 @@ const HISTORY = (endedAt: string, error: string) => `json_insert(
 
 /** SQL of when a job that waits began to wait: its last attempt ended, or it was accepted. */
 const WAITS_SINCE = `coalesce(CAST(round(unixepoch(${KNOWN_HISTORY} ->> '$[#-1].endedAt', 'subsec') * 1000) AS INTEGER), createdAt)`
+
+/** Columns of a `WaitingJob`. */
+const IN_SHORT = 'id, service, method, attempts, maxAttempts, priority'
 
 /** History and attempt numbers continue; the job gets as many attempts again as it had at first. */
 const REQUEUE = `UPDATE jobs SET state = 'queued', maxAttempts = attempts + maxAttempts - attemptsBefore,
@@ -155,19 +158,19 @@ export class JobTransitions {
     return this.get(id)
   }
 
-  expire(limit: number): string[] {
+  expire(limit: number): WaitingJob[] {
     const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
     const now = Date.now()
-    const expired = this.#file.all<{ id: string }>(
+    const expired = this.#file.all<WaitingJob>(
       `UPDATE jobs SET state = 'expired', finishedAt = ?1, error = ?2 WHERE seq IN (SELECT seq
         FROM jobs INDEXED BY jobsExpiring
-        WHERE expiresAt <= ?1 AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?3) RETURNING id`,
+        WHERE expiresAt <= ?1 AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?3) RETURNING ${IN_SHORT}`,
       now,
       JSON.stringify(error),
       limit,
     )
     this.finishes += expired.length
-    return expired.map(({ id }) => id)
+    return expired
   }
 
   requeue(id: string): Job {
@@ -193,26 +196,26 @@ export class JobTransitions {
     return requeued
   }
 
-  cancelWaiting(service: string, limit: number): string[] {
-    const ids: string[] = []
+  cancelWaiting(service: string, limit: number): WaitingJob[] {
+    const jobs: WaitingJob[] = []
     for (const { method } of this.#lists.kinds(service)) {
       for (const state of ['scheduled', 'queued']) {
-        const cancelled = this.#file.all<{ id: string }>(
+        const cancelled = this.#file.all<WaitingJob>(
           `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE seq IN (SELECT seq
             FROM jobs INDEXED BY jobsByState WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?)
-            RETURNING id`,
+            RETURNING ${IN_SHORT}`,
           Date.now(),
           JSON.stringify(CANCELLED),
           service,
           method,
           state,
-          limit - ids.length,
+          limit - jobs.length,
         )
-        ids.push(...cancelled.map(({ id }) => id))
+        jobs.push(...cancelled)
       }
     }
-    this.finishes += ids.length
-    return ids
+    this.finishes += jobs.length
+    return jobs
   }
 
   remove(id: string): void {

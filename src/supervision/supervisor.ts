@@ -9,7 +9,7 @@ import { RestartBudget, type RestartPolicy } from './restart-budget.ts'
 import { Service, type ServiceOptionsBase } from './service.ts'
 
 /** What is done about the crash of a member: it is restarted after a delay, or it has been given up. */
-type Recovery = { kind: 'backoff'; timer: NodeJS.Timeout } | { kind: 'failed' }
+type Recovery = { kind: 'backoff'; timer: NodeJS.Timeout; until: Date } | { kind: 'failed' }
 
 export interface SupervisorOptions extends ServiceOptionsBase {
   /** Each key that is left out has the default of a service's option `restart`. */
@@ -58,6 +58,12 @@ export abstract class Supervisor extends Service implements Supervision {
 
   recoveryOf(member: Service): Recovery['kind'] | undefined {
     return this.#recoveries.get(member)?.kind
+  }
+
+  /** When a member that waits for its restart is started. */
+  nextStartOf(member: Service): Date | undefined {
+    const recovery = this.#recoveries.get(member)
+    return recovery?.kind === 'backoff' ? recovery.until : undefined
   }
 
   forget(member: Service): void {
@@ -115,7 +121,7 @@ export abstract class Supervisor extends Service implements Supervision {
       for (const member of crashed) this.#recoveries.delete(member)
       void this.#restart(crashed)
     }, delayMs)
-    const recovery: Recovery = { kind: 'backoff', timer }
+    const recovery: Recovery = { kind: 'backoff', timer, until: new Date(Date.now() + delayMs) }
     for (const member of members) {
       this.logger.warn(
         { service: member.name, delayMs: Math.round(delayMs), left: this.budget.remaining },

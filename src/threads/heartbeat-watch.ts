@@ -13,8 +13,8 @@ import { timings } from './timings.ts'
 const CHECKS_PER_HANG_TIMEOUT = 8
 
 interface HeartbeatListeners {
-  /** The thread has had no heartbeat for 3 s (false), or it has again (true). */
-  onResponsive: (responsive: boolean) => void
+  /** The thread has had no heartbeat for 3 s (false), or it has again (true). `silentMs`: for how long it had none. */
+  onResponsive: (responsive: boolean, silentMs: number) => void
   /** The thread has had no heartbeat for `hangTimeoutMs`. Called once. */
   onHang: (hangTimeoutMs: number) => void
 }
@@ -62,9 +62,10 @@ export class HeartbeatWatch {
   heard(): void {
     if (this.responsive) return
     this.responsive = true
+    const silentMs = now() - this.lastWakeupAt
     this.lastWakeupAt = now()
     this.#log.info({ service: this.#worker.service }, 'Thread keepalive is responding again')
-    this.#listeners.onResponsive(true)
+    this.#listeners.onResponsive(true, silentMs)
   }
 
   /** For how long the thread has had no heartbeat, in milliseconds. */
@@ -87,12 +88,12 @@ export class HeartbeatWatch {
     if (beats !== this.#beats) {
       this.#beats = beats
       this.#silentMs = 0
-      this.lastWakeupAt = now()
       this.heard()
+      this.lastWakeupAt = now()
     } else if (this.responsive && now() - this.lastWakeupAt > timings.unresponsiveAfterMs) {
       this.responsive = false
       this.#log.error({ service: this.#worker.service }, 'Thread keepalive is not responding')
-      this.#listeners.onResponsive(false)
+      this.#listeners.onResponsive(false, now() - this.lastWakeupAt)
     }
     if (this.#silentMs < this.#hangTimeoutMs) return
     const hangTimeoutMs = this.#hangTimeoutMs

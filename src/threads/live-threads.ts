@@ -1,4 +1,7 @@
 /** The threads of one ServiceThread that have not ended, and what each is to the service. */
+import { ThreadplaneError } from '../contract/errors.ts'
+import type { ThreadStack } from '../contract/stack.ts'
+import { ServiceWorker } from './service-worker.ts'
 import type { ThreadSession } from './thread-session.ts'
 
 type Stage =
@@ -8,6 +11,19 @@ type Stage =
   | 'current'
   /** Told to end, or ended as soon as the methods that it has begun are through. */
   | 'leaving'
+
+/** A service with so many stuck threads gets no new ones. */
+const MAX_STUCK = 8
+
+/** The stack of one of the threads, by the id that its status shows. */
+export type LiveStack = ThreadStack & { id: number }
+
+/** Each thread in native code keeps its memory and perhaps a processor, possibly for ever (P5). @throws START_FAILED */
+export function refuseIfStuck(service: string): void {
+  const stuck = ServiceWorker.stuckOf(service)
+  if (stuck < MAX_STUCK) return
+  throw new ThreadplaneError('START_FAILED', `${stuck} threads of ${service} are stuck in native code already`)
+}
 
 export class LiveThreads {
   readonly #stages = new Map<ThreadSession, Stage>()
@@ -48,5 +64,11 @@ export class LiveThreads {
 
   #enter(session: ThreadSession, stage: Stage): void {
     if (this.#stages.has(session)) this.#stages.set(session, stage)
+  }
+
+  /** What each thread is doing now. */
+  async stacks(): Promise<LiveStack[]> {
+    const reads = this.all.map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
+    return (await Promise.all(reads)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
   }
 }

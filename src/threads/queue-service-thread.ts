@@ -3,6 +3,7 @@
  * Source: mode/threads.py QueueServiceThread
  */
 import { resolvesWithin } from '../async/deadline.ts'
+import type { ThreadEndReason } from '../contract/events.ts'
 import type { ServiceDefinition } from '../module/define-service.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
 import { Handoff } from '../queue/handoff.ts'
@@ -28,6 +29,10 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
   readonly methodQueue: MethodQueue
   readonly #ownsQueue: boolean
   readonly #seats: Seats
+  /** Threads that were replaced because a method went on after its deadline. */
+  readonly #overdue = new WeakSet<ThreadSession>()
+  /** Why its threads end, if nothing else ends them. */
+  leavesFor: ThreadEndReason = 'stop'
 
   constructor(options: QueueServiceThreadOptions) {
     super(options)
@@ -191,6 +196,15 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     return this.#seats.end(session, reason)
   }
 
+  protected override endReasonOf(session: ThreadSession): ThreadEndReason {
+    return this.#overdue.has(session) ? 'retired' : this.leavesFor
+  }
+
+  protected override jobOf(session: ThreadSession): string | undefined {
+    const [method] = this.#seats.get(session)?.handoff.running ?? []
+    return this.chargedToOf(session) === 'job' ? method?.job.id : undefined
+  }
+
   /** The death of a thread that had begun one single method is charged to that method's job. */
   protected override chargedToOf(session: ThreadSession): ChargedTo {
     const begun = this.#seats.get(session)?.handoff.running ?? []
@@ -216,6 +230,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     if (isReplaced) {
       void this.#reportOverdue(session, method)
       this.session = undefined
+      this.#overdue.add(session)
       this.#seats.retire(session)
       void handoff.idle().then(() => this.#seats.end(session))
     }

@@ -3,6 +3,7 @@ import type { ServiceDescription } from '../contract/description.ts'
 import type { ServiceOptions } from '../contract/options.ts'
 import type { MethodQueue } from '../queue/method-queue.ts'
 import type { ServiceOptionsBase } from '../supervision/service.ts'
+import type { ThreadEvent } from './thread-reports.ts'
 import type { ThreadSession } from './thread-session.ts'
 import type { ServiceWorkerClass } from './workers.ts'
 
@@ -25,6 +26,8 @@ export interface ServiceThreadOptions extends ServiceOptionsBase {
   takeDescribed?: () => ThreadSession | undefined
   /** Called whenever the module has described itself. */
   onDescribed?: (description: ServiceDescription) => void
+  /** Called when something happens to a thread that clients may want to know. */
+  onThread?: (event: ThreadEvent) => void
 }
 
 export interface QueueServiceThreadOptions extends ServiceThreadOptions {

@@ -6,7 +6,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import type { ServiceDescription } from '../contract/description.ts'
-import type { ThreadStack } from '../contract/stack.ts'
 import { isUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
@@ -14,17 +13,12 @@ import { Deferred } from '../async/deferred.ts'
 import type { ChargedTo } from '../supervision/lifecycle.ts'
 import { Service } from '../supervision/service.ts'
 import type { ServiceThreadOptions } from './service-thread-options.ts'
-import { LiveThreads } from './live-threads.ts'
+import type { ThreadEndReason } from '../contract/events.ts'
+import { ThreadReports } from './thread-reports.ts'
+import { type LiveStack, LiveThreads, refuseIfStuck } from './live-threads.ts'
 import { startLine } from './start-line.ts'
-import { ServiceWorker } from './service-worker.ts'
 import { type LaunchOptions, ThreadSession, withinStartTimeout } from './thread-session.ts'
 import { type ServiceWorkerClass, WORKERS } from './workers.ts'
-
-/** A service with so many stuck threads gets no new ones. */
-const MAX_STUCK = 8
-
-/** The stack of one of the threads, by the id that its status shows. */
-export type LiveStack = ThreadStack & { id: number }
 
 export class ServiceThread extends Service {
   readonly module: string
@@ -39,6 +33,7 @@ export class ServiceThread extends Service {
   /** `restartCount` when the last thread was started. */
   #restartsSeen = 0
   readonly #threads = new LiveThreads()
+  readonly #reports: ThreadReports
   /** Resolves once all threads that were told to end have ended, or have been reported as stuck. */
   #ended: Promise<void> = Promise.resolve()
   /** Aborted when all threads are told to end: a start that waits for its turn leaves the line. */
@@ -56,6 +51,7 @@ export class ServiceThread extends Service {
     this.#overrides = options
     this.#options = this.#resolveOptions()
     this.#settings = settings
+    this.#reports = new ThreadReports(settings.onThread)
   }
 
   /** The options of the module, overridden by those of the constructor, with every default filled in. */
@@ -148,8 +144,7 @@ export class ServiceThread extends Service {
 
   /** What each of its threads is doing now, also of those that start, stop or retire. */
   async stacks(): Promise<LiveStack[]> {
-    const reads = this.#threads.all.map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
-    return (await Promise.all(reads)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
+    return this.#threads.stacks()
   }
 
   /** A thread has sent a message that is not about its start, its stop or its log. */
@@ -176,9 +171,7 @@ export class ServiceThread extends Service {
     this.#endThreads(session && this.endSession(session, reason))
   }
 
-  /**
-   * Also ends the threads that are being launched. Then sets the shutdown signal, unless the service was started again.
-   */
+  /** Also ends the threads that are being launched. Then sets the shutdown signal, unless it was started again. */
   #endThreads(ended: Promise<void> = Promise.resolve()): void {
     this.#ending.abort()
     this.#ending = new AbortController()
@@ -202,17 +195,33 @@ export class ServiceThread extends Service {
     return session.terminate()
   }
 
-  /** Launches a thread in its turn, and waits until it has started; a thread that fails to start is ended. */
+  /** Launches a thread in its turn, and waits until it has started; one that fails to start is ended. */
   protected async spawn(): Promise<ThreadSession> {
     const { signal } = this.#ending
     // By then everything that the thread before held is free, a port perhaps.
     await this.#ended
     const endTurn = await startLine.turn(this.name, signal)
+    const since = performance.now()
     try {
-      return await this.#spawnInTurn(signal)
+      const session = await this.#spawnInTurn(signal)
+      this.#reports.started(session, performance.now() - since, () => this.endReasonOf(session))
+      return session
+    } catch (error) {
+      if (!signal.aborted) this.#reports.failedToStart(error as Error)
+      throw error
     } finally {
       endTurn()
     }
+  }
+
+  /** Why a thread ended in good order. */
+  protected endReasonOf(_session: ThreadSession): ThreadEndReason {
+    return 'stop'
+  }
+
+  /** The job that the death of a thread is charged to. */
+  protected jobOf(_session: ThreadSession): string | undefined {
+    return undefined
   }
 
   async #spawnInTurn(signal: AbortSignal): Promise<ThreadSession> {
@@ -220,7 +229,7 @@ export class ServiceThread extends Service {
     for (;;) {
       // Meanwhile all threads were told to end, and this one would have been among them.
       if (signal.aborted) throw new ThreadplaneError('CONFLICT', `${this.name} was stopped while it started`)
-      this.#refuseIfStuck()
+      refuseIfStuck(this.name)
       const session = this.#settings.takeDescribed?.() ?? this.#newSession()
       this.#own(session)
       const inTime = <T>(promise: Promise<T>) => {
@@ -249,13 +258,6 @@ export class ServiceThread extends Service {
     return { isolation, limits }
   }
 
-  /** Each thread in native code keeps its memory and perhaps a processor, possibly for ever (P5). */
-  #refuseIfStuck(): void {
-    const stuck = ServiceWorker.stuckOf(this.name)
-    if (stuck < MAX_STUCK) return
-    throw new ThreadplaneError('START_FAILED', `${stuck} threads of ${this.name} are stuck in native code already`)
-  }
-
   #newSession(): ThreadSession {
     const { name: service, module, logger: log, Worker } = this
     return new ThreadSession({ service, module, ...this.#launchOptions, log, Worker })
@@ -265,7 +267,11 @@ export class ServiceThread extends Service {
     session.owner = {
       onMessage: (message) => this.onThreadMessage(session, message),
       onDeath: (reason) => this.onThreadDeath(session, reason),
-      onResponsive: (responsive) => this.onResponsive(session, responsive),
+      onResponsive: (responsive, silentMs) => {
+        this.#reports.responds(session, responsive, silentMs)
+        this.onResponsive(session, responsive)
+      },
+      onStuck: () => this.#reports.stuck(session),
     }
     this.#threads.add(session)
   }
@@ -283,6 +289,7 @@ export class ServiceThread extends Service {
 
   /** A thread has ended without being told to, or hangs. While it starts, that fails the start. */
   protected onThreadDeath(session: ThreadSession, reason: Error): void {
+    this.#reports.died(session, reason, this.chargedToOf(session), this.jobOf(session))
     if (session === this.session) this.crash(reason, this.chargedToOf(session))
   }
 }

@@ -28,11 +28,13 @@ export interface SessionOwner {
   onMessage: (message: ThreadMessage) => void
   /** The thread has ended without being told to, or it hangs and has to be ended. */
   onDeath: (reason: Error) => void
-  /** The thread has had no heartbeat for 3 s (false), or it has again (true). */
-  onResponsive: (responsive: boolean) => void
+  /** The thread has had no heartbeat for 3 s (false), or it has again (true). `silentMs`: for how long it had none. */
+  onResponsive: (responsive: boolean, silentMs: number) => void
+  /** The thread was told to end, and does not: it is in native code. */
+  onStuck: () => void
 }
 
-const NO_OWNER: SessionOwner = { onMessage: () => {}, onDeath: () => {}, onResponsive: () => {} }
+const NO_OWNER: SessionOwner = { onMessage: () => {}, onDeath: () => {}, onResponsive: () => {}, onStuck: () => {} }
 
 /** The options that a thread gets at its launch, and that cannot change afterwards. */
 export type LaunchOptions = Pick<ResolvedServiceOptions, 'isolation' | 'limits'>
@@ -92,7 +94,7 @@ export class ThreadSession {
     })
     this.worker.start()
     this.#heartbeat = new HeartbeatWatch(this.worker, log, {
-      onResponsive: (responsive) => this.owner.onResponsive(responsive),
+      onResponsive: (responsive, silentMs) => this.owner.onResponsive(responsive, silentMs),
       onHang: (hangTimeoutMs) => {
         const silent = `its event loop has not turned for the ${hangTimeoutMs} ms of hangTimeoutMs`
         void this.#giveUp(new Error(`the thread of ${service} hangs: ${silent}`))
@@ -166,6 +168,7 @@ export class ThreadSession {
   #stuck(): void {
     const { service, log } = this.#options
     log.error({ service }, 'stuck: the thread is in native code and does not end')
+    this.owner.onStuck()
     void this.worker.stop().then(() => log.info({ service }, 'the stuck thread has ended'))
   }
 

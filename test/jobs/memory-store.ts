@@ -12,6 +12,7 @@ import type {
   JobStore,
   OpenAttempt,
   Schedule,
+  WaitingJob,
   Withdrawal,
 } from '../../src/jobs/job-store.ts'
 
@@ -161,15 +162,14 @@ export class MemoryStore implements JobStore {
     return (await this.unfinished(service, Number.POSITIVE_INFINITY)).length
   }
 
-  async cancelWaiting(service: string, limit: number): Promise<string[]> {
-    const ids = this.#waiting(service).map(({ job: { id } }) => id)
-    for (const id of ids.slice(0, limit)) this.#change(id, { state: 'cancelled', error: CANCELLED, finishedAt: '' })
-    return ids.slice(0, limit)
+  async cancelWaiting(service: string, limit: number): Promise<WaitingJob[]> {
+    const waiting = this.#waiting(service).slice(0, limit)
+    return waiting.map(({ job: { id } }) => this.#change(id, { state: 'cancelled', error: CANCELLED, finishedAt: '' }))
   }
 
   progress(): void {}
 
-  async expire(): Promise<string[]> {
+  async expire(): Promise<WaitingJob[]> {
     return []
   }
 

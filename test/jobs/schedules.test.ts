@@ -1,5 +1,6 @@
 /** Each tick of a schedule casts one job, also when services are missing, clocks are set and ticks were missed. */
 import t, { type Test } from 'tap'
+import { NO_EVENTS } from '../../src/contract/events.ts'
 import type { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import type { Schedule } from '../../src/jobs/job-store.ts'
 import { Schedules } from '../../src/jobs/schedules.ts'
@@ -56,11 +57,12 @@ async function rig(t: Test, stored: Partial<Schedule>[], gate?: Promise<void>, e
   const castTick: Dispatcher['castTick'] = async (_service, { options: { tick } }) => {
     ticks.push(tick as Rig['ticks'][0])
     await gate
-    await accept(journal, { tick })
+    return (await accept(journal, { tick })).id
   }
   const lines: Rig['lines'] = []
   const deadline = new StoreDeadline()
   const schedules = new Schedules({
+    events: NO_EVENTS,
     store: journal,
     dispatcher: { castTick, deadline } as Dispatcher,
     log: { ...log, error: (line: unknown) => lines.push(line as Rig['lines'][0]) },

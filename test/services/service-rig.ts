@@ -3,6 +3,7 @@ import { BroadcastChannel } from 'node:worker_threads'
 import type { Test } from 'tap'
 import { Deferred } from '../../src/async/deferred.ts'
 import { ThreadplaneError } from '../../src/contract/errors.ts'
+import { NO_EVENTS } from '../../src/contract/events.ts'
 import type { ServiceOptions } from '../../src/contract/options.ts'
 import { replaceVersion } from '../../src/services/replacing.ts'
 import { SupervisedService } from '../../src/services/supervised-service.ts'
@@ -32,6 +33,7 @@ export class Rig {
       ...registration(module, overrides),
       name,
       desiredState: 'running',
+      events: NO_EVENTS,
       log: this.log.log,
       groups: groups ?? new RestartGroups(this.log.log),
       startRefusal: () => (this.closing ? new ThreadplaneError('SHUTTING_DOWN', 'closing') : undefined),

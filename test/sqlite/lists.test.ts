@@ -1,6 +1,6 @@
 /** Lists of jobs, in every combination of their filters. */
+import type { JobState } from '../../src/contract/states.ts'
 import t from 'tap'
-import type { JobState } from '../../src/jobs/job.ts'
 import { acceptAll, FAILED, idsOf, localJournal } from './jobs.ts'
 
 t.test('lists come newest first, in pages, filtered by service, method and state in any combination', async (t) => {

@@ -1,0 +1,9 @@
+/** The states of services and jobs that clients see. */
+
+export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
+export type JobState = (typeof JOB_STATES)[number]
+
+export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
+
+/** What a person wants. A shutdown of the server does not change it: it is what the next start of the server restores. */
+export type DesiredState = 'running' | 'stopped'

@@ -1,0 +1,77 @@
+/** Which events a client asked for: by type, and by service. Pure. */
+import { CONTROL_EVENT_TYPES, JOB_EVENT_TYPES } from '../contract/events.ts'
+import type { LoggedEvent } from './ring.ts'
+
+export const DEFAULT_TYPES = 'service.*,thread.*,schedule.*,server.*,job.failed'
+/** Made for one stream, and kept nowhere. */
+const UNLOGGED_TYPES = ['stats', 'log', 'audit'] as const
+const TYPES: readonly string[] = [...CONTROL_EVENT_TYPES, ...JOB_EVENT_TYPES, ...UNLOGGED_TYPES]
+const JOB_TYPES: ReadonlySet<string> = new Set(JOB_EVENT_TYPES)
+
+export function isJobType(type: string): boolean {
+  return JOB_TYPES.has(type)
+}
+
+export class EventFilter {
+  /** As the client wrote them. */
+  readonly types: string[]
+  readonly hasControl: boolean
+  /** Also if only `job.failed` is asked for. */
+  readonly hasJobs: boolean
+  /** Are events of jobs asked for that are emitted only for followers? */
+  readonly followsJobs: boolean
+  readonly wantsStats: boolean
+  readonly wantsLogs: boolean
+  /** Streams of equal keys get the same events. */
+  readonly key: string
+  readonly #types: ReadonlySet<string>
+  readonly #services: ReadonlySet<string> | undefined
+
+  private constructor(types: string[], matched: ReadonlySet<string>, services: string[] | undefined) {
+    this.types = types
+    this.#types = matched
+    this.#services = services && new Set(services)
+    const jobs = [...matched].filter(isJobType)
+    this.hasJobs = jobs.length > 0
+    this.followsJobs = jobs.some((type) => type !== 'job.failed')
+    this.hasControl = CONTROL_EVENT_TYPES.some((type) => matched.has(type))
+    this.wantsStats = matched.has('stats')
+    this.wantsLogs = matched.has('log')
+    this.key = JSON.stringify([[...matched].sort(), services?.toSorted()])
+  }
+
+  /**
+   * @param types a list with commas: types, or the beginnings of some: `job.*`
+   * @param services a list with commas; `undefined`: all
+   * @returns the first of the types that does not exist
+   */
+  static parse(types = DEFAULT_TYPES, services?: string): EventFilter | { unknown: string } {
+    const patterns = split(types)
+    const matched = new Set<string>()
+    for (const pattern of patterns) {
+      const found = TYPES.filter((type) => matches(pattern, type))
+      if (found.length === 0) return { unknown: pattern }
+      for (const type of found) matched.add(type)
+    }
+    return new EventFilter(patterns, matched, services === undefined ? undefined : split(services))
+  }
+
+  passes({ type, service }: Pick<LoggedEvent, 'type' | 'service'>): boolean {
+    return this.#types.has(type) && (service === undefined || this.hasService(service))
+  }
+
+  hasService(service: string): boolean {
+    return this.#services === undefined || this.#services.has(service)
+  }
+}
+
+function split(list: string): string[] {
+  return list
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
+function matches(pattern: string, type: string): boolean {
+  return pattern.endsWith('.*') ? type.startsWith(pattern.slice(0, -1)) : pattern === type || pattern === '*'
+}

@@ -1,0 +1,124 @@
+/**
+ * The events of this server: each gets an id, and the last ones are kept, so that a client can go on where its stream
+ * was cut. There are two rings, so that a flood of jobs pushes out no crash.
+ *
+ * An id is `<boot>-<seq>`: which start of the server, and the number of the event. A client passes it back as a cursor.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ControlEvent, EventSink, JobEvent } from '../contract/events.ts'
+import { type LoggedEvent, Ring } from './ring.ts'
+import { isJobType, type EventFilter } from './event-filter.ts'
+
+/** Events in each ring. */
+const MAX_EVENTS = 10_000
+/** Characters of all events in a ring: a message of an error may be long. */
+const MAX_RING_CHARS = 16 * 1024 * 1024
+/** After the last client that followed jobs, their events are kept so much longer: it may come back for them. */
+const FOLLOWED_FOR_MS = 60_000
+
+/** A part of the events that a client asks for and that is not there any more. */
+export interface Gap {
+  /** The cursor that the client gave. */
+  from: string
+  /** The cursor from which on nothing is missing. */
+  to: string
+  /** The server was started again, or the ring had no more room. */
+  reason: 'restart' | 'ring'
+  /** Kinds of events that may be missing. */
+  types: string[]
+  /** How many may be missing at most; `null` if nobody knows. */
+  lost: number | null
+}
+
+export class EventLog implements EventSink {
+  readonly boot = randomBytes(5).toString('hex')
+  /** Called after each event. */
+  onEvent: () => void = () => {}
+  readonly #control = new Ring(MAX_EVENTS, MAX_RING_CHARS)
+  readonly #jobs = new Ring(MAX_EVENTS, MAX_RING_CHARS)
+  #lastSeq = 0
+  /** Events of jobs up to this one were emitted only in part, as nobody followed jobs. */
+  #unfollowedThrough = 0
+  #followers = 0
+  #followedUntil = 0
+
+  get lastSeq(): number {
+    return this.#lastSeq
+  }
+
+  /** The id of the last event: what happens from now on comes after it. */
+  get cursor(): string {
+    return this.idOf(this.#lastSeq)
+  }
+
+  idOf(seq: number): string {
+    return `${this.boot}-${seq}`
+  }
+
+  get followsJobs(): boolean {
+    return this.#followers > 0 || (this.#followedUntil > 0 && this.#isFollowedStill())
+  }
+
+  #isFollowedStill(): boolean {
+    if (performance.now() < this.#followedUntil) return true
+    this.#followedUntil = 0
+    return false
+  }
+
+  /** A client follows jobs. Returns what ends that. */
+  followJobs(): () => void {
+    if (!this.followsJobs) this.#unfollowedThrough = this.#lastSeq
+    this.#followers += 1
+    return () => {
+      this.#followers -= 1
+      this.#followedUntil = performance.now() + FOLLOWED_FOR_MS
+    }
+  }
+
+  emit(event: ControlEvent | JobEvent): void {
+    this.#lastSeq += 1
+    const seq = this.#lastSeq
+    const { type, ...facts } = event
+    const json = JSON.stringify({ id: this.idOf(seq), type, at: new Date().toISOString(), ...facts })
+    const service = 'job' in event ? event.job.service : 'service' in event ? event.service : undefined
+    const ring = isJobType(type) ? this.#jobs : this.#control
+    ring.push({ seq, type, service, json })
+    this.onEvent()
+  }
+
+  /** The events after a number that pass the filter. */
+  after(seq: number, filter: EventFilter): LoggedEvent[] {
+    const control = filter.hasControl ? this.#control.after(seq) : []
+    const jobs = filter.hasJobs ? this.#jobs.after(seq) : []
+    return merge(control, jobs).filter((event) => filter.passes(event))
+  }
+
+  /**
+   * Where a client that gives a cursor goes on, and what it has missed.
+   * @param cursor `undefined`: from now on; `earliest`: with all that is kept
+   * @returns `undefined` if this is no cursor
+   */
+  resume(cursor: string | undefined, filter: EventFilter): { seq: number; gap?: Gap } | undefined {
+    if (cursor === undefined) return { seq: this.#lastSeq }
+    if (cursor === 'earliest') return { seq: 0 }
+    const [, boot, digits] = /^([0-9a-f]{10})-(\d{1,15})$/.exec(cursor) ?? []
+    if (boot === undefined) return undefined
+    if (boot !== this.boot) return { seq: 0, gap: this.#gap(cursor, 0, 'restart', filter, null) }
+    const seq = Math.min(Number(digits), this.#lastSeq)
+    const missing = Math.max(
+      filter.hasControl ? this.#control.droppedThrough : 0,
+      filter.hasJobs ? this.#jobs.droppedThrough : 0,
+      filter.followsJobs ? this.#unfollowedThrough : 0,
+    )
+    return missing <= seq ? { seq } : { seq, gap: this.#gap(cursor, missing, 'ring', filter, missing - seq) }
+  }
+
+  #gap(from: string, seq: number, reason: Gap['reason'], filter: EventFilter, lost: number | null): Gap {
+    return { from, to: this.idOf(seq), reason, types: filter.types, lost }
+  }
+}
+
+function merge(one: LoggedEvent[], other: LoggedEvent[]): LoggedEvent[] {
+  if (one.length === 0) return other
+  return other.length === 0 ? one : [...one, ...other].sort((a, b) => a.seq - b.seq)
+}

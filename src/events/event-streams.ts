@@ -1,0 +1,210 @@
+/**
+ * The open streams of events. Streams with the same filter and format are a group: their events are written once, every
+ * 100 ms, and the same bytes go to each. A client that does not read is cut, and comes back with the id of its last event.
+ */
+import type { EventFilter } from './event-filter.ts'
+import type { EventLog, Gap } from './event-log.ts'
+import { JobRate } from './job-rate.ts'
+import type { StreamFormat } from './stream-format.ts'
+
+/** How often events are written, in milliseconds. */
+const FLUSH_EVERY_MS = 100
+const HEARTBEAT_MS = 15_000
+const STATS_EVERY_MS = 2_000
+/** Bytes of a stream that its client has not read. */
+const MAX_UNSENT_BYTES = 1024 * 1024
+
+/** Characters of what a client has missed that are written at a time. */
+const PART_CHARS = 256 * 1024
+
+/** What a stream is written to: a response of Node's server. */
+export interface StreamTarget {
+  readonly writableLength: number
+  readonly destroyed: boolean
+  write(bytes: Buffer | string): unknown
+  end(): unknown
+  destroy(): unknown
+  once(event: 'close' | 'drain', listener: () => void): unknown
+}
+
+export interface StreamRequest {
+  filter: EventFilter
+  format: StreamFormat
+  /** A cursor that `EventLog.resume` takes. */
+  start: { seq: number; gap?: Gap }
+  /** What the client gave as a cursor, if it did. */
+  resumed: boolean
+  /** The first events show the present state. */
+  snapshot: boolean
+}
+
+export interface EventStreamsSettings {
+  log: EventLog
+  version: string
+  /** Streams at the same time. */
+  maxStreams: number
+  /** The present state of the services, in parts that make one event each. */
+  snapshot: (filter: EventFilter) => object[][]
+  /** Numbers of the services that have changed since the last call. */
+  stats: () => Record<string, readonly (number | null)[]>
+  statsColumns: readonly string[]
+}
+
+interface Group {
+  readonly filter: EventFilter
+  readonly format: StreamFormat
+  readonly targets: Set<StreamTarget>
+  readonly rate: JobRate
+  /** The last event that was written to all of them. */
+  seq: number
+}
+
+export class EventStreams {
+  readonly #settings: EventStreamsSettings
+  readonly #groups = new Map<string, Group>()
+  readonly #startedAt = new Date().toISOString()
+  #count = 0
+  #flushTimer: NodeJS.Timeout | undefined
+  readonly #heartbeatTimer: NodeJS.Timeout
+  readonly #statsTimer: NodeJS.Timeout
+
+  constructor(settings: EventStreamsSettings) {
+    this.#settings = settings
+    settings.log.onEvent = () => this.#schedule()
+    this.#heartbeatTimer = setInterval(() => this.#beat(), HEARTBEAT_MS).unref()
+    this.#statsTimer = setInterval(() => this.#sendStats(), STATS_EVERY_MS).unref()
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get isFull(): boolean {
+    return this.#count >= this.#settings.maxStreams
+  }
+
+  /** Writes what the client has missed, and goes on until it leaves. */
+  open(target: StreamTarget, { filter, format, start, resumed, snapshot }: StreamRequest): void {
+    const { log } = this.#settings
+    this.#count += 1
+    const unfollow = filter.followsJobs ? log.followJobs() : () => {}
+    target.once('close', () => {
+      this.#count -= 1
+      unfollow()
+    })
+    // Until the client has what it missed, it must come back to where it was.
+    const id = log.idOf(start.seq)
+    target.write(format.preamble + this.#greeting(format, id, start.gap, resumed))
+    if (snapshot) target.write(this.#snapshot(filter, format, id))
+    this.#catchUp(target, filter, format, start.seq)
+  }
+
+  /** Writes what was missed in parts, each when the one before is read. Then the stream joins its group. */
+  #catchUp(target: StreamTarget, filter: EventFilter, format: StreamFormat, after: number): void {
+    const { log } = this.#settings
+    let seq = after
+    while (!target.destroyed) {
+      let text = ''
+      for (const event of log.after(seq, filter)) {
+        text += format.event(log.idOf(event.seq), event.json)
+        seq = event.seq
+        if (text.length > PART_CHARS) break
+      }
+      if (text === '') return this.#join(target, filter, format)
+      if (target.write(text) === false) {
+        target.once('drain', () => this.#catchUp(target, filter, format, seq))
+        return
+      }
+    }
+  }
+
+  #join(target: StreamTarget, filter: EventFilter, format: StreamFormat): void {
+    const key = `${format.contentType} ${filter.key}`
+    const { lastSeq: seq } = this.#settings.log
+    const group = this.#groups.get(key) ?? { filter, format, targets: new Set(), rate: new JobRate(), seq }
+    // So that this stream and the others of its group go on from the same event.
+    this.#flush(group)
+    this.#groups.set(key, group)
+    group.targets.add(target)
+    target.once('close', () => {
+      group.targets.delete(target)
+      if (group.targets.size === 0) this.#groups.delete(key)
+    })
+  }
+
+  #greeting(format: StreamFormat, cursor: string, gap: Gap | undefined, resumed: boolean): string {
+    const { log, version, statsColumns } = this.#settings
+    const server = { boot: log.boot, version, startedAt: this.#startedAt }
+    const hello = { server, cursor, resumed, heartbeatMs: HEARTBEAT_MS, statsColumns }
+    return unlogged(format, cursor, 'hello', hello) + (gap === undefined ? '' : unlogged(format, cursor, 'gap', gap))
+  }
+
+  #snapshot(filter: EventFilter, format: StreamFormat, cursor: string): string {
+    const parts = this.#settings.snapshot(filter)
+    return parts
+      .map((services, at) => unlogged(format, cursor, 'snapshot', { services, last: at === parts.length - 1 }))
+      .join('')
+  }
+
+  #schedule(): void {
+    if (this.#groups.size === 0) return
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined
+      for (const group of this.#groups.values()) this.#flush(group)
+    }, FLUSH_EVERY_MS).unref()
+  }
+
+  /** Writes the events of a group since the last time. */
+  #flush(group: Group): void {
+    const { log } = this.#settings
+    const { filter, format, rate } = group
+    const events = log.after(group.seq, filter)
+    group.seq = log.lastSeq
+    let text = ''
+    for (const event of events) if (rate.admits(event)) text += format.event(log.idOf(event.seq), event.json)
+    const skipped = rate.takeSkipped()
+    if (skipped !== undefined) text += unlogged(format, log.cursor, 'jobs.skipped', skipped)
+    else if (rate.isSkipping) this.#schedule()
+    this.#send(group, text)
+  }
+
+  #send({ targets }: Group, text: string): void {
+    if (text === '') return
+    const bytes = Buffer.from(text)
+    for (const target of targets) {
+      target.write(bytes)
+      if (target.writableLength > MAX_UNSENT_BYTES) target.destroy()
+    }
+  }
+
+  #beat(): void {
+    for (const group of this.#groups.values()) this.#send(group, group.format.heartbeat)
+  }
+
+  #sendStats(): void {
+    const groups = [...this.#groups.values()].filter(({ filter }) => filter.wantsStats)
+    if (groups.length === 0) return
+    const all = Object.entries(this.#settings.stats())
+    for (const group of groups) {
+      const services = Object.fromEntries(all.filter(([name]) => group.filter.hasService(name)))
+      if (Object.keys(services).length === 0) continue
+      this.#send(group, unlogged(group.format, this.#settings.log.idOf(group.seq), 'stats', { services }))
+    }
+  }
+
+  /** Writes what is left, and ends all streams. */
+  close(): void {
+    clearTimeout(this.#flushTimer)
+    clearInterval(this.#heartbeatTimer)
+    clearInterval(this.#statsTimer)
+    for (const group of this.#groups.values()) {
+      this.#flush(group)
+      for (const target of group.targets) target.end()
+    }
+  }
+}
+
+/** An event that is in no ring. Its id is that of the last event before it, which a client may come back with. */
+function unlogged(format: StreamFormat, id: string, type: string, facts: object): string {
+  return format.event(id, JSON.stringify({ id, type, at: new Date().toISOString(), ...facts }))
+}
