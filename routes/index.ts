@@ -3,6 +3,8 @@ import type { FastifyPluginAsync } from 'fastify'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
+import type { LogBook } from '../src/events/log-book.ts'
+import type { LogStreams } from '../src/events/log-streams.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
@@ -14,6 +16,7 @@ import { castRoutes } from './casts.ts'
 import { eventRoutes } from './events.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
+import { logRoutes } from './logs.ts'
 import { probeRoutes } from './probes.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { Job, JobList } from './schemas/job.ts'
@@ -64,13 +67,28 @@ export interface RoutesOptions {
   schedules: Schedules
   events: EventLog
   streams: EventStreams
+  book: LogBook
+  logStreams: LogStreams
   /** May a client crash a service on purpose? */
   chaos: boolean
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, events, streams, chaos } =
-    options
+  const {
+    version,
+    registry,
+    changes,
+    invoker,
+    dispatcher,
+    maxBodyBytes,
+    checker,
+    schedules,
+    events,
+    streams,
+    book,
+    logStreams,
+    chaos,
+  } = options
   app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
   await app.register(probeRoutes, { registry, dispatcher })
   app.addHook('onRequest', (request, reply, done) => {
@@ -81,6 +99,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     done()
   })
   await app.register(eventRoutes, { prefix: '/v1', events, streams })
+  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })

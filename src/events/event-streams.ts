@@ -4,6 +4,7 @@
  */
 import type { EventFilter } from './event-filter.ts'
 import type { EventLog, Gap } from './event-log.ts'
+import type { LogBook, LogLine } from './log-book.ts'
 import { JobRate } from './job-rate.ts'
 import type { StreamFormat } from './stream-format.ts'
 
@@ -48,6 +49,8 @@ export interface EventStreamsSettings {
   /** Numbers of the services that have changed since the last call. */
   stats: () => Record<string, readonly (number | null)[]>
   statsColumns: readonly string[]
+  /** Lines of the log, for streams that ask for them. */
+  book: LogBook
 }
 
 interface Group {
@@ -57,6 +60,8 @@ interface Group {
   readonly rate: JobRate
   /** The last event that was written to all of them. */
   seq: number
+  /** Lines of the log that are not written yet. */
+  logText: string
 }
 
 export class EventStreams {
@@ -67,6 +72,7 @@ export class EventStreams {
   #flushTimer: NodeJS.Timeout | undefined
   readonly #heartbeatTimer: NodeJS.Timeout
   readonly #statsTimer: NodeJS.Timeout
+  #unfollowLog: (() => void) | undefined
 
   constructor(settings: EventStreamsSettings) {
     this.#settings = settings
@@ -121,15 +127,33 @@ export class EventStreams {
   #join(target: StreamTarget, filter: EventFilter, format: StreamFormat): void {
     const key = `${format.contentType} ${filter.key}`
     const { lastSeq: seq } = this.#settings.log
-    const group = this.#groups.get(key) ?? { filter, format, targets: new Set(), rate: new JobRate(), seq }
+    const group = this.#groups.get(key) ?? { filter, format, targets: new Set(), rate: new JobRate(), seq, logText: '' }
     // So that this stream and the others of its group go on from the same event.
     this.#flush(group)
     this.#groups.set(key, group)
     group.targets.add(target)
+    if (filter.wantsLogs) this.#unfollowLog ??= this.#settings.book.follow((line) => this.#onLine(line))
     target.once('close', () => {
       group.targets.delete(target)
       if (group.targets.size === 0) this.#groups.delete(key)
+      if ([...this.#groups.values()].some((other) => other.filter.wantsLogs)) return
+      this.#unfollowLog?.()
+      this.#unfollowLog = undefined
     })
+  }
+
+  #onLine(line: LogLine): void {
+    for (const group of this.#groups.values()) {
+      const { filter, format } = group
+      if (!filter.wantsLogs || (line.service !== undefined && !filter.hasService(line.service))) continue
+      // The id of the stream stays that of the last event: lines are in no ring of events.
+      const id = this.#settings.log.idOf(group.seq)
+      group.logText += format.event(
+        id,
+        `{"id":"${id}","type":"log","at":"${new Date(line.time).toISOString()}","line":${line.json}}`,
+      )
+      this.#schedule()
+    }
   }
 
   #greeting(format: StreamFormat, cursor: string, gap: Gap | undefined, resumed: boolean): string {
@@ -160,7 +184,8 @@ export class EventStreams {
     const { filter, format, rate } = group
     const events = log.after(group.seq, filter)
     group.seq = log.lastSeq
-    let text = ''
+    let text = group.logText
+    group.logText = ''
     for (const event of events) if (rate.admits(event)) text += format.event(log.idOf(event.seq), event.json)
     const skipped = rate.takeSkipped()
     if (skipped !== undefined) text += unlogged(format, log.cursor, 'jobs.skipped', skipped)

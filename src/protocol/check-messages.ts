@@ -119,14 +119,18 @@ function isOfMethod(message: Members): boolean {
   return isIndex(message.slot) && isIndex(message.sequence)
 }
 
-function isLogLine({ level, message, fields, jobId }: Members): boolean {
+function isLogLine({ level, message, fields, of }: Members): boolean {
   return (
     LEVELS.has(level) &&
     isText(message) &&
     message.length <= MAX_LOG_CHARS &&
     isOptionalText(fields, MAX_LOG_CHARS) &&
-    isOptionalText(jobId)
+    (of === undefined || isLogOrigin(of))
   )
+}
+
+function isLogOrigin(of: unknown): boolean {
+  return isObject(of) && isText(of.jobId) && isText(of.method) && isIndex(of.attempt) && isOptionalText(of.traceId)
 }
 
 function isFailure(failure: unknown): boolean {

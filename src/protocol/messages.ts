@@ -144,7 +144,15 @@ export interface LogMessage {
   message: string
   /** The fields of the line, as the text of a JSON object. */
   fields?: string
-  jobId?: string
+  /** Of the method that has logged it, if a method has. */
+  of?: LogOrigin
+}
+/** The method that has logged a line. */
+export interface LogOrigin {
+  jobId: string
+  method: string
+  attempt: number
+  traceId?: string
 }
 /** The last message of a thread that ends itself: why. */
 export interface CrashedMessage {

@@ -6,7 +6,7 @@ import type { MessageBatcher } from '../async/message-batcher.ts'
 import type { JobContext } from '../contract/description.ts'
 import { fromWireError, type WireError } from '../contract/errors.ts'
 import type { MethodContext, ServiceLogger } from '../module/define-service.ts'
-import type { ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
+import type { LogOrigin, ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
 import { StreamCredit } from './stream-credit.ts'
 import type { ThreadLogger } from './thread-logger.ts'
 
@@ -43,8 +43,15 @@ export class RunningMethod implements MethodContext {
   }
 
   get logger(): ServiceLogger {
-    this.#logger ??= this.#threadLogger.for(this.job.id)
+    this.#logger ??= this.#threadLogger.for(this.#origin)
     return this.#logger
+  }
+
+  get #origin(): LogOrigin {
+    const { id: jobId, attempt, traceparent } = this.job
+    // The second of the four parts of the header.
+    const traceId = traceparent?.split('-')[1]
+    return { jobId, method: this.#message.method, attempt, ...(traceId !== undefined && { traceId }) }
   }
 
   /** How many bytes of a stream may still be sent. */

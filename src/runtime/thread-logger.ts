@@ -9,7 +9,7 @@ import type { MessageBatcher } from '../async/message-batcher.ts'
 import { toWireError } from '../contract/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../contract/log.ts'
 import type { LogFunction, ServiceLogger } from '../module/define-service.ts'
-import type { ThreadMessage } from '../protocol/messages.ts'
+import type { LogOrigin, ThreadMessage } from '../protocol/messages.ts'
 import { FloodLimit } from './flood-limit.ts'
 
 const MAX_LINE_CHARS = 8_192
@@ -38,19 +38,19 @@ export class ThreadLogger {
     this.#flood = new FloodLimit(FLOOD, onFlood)
   }
 
-  /** A logger for a handler, whose lines carry the id of its job, or for a hook, without one. */
-  for(jobId?: string): ServiceLogger {
+  /** A logger for a handler, whose lines say which method of which job has logged them, or for a hook. */
+  for(of?: LogOrigin): ServiceLogger {
     const log =
       (level: LogLevel): LogFunction =>
       (first: string | Record<string, unknown>, message?: string) => {
-        if (typeof first === 'string') this.write(level, first, undefined, jobId)
+        if (typeof first === 'string') this.write(level, first, undefined, of)
         // A module in JavaScript can pass anything as the message.
-        else this.write(level, typeof message === 'string' ? message : format(message ?? ''), first, jobId)
+        else this.write(level, typeof message === 'string' ? message : format(message ?? ''), first, of)
       }
     return Object.fromEntries(LOG_LEVELS.map((level) => [level, log(level)])) as unknown as ServiceLogger
   }
 
-  write(level: LogLevel, text: string, fields?: Record<string, unknown>, jobId?: string): void {
+  write(level: LogLevel, text: string, fields?: Record<string, unknown>, of?: LogOrigin): void {
     if (!this.#hasRoom(text.length)) return
     const message = truncate(text)
     const json = fields === undefined ? undefined : serializeFields(fields)
@@ -61,7 +61,7 @@ export class ThreadLogger {
       level,
       message,
       ...(json !== undefined && { fields: json }),
-      ...(jobId !== undefined && { jobId }),
+      ...(of !== undefined && { of }),
     })
   }
 

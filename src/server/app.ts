@@ -39,6 +39,8 @@ import { schemaCompilers } from '../http/schema-compilers.ts'
 import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
 import type { EventLog } from '../events/event-log.ts'
+import type { LogBook } from '../events/log-book.ts'
+import type { LogStreams } from '../events/log-streams.ts'
 import { EventStreams } from '../events/event-streams.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
@@ -59,6 +61,8 @@ export interface AppParts {
   dispatcher: Dispatcher
   schedules: Schedules
   events: EventLog
+  book: LogBook
+  logStreams: LogStreams
 }
 
 /** Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that. */
@@ -74,7 +78,7 @@ export async function buildApp(
     showStacks = false,
     maxConnections = 10_000,
   } = options
-  const { registry, dispatcher, schedules, events } = parts
+  const { registry, dispatcher, schedules, events, book, logStreams } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES), timings.headersMs)
@@ -103,6 +107,7 @@ export async function buildApp(
     snapshot: (filter) => snapshotOf(registry, filter),
     stats: () => stats.changed(),
     statsColumns: STATS_COLUMNS,
+    book,
   })
   await app.register(routes, {
     version,
@@ -115,6 +120,8 @@ export async function buildApp(
     schedules,
     events,
     streams,
+    book,
+    logStreams,
     chaos,
   })
   app.addHook('onClose', () => checker.close())

@@ -1,5 +1,7 @@
 /** Builds a server from its parts: journal, dispatcher, registry, schedules, and Fastify in front of them. It does not listen. */
 import { stackReader } from '../diagnostics/stack-reader.ts'
+import { LogBook } from '../events/log-book.ts'
+import { LogStreams } from '../events/log-streams.ts'
 import { EventLog } from '../events/event-log.ts'
 import { Dispatcher } from '../jobs/dispatcher.ts'
 import { Schedules } from '../jobs/schedules.ts'
@@ -20,12 +22,14 @@ const DAY_MS = 24 * 60 * 60 * 1_000
  * @throws Error if the workers folder or the data folder cannot be used; then nothing is left open
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
-  const { workers, data, log, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
+  const { workers, data, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
+  const events = new EventLog()
+  const book = new LogBook(events.boot, options.logLevel ?? 'info')
+  const log = book.over(options.log)
   const registrationFile = await RegistrationFile.open(data)
   // To load Fastify and its plugins takes the longest. Meanwhile the process of the journal opens the database.
   const opening = Journal.open({ folder: data, log, keepJobsMs })
   const [journal, { buildApp }] = await Promise.all([opening, import('./app.ts')])
-  const events = new EventLog()
   const dispatcher = new Dispatcher(journal, log, events)
   try {
     const registry: Registry = new Registry({
@@ -36,7 +40,11 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       log,
       events,
       maxServices,
-      onRemoved: (name) => schedules.removeAll(name),
+      onRemoved: async (name) => {
+        await schedules.removeAll(name)
+        logStreams.end('removed', name)
+        book.forget(name)
+      },
     })
     await restoreServices(registry)
     const schedules: Schedules = new Schedules({
@@ -48,20 +56,23 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     })
     schedules.load()
 
-    const { app, streams } = await buildApp(options, { registry, dispatcher, schedules, events })
+    const logStreams: LogStreams = new LogStreams(book)
+    const parts = { registry, dispatcher, schedules, events, book, logStreams }
+    const { app, streams } = await buildApp({ ...options, log }, parts)
     app.addHook('preClose', async () => {
       schedules.close()
       events.emit({ type: 'server.closing', graceMs: options.shutdownTimeoutMs ?? null })
       app.clients.startClosing()
       await registry.close()
       streams.close()
+      logStreams.close()
       await app.clients.finishClosing()
     })
     app.addHook('onClose', () => journal.close())
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })
-    return { app, registry, dispatcher, events }
+    return { app, registry, dispatcher, events, log }
   } catch (error) {
     dispatcher.close()
     await journal.close()

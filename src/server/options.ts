@@ -1,7 +1,7 @@
 /** What a server is built from, and what the result is. */
 import type { FastifyInstance } from 'fastify'
 import type { EventLog } from '../events/event-log.ts'
-import type { ServiceLog } from '../contract/log.ts'
+import type { LogLevel, ServiceLog } from '../contract/log.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -12,6 +12,8 @@ export interface ServerOptions {
   /** The folder of the journal and the registrations. */
   data: string
   log: ServiceLog
+  /** The lowest level that is kept for clients. Default: `info`. */
+  logLevel?: LogLevel
   /** The largest request body. Default: 10 MiB. */
   maxBodyBytes?: number
   /** All bodies that are under way together. Default: 256 MiB. */
@@ -43,4 +45,6 @@ export interface Server {
   registry: Registry
   dispatcher: Dispatcher
   events: EventLog
+  /** Writes to the log, and keeps the lines for clients. */
+  log: ServiceLog
 }

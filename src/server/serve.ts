@@ -13,12 +13,13 @@ const REPORT_WITHIN_MS = 1_000
 
 /** @param report how to reach the launcher, if there is one */
 export async function serve(config: Config, report?: Report): Promise<void> {
-  const log = createLogger(config)
+  const logger = createLogger(config)
   const bundledWorkers = fileURLToPath(new URL('../../workers/', import.meta.url))
   const server = await buildServer({
     workers: config.workers || bundledWorkers,
     data: config.data,
-    log,
+    log: logger,
+    ...(config.logLevel !== 'silent' && { logLevel: config.logLevel }),
     maxBodyBytes: config.maxBodyBytes,
     maxBodiesBytes: config.maxBodiesBytes,
     maxConnections: config.maxConnections,
@@ -32,8 +33,8 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     requestLog: config.requestLog,
     keepJobsMs: config.keepJobsMs,
   })
-  const { app, registry } = server
-  closeOnSignals(server, config, log, report)
+  const { app, registry, log } = server
+  closeOnSignals(server, config, logger, report)
   if (config.insecure) {
     log.warn('THREADPLANE_INSECURE is true: anybody who can reach this server can do anything with it')
   }

@@ -23,14 +23,17 @@ export function writeWaitingLines(): void {
 
 export class LogWriter {
   readonly #service: string
+  readonly #thread: number
   readonly #log: ServiceLog
   readonly #waiting: LogMessage[] = []
   /** How many lines may be written before the next timer. */
   #left = LINES_AT_A_TIME
   #scheduled = false
 
-  constructor(service: string, log: ServiceLog) {
+  /** @param thread its id */
+  constructor(service: string, thread: number, log: ServiceLog) {
     this.#service = service
+    this.#thread = thread
     this.#log = log
   }
 
@@ -59,15 +62,28 @@ export class LogWriter {
     for (const line of this.#waiting.splice(0)) this.#writeNow(line)
   }
 
-  #writeNow({ level, message, fields, jobId }: LogMessage): void {
+  #writeNow({ level, message, fields, of }: LogMessage): void {
     const given = fields === undefined ? {} : besideOwn(parseFields(fields))
-    const job = jobId === undefined ? {} : { jobId }
-    this.#log[level]({ ...given, service: this.#service, ...job }, message)
+    this.#log[level]({ ...given, service: this.#service, thread: this.#thread, ...of }, message)
   }
 }
 
 /** What a line of the log says of itself. `name` is the name of the logger, for those who print the log. */
-const OWN_FIELDS = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'service', 'jobId'])
+const OWN_FIELDS = new Set([
+  'id',
+  'level',
+  'time',
+  'pid',
+  'hostname',
+  'name',
+  'msg',
+  'service',
+  'thread',
+  'jobId',
+  'method',
+  'attempt',
+  'traceId',
+])
 
 /** The fields of a module; those that a line has itself are moved into `fields`. */
 function besideOwn(given: object): object {

@@ -77,7 +77,7 @@ export class ThreadSession {
     this.#options = options
     this.described = this.#describe.promise
     const { service, module, isolation, limits, log, Worker } = options
-    this.#logWriter = new LogWriter(service, log)
+    this.#logWriter = new LogWriter(service, this.id, log)
     this.launchOptions = { isolation, limits }
     this.worker = new Worker({
       service,

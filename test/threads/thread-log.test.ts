@@ -57,7 +57,7 @@ t.test('fields of a module do not replace those of the line', async (t) => {
   const { level, fields } = await log.line('own fields')
   t.equal(level, 'info')
   t.match(fields, { service: 'chatty', jobId: /^[0-9a-f-]{36}$/, answer: 42 })
-  t.strictSame(Object.keys(fields).toSorted(), ['answer', 'fields', 'jobId', 'service'])
+  t.strictSame(Object.keys(fields).toSorted(), ['answer', 'attempt', 'fields', 'jobId', 'method', 'service', 'thread'])
   t.match(fields.fields, { level: 60, time: 0, pid: 1, hostname: 'h', name: 'Ada', msg: 'm', service: 's', jobId: 'j' })
 })
 

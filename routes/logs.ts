@@ -1,0 +1,154 @@
+/** The last lines of the log: of a service, of a job, of everything; and, with `follow`, those to come. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
+import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../src/contract/errors.ts'
+import { LOG_LEVELS, type LogLevel } from '../src/contract/log.ts'
+import type { LogBook } from '../src/events/log-book.ts'
+import { type LogFilter, type LogStreams, passes } from '../src/events/log-streams.ts'
+import { LINES, SSE } from '../src/events/stream-format.ts'
+import { problems } from '../src/http/problem-responses.ts'
+import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import type { Registry } from '../src/registry/registry.ts'
+import { ServiceParams } from './schemas/service.ts'
+
+const EVENTS_TYPE = 'text/event-stream'
+const LINES_TYPE = 'application/x-ndjson'
+/** Proxies must neither store the stream nor wait until they have more of it. */
+const HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' }
+/** Lines in one answer. */
+const MAX_TAIL = 10_000
+/** Clients that follow the log at the same time. */
+const MAX_FOLLOWERS = 100
+
+const LogQuery = Type.Object(
+  {
+    tail: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_TAIL, default: 100, description: 'The last lines' })),
+    follow: Type.Optional(Type.Boolean({ default: false, description: 'Go on with the lines to come' })),
+    level: Type.Optional(
+      Type.Unsafe<LogLevel>({ type: 'string', enum: [...LOG_LEVELS], description: 'The lowest level' }),
+    ),
+    since: Type.Optional(Type.String({ format: 'date-time' })),
+    thread: Type.Optional(Type.Integer({ minimum: 0, description: 'The id of a thread' })),
+    jobId: Type.Optional(Type.String()),
+    search: Type.Optional(Type.String({ maxLength: 200, description: 'A part of the line' })),
+  },
+  { additionalProperties: false },
+)
+const AttemptQuery = Type.Object(
+  { attempt: Type.Optional(Type.Integer({ minimum: 1 })) },
+  { additionalProperties: false },
+)
+const LogHeaders = Type.Object({ 'last-event-id': Type.Optional(Type.String()) })
+
+const lines = {
+  description: 'Lines of JSON, or server-sent events by Accept',
+  content: { [LINES_TYPE]: { schema: Type.String() }, [EVENTS_TYPE]: { schema: Type.String() } },
+}
+
+interface LogRoutesOptions {
+  registry: Registry
+  dispatcher: Dispatcher
+  book: LogBook
+  streams: LogStreams
+}
+
+export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
+  app,
+  { registry, dispatcher, book, streams },
+) => {
+  const tags = ['Logs']
+
+  app.get('/logs', {
+    schema: {
+      operationId: 'readLogs',
+      tags,
+      summary: 'The last lines of the log, of all services and of the server itself',
+      querystring: LogQuery,
+      headers: LogHeaders,
+      response: { 200: lines, ...problems('MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
+    },
+    handler: (request, reply): void => send(request, reply, filterOf(request.query), request.query),
+  })
+
+  app.get('/services/:service/logs', {
+    schema: {
+      operationId: 'readServiceLogs',
+      tags,
+      summary: 'The last lines of the log of a service, across its restarts',
+      params: ServiceParams,
+      querystring: LogQuery,
+      headers: LogHeaders,
+      response: { 200: lines, ...problems('SERVICE_NOT_FOUND', 'MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
+    },
+    handler: (request, reply): void => {
+      const { name } = registry.get(request.params.service)
+      send(request, reply, { ...filterOf(request.query), service: name }, request.query)
+    },
+  })
+
+  app.get('/jobs/:id/logs', {
+    schema: {
+      operationId: 'readJobLogs',
+      tags,
+      summary: 'What the attempts of a job have logged, as far as it is kept',
+      params: Type.Object({ id: Type.String({ description: 'Id of the job' }) }),
+      querystring: AttemptQuery,
+      response: { 200: lines, ...problems('JOB_NOT_FOUND', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE') },
+    },
+    handler: async (request, reply) => {
+      const { id, service } = await dispatcher.get(request.params.id)
+      const { attempt } = request.query
+      send(request, reply, { service, jobId: id, ...(attempt !== undefined && { attempt }) }, { tail: MAX_TAIL })
+      return reply
+    },
+  })
+
+  /** Writes the last lines; with `follow` the answer goes on. */
+  function send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    filter: LogFilter,
+    { tail = 100, follow = false }: Pick<Static<typeof LogQuery>, 'tail' | 'follow'>,
+  ): void {
+    if (follow && streams.count >= MAX_FOLLOWERS) {
+      const detail = `${streams.count} clients follow the log: close one, or try later`
+      throw new ThreadplaneError('TOO_MANY_STREAMS', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
+    }
+    const isSse = new Negotiator(request.raw).mediaType([LINES_TYPE, EVENTS_TYPE]) === EVENTS_TYPE
+    const format = isSse ? SSE : LINES
+    const { lines: kept, droppedThrough } = book.lines(filter.service)
+    const lastId = request.headers['last-event-id']
+    const seen = lastId === undefined ? undefined : book.seqOf(String(lastId))
+    // A client that resumes gets all that it missed.
+    const found = kept.filter((line) => passes(line, filter) && line.seq > (seen ?? 0))
+    const shown = lastId === undefined ? (tail === 0 ? [] : found.slice(-tail)) : found
+    let text = format.preamble
+    if (lastId !== undefined && (seen === undefined || seen < droppedThrough)) {
+      const gap =
+        seen === undefined ? { lost: null, reason: 'restart' } : { lost: droppedThrough - seen, reason: 'ring' }
+      text += format.event(String(lastId), JSON.stringify({ type: 'gap', ...gap }))
+    }
+    for (const { seq, json } of shown) text += format.event(book.idOf(seq), json)
+    reply.hijack()
+    reply.raw.writeHead(200, { ...HEADERS, 'content-type': format.contentType })
+    if (request.method === 'HEAD' || !follow) {
+      reply.raw.end(request.method === 'HEAD' ? undefined : text)
+      return
+    }
+    if (text !== '') reply.raw.write(text)
+    else reply.raw.flushHeaders()
+    streams.follow(reply.raw, filter, format)
+  }
+}
+
+function filterOf({ level, since, thread, jobId, search }: Static<typeof LogQuery>): LogFilter {
+  return {
+    ...(level !== undefined && { level }),
+    ...(since !== undefined && { since: Date.parse(since) }),
+    ...(thread !== undefined && { thread }),
+    ...(jobId !== undefined && { jobId }),
+    ...(search !== undefined && { search }),
+  }
+}

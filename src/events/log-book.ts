@@ -1,0 +1,145 @@
+/**
+ * The last lines of the log, of each service and of the server itself, for clients. Everything that the server and its
+ * services log passes here on its way to standard output. A service keeps its lines over restarts and reloads.
+ */
+import { toWireError } from '../contract/errors.ts'
+import { LOG_LEVELS, type LogLevel, type ServiceLog } from '../contract/log.ts'
+
+/** Of each service, and of the server. */
+const MAX_LINES = 2_000
+const MAX_LINES_CHARS = 512 * 1024
+/** A longer line is kept without its fields. */
+const MAX_LINE_CHARS = 32 * 1024
+
+export interface LogLine {
+  /** Lines are numbered, over all services. */
+  seq: number
+  time: number
+  level: LogLevel
+  /** `undefined`: the server itself. */
+  service: string | undefined
+  thread: number | undefined
+  jobId: string | undefined
+  attempt: number | undefined
+  /** One line of JSON, as clients get it. */
+  json: string
+}
+
+class Lines {
+  /** The last line that was dropped; 0 if all are here. */
+  droppedThrough = 0
+  readonly lines: LogLine[] = []
+  #chars = 0
+
+  push(line: LogLine): void {
+    this.lines.push(line)
+    this.#chars += line.json.length
+    while (this.lines.length > MAX_LINES || (this.#chars > MAX_LINES_CHARS && this.lines.length > 1)) {
+      const oldest = this.lines.shift() as LogLine
+      this.droppedThrough = oldest.seq
+      this.#chars -= oldest.json.length
+    }
+  }
+}
+
+export class LogBook {
+  /** Of this start of the server: ids of lines begin with it. */
+  readonly boot: string
+  readonly #least: number
+  /** By service; '' is the server itself. */
+  readonly #books = new Map<string, Lines>()
+  readonly #listeners = new Set<(line: LogLine) => void>()
+  #lastSeq = 0
+
+  /** @param least the lowest level that is kept */
+  constructor(boot: string, least: LogLevel) {
+    this.boot = boot
+    this.#least = LOG_LEVELS.indexOf(least)
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq
+  }
+
+  idOf(seq: number): string {
+    return `${this.boot}-${seq}`
+  }
+
+  /** The number of the line with this id; `undefined` if no line of this start of the server can have it. */
+  seqOf(id: string): number | undefined {
+    const [, boot, digits] = /^([0-9a-f]{10})-(\d{1,15})$/.exec(id) ?? []
+    return boot === this.boot ? Number(digits) : undefined
+  }
+
+  /** A log that keeps each line here, and writes it to another log. */
+  over(log: ServiceLog): ServiceLog {
+    const writer = (level: LogLevel) => {
+      const write = log[level].bind(log) as (...args: unknown[]) => void
+      const isKept = LOG_LEVELS.indexOf(level) >= this.#least
+      return (...args: unknown[]) => {
+        if (isKept) this.#keep(level, args)
+        write(...args)
+      }
+    }
+    return Object.fromEntries(LOG_LEVELS.map((level) => [level, writer(level)])) as unknown as ServiceLog
+  }
+
+  #keep(level: LogLevel, [first, second]: unknown[]): void {
+    const fields = typeof first === 'object' && first !== null ? (first as Record<string, unknown>) : {}
+    const msg = typeof first === 'string' ? first : typeof second === 'string' ? second : ''
+    this.#lastSeq += 1
+    const seq = this.#lastSeq
+    const time = Date.now()
+    const { service, thread, jobId, attempt } = fields
+    const own = { id: this.idOf(seq), time: new Date(time).toISOString(), level }
+    const line: LogLine = {
+      seq,
+      time,
+      level,
+      service: typeof service === 'string' ? service : undefined,
+      thread: typeof thread === 'number' ? thread : undefined,
+      jobId: typeof jobId === 'string' ? jobId : undefined,
+      attempt: typeof attempt === 'number' ? attempt : undefined,
+      json: toJson({ ...own, ...fields, msg }, { ...own, service, thread, jobId, attempt, msg }),
+    }
+    const key = line.service ?? ''
+    const book = this.#books.get(key) ?? new Lines()
+    this.#books.set(key, book)
+    book.push(line)
+    for (const listener of this.#listeners) listener(line)
+  }
+
+  /** The lines of a service, of the server itself (`''`), or of all, in their order. */
+  lines(service: string | undefined): { lines: LogLine[]; droppedThrough: number } {
+    if (service !== undefined) return this.#books.get(service) ?? { lines: [], droppedThrough: 0 }
+    const books = [...this.#books.values()]
+    const lines = books.flatMap((book) => book.lines).sort((a, b) => a.seq - b.seq)
+    return { lines, droppedThrough: Math.max(0, ...books.map((book) => book.droppedThrough)) }
+  }
+
+  /** Calls a function with each further line. Returns what ends that. */
+  follow(listener: (line: LogLine) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The service was deleted. */
+  forget(service: string): void {
+    this.#books.delete(service)
+  }
+}
+
+function toJson(whole: object, short: object): string {
+  try {
+    const json = JSON.stringify(whole, (_key, value: unknown) => (value instanceof Error ? shown(value) : value))
+    if (json.length <= MAX_LINE_CHARS) return json
+  } catch {
+    // A field cannot be serialised.
+  }
+  return JSON.stringify(short).slice(0, MAX_LINE_CHARS)
+}
+
+function shown(error: Error): object {
+  const { facts: _facts, ...rest } = toWireError(error)
+  return rest
+}

@@ -1,0 +1,117 @@
+/** The log as clients read it: of a service, of a job, of everything, and as a stream. */
+import { get, type IncomingMessage } from 'node:http'
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { becomes, isProblem, serve, type TestServer, within } from '../http-helper.ts'
+
+interface Line extends Record<string, unknown> {
+  id: string
+  msg: string
+}
+
+async function read(server: TestServer, path: string, headers: Record<string, string> = {}): Promise<Line[]> {
+  const { status, text } = await server.get(path, { headers })
+  if (status !== 200) throw new Error(`${status} ${text}`)
+  return linesOf(text)
+}
+
+function linesOf(text: string): Line[] {
+  const lines = text.split('\n').filter((line) => line !== '')
+  return lines.map((line) => JSON.parse(line) as Line)
+}
+
+async function follow(
+  t: Test,
+  { port }: TestServer,
+  path: string,
+): Promise<{ lines: () => Line[]; ended: Promise<void> }> {
+  const request = get({ port, path, agent: false })
+  request.on('error', () => {})
+  t.teardown(() => request.destroy())
+  const [response] = (await within(once(request, 'response'), 'the answer')) as [IncomingMessage]
+  let text = ''
+  response.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  response.on('error', () => {})
+  return { lines: () => linesOf(text), ended: new Promise((resolve) => response.once('close', resolve)) }
+}
+
+t.test('the lines of a service say which thread, method and attempt has logged them', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate', echo: 'echo' } })
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+  const { json: job } = await server.post('/v1/services/gate/cast/hold', { token: 'a' }, { headers: { traceparent } })
+  await server.logs.line('begun', { token: 'a' })
+  const lines = await read(server, '/v1/services/gate/logs')
+  const begun = lines.find(({ msg }) => msg === 'begun')
+  t.match(begun, {
+    id: /^[0-9a-f]{10}-\d+$/,
+    time: /^\d{4}-.*Z$/,
+    level: 'info',
+    service: 'gate',
+    thread: Number,
+    jobId: job.id,
+    method: 'hold',
+    attempt: 1,
+    traceId: '0af7651916cd43dd8448eb211c80319c',
+    token: 'a',
+  })
+  t.same(await read(server, `/v1/jobs/${job.id}/logs`), [begun])
+  t.same(await read(server, `/v1/jobs/${job.id}/logs?attempt=2`), [])
+  t.same(await read(server, '/v1/services/echo/logs?search=begun'), [])
+  const all = await read(server, '/v1/logs?tail=1000')
+  t.ok(
+    all.some(({ msg, service }) => service === undefined && /the journal is open/.test(msg)),
+    'and the server itself',
+  )
+  t.ok(all.some(({ id }) => id === begun?.id))
+  isProblem(t, await server.get('/v1/services/nobody/logs'), 'SERVICE_NOT_FOUND')
+  isProblem(t, await server.get('/v1/services/gate/logs?level=loud'), 'MALFORMED_QUERY')
+  isProblem(t, await server.get('/v1/jobs/none/logs'), 'JOB_NOT_FOUND')
+})
+
+t.test('filters, and what is kept over a crash', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  await server.post('/v1/services/gate/crash', {})
+  await server.reaches('gate', 'running')
+  const warnings = await read(server, '/v1/services/gate/logs?level=warn')
+  t.ok(warnings.length > 0)
+  t.ok(warnings.every(({ level }) => ['warn', 'error', 'fatal'].includes(String(level))))
+  t.match(await read(server, '/v1/services/gate/logs?search=gate%20crashed'), [
+    { level: 'fatal', err: { message: String } },
+  ])
+  const [last] = await read(server, '/v1/services/gate/logs?tail=1')
+  t.same(
+    await read(server, '/v1/services/gate/logs', { 'last-event-id': String(last?.id) }),
+    [],
+    'nothing came after it',
+  )
+  t.same(await read(server, `/v1/services/gate/logs?since=${encodeURIComponent('2099-01-01T00:00:00Z')}`), [])
+})
+
+t.test('a client that follows gets the lines to come, and is told when the service is deleted', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  const stream = await follow(t, server, '/v1/services/gate/logs?follow=true&tail=0')
+  void server.call('gate', 'hold', { token: 'b' })
+  await becomes('the line', () => stream.lines().some(({ msg, token }) => msg === 'begun' && token === 'b'))
+  await server.delete('/v1/services/gate')
+  await within(stream.ended, 'the end')
+  t.match(stream.lines().at(-1), { type: 'end', reason: 'removed' })
+})
+
+t.test('a client that comes back is told what is not kept any more', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  const [first] = await read(server, '/v1/services/gate/logs?tail=0')
+  t.equal(first, undefined)
+  const { log } = server.server
+  for (let count = 0; count < 2_100; count += 1) log.info({ service: 'gate' }, `line ${count}`)
+  const lines = await read(server, '/v1/services/gate/logs?tail=5000')
+  t.equal(lines.length, 2_000)
+  const boot = lines[0]?.id.split('-')[0]
+  const [gap, ...others] = await read(server, '/v1/services/gate/logs', { 'last-event-id': `${boot}-1` })
+  t.match(gap, { type: 'gap', reason: 'ring', lost: Number })
+  t.equal(others.length, 2_000)
+  t.match(await read(server, '/v1/services/gate/logs?tail=1', { 'last-event-id': '0000000000-1' }), [
+    { type: 'gap', reason: 'restart', lost: null },
+  ])
+})
