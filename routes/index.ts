@@ -62,7 +62,11 @@ export interface RoutesOptions {
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
   const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, chaos } = options
-  app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
+  app.get('/', {
+    config: { scope: 'read', narrows: true },
+    schema: { hide: true },
+    handler: async () => ({ name: 'threadplane', version, ...LINKS }),
+  })
   await app.register(probeRoutes, { registry, dispatcher })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })

@@ -23,6 +23,8 @@ import type { Job, JobError, JobProgress, JobState, NewJob } from './job.ts'
 
 export interface JobFilter {
   service?: string
+  /** Only of these services: names, and beginnings of names with `*`. */
+  names?: readonly string[]
   method?: string
   states?: readonly JobState[]
   limit: number

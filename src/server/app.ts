@@ -10,7 +10,8 @@
  * | `clientLimits`     | refuses connections, requests and headers beyond their limits               |
  * | `bodyBudget`       | refuses bodies while too many are under way                                 |
  * | `slowClients`      | closes connections of clients that send or read too slowly                  |
- * | `loopbackGuard`    | refuses other machines and foreign web pages; a check of tokens belongs here |
+ * | `loopbackGuard`    | refuses foreign web pages, while no tokens are asked for                     |
+ * | `tokenGuard`       | asks for tokens, and for the scopes that routes declare                      |
  * | `jsonBody`         | parses bodies                                                               |
  * | `refuseAtShutdown` | refuses new work once the server closes                                     |
  * | `openapi`          | the OpenAPI document                                                        |
@@ -37,6 +38,7 @@ import { requestLog } from '../http/request-log.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
+import { tokenGuard } from '../http/token-guard.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
@@ -66,6 +68,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     chaos = true,
     showStacks = false,
     maxConnections = 10_000,
+    tokens,
   } = options
   const { registry, dispatcher, schedules } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
@@ -78,7 +81,8 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   await app.register(clientLimits, { maxConnections })
   await app.register(bodyBudget, { maxBytes: options.maxBodiesBytes ?? 256 * 1024 * 1024 })
   await app.register(slowClients, { log, timings })
-  await app.register(loopbackGuard, { allowedHosts })
+  await app.register(loopbackGuard, { allowedHosts, asksForTokens: () => tokens?.asked === true })
+  await app.register(tokenGuard, { tokens })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry })
   const version = packageVersion()
@@ -100,6 +104,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     chaos,
   })
   app.addHook('onClose', () => checker.close())
+  app.addHook('onClose', async () => tokens?.close())
   app.addHook('onListen', async () => logAddresses(app, log))
   return app
 }

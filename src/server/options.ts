@@ -1,5 +1,6 @@
 /** What a server is built from, and what the result is. */
 import type { FastifyInstance } from 'fastify'
+import type { Tokens } from '../auth/tokens.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
@@ -17,6 +18,8 @@ export interface ServerOptions {
   maxBodiesBytes?: number
   /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
   allowedHosts?: string[]
+  /** Who may do what. Without tokens, everybody who can reach the server may do everything. The server closes them. */
+  tokens?: Tokens
   /** May a client crash a service on purpose? Default: true. */
   chaos?: boolean
   /** Show clients the stack of an error that a method threw. Default: false. */

@@ -1,7 +1,10 @@
 /** Runs a server in this process: reads the configuration, builds, listens, starts the services, closes on signals. */
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { Config } from '../config.ts'
+import { readAdminToken } from '../auth/admin-token.ts'
+import { Tokens } from '../auth/tokens.ts'
+import { type Config, isLoopback } from '../config.ts'
+import type { ServiceLog } from '../contract/log.ts'
 import { createLogger } from '../log.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { buildServer } from './build-server.ts'
@@ -15,7 +18,9 @@ const REPORT_WITHIN_MS = 1_000
 export async function serve(config: Config, report?: Report): Promise<void> {
   const log = createLogger(config)
   const bundledWorkers = fileURLToPath(new URL('../../workers/', import.meta.url))
+  const tokens = await openTokens(config, log)
   const server = await buildServer({
+    tokens,
     workers: config.workers || bundledWorkers,
     data: config.data,
     log,
@@ -32,7 +37,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   })
   const { app, registry } = server
   closeOnSignals(server, config, log, report)
-  if (config.insecure) {
+  if (config.insecure && !tokens.asked) {
     log.warn('THREADPLANE_INSECURE is true: anybody who can reach this server can do anything with it')
   }
   const address = await app.listen({ host: config.host, port: config.port }).catch(async (error: unknown) => {
@@ -52,6 +57,22 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     ? `/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`
     : own && `/v1/services/${own.name}/methods`
   for (const line of suggestions(address, first)) log.info(line)
+}
+
+/** @throws Error if other machines could reach the server, and need no token */
+async function openTokens(config: Config, log: ServiceLog): Promise<Tokens> {
+  const { host, tokens: file, adminTokenFile, insecure } = config
+  const adminToken = config.adminToken || (adminTokenFile && (await readAdminToken(adminTokenFile, log))) || undefined
+  // The environment of this process is also that of the services.
+  delete process.env.THREADPLANE_ADMIN_TOKEN
+  const tokens = await Tokens.open({ file, adminToken, log })
+  if (tokens.asked || insecure || isLoopback(host)) return tokens
+  tokens.close()
+  throw new Error(
+    `THREADPLANE_HOST is ${host}: without tokens the server listens only on a loopback address. ` +
+      'Make a token first: threadplane token create admin --scope admin. ' +
+      'THREADPLANE_INSECURE=true allows this address without tokens, and then anybody who can reach it can do anything with the server',
+  )
 }
 
 /** What cannot be listened on, and the setting to change. */

@@ -1,0 +1,169 @@
+/**
+ * Who may do what: each route declares the scope that it needs, and each request the token that it has. While no tokens
+ * are asked for, this lets everything pass; `loopback-guard.ts` protects the server then (P7).
+ *
+ * To a token without any scope for a service, the service does not exist: 404. With another scope for it: 403.
+ */
+import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Access, Scope } from '../auth/access.ts'
+import { isTokenText } from '../auth/token-text.ts'
+import type { Token, Tokens } from '../auth/tokens.ts'
+import { WrongTokens } from '../auth/wrong-tokens.ts'
+import { ThreadplaneError } from '../contract/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The id of the token of this request; `undefined` while no tokens are asked for, and on routes that need none. */
+    caller: string | undefined
+    /** What the token allows; `undefined`: everything. */
+    access: Access | undefined
+  }
+  interface FastifyInstance {
+    /** All routes, with what they ask for. */
+    guardedRoutes: readonly GuardedRoute[]
+  }
+  interface FastifyContextConfig {
+    /** What a token needs for this route: one of these scopes; `none`: no token at all. */
+    scope?: 'none' | Scope | readonly Scope[]
+    /**
+     * Only of a route without `:service` in its path: it asks {@link FastifyRequest.access} itself which services it may
+     * show or change. All other such routes need a scope for all services.
+     */
+    narrows?: true
+  }
+}
+
+interface GuardedRoute {
+  method: string | readonly string[]
+  url: string
+  config?: FastifyContextConfig
+}
+
+export type Scopes = readonly Scope[]
+
+const REALM = 'Bearer realm="threadplane"'
+
+export const tokenGuard = fp<{ tokens: Tokens | undefined }>(async (app, { tokens }) => {
+  app.decorateRequest('caller', undefined)
+  app.decorateRequest('access', undefined)
+
+  const routes: GuardedRoute[] = []
+  app.decorate('guardedRoutes', routes)
+  app.addHook('onRoute', (route) => {
+    routes.push(route)
+  })
+  // Not in `onRoute`: plugins set the scope of their routes in a hook of their own.
+  app.addHook('onReady', async () => {
+    const undeclared = routes.filter(({ config }) => config?.scope === undefined)
+    const names = undeclared.map(({ method, url }) => `${String(method)} ${url}`)
+    if (names.length > 0) throw new Error(`routes without a scope in their config: ${names.join(', ')}`)
+  })
+
+  if (tokens === undefined) return
+  const wrong = new WrongTokens()
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!tokens.asked || request.is404) return done()
+    const { scope, narrows } = request.routeOptions.config
+    if (scope === 'none') return done()
+    const token = identify(request, reply, tokens, wrong)
+    if (token instanceof ThreadplaneError) return done(token)
+    const limited = limit(reply, token)
+    if (limited !== undefined) return done(limited)
+    request.caller = token.id
+    request.access = token.access
+    const { service } = (request.params ?? {}) as { service?: string }
+    done(refusalOf(reply, token.access, scopesOf(scope), service, narrows === true))
+  })
+})
+
+function scopesOf(scope: Scope | readonly Scope[] | undefined): readonly Scope[] {
+  // Without a scope the server has not started: the empty list allows nothing.
+  return scope === undefined ? [] : typeof scope === 'string' ? [scope] : scope
+}
+
+/** The token of the request, or why it has none. */
+function identify(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  tokens: Tokens,
+  wrong: WrongTokens,
+): Token | ThreadplaneError {
+  const { authorization } = request.headers
+  if (authorization === undefined)
+    return unauthorized(reply, 'this server asks for a token: send Authorization: Bearer tp_…')
+  const [, text] = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization) ?? []
+  if (text === undefined)
+    return unauthorized(reply, 'Authorization has no token: it must be Bearer, a blank, and the token')
+  const token = tokens.find(text)
+  if (token !== undefined && !isExpired(token)) return token
+  const waitMs = wrong.add(request.ip, performance.now())
+  if (waitMs > 0) {
+    const detail = 'too many wrong tokens have come from this address: try again later'
+    return new ThreadplaneError('QUOTA_EXCEEDED', detail, { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
+  }
+  if (token !== undefined) return unauthorized(reply, `the token ${token.id} has expired`, 'The token has expired')
+  const detail = isTokenText(text)
+    ? 'no token of this server is the one that was sent'
+    : 'the token that was sent is not a complete token'
+  return unauthorized(reply, `${detail}: it may be revoked, or mistyped`, 'The token is not valid')
+}
+
+function isExpired({ expiresAt }: Token): boolean {
+  return expiresAt !== undefined && expiresAt <= Date.now()
+}
+
+/** @param description of the fault of a token, for `WWW-Authenticate` (RFC 6750); without a token there is none */
+function unauthorized(reply: FastifyReply, detail: string, description?: string): ThreadplaneError {
+  const fault = description === undefined ? '' : `, error="invalid_token", error_description="${description}"`
+  reply.header('www-authenticate', `${REALM}${fault}`)
+  return new ThreadplaneError('UNAUTHORIZED', detail)
+}
+
+/** Counts the request against the rate limit of its token. */
+function limit(reply: FastifyReply, { id, limit: limiter }: Token): ThreadplaneError | undefined {
+  if (limiter === undefined) return undefined
+  const now = performance.now()
+  const waitMs = limiter.take(now)
+  reply.header('ratelimit-policy', limiter.policy).header('ratelimit', limiter.state(now))
+  if (waitMs === 0) return undefined
+  const { requests, perSeconds } = limiter.rate
+  const detail = `the token ${id} may send ${requests} requests in ${perSeconds} s`
+  return new ThreadplaneError('QUOTA_EXCEEDED', detail, { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
+}
+
+/** Why the access is not enough for a route. @param narrows the route itself asks for the services */
+function refusalOf(
+  reply: FastifyReply,
+  access: Access,
+  scopes: readonly Scope[],
+  service: string | undefined,
+  narrows: boolean,
+): ThreadplaneError | undefined {
+  if (narrows ? access.hasSome(scopes) : access.has(scopes, service)) return undefined
+  if (service === undefined || access.sees(service)) return forbidden(reply, scopes, service)
+  return noService(service)
+}
+
+/** The error as the token may see it: that of a missing service names the services that exist. */
+export function asSeen(error: ThreadplaneError, { access, params }: FastifyRequest): ThreadplaneError {
+  if (error.code !== 'SERVICE_NOT_FOUND' || access === undefined || access.has(['read'])) return error
+  return noService((params as { service?: string }).service ?? error.facts.service)
+}
+
+function noService(name: string | undefined): ThreadplaneError {
+  return new ThreadplaneError(
+    'SERVICE_NOT_FOUND',
+    `there is no service ${name === undefined ? 'of that name' : JSON.stringify(name)}`,
+  )
+}
+
+/** 403, with the scope that is needed. */
+export function forbidden(reply: FastifyReply, scopes: readonly Scope[], service?: string): ThreadplaneError {
+  const [scope = 'admin'] = scopes
+  const isName = service !== undefined && /^[\w.-]+$/.test(service)
+  const needed = isName ? `${scope}:${service}` : scope
+  reply.header('www-authenticate', `${REALM}, error="insufficient_scope", scope="${needed}"`)
+  const reach = service === undefined ? ' for all services' : ''
+  return new ThreadplaneError('FORBIDDEN', `the token needs the scope ${needed}${reach}`)
+}
