@@ -3,8 +3,9 @@
  * whole. It has hashes only, but whoever can write it can let themselves in, and names and scopes are nobody's business:
  * so its mode is 0600, and a file that others can read is refused.
  */
-import { mkdir, open, type FileHandle } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import writeFileAtomic from 'write-file-atomic'
 import { z } from 'zod'
 import { Access } from './access.ts'
@@ -16,6 +17,9 @@ const MAX_NOTE_CHARS = 500
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 const FOR_OTHERS = 0o077
+/** A change takes milliseconds. */
+const LOCK_LASTS_MS = 5_000
+const TRY_LOCK_EVERY_MS = 20
 
 /** The id of the token from the environment. No token of the file has it. */
 export const ENVIRONMENT_ID = 'environment'
@@ -126,10 +130,36 @@ async function openIfThere(file: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** Writes the file in one step, and makes its folder where that is missing. @throws Error about tokens that are not valid */
+/** Changes the file in one step, one command after the other. @throws Error about tokens that are not valid */
+export async function changeTokens(file: string, change: (tokens: TokenRecord[]) => TokenRecord[]): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: FOLDER_MODE })
+  const lock = `${file}.lock`
+  await takeLock(lock)
+  try {
+    const { tokens } = await readTokens(file)
+    await writeTokens(file, change(tokens))
+  } finally {
+    await rm(lock, { force: true })
+  }
+}
+
+/** Waits until no other command changes the file. One that was killed leaves its lock behind, which is too old then. */
+async function takeLock(lock: string): Promise<void> {
+  for (;;) {
+    try {
+      return await (await open(lock, 'wx', FILE_MODE)).close()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const since = (await stat(lock).catch(() => undefined))?.mtimeMs
+    if (since !== undefined && Date.now() - since > LOCK_LASTS_MS) await rm(lock, { force: true })
+    else await sleep(TRY_LOCK_EVERY_MS)
+  }
+}
+
+/** Writes the file in one step. @throws Error about tokens that are not valid */
 export async function writeTokens(file: string, tokens: readonly TokenRecord[]): Promise<void> {
   const text = `${JSON.stringify({ version: 1, tokens }, null, 2)}\n`
   parse(text)
-  await mkdir(dirname(file), { recursive: true, mode: FOLDER_MODE })
   await writeFileAtomic(file, text, { mode: FILE_MODE })
 }

@@ -141,7 +141,8 @@ function refusalOf(
   narrows: boolean,
 ): ThreadplaneError | undefined {
   if (narrows ? access.hasSome(scopes) : access.has(scopes, service)) return undefined
-  if (service === undefined || access.sees(service)) return forbidden(reply, scopes, service)
+  if (service === undefined) return forbidden(reply, scopes, undefined, narrows ? '' : ' for all services')
+  if (access.sees(service)) return forbidden(reply, scopes, service)
   return noService(service)
 }
 
@@ -158,12 +159,11 @@ function noService(name: string | undefined): ThreadplaneError {
   )
 }
 
-/** 403, with the scope that is needed. */
-export function forbidden(reply: FastifyReply, scopes: readonly Scope[], service?: string): ThreadplaneError {
+/** 403, with the scope that is needed. @param reach in words, after the scope */
+export function forbidden(reply: FastifyReply, scopes: Scopes, service?: string, reach = ''): ThreadplaneError {
   const [scope = 'admin'] = scopes
   const isName = service !== undefined && /^[\w.-]+$/.test(service)
   const needed = isName ? `${scope}:${service}` : scope
   reply.header('www-authenticate', `${REALM}, error="insufficient_scope", scope="${needed}"`)
-  const reach = service === undefined ? ' for all services' : ''
   return new ThreadplaneError('FORBIDDEN', `the token needs the scope ${needed}${reach}`)
 }

@@ -56,7 +56,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   const first = !config.workers
     ? `/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`
     : own && `/v1/services/${own.name}/methods`
-  for (const line of suggestions(address, first)) log.info(line)
+  for (const line of suggestions(address, first, tokens.asked)) log.info(line)
 }
 
 /** @throws Error if other machines could reach the server, and need no token */
@@ -93,10 +93,11 @@ function explained(error: NodeJS.ErrnoException, { host, port }: Config): Error 
 }
 
 /** First requests to try. @param first the path of a request to a service, if there is a service */
-function suggestions(address: string, first: string | undefined): string[] {
+function suggestions(address: string, first: string | undefined, asksForTokens: boolean): string[] {
+  const token = asksForTokens ? ` -H "authorization: Bearer $TOKEN"` : ''
   return [
-    ...(first === undefined ? [] : [`try: curl ${address}${first}`]),
-    `try: curl ${address}/v1/services`,
-    `try: ${address}/docs in a browser`,
+    ...(first === undefined ? [] : [`try: curl ${address}${first}${token}`]),
+    `try: curl ${address}/v1/services${token}`,
+    ...(asksForTokens ? [] : [`try: ${address}/docs in a browser`]),
   ]
 }
