@@ -1,5 +1,6 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
+import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
@@ -22,6 +23,7 @@ import {
   ServiceList,
   ServiceStatus,
 } from './schemas/service.ts'
+import { sessionRoutes } from './session.ts'
 import { serviceRoutes } from './services.ts'
 import { stackRoutes } from './stack.ts'
 
@@ -58,16 +60,20 @@ export interface RoutesOptions {
   schedules: Schedules
   /** May a client crash a service on purpose? */
   chaos: boolean
+  /** Who is who; `undefined`: there are no tokens, and never will be. */
+  credentials: Credentials | undefined
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, chaos } = options
+  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, chaos, credentials } =
+    options
   app.get('/', {
     config: { scope: 'read', narrows: true },
     schema: { hide: true },
     handler: async () => ({ name: 'threadplane', version, ...LINKS }),
   })
   await app.register(probeRoutes, { registry, dispatcher })
+  await app.register(sessionRoutes, { prefix: '/v1', credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })

@@ -54,6 +54,14 @@ const hosts = z
     ),
   )
 
+const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/
+const origins = z
+  .string()
+  .transform((text) => (text.trim() === '' ? [] : text.split(',').map((origin) => origin.trim())))
+  .pipe(
+    z.array(z.string().regex(ORIGIN, 'origins as browsers send them, separated by commas, such as https://a.example')),
+  )
+
 /** Environment variable → its default, the values that it accepts, and its meaning. A test compares the README's table. */
 export const SETTINGS = {
   THREADPLANE_HOST: {
@@ -93,6 +101,11 @@ export const SETTINGS = {
     accepts: hosts,
     meaning:
       'names that clients may use for the server in `Host`, with or without a port, separated by commas; loopback names and the address that it listens on are always allowed; `*`: any name, only behind a proxy that checks `Host`',
+  },
+  THREADPLANE_ORIGINS: {
+    default: '',
+    accepts: origins,
+    meaning: 'origins whose web pages may send requests, such as `https://a.example`, separated by commas (CORS)',
   },
   THREADPLANE_WORKERS: {
     default: '',
@@ -173,6 +186,7 @@ export interface Config {
   adminTokenFile: string
   /** In lower case. */
   allowedHosts: string[]
+  origins: string[]
   workers: string
   data: string
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
@@ -213,6 +227,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     adminToken: read('THREADPLANE_ADMIN_TOKEN'),
     adminTokenFile: read('THREADPLANE_ADMIN_TOKEN_FILE'),
     allowedHosts: read('THREADPLANE_ALLOWED_HOSTS'),
+    origins: read('THREADPLANE_ORIGINS'),
     workers: read('THREADPLANE_WORKERS'),
     data: read('THREADPLANE_DATA'),
     logLevel: read('THREADPLANE_LOG_LEVEL'),

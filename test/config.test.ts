@@ -11,6 +11,7 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     adminToken: '',
     adminTokenFile: '',
     allowedHosts: [],
+    origins: [],
     workers: '',
     data: '.threadplane',
     logLevel: 'info',
@@ -68,6 +69,8 @@ t.test('the message about a wrong value has its name, the value, and what it mus
   for (const [name, value, expected] of [
     ['THREADPLANE_ALLOWED_HOSTS', 'http://a.example', /names with or without a port, separated by commas/],
     ['THREADPLANE_ALLOWED_HOSTS', 'a.example,', /names with or without a port, separated by commas/],
+    ['THREADPLANE_ORIGINS', 'a.example', /origins as browsers send them, separated by commas/],
+    ['THREADPLANE_ORIGINS', 'https://a.example/', /origins as browsers send them, separated by commas/],
     ['THREADPLANE_PORT', 'http', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', '', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', ' ', /a port from 0 to 65535/],

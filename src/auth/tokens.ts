@@ -67,6 +67,12 @@ export class Tokens {
     return token !== undefined && timingSafeEqual(token.hash, hash) ? token : undefined
   }
 
+  /** The token as the file has it now; `undefined` if it is revoked, expired or another one. */
+  current({ id, hash }: Token): Token | undefined {
+    const token = this.#byId.get(id)
+    return token !== undefined && token.hash.equals(hash) && !isExpired(token) ? token : undefined
+  }
+
   close(): void {
     this.#closed.abort()
   }
@@ -104,6 +110,10 @@ export class Tokens {
       this.#log.error(`${(error as Error).message}; the tokens that were read before stay valid`)
     }
   }
+}
+
+export function isExpired({ expiresAt }: Token): boolean {
+  return expiresAt !== undefined && expiresAt <= Date.now()
 }
 
 /** @param limit of the same token before the file changed: its state stays, if its rate does */

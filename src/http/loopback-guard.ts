@@ -13,15 +13,18 @@ const PROBES = new Set(['/livez', '/readyz', '/startupz'])
 export interface LoopbackGuardOptions {
   /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
   allowedHosts: string[]
+  /** Origins whose pages may call. */
+  origins: readonly string[]
   /** Are tokens asked for? A foreign page has none. */
   asksForTokens: () => boolean
 }
 
-export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { allowedHosts, asksForTokens }) => {
+export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { allowedHosts, origins, asksForTokens }) => {
   const allowed = new Set(allowedHosts)
+  const known = new Set(origins)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff')
-    done(misuseOfHost(request) ?? (asksForTokens() ? undefined : refusalOf(request, allowed)))
+    done(misuseOfHost(request) ?? (asksForTokens() ? undefined : refusalOf(request, allowed, known)))
   })
 })
 
@@ -35,11 +38,17 @@ function misuseOfHost({ headers, raw }: FastifyRequest): ThreadplaneError | unde
   return undefined
 }
 
-function refusalOf({ headers, raw, routeOptions }: FastifyRequest, allowed: Set<string>): ThreadplaneError | undefined {
+function refusalOf(
+  { headers, raw, routeOptions }: FastifyRequest,
+  allowed: Set<string>,
+  origins: Set<string>,
+): ThreadplaneError | undefined {
   const { origin } = headers
   const host = authorityOf(raw.url) ?? headers.host ?? ''
   const isForeignHost = !LOOPBACK.test(host) && !isAllowed(host, raw.socket.localAddress, allowed)
-  const isForeignPage = headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)
+  const isKnownPage = origin !== undefined && origins.has(origin)
+  const isForeignPage =
+    !isKnownPage && (headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host))
   if (!(isForeignHost || isForeignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
   if (isForeignHost) {
     const detail =

@@ -40,6 +40,7 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
         { name: 'Invocations', description: 'Call a method, or cast it as a job' },
         { name: 'Jobs', description: 'The durable records of casts' },
         { name: 'Schedules', description: 'Casts at the times of a cron expression' },
+        { name: 'Access', description: 'Tokens and sessions' },
         { name: 'Health', description: 'Health probes' },
       ],
     },

@@ -7,17 +7,18 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Access, Scope } from '../auth/access.ts'
-import { isTokenText } from '../auth/token-text.ts'
-import type { Token, Tokens } from '../auth/tokens.ts'
-import { WrongTokens } from '../auth/wrong-tokens.ts'
+import type { Token } from '../auth/tokens.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
+import { type Credential, type Credentials, REALM } from './credentials.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The id of the token of this request; `undefined` while no tokens are asked for, and on routes that need none. */
-    caller: string | undefined
+    /** The token of this request; `undefined` while no tokens are asked for, and on routes that need none. */
+    credential: Credential | undefined
+    /** The id of the token. */
+    readonly caller: string | undefined
     /** What the token allows; `undefined`: everything. */
-    access: Access | undefined
+    readonly access: Access | undefined
   }
   interface FastifyInstance {
     /** All routes, with what they ask for. */
@@ -42,11 +43,18 @@ interface GuardedRoute {
 
 export type Scopes = readonly Scope[]
 
-const REALM = 'Bearer realm="threadplane"'
-
-export const tokenGuard = fp<{ tokens: Tokens | undefined }>(async (app, { tokens }) => {
-  app.decorateRequest('caller', undefined)
-  app.decorateRequest('access', undefined)
+export const tokenGuard = fp<{ credentials: Credentials | undefined }>(async (app, { credentials }) => {
+  app.decorateRequest('credential', undefined)
+  app.decorateRequest('caller', {
+    getter() {
+      return this.credential?.token.id
+    },
+  })
+  app.decorateRequest('access', {
+    getter() {
+      return this.credential?.token.access
+    },
+  })
 
   const routes: GuardedRoute[] = []
   app.decorate('guardedRoutes', routes)
@@ -60,18 +68,17 @@ export const tokenGuard = fp<{ tokens: Tokens | undefined }>(async (app, { token
     if (names.length > 0) throw new Error(`routes without a scope in their config: ${names.join(', ')}`)
   })
 
-  if (tokens === undefined) return
-  const wrong = new WrongTokens()
+  if (credentials === undefined) return
   app.addHook('onRequest', (request, reply, done) => {
-    if (!tokens.asked || request.is404) return done()
+    if (!credentials.asked || request.is404) return done()
     const { scope, narrows } = request.routeOptions.config
     if (scope === 'none') return done()
-    const token = identify(request, reply, tokens, wrong)
-    if (token instanceof ThreadplaneError) return done(token)
+    const credential = credentials.of(request, reply)
+    if (credential instanceof ThreadplaneError) return done(credential)
+    const { token } = credential
     const limited = limit(reply, token)
     if (limited !== undefined) return done(limited)
-    request.caller = token.id
-    request.access = token.access
+    request.credential = credential
     const { service } = (request.params ?? {}) as { service?: string }
     done(refusalOf(reply, token.access, scopesOf(scope), service, narrows === true))
   })
@@ -80,44 +87,6 @@ export const tokenGuard = fp<{ tokens: Tokens | undefined }>(async (app, { token
 function scopesOf(scope: Scope | readonly Scope[] | undefined): readonly Scope[] {
   // Without a scope the server has not started: the empty list allows nothing.
   return scope === undefined ? [] : typeof scope === 'string' ? [scope] : scope
-}
-
-/** The token of the request, or why it has none. */
-function identify(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  tokens: Tokens,
-  wrong: WrongTokens,
-): Token | ThreadplaneError {
-  const { authorization } = request.headers
-  if (authorization === undefined)
-    return unauthorized(reply, 'this server asks for a token: send Authorization: Bearer tp_…')
-  const [, text] = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization) ?? []
-  if (text === undefined)
-    return unauthorized(reply, 'Authorization has no token: it must be Bearer, a blank, and the token')
-  const token = tokens.find(text)
-  if (token !== undefined && !isExpired(token)) return token
-  const waitMs = wrong.add(request.ip, performance.now())
-  if (waitMs > 0) {
-    const detail = 'too many wrong tokens have come from this address: try again later'
-    return new ThreadplaneError('QUOTA_EXCEEDED', detail, { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
-  }
-  if (token !== undefined) return unauthorized(reply, `the token ${token.id} has expired`, 'The token has expired')
-  const detail = isTokenText(text)
-    ? 'no token of this server is the one that was sent'
-    : 'the token that was sent is not a complete token'
-  return unauthorized(reply, `${detail}: it may be revoked, or mistyped`, 'The token is not valid')
-}
-
-function isExpired({ expiresAt }: Token): boolean {
-  return expiresAt !== undefined && expiresAt <= Date.now()
-}
-
-/** @param description of the fault of a token, for `WWW-Authenticate` (RFC 6750); without a token there is none */
-function unauthorized(reply: FastifyReply, detail: string, description?: string): ThreadplaneError {
-  const fault = description === undefined ? '' : `, error="invalid_token", error_description="${description}"`
-  reply.header('www-authenticate', `${REALM}${fault}`)
-  return new ThreadplaneError('UNAUTHORIZED', detail)
 }
 
 /** Counts the request against the rate limit of its token. */

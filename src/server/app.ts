@@ -10,6 +10,7 @@
  * | `clientLimits`     | refuses connections, requests and headers beyond their limits               |
  * | `bodyBudget`       | refuses bodies while too many are under way                                 |
  * | `slowClients`      | closes connections of clients that send or read too slowly                  |
+ * | `crossOrigin`      | lets pages of the origins in THREADPLANE_ORIGINS call                       |
  * | `loopbackGuard`    | refuses foreign web pages, while no tokens are asked for                     |
  * | `tokenGuard`       | asks for tokens, and for the scopes that routes declare                      |
  * | `jsonBody`         | parses bodies                                                               |
@@ -21,6 +22,7 @@
  */
 import { maxHeaderSize } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import cookie from '@fastify/cookie'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -30,6 +32,8 @@ import type { ServiceLog } from '../contract/log.ts'
 import { bodyBudget } from '../http/body-budget.ts'
 import { clientLimits } from '../http/client-limits.ts'
 import { clients } from '../http/clients.ts'
+import { Credentials } from '../http/credentials.ts'
+import { crossOrigin } from '../http/cross-origin.ts'
 import { errorHandler } from '../http/error-handler.ts'
 import { jsonBody } from '../http/json-body.ts'
 import { loopbackGuard } from '../http/loopback-guard.ts'
@@ -69,6 +73,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     showStacks = false,
     maxConnections = 10_000,
     tokens,
+    origins = [],
   } = options
   const { registry, dispatcher, schedules } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
@@ -81,8 +86,12 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   await app.register(clientLimits, { maxConnections })
   await app.register(bodyBudget, { maxBytes: options.maxBodiesBytes ?? 256 * 1024 * 1024 })
   await app.register(slowClients, { log, timings })
-  await app.register(loopbackGuard, { allowedHosts, asksForTokens: () => tokens?.asked === true })
-  await app.register(tokenGuard, { tokens })
+  const credentials = tokens && new Credentials(tokens)
+  // Without its hooks, which would cost each request and each answer: cookies are read only where no token is sent.
+  await app.register(cookie, { hook: false })
+  await app.register(crossOrigin, { origins })
+  await app.register(loopbackGuard, { allowedHosts, origins, asksForTokens: () => tokens?.asked === true })
+  await app.register(tokenGuard, { credentials })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry })
   const version = packageVersion()
@@ -102,6 +111,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     checker,
     schedules,
     chaos,
+    credentials,
   })
   app.addHook('onClose', () => checker.close())
   app.addHook('onClose', async () => tokens?.close())

@@ -20,6 +20,8 @@ export interface ServerOptions {
   allowedHosts?: string[]
   /** Who may do what. Without tokens, everybody who can reach the server may do everything. The server closes them. */
   tokens?: Tokens
+  /** Origins whose pages may call, such as `https://a.example`. */
+  origins?: readonly string[]
   /** May a client crash a service on purpose? Default: true. */
   chaos?: boolean
   /** Show clients the stack of an error that a method threw. Default: false. */

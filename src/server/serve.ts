@@ -30,6 +30,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     maxServices: config.maxServices,
     // Of a host such as 0.0.0.0, the guard allows the address that a connection has reached.
     allowedHosts: [...config.allowedHosts, config.host.toLowerCase()],
+    origins: config.origins,
     chaos: config.chaos,
     showStacks: config.showStacks,
     requestLog: config.requestLog,

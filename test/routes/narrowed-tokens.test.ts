@@ -20,7 +20,8 @@ const cast = async (service: string, id: string, headers = {}) => {
   const path = `/v1/services/${service}/cast/any`
   return server.post(path, 1, { headers: { ...rig.bearer(id), ...headers } })
 }
-const namesOf = (list: { name?: string; service?: string }[]) => list.map(({ name, service }) => name ?? service).sort()
+const namesOf = (list: { name?: string; service?: string }[]) =>
+  list.map(({ name, service }) => String(name ?? service)).sort()
 
 t.test('the list of services has those that the token may read', async (t) => {
   const list = async (id: string) => namesOf((await server.get('/v1/services', as(id))).json.items)
