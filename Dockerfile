@@ -11,14 +11,15 @@ RUN npm pack \
 FROM node:24-slim
 ENV NODE_ENV=production
 ENV THREADPLANE_DATA=/data
-# In a container the server cannot listen on loopback only, because no port could be published. docker-compose.yml
-# publishes the port on the loopback of the host. Do not publish it elsewhere: anybody who reaches it can do anything.
-# The server answers only to known names in `Host`. Here these are loopback names and the name of the service in
-# docker-compose.yml; set THREADPLANE_ALLOWED_HOSTS to others if clients use others.
-ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_INSECURE=true THREADPLANE_ALLOWED_HOSTS=threadplane
+# In a container the server cannot listen on loopback only, because no port could be published. So it asks for a token.
+# The first start makes one for the administrator, in this file, if THREADPLANE_ADMIN_TOKEN is not set:
+#   docker compose exec threadplane cat /data/admin-token
+ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_ADMIN_TOKEN_FILE=/data/admin-token
 WORKDIR /app
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/package ./
+# So `docker compose exec threadplane threadplane token list` works.
+RUN chmod +x dist/src/main.js && ln --symbolic /app/dist/src/main.js /usr/local/bin/threadplane
 RUN install --directory --owner=node --group=node /data
 VOLUME /data
 USER node

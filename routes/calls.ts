@@ -88,6 +88,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   })
 
   app.post('/services/:service/call/:method', {
+    config: { scope: 'enqueue' },
     bodyLimit: maxBodyBytes,
     schema: {
       operationId: 'call',

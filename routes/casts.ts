@@ -102,6 +102,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
   )
 
   app.post('/services/:service/cast/:method', {
+    config: { scope: 'enqueue' },
     bodyLimit: maxBodyBytes,
     schema: {
       operationId: 'cast',

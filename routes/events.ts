@@ -1,12 +1,14 @@
 /** `GET /v1/events`: what happens in this server, as a stream that can be resumed, or what is kept of it as a list. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../src/contract/errors.ts'
-import { DEFAULT_TYPES, EventFilter } from '../src/events/event-filter.ts'
+import { DEFAULT_TYPES, EventFilter, type Sight } from '../src/events/event-filter.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
 import { LINES, SSE } from '../src/events/stream-format.ts'
+import type { Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
 
 const EVENTS_TYPE = 'text/event-stream'
@@ -49,10 +51,15 @@ const EventList = Type.Object(
 interface EventRoutesOptions {
   events: EventLog
   streams: EventStreams
+  credentials: Credentials | undefined
 }
 
-export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async (app, { events, streams }) => {
+export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async (
+  app,
+  { events, streams, credentials },
+) => {
   app.get('/events', {
+    config: { scope: ['read', 'logs'], narrows: true },
     schema: {
       operationId: 'followEvents',
       tags: ['Events'],
@@ -75,7 +82,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
     },
     handler: (request, reply): void => {
       const { type, service, after, snapshot = false } = request.query
-      const filter = EventFilter.parse(type, service)
+      const filter = EventFilter.parse(type, service, sightOf(request))
       if ('unknown' in filter) {
         throw new ThreadplaneError('MALFORMED_QUERY', `there is no type of event ${JSON.stringify(filter.unknown)}`)
       }
@@ -93,8 +100,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
         reply.type(`${JSON_TYPE}; charset=utf-8`).serializer(String).send(text)
         return
       }
-      if (streams.isFull) {
-        const detail = `${streams.count} streams of events are open (THREADPLANE_MAX_STREAMS): close one, or try later`
+      const { credential, caller: token } = request
+      if (!streams.hasRoom(token)) {
+        const detail = `too many streams of events are open, in all (THREADPLANE_MAX_STREAMS) or of this token: close one`
         throw new ThreadplaneError('TOO_MANY_STREAMS', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
       }
       const format = accepted === LINES_TYPE ? LINES : SSE
@@ -102,7 +110,25 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
       reply.hijack()
       reply.raw.writeHead(200, headers)
       if (request.method === 'HEAD') reply.raw.end()
-      else streams.open(reply.raw, { filter, format, start, resumed: cursor !== undefined, snapshot })
+      else {
+        const isAllowed = () =>
+          credential === undefined || credentials === undefined || credentials.isCurrent(credential)
+        const resumed = cursor !== undefined
+        streams.open(reply.raw, { filter, format, start, resumed, snapshot, client: { token, isAllowed } })
+      }
     },
   })
+}
+
+/** What the token of a request lets it see: `read` for events of a service, `logs` for lines of the log. */
+function sightOf({ access, caller }: FastifyRequest): Sight | undefined {
+  if (access === undefined) return undefined
+  return {
+    key: `${caller} ${access.scopes.join(' ')}`,
+    sees: (type, service) => {
+      if (type === 'log') return access.has(['logs'], service)
+      if (type === 'audit') return access.has(['admin'])
+      return service === undefined ? access.hasSome(['read']) : access.has(['read'], service)
+    },
+  }
 }

@@ -1,5 +1,6 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
+import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
@@ -28,6 +29,7 @@ import {
   ServiceList,
   ServiceStatus,
 } from './schemas/service.ts'
+import { sessionRoutes } from './session.ts'
 import { serviceRoutes } from './services.ts'
 import { stackRoutes } from './stack.ts'
 
@@ -71,6 +73,8 @@ export interface RoutesOptions {
   logStreams: LogStreams
   /** May a client crash a service on purpose? */
   chaos: boolean
+  /** Who is who; `undefined`: there are no tokens, and never will be. */
+  credentials: Credentials | undefined
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
@@ -88,8 +92,13 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     book,
     logStreams,
     chaos,
+    credentials,
   } = options
-  app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
+  app.get('/', {
+    config: { scope: 'read', narrows: true },
+    schema: { hide: true },
+    handler: async () => ({ name: 'threadplane', version, ...LINKS }),
+  })
   await app.register(probeRoutes, { registry, dispatcher })
   app.addHook('onRequest', (request, reply, done) => {
     // A client that reads a list and then follows the events misses nothing.
@@ -98,8 +107,9 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     }
     done()
   })
-  await app.register(eventRoutes, { prefix: '/v1', events, streams })
-  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams })
+  await app.register(sessionRoutes, { prefix: '/v1', credentials })
+  await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
+  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })

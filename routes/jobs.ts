@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import { jobCheck } from './shared/job-check.ts'
 import { readPreference } from './shared/request-headers.ts'
 import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
 import { JobStateSchema, jobView } from './schemas/job.ts'
@@ -18,7 +19,10 @@ interface JobRoutesOptions {
 }
 
 export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app, { registry, dispatcher }) => {
+  const checkJob = jobCheck(dispatcher)
+
   app.get('/jobs', {
+    config: { scope: ['read', 'enqueue'], narrows: true },
     schema: {
       operationId: 'listJobs',
       tags: ['Jobs'],
@@ -40,13 +44,16 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ query: { limit = 100, state, ...filter } }) => {
-      const { items, nextCursor } = await dispatcher.list({ ...filter, limit }, state)
+    handler: async ({ access, query: { limit = 100, state, ...filter } }) => {
+      const names = access?.namesOf(['read', 'enqueue'])
+      const seen = names === undefined ? filter : { ...filter, names }
+      const { items, nextCursor } = await dispatcher.list({ ...seen, limit }, state)
       return { items: items.map(jobView), nextCursor }
     },
   })
 
   app.get('/jobs/:id', {
+    config: { scope: ['read', 'enqueue'], narrows: true },
     schema: {
       operationId: 'getJob',
       tags: ['Jobs'],
@@ -64,7 +71,9 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('JOB_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params, headers }, reply) => {
+    handler: async (request, reply) => {
+      const { params, headers } = request
+      await checkJob(request, reply, ['read', 'enqueue'])
       const { waitSeconds } = readPreference(headers.prefer)
       if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
       reply.header('preference-applied', `wait=${waitSeconds}`)
@@ -73,6 +82,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
   })
 
   app.post('/jobs/:id/cancel', {
+    config: { scope: 'enqueue', narrows: true },
     schema: {
       operationId: 'cancelJob',
       tags: ['Jobs'],
@@ -80,10 +90,14 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       params: JobParams,
       response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE') },
     },
-    handler: async ({ params }) => jobView(await dispatcher.cancel(params.id)),
+    handler: async (request, reply) => {
+      await checkJob(request, reply, ['enqueue'])
+      return jobView(await dispatcher.cancel(request.params.id))
+    },
   })
 
   app.post('/jobs/:id/retry', {
+    config: { scope: 'operate', narrows: true },
     schema: {
       operationId: 'retryJob',
       tags: ['Jobs'],
@@ -94,10 +108,14 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('JOB_NOT_FOUND', 'SERVICE_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params }) => jobView(await dispatcher.retry(params.id)),
+    handler: async (request, reply) => {
+      await checkJob(request, reply, ['operate'])
+      return jobView(await dispatcher.retry(request.params.id))
+    },
   })
 
   app.post('/services/:service/retry-failed', {
+    config: { scope: 'operate' },
     schema: {
       operationId: 'retryFailedJobs',
       tags: ['Jobs'],
@@ -112,6 +130,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
   })
 
   app.delete('/jobs/:id', {
+    config: { scope: 'operate', narrows: true },
     schema: {
       operationId: 'deleteJob',
       tags: ['Jobs'],
@@ -122,8 +141,9 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params }, reply) => {
-      await dispatcher.remove(params.id)
+    handler: async (request, reply) => {
+      await checkJob(request, reply, ['operate'])
+      await dispatcher.remove(request.params.id)
       return reply.code(204).send(null)
     },
   })

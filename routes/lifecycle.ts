@@ -36,6 +36,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   const result = (service: SupervisedService, changed: boolean) => ({ ...serviceStatus(service), changed })
 
   app.post('/services/:service/start', {
+    config: { scope: 'operate' },
     schema: operation(
       'start',
       'Start the service, after the services that it depends on; wait until it runs',
@@ -50,6 +51,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   })
 
   app.post('/services/:service/stop', {
+    config: { scope: 'operate' },
     schema: {
       ...operation(
         'stop',
@@ -77,6 +79,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   })
 
   app.post('/services/:service/restart', {
+    config: { scope: 'operate' },
     schema: operation(
       'restart',
       'Stop the service and start it again, with the services that depend on it',
@@ -92,6 +95,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   })
 
   app.post('/services/:service/reload', {
+    config: { scope: 'operate' },
     schema: {
       ...operation(
         'reload',
@@ -112,6 +116,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   })
 
   app.post('/services/:service/crash', {
+    config: { scope: 'operate' },
     schema: {
       ...operation(
         'crash',
@@ -150,6 +155,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   })
 
   app.post('/services/:service/pause', {
+    config: { scope: 'operate' },
     schema: operation(
       'pause',
       'Run no further methods until the service is resumed; casts are still accepted',
@@ -162,6 +168,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
   })
 
   app.post('/services/:service/resume', {
+    config: { scope: 'operate' },
     schema: operation('resume', 'Run methods again after a pause', 'CONFLICT'),
     handler: async ({ params }) => {
       const service = registry.get(params.service)

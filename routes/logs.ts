@@ -8,9 +8,11 @@ import { LOG_LEVELS, type LogLevel } from '../src/contract/log.ts'
 import type { LogBook } from '../src/events/log-book.ts'
 import { type LogFilter, type LogStreams, passes } from '../src/events/log-streams.ts'
 import { LINES, SSE } from '../src/events/stream-format.ts'
+import type { Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import { jobCheck } from './shared/job-check.ts'
 import { ServiceParams } from './schemas/service.ts'
 
 const EVENTS_TYPE = 'text/event-stream'
@@ -52,15 +54,18 @@ interface LogRoutesOptions {
   dispatcher: Dispatcher
   book: LogBook
   streams: LogStreams
+  credentials: Credentials | undefined
 }
 
 export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
   app,
-  { registry, dispatcher, book, streams },
+  { registry, dispatcher, book, streams, credentials },
 ) => {
+  const checkJob = jobCheck(dispatcher)
   const tags = ['Logs']
 
   app.get('/logs', {
+    config: { scope: 'logs', narrows: true },
     schema: {
       operationId: 'readLogs',
       tags,
@@ -69,10 +74,15 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       headers: LogHeaders,
       response: { 200: lines, ...problems('MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
     },
-    handler: (request, reply): void => send(request, reply, filterOf(request.query), request.query),
+    handler: (request, reply): void => {
+      const { access } = request
+      const sees = (service: string | undefined) => access?.has(['logs'], service) ?? true
+      send(request, reply, { ...filterOf(request.query), ...(access !== undefined && { sees }) }, request.query)
+    },
   })
 
   app.get('/services/:service/logs', {
+    config: { scope: 'logs' },
     schema: {
       operationId: 'readServiceLogs',
       tags,
@@ -89,6 +99,7 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
   })
 
   app.get('/jobs/:id/logs', {
+    config: { scope: 'logs', narrows: true },
     schema: {
       operationId: 'readJobLogs',
       tags,
@@ -98,6 +109,7 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       response: { 200: lines, ...problems('JOB_NOT_FOUND', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE') },
     },
     handler: async (request, reply) => {
+      await checkJob(request, reply, ['logs'])
       const { id, service } = await dispatcher.get(request.params.id)
       const { attempt } = request.query
       send(request, reply, { service, jobId: id, ...(attempt !== undefined && { attempt }) }, { tail: MAX_TAIL })
@@ -139,7 +151,9 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
     }
     if (text !== '') reply.raw.write(text)
     else reply.raw.flushHeaders()
-    streams.follow(reply.raw, filter, format)
+    const { credential } = request
+    const isAllowed = () => credential === undefined || credentials === undefined || credentials.isCurrent(credential)
+    streams.follow(reply.raw, filter, format, isAllowed)
   }
 }
 

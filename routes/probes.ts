@@ -28,6 +28,7 @@ export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry; dispat
 
   const probe = (path: string, operationId: string, summary: string, check: () => Check[]) =>
     app.get(path, {
+      config: { scope: 'none' },
       schema: {
         operationId,
         tags: ['Health'],

@@ -79,6 +79,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   }
 
   app.get('/services/:service/schedules', {
+    config: { scope: 'read' },
     schema: {
       operationId: 'listSchedules',
       tags,
@@ -93,6 +94,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   })
 
   app.get('/services/:service/schedules/:name', {
+    config: { scope: 'read' },
     schema: {
       operationId: 'getSchedule',
       tags,
@@ -104,6 +106,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   })
 
   app.put('/services/:service/schedules/:name', {
+    config: { scope: 'operate' },
     bodyLimit: Math.min(maxBodyBytes, MAX_SCHEDULE_BYTES),
     schema: {
       operationId: 'putSchedule',
@@ -141,6 +144,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   })
 
   app.delete('/services/:service/schedules/:name', {
+    config: { scope: 'operate' },
     schema: {
       operationId: 'deleteSchedule',
       tags,
@@ -158,6 +162,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   })
 
   app.post('/services/:service/schedules/:name/run', {
+    config: { scope: 'operate' },
     schema: {
       operationId: 'runSchedule',
       tags,

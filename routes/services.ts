@@ -17,16 +17,22 @@ interface ServiceRoutesOptions {
 
 export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = async (app, { registry, changes }) => {
   app.get('/services', {
+    config: { scope: 'read', narrows: true },
     schema: {
       operationId: 'listServices',
       tags: ['Services'],
       summary: 'All services with their status',
       response: { 200: Type.Ref('ServiceList', { description: 'All services' }), ...problems() },
     },
-    handler: async () => ({ items: registry.services.map(serviceStatus) }),
+    handler: async ({ access }) => {
+      const { services } = registry
+      const seen = access === undefined ? services : services.filter(({ name }) => access.has(['read'], name))
+      return { items: seen.map(serviceStatus) }
+    },
   })
 
   app.get('/services/:service', {
+    config: { scope: 'read' },
     schema: {
       operationId: 'getService',
       tags: ['Services'],
@@ -38,6 +44,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
   })
 
   app.get('/services/:service/methods', {
+    config: { scope: 'read' },
     schema: {
       operationId: 'listMethods',
       tags: ['Services'],
@@ -49,6 +56,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
   })
 
   app.put('/services/:service', {
+    config: { scope: 'register' },
     schema: {
       operationId: 'putService',
       tags: ['Services'],
@@ -84,6 +92,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
   })
 
   app.patch('/services/:service', {
+    config: { scope: 'operate' },
     schema: {
       operationId: 'patchService',
       tags: ['Services'],
@@ -112,6 +121,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
   })
 
   app.delete('/services/:service', {
+    config: { scope: 'register' },
     schema: {
       operationId: 'deleteService',
       tags: ['Services'],

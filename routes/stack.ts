@@ -32,6 +32,7 @@ const StackList = Type.Object(
 
 export const stackRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
   app.get('/services/:service/stack', {
+    config: { scope: 'profile' },
     schema: {
       operationId: 'getStack',
       tags: ['Services'],

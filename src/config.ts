@@ -1,5 +1,6 @@
 /** The settings: one table of environment variables, their defaults and the values that they accept. */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import bytes from 'bytes-iec'
 import ms from 'ms'
 import { z } from 'zod'
@@ -53,6 +54,14 @@ const hosts = z
     ),
   )
 
+const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/
+const origins = z
+  .string()
+  .transform((text) => (text.trim() === '' ? [] : text.split(',').map((origin) => origin.trim())))
+  .pipe(
+    z.array(z.string().regex(ORIGIN, 'origins as browsers send them, separated by commas, such as https://a.example')),
+  )
+
 /** Environment variable → its default, the values that it accepts, and its meaning. A test compares the README's table. */
 export const SETTINGS = {
   THREADPLANE_HOST: {
@@ -68,13 +77,35 @@ export const SETTINGS = {
   THREADPLANE_INSECURE: {
     default: 'false',
     accepts: flag,
-    meaning: 'allow an address other than loopback: anybody who can reach it can do anything with the server',
+    meaning:
+      'allow an address other than loopback without tokens: anybody who can reach it can do anything with the server',
+  },
+  THREADPLANE_TOKENS: {
+    default: '',
+    accepts: z.string(),
+    meaning: 'the file of tokens; empty: `tokens.json` in the data folder',
+  },
+  THREADPLANE_ADMIN_TOKEN: {
+    default: '',
+    accepts: z.string().regex(/^([\x21-\x7e]{20,200})?$/, '20 to 200 printable ASCII characters, without blanks'),
+    meaning: 'a token for everything; empty: none',
+  },
+  THREADPLANE_ADMIN_TOKEN_FILE: {
+    default: '',
+    accepts: z.string(),
+    meaning:
+      'a file that contains such a token; a file that does not exist is made, with a new token; `THREADPLANE_ADMIN_TOKEN` goes before it',
   },
   THREADPLANE_ALLOWED_HOSTS: {
     default: '',
     accepts: hosts,
     meaning:
       'names that clients may use for the server in `Host`, with or without a port, separated by commas; loopback names and the address that it listens on are always allowed; `*`: any name, only behind a proxy that checks `Host`',
+  },
+  THREADPLANE_ORIGINS: {
+    default: '',
+    accepts: origins,
+    meaning: 'origins whose web pages may send requests, such as `https://a.example`, separated by commas (CORS)',
   },
   THREADPLANE_WORKERS: {
     default: '',
@@ -152,8 +183,15 @@ export interface Config {
   host: string
   port: number
   insecure: boolean
+  /** The file of tokens. */
+  tokens: string
+  /** The text of the administrator's token; empty: none. */
+  adminToken: string
+  /** The file that has it; empty: none. */
+  adminTokenFile: string
   /** In lower case. */
   allowedHosts: string[]
+  origins: string[]
   workers: string
   data: string
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
@@ -171,6 +209,8 @@ export interface Config {
 }
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
+/** Settings whose values no message shows. */
+const SECRETS: ReadonlySet<string> = new Set(['THREADPLANE_ADMIN_TOKEN'])
 
 /** @throws Error that names every wrong setting, its value, and the values that it accepts */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
@@ -179,14 +219,21 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     const { default: fallback, accepts } = SETTINGS[name]
     const text = environment[name] ?? fallback
     const result = accepts.safeParse(text)
-    if (!result.success) wrong.push(`${name} is ${JSON.stringify(text)}: it must be ${result.error.issues[0]?.message}`)
+    const shown = SECRETS.has(name) ? 'not valid' : JSON.stringify(text)
+    if (!result.success) wrong.push(`${name} is ${shown}: it must be ${result.error.issues[0]?.message}`)
     return result.data as z.output<(typeof SETTINGS)[Name]['accepts']>
   }
   const config: Config = {
     host: read('THREADPLANE_HOST'),
     port: read('THREADPLANE_PORT'),
     insecure: read('THREADPLANE_INSECURE'),
+    tokens:
+      read('THREADPLANE_TOKENS') ||
+      join(environment.THREADPLANE_DATA ?? SETTINGS.THREADPLANE_DATA.default, 'tokens.json'),
+    adminToken: read('THREADPLANE_ADMIN_TOKEN'),
+    adminTokenFile: read('THREADPLANE_ADMIN_TOKEN_FILE'),
     allowedHosts: read('THREADPLANE_ALLOWED_HOSTS'),
+    origins: read('THREADPLANE_ORIGINS'),
     workers: read('THREADPLANE_WORKERS'),
     data: read('THREADPLANE_DATA'),
     logLevel: read('THREADPLANE_LOG_LEVEL'),
@@ -207,14 +254,13 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
       wrong.push(`${name} is not a setting; the settings are: ${Object.keys(SETTINGS).join(', ')}`)
     }
   }
-  if (wrong.length === 0 && !config.insecure && !LOOPBACK_HOSTS.test(config.host)) {
-    wrong.push(
-      `THREADPLANE_HOST is ${config.host}: without tokens the server listens only on a loopback address; ` +
-        'THREADPLANE_INSECURE=true allows this address, and then anybody who can reach it can do anything with the server',
-    )
-  }
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
   return config
+}
+
+/** Is the address one that other machines cannot reach? */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK_HOSTS.test(host)
 }
 
 /** The version of the package. */

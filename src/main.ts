@@ -7,6 +7,7 @@ const USAGE = `threadplane: an HTTP control plane for worker threads
   threadplane serve [folder]   run a server with the service modules of the folder;
                                without a folder, with the bundled modules
       --no-supervise           run the server in this process: nothing starts it again after a crash
+  threadplane token …          make, list and revoke tokens: see threadplane token --help
   threadplane -h, --help       show this text
   threadplane --version        show the version
 
@@ -14,6 +15,18 @@ Settings are environment variables: THREADPLANE_PORT=9000 threadplane serve.
 The README has a table of all settings.`
 
 try {
+  if (process.argv[2] === 'token') await token(process.argv.slice(3))
+  else await main()
+} catch (error) {
+  if ((error as NodeJS.ErrnoException).code === 'EMFILE') {
+    console.error('threadplane: too many files are open: raise the limit of open files (ulimit -n) to 1024 or more')
+    process.exit(1)
+  }
+  const { endWithMessage } = await import('./log.ts')
+  endWithMessage(error)
+}
+
+async function main(): Promise<void> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
@@ -35,13 +48,18 @@ try {
       ...(values['no-supervise'] && { THREADPLANE_SUPERVISE: 'false' }),
     })
   }
-} catch (error) {
-  if ((error as NodeJS.ErrnoException).code === 'EMFILE') {
-    console.error('threadplane: too many files are open: raise the limit of open files (ulimit -n) to 1024 or more')
-    process.exit(1)
-  }
-  const { endWithMessage } = await import('./log.ts')
-  endWithMessage(error)
+}
+
+async function token(args: string[]): Promise<void> {
+  const { readConfig } = await import('./config.ts')
+  const { tokenCommand } = await import('./auth/token-command.ts')
+  // Other settings may be wrong: only these two say where the file is.
+  const { THREADPLANE_DATA, THREADPLANE_TOKENS } = process.env
+  const { tokens } = readConfig({
+    ...(THREADPLANE_DATA !== undefined && { THREADPLANE_DATA }),
+    ...(THREADPLANE_TOKENS !== undefined && { THREADPLANE_TOKENS }),
+  })
+  process.exitCode = await tokenCommand(args, tokens)
 }
 
 async function serve(environment: NodeJS.ProcessEnv): Promise<void> {

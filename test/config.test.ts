@@ -1,13 +1,17 @@
 /** Settings: the values that they accept, and the message about a wrong one. */
 import t from 'tap'
-import { readConfig, SETTINGS } from '../src/config.ts'
+import { isLoopback, readConfig, SETTINGS } from '../src/config.ts'
 
 t.test('without any setting the configuration has the defaults', async (t) => {
   t.same(readConfig({ PATH: '/bin' }), {
     host: '127.0.0.1',
     port: 8080,
     insecure: false,
+    tokens: '.threadplane/tokens.json',
+    adminToken: '',
+    adminTokenFile: '',
     allowedHosts: [],
+    origins: [],
     workers: '',
     data: '.threadplane',
     logLevel: 'info',
@@ -60,14 +64,14 @@ t.test('durations, sizes, ports and flags are parsed', async (t) => {
     '[::2]:1',
     '*',
   ])
-  for (const host of ['localhost', 'LocalHost', '127.0.0.1', '127.8.8.8', '::1'])
-    t.equal(config('THREADPLANE_HOST', host).host, host)
 })
 
 t.test('the message about a wrong value has its name, the value, and what it must be', async (t) => {
   for (const [name, value, expected] of [
     ['THREADPLANE_ALLOWED_HOSTS', 'http://a.example', /names with or without a port, separated by commas/],
     ['THREADPLANE_ALLOWED_HOSTS', 'a.example,', /names with or without a port, separated by commas/],
+    ['THREADPLANE_ORIGINS', 'a.example', /origins as browsers send them, separated by commas/],
+    ['THREADPLANE_ORIGINS', 'https://a.example/', /origins as browsers send them, separated by commas/],
     ['THREADPLANE_PORT', 'http', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', '', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', ' ', /a port from 0 to 65535/],
@@ -109,10 +113,20 @@ t.test('a setting that does not exist is refused; the message lists the settings
   })
 })
 
-t.test('an address other than loopback needs THREADPLANE_INSECURE (P7)', async (t) => {
-  for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.com', '127.0.0.1.nip.io']) {
-    const message = /THREADPLANE_HOST is .*only on a loopback address.*THREADPLANE_INSECURE=true/
-    t.throws(() => readConfig({ THREADPLANE_HOST: host }), { message }, host)
-    t.equal(readConfig({ THREADPLANE_HOST: host, THREADPLANE_INSECURE: 'true' }).host, host)
+t.test('the file of tokens is in the data folder, unless a setting names another one', async (t) => {
+  t.equal(readConfig({ THREADPLANE_DATA: '/data' }).tokens, '/data/tokens.json')
+  t.equal(readConfig({ THREADPLANE_DATA: '/data', THREADPLANE_TOKENS: '/etc/tokens.json' }).tokens, '/etc/tokens.json')
+})
+
+t.test('a wrong administrator token is not shown in the message', async (t) => {
+  for (const token of ['secret', 'secret with some blanks in it', 'secret'.repeat(40)]) {
+    const message = /^THREADPLANE_ADMIN_TOKEN is not valid: it must be 20 to 200 printable ASCII characters[^"]*$/
+    t.throws(() => readConfig({ THREADPLANE_ADMIN_TOKEN: token }), { message })
   }
+})
+
+t.test('loopback addresses are told from those that other machines may reach (P7)', async (t) => {
+  for (const host of ['localhost', 'LocalHost', '127.0.0.1', '127.8.8.8', '::1']) t.ok(isLoopback(host), host)
+  for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.com', '127.0.0.1.nip.io'])
+    t.notOk(isLoopback(host), host)
 })

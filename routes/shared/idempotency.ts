@@ -19,8 +19,8 @@ export function keyOf({ headers }: FastifyRequest): string | undefined {
   throw new ThreadplaneError('MALFORMED_HEADER', `${detail}: it is ${JSON.stringify(header)}`)
 }
 
-/** What the journal needs to recognise a repeated request. @param of service, method and key */
-export function idempotency(of: [service: string, method: string, key: string], fingerprint: string): Idempotency {
+/** What the journal needs to recognise a repeated request. @param of the token, if there is one; service, method and key */
+export function idempotency(of: string[], fingerprint: string): Idempotency {
   return { scope: JSON.stringify(of), fingerprint, expiresAt: Date.now() + KEY_LIFETIME_MS }
 }
 

@@ -38,9 +38,11 @@ export async function storedPayload(
   const { contract } = service
   const key = keyOf(request)
   const payload = takePayload(request)
+  // The same key of another token is another key.
+  const caller = request.caller === undefined ? [] : [request.caller]
   const stored = (text: string, print: string | undefined): StoredPayload => ({
     text,
-    idempotency: key === undefined ? undefined : idempotency([service.name, method, key], print as string),
+    idempotency: key === undefined ? undefined : idempotency([...caller, service.name, method, key], print as string),
   })
   if (!(payload instanceof BytePayload) || !payload.isJson) {
     contract.validate(method, payload)

@@ -1,6 +1,5 @@
 /** Which events a client asked for: by type, and by service. Pure. */
 import { CONTROL_EVENT_TYPES, JOB_EVENT_TYPES } from '../contract/events.ts'
-import type { LoggedEvent } from './ring.ts'
 
 export const DEFAULT_TYPES = 'service.*,thread.*,schedule.*,server.*,job.failed'
 /** Made for one stream, and kept nowhere. */
@@ -10,6 +9,14 @@ const JOB_TYPES: ReadonlySet<string> = new Set(JOB_EVENT_TYPES)
 
 export function isJobType(type: string): boolean {
   return JOB_TYPES.has(type)
+}
+
+/** What the token of a client lets it see. */
+export interface Sight {
+  /** Equal for clients that see the same. */
+  key: string
+  /** @param service `undefined`: the server itself */
+  sees: (type: string, service: string | undefined) => boolean
 }
 
 export class EventFilter {
@@ -26,8 +33,15 @@ export class EventFilter {
   readonly key: string
   readonly #types: ReadonlySet<string>
   readonly #services: ReadonlySet<string> | undefined
+  readonly #sight: Sight | undefined
 
-  private constructor(types: string[], matched: ReadonlySet<string>, services: string[] | undefined) {
+  private constructor(
+    types: string[],
+    matched: ReadonlySet<string>,
+    services: string[] | undefined,
+    sight: Sight | undefined,
+  ) {
+    this.#sight = sight
     this.types = types
     this.#types = matched
     this.#services = services && new Set(services)
@@ -37,15 +51,16 @@ export class EventFilter {
     this.hasControl = CONTROL_EVENT_TYPES.some((type) => matched.has(type))
     this.wantsStats = matched.has('stats')
     this.wantsLogs = matched.has('log')
-    this.key = JSON.stringify([[...matched].sort(), services?.toSorted()])
+    this.key = JSON.stringify([[...matched].sort(), services?.toSorted(), sight?.key])
   }
 
   /**
    * @param types a list with commas: types, or the beginnings of some: `job.*`
    * @param services a list with commas; `undefined`: all
+   * @param sight `undefined`: the client may see everything
    * @returns the first of the types that does not exist
    */
-  static parse(types = DEFAULT_TYPES, services?: string): EventFilter | { unknown: string } {
+  static parse(types = DEFAULT_TYPES, services?: string, sight?: Sight): EventFilter | { unknown: string } {
     const patterns = split(types)
     const matched = new Set<string>()
     for (const pattern of patterns) {
@@ -53,15 +68,21 @@ export class EventFilter {
       if (found.length === 0) return { unknown: pattern }
       for (const type of found) matched.add(type)
     }
-    return new EventFilter(patterns, matched, services === undefined ? undefined : split(services))
+    return new EventFilter(patterns, matched, services === undefined ? undefined : split(services), sight)
   }
 
-  passes({ type, service }: Pick<LoggedEvent, 'type' | 'service'>): boolean {
-    return this.#types.has(type) && (service === undefined || this.hasService(service))
+  passes({ type, service }: { type: string; service: string | undefined }): boolean {
+    if (!this.#types.has(type)) return false
+    return service === undefined ? this.#sees(type, undefined) : this.hasService(service, type)
   }
 
-  hasService(service: string): boolean {
-    return this.#services === undefined || this.#services.has(service)
+  /** @param type of what is shown of the service */
+  hasService(service: string, type = 'snapshot'): boolean {
+    return (this.#services === undefined || this.#services.has(service)) && this.#sees(type, service)
+  }
+
+  #sees(type: string, service: string | undefined): boolean {
+    return this.#sight === undefined || this.#sight.sees(type, service)
   }
 }
 

@@ -12,6 +12,8 @@ import type { StreamFormat } from './stream-format.ts'
 const FLUSH_EVERY_MS = 100
 const HEARTBEAT_MS = 15_000
 const STATS_EVERY_MS = 2_000
+const CHECK_EVERY_MS = 500
+const MAX_STREAMS_OF_TOKEN = 10
 /** Bytes of a stream that its client has not read. */
 const MAX_UNSENT_BYTES = 1024 * 1024
 
@@ -37,6 +39,15 @@ export interface StreamRequest {
   resumed: boolean
   /** The first events show the present state. */
   snapshot: boolean
+  client: StreamClient
+}
+
+/** Who reads a stream. */
+export interface StreamClient {
+  /** The id of its token. */
+  token: string | undefined
+  /** False once the client may read no more. */
+  isAllowed: () => boolean
 }
 
 export interface EventStreamsSettings {
@@ -68,10 +79,11 @@ export class EventStreams {
   readonly #settings: EventStreamsSettings
   readonly #groups = new Map<string, Group>()
   readonly #startedAt = new Date().toISOString()
-  #count = 0
+  readonly #clients = new Map<StreamTarget, StreamClient>()
   #flushTimer: NodeJS.Timeout | undefined
   readonly #heartbeatTimer: NodeJS.Timeout
   readonly #statsTimer: NodeJS.Timeout
+  readonly #checkTimer: NodeJS.Timeout
   #unfollowLog: (() => void) | undefined
 
   constructor(settings: EventStreamsSettings) {
@@ -79,23 +91,27 @@ export class EventStreams {
     settings.log.onEvent = () => this.#schedule()
     this.#heartbeatTimer = setInterval(() => this.#beat(), HEARTBEAT_MS).unref()
     this.#statsTimer = setInterval(() => this.#sendStats(), STATS_EVERY_MS).unref()
+    this.#checkTimer = setInterval(() => this.#endRefused(), CHECK_EVERY_MS).unref()
   }
 
   get count(): number {
-    return this.#count
+    return this.#clients.size
   }
 
-  get isFull(): boolean {
-    return this.#count >= this.#settings.maxStreams
+  /** Is there room for another stream, of this token? */
+  hasRoom(token: string | undefined): boolean {
+    if (this.#clients.size >= this.#settings.maxStreams) return false
+    if (token === undefined) return true
+    return [...this.#clients.values()].filter((client) => client.token === token).length < MAX_STREAMS_OF_TOKEN
   }
 
   /** Writes what the client has missed, and goes on until it leaves. */
-  open(target: StreamTarget, { filter, format, start, resumed, snapshot }: StreamRequest): void {
+  open(target: StreamTarget, { filter, format, start, resumed, snapshot, client }: StreamRequest): void {
     const { log } = this.#settings
-    this.#count += 1
+    this.#clients.set(target, client)
     const unfollow = filter.followsJobs ? log.followJobs() : () => {}
     target.once('close', () => {
-      this.#count -= 1
+      this.#clients.delete(target)
       unfollow()
     })
     // Until the client has what it missed, it must come back to where it was.
@@ -145,7 +161,7 @@ export class EventStreams {
   #onLine(line: LogLine): void {
     for (const group of this.#groups.values()) {
       const { filter, format } = group
-      if (!filter.wantsLogs || (line.service !== undefined && !filter.hasService(line.service))) continue
+      if (!filter.passes({ type: 'log', service: line.service })) continue
       // The id of the stream stays that of the last event: lines are in no ring of events.
       const id = this.#settings.log.idOf(group.seq)
       group.logText += format.event(
@@ -206,12 +222,17 @@ export class EventStreams {
     for (const group of this.#groups.values()) this.#send(group, group.format.heartbeat)
   }
 
+  /** Ends the streams of tokens that were revoked. */
+  #endRefused(): void {
+    for (const [target, { isAllowed }] of this.#clients) if (!isAllowed()) target.end()
+  }
+
   #sendStats(): void {
     const groups = [...this.#groups.values()].filter(({ filter }) => filter.wantsStats)
     if (groups.length === 0) return
     const all = Object.entries(this.#settings.stats())
     for (const group of groups) {
-      const services = Object.fromEntries(all.filter(([name]) => group.filter.hasService(name)))
+      const services = Object.fromEntries(all.filter(([name]) => group.filter.hasService(name, 'stats')))
       if (Object.keys(services).length === 0) continue
       this.#send(group, unlogged(group.format, this.#settings.log.idOf(group.seq), 'stats', { services }))
     }
@@ -222,6 +243,7 @@ export class EventStreams {
     clearTimeout(this.#flushTimer)
     clearInterval(this.#heartbeatTimer)
     clearInterval(this.#statsTimer)
+    clearInterval(this.#checkTimer)
     for (const group of this.#groups.values()) {
       this.#flush(group)
       for (const target of group.targets) target.end()

@@ -6,6 +6,7 @@ import type { StreamFormat } from './stream-format.ts'
 
 const FLUSH_EVERY_MS = 100
 const HEARTBEAT_MS = 15_000
+const CHECK_EVERY_MS = 500
 /** Bytes of a stream that its client has not read. */
 const MAX_UNSENT_BYTES = 1024 * 1024
 
@@ -22,6 +23,8 @@ export interface LogFilter {
   attempt?: number
   /** A part of the line. */
   search?: string
+  /** Whether the client may see the lines of a service; of the server itself for `undefined`. */
+  sees?: (service: string | undefined) => boolean
 }
 
 export function passes(line: LogLine, filter: LogFilter): boolean {
@@ -32,7 +35,8 @@ export function passes(line: LogLine, filter: LogFilter): boolean {
     (filter.thread === undefined || line.thread === filter.thread) &&
     (filter.jobId === undefined || line.jobId === filter.jobId) &&
     (filter.attempt === undefined || line.attempt === filter.attempt) &&
-    (filter.search === undefined || line.json.includes(filter.search))
+    (filter.search === undefined || line.json.includes(filter.search)) &&
+    (filter.sees === undefined || filter.sees(line.service))
   )
 }
 
@@ -40,6 +44,8 @@ interface Follower {
   target: StreamTarget
   filter: LogFilter
   format: StreamFormat
+  /** False once the client may read no more. */
+  isAllowed: () => boolean
   text: string
 }
 
@@ -47,6 +53,7 @@ export class LogStreams {
   readonly #book: LogBook
   readonly #followers = new Set<Follower>()
   readonly #heartbeatTimer: NodeJS.Timeout
+  readonly #checkTimer: NodeJS.Timeout
   #flushTimer: NodeJS.Timeout | undefined
   #unfollow: (() => void) | undefined
 
@@ -55,6 +62,9 @@ export class LogStreams {
     this.#heartbeatTimer = setInterval(() => {
       for (const follower of this.#followers) this.#write(follower, follower.format.heartbeat)
     }, HEARTBEAT_MS).unref()
+    this.#checkTimer = setInterval(() => {
+      for (const { target, isAllowed } of this.#followers) if (!isAllowed()) target.end()
+    }, CHECK_EVERY_MS).unref()
   }
 
   get count(): number {
@@ -62,8 +72,8 @@ export class LogStreams {
   }
 
   /** Writes each further line that passes, until the client leaves. */
-  follow(target: StreamTarget, filter: LogFilter, format: StreamFormat): void {
-    const follower: Follower = { target, filter, format, text: '' }
+  follow(target: StreamTarget, filter: LogFilter, format: StreamFormat, isAllowed: () => boolean): void {
+    const follower: Follower = { target, filter, format, isAllowed, text: '' }
     this.#followers.add(follower)
     this.#unfollow ??= this.#book.follow((line) => this.#onLine(line))
     target.once('close', () => {
@@ -109,6 +119,7 @@ export class LogStreams {
 
   close(): void {
     clearInterval(this.#heartbeatTimer)
+    clearInterval(this.#checkTimer)
     clearTimeout(this.#flushTimer)
     this.end('closing')
   }

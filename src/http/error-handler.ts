@@ -10,7 +10,8 @@ import type { ServiceLog } from '../contract/log.ts'
 import { type ErrorCode, type PayloadIssue, ThreadplaneError } from '../contract/errors.ts'
 import { SEND_JSON } from '../payload/media-types.ts'
 import { type Problem, problemHeaders, toProblem } from './problem-document.ts'
-import { withBodyProblems } from './problem-responses.ts'
+import { CODES_OF_A_BODY, CODES_OF_A_TOKEN, withProblems } from './problem-responses.ts'
+import { asSeen } from './token-guard.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -26,9 +27,10 @@ export interface ErrorHandlerOptions {
 }
 
 export const errorHandler = fp<ErrorHandlerOptions>(async (app, { log, showStacks }) => {
-  const problemOf = (error: ThreadplaneError, { url, params }: FastifyRequest) => {
+  const problemOf = (error: ThreadplaneError, request: FastifyRequest) => {
+    const { url, params } = request
     const { service, method, id: jobId } = (params ?? {}) as Record<string, string | undefined>
-    return toProblem(error, url, showStacks, {
+    return toProblem(asSeen(error, request), url, showStacks, {
       ...(service !== undefined && { service }),
       ...(method !== undefined && { method }),
       ...(jobId !== undefined && { jobId }),
@@ -54,11 +56,16 @@ export const errorHandler = fp<ErrorHandlerOptions>(async (app, { log, showStack
 
   // A second router: it knows which HTTP methods a path has, to tell 405 from 404.
   const routes = createRouter({ maxParamLength: maxHeaderSize })
-  app.addHook('onRoute', ({ method, url, schema }) => {
+  app.addHook('onRoute', ({ method, url, schema, config }) => {
     const methods = [method].flat() as HTTPMethod[]
     for (const one of methods) if (!routes.hasRoute(one, url)) routes.on(one, url, () => {})
     // The body of any request is read, so any route with a body may answer with the problems of a body.
-    if (schema?.response && !methods.includes('GET')) schema.response = withBodyProblems(schema.response)
+    if (!schema?.response) return
+    const codes = [
+      ...(methods.includes('GET') ? [] : CODES_OF_A_BODY),
+      ...(config?.scope === 'none' ? [] : CODES_OF_A_TOKEN),
+    ]
+    schema.response = withProblems(schema.response, codes)
   })
 
   const answerNotFound = (request: FastifyRequest, reply: FastifyReply) => {

@@ -1,5 +1,5 @@
 /**
- * Refuses requests from foreign web pages (P7). There are no tokens yet, so any page that a user opens could otherwise
+ * Refuses requests from foreign web pages (P7), while no tokens are asked for: any page that a user opens could otherwise
  * stop a service. A `Host` that is not a known name of the server is a sign of DNS rebinding; a foreign `Origin` is the
  * sign of a page.
  */
@@ -13,27 +13,42 @@ const PROBES = new Set(['/livez', '/readyz', '/startupz'])
 export interface LoopbackGuardOptions {
   /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
   allowedHosts: string[]
+  /** Origins whose pages may call. */
+  origins: readonly string[]
+  /** Are tokens asked for? A foreign page has none. */
+  asksForTokens: () => boolean
 }
 
-export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { allowedHosts }) => {
+export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { allowedHosts, origins, asksForTokens }) => {
   const allowed = new Set(allowedHosts)
+  const known = new Set(origins)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff')
-    done(refusalOf(request, allowed))
+    done(misuseOfHost(request) ?? (asksForTokens() ? undefined : refusalOf(request, allowed, known)))
   })
 })
 
-function refusalOf({ headers, raw, routeOptions }: FastifyRequest, allowed: Set<string>): ThreadplaneError | undefined {
-  const { origin } = headers
+function misuseOfHost({ headers, raw }: FastifyRequest): ThreadplaneError | undefined {
   if (headers.host === undefined && raw.httpVersion === '1.1') {
     return new ThreadplaneError('MALFORMED_HEADER', 'the request has no Host header: HTTP/1.1 requires one')
   }
   // `headers.host` is the first Host header, and a proxy on the way may have used another one.
   if (raw.rawHeaders.filter(isHost).length > 1)
     return new ThreadplaneError('MALFORMED_HEADER', 'the request has more than one Host header: send one')
+  return undefined
+}
+
+function refusalOf(
+  { headers, raw, routeOptions }: FastifyRequest,
+  allowed: Set<string>,
+  origins: Set<string>,
+): ThreadplaneError | undefined {
+  const { origin } = headers
   const host = authorityOf(raw.url) ?? headers.host ?? ''
   const isForeignHost = !LOOPBACK.test(host) && !isAllowed(host, raw.socket.localAddress, allowed)
-  const isForeignPage = headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host)
+  const isKnownPage = origin !== undefined && origins.has(origin)
+  const isForeignPage =
+    !isKnownPage && (headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host))
   if (!(isForeignHost || isForeignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
   if (isForeignHost) {
     const detail =

@@ -31,13 +31,16 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/', description: 'This server' }],
-      security: [],
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      // Tokens are asked for once there is one.
+      security: [{ token: [] }, {}],
       tags: [
         { name: 'Services', description: 'List, register, change and delete services' },
         { name: 'Lifecycle', description: 'Start, stop, reload, crash and pause a service' },
         { name: 'Invocations', description: 'Call a method, or cast it as a job' },
         { name: 'Jobs', description: 'The durable records of casts' },
         { name: 'Schedules', description: 'Casts at the times of a cron expression' },
+        { name: 'Access', description: 'Tokens and sessions' },
         { name: 'Health', description: 'Health probes' },
       ],
     },
@@ -52,35 +55,47 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
     return document
   }
   const text = new OpenApiText(base, services)
-  const sendJson = async (_request: FastifyRequest, reply: FastifyReply) =>
-    reply.type('application/json; charset=utf-8').send(await text.json())
-  const sendYaml = async (_request: FastifyRequest, reply: FastifyReply) =>
-    reply.type('application/yaml; charset=utf-8').send(await text.yaml())
+  /** To a narrowed token the document has its services only. Such a text is made for each request, and not kept. */
+  const seen = ({ access }: FastifyRequest) =>
+    access === undefined || access.has(['read'])
+      ? text
+      : new OpenApiText(base, () => services().filter(({ name }) => access.has(['read'], name)))
+  const sendJson = async (request: FastifyRequest, reply: FastifyReply) =>
+    reply.type('application/json; charset=utf-8').send(await seen(request).json())
+  const sendYaml = async (request: FastifyRequest, reply: FastifyReply) =>
+    reply.type('application/yaml; charset=utf-8').send(await seen(request).yaml())
 
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    // The default policy of the page without `upgrade-insecure-requests`, because the server speaks plain HTTP.
-    staticCSP: {
-      'default-src': ["'self'"],
-      'base-uri': ["'self'"],
-      'font-src': ["'self'", 'data:'],
-      'img-src': ["'self'", 'data:'],
-      'object-src': ["'none'"],
-      'frame-ancestors': ["'self'"],
-      'script-src': ["'self'"],
-      'style-src': ["'self'", "'unsafe-inline'"],
-    },
-    theme: { title: 'threadplane' },
-    // The page has paths of its own for the document, and would write it whole for each request.
-    uiHooks: {
-      preHandler: (request, reply, done) => {
-        const { url } = request.routeOptions
-        if (url === '/docs/json') sendJson(request, reply).catch(done)
-        else if (url === '/docs/yaml') sendYaml(request, reply).catch(done)
-        else done()
+  const config = { scope: 'read', narrows: true } as const
+  await app.register(async (page) => {
+    // The routes of the page are made by its plugin.
+    page.addHook('onRoute', (route) => {
+      route.config = { ...route.config, ...config }
+    })
+    await page.register(swaggerUi, {
+      routePrefix: '/docs',
+      // The default policy of the page without `upgrade-insecure-requests`, because the server speaks plain HTTP.
+      staticCSP: {
+        'default-src': ["'self'"],
+        'base-uri': ["'self'"],
+        'font-src': ["'self'", 'data:'],
+        'img-src': ["'self'", 'data:'],
+        'object-src': ["'none'"],
+        'frame-ancestors': ["'self'"],
+        'script-src': ["'self'"],
+        'style-src': ["'self'", "'unsafe-inline'"],
       },
-    },
+      theme: { title: 'threadplane' },
+      // The page has paths of its own for the document, and would write it whole for each request.
+      uiHooks: {
+        preHandler: (request, reply, done) => {
+          const { url } = request.routeOptions
+          if (url === '/docs/json') sendJson(request, reply).catch(done)
+          else if (url === '/docs/yaml') sendYaml(request, reply).catch(done)
+          else done()
+        },
+      },
+    })
   })
-  app.get('/openapi.json', { schema: { hide: true }, handler: sendJson })
-  app.get('/openapi.yaml', { schema: { hide: true }, handler: sendYaml })
+  app.get('/openapi.json', { config, schema: { hide: true }, handler: sendJson })
+  app.get('/openapi.yaml', { config, schema: { hide: true }, handler: sendYaml })
 })

@@ -17,7 +17,10 @@ const CODES_OF_EVERY_ROUTE: ErrorCode[] = [
 ]
 
 /** Every route that may be sent a body may answer with these, whether it uses the body or not. */
-const CODES_OF_A_BODY = ['MALFORMED_BODY', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const
+export const CODES_OF_A_BODY = ['MALFORMED_BODY', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const
+
+/** Every route that asks for a token may answer with these. */
+export const CODES_OF_A_TOKEN = ['UNAUTHORIZED', 'QUOTA_EXCEEDED'] as const
 
 interface ProblemResponse {
   description: string
@@ -34,7 +37,7 @@ export function problems(...codes: ErrorCode[]): Record<number, ProblemResponse>
       status,
       {
         description: CODES.filter((code) => possible.has(code) && ERRORS[code].status === status).join(', '),
-        ...(status === 503 && {
+        ...((status === 503 || status === 429) && {
           headers: { 'Retry-After': { type: 'integer', description: 'Seconds after which to try again' } },
         }),
         content: { [PROBLEM_TYPE]: { schema: Type.Ref('Problem') } },
@@ -43,10 +46,10 @@ export function problems(...codes: ErrorCode[]): Record<number, ProblemResponse>
   )
 }
 
-/** The response schemas of a route, with the codes of a body added where they are missing. */
-export function withBodyProblems(responses: object): Record<number, object> {
+/** The response schemas of a route, with the codes added where they are missing. */
+export function withProblems(responses: object, codes: readonly ErrorCode[]): Record<number, object> {
   const documented = { ...responses } as Record<number, { description?: string }>
-  for (const code of CODES_OF_A_BODY) {
+  for (const code of codes) {
     const { status } = ERRORS[code]
     const { [status]: known = problems(code)[status] as ProblemResponse } = documented
     const { description = '' } = known

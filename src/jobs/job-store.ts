@@ -24,6 +24,8 @@ import type { Job, JobError, JobProgress, NewJob } from './job.ts'
 
 export interface JobFilter {
   service?: string
+  /** Only of these services: names, and beginnings of names with `*`. */
+  names?: readonly string[]
   method?: string
   states?: readonly JobState[]
   limit: number

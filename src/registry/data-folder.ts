@@ -35,7 +35,8 @@ async function tighten(folder: string): Promise<void> {
   const own = names.filter((name) => OWN.test(name))
   if (own.length > 0 || names.every((name) => name === 'lost+found')) await takeFromOthers(await realpath(folder))
   const kept = own.includes('descriptions') ? await namesIn(join(folder, 'descriptions')) : []
-  const paths = [...own, ...kept.map((name) => join('descriptions', name))]
+  // The mode of the tokens file is not corrected: a server refuses a file that others could have read or written.
+  const paths = [...own.filter((name) => name !== 'tokens.json'), ...kept.map((name) => join('descriptions', name))]
   for (const path of paths) await takeFromOthers(join(folder, path))
 }
 

@@ -10,7 +10,9 @@
  * | `clientLimits`     | refuses connections, requests and headers beyond their limits               |
  * | `bodyBudget`       | refuses bodies while too many are under way                                 |
  * | `slowClients`      | closes connections of clients that send or read too slowly                  |
- * | `loopbackGuard`    | refuses other machines and foreign web pages; a check of tokens belongs here |
+ * | `crossOrigin`      | lets pages of the origins in THREADPLANE_ORIGINS call                       |
+ * | `loopbackGuard`    | refuses foreign web pages, while no tokens are asked for                     |
+ * | `tokenGuard`       | asks for tokens, and for the scopes that routes declare                      |
  * | `jsonBody`         | parses bodies                                                               |
  * | `refuseAtShutdown` | refuses new work once the server closes                                     |
  * | `openapi`          | the OpenAPI document                                                        |
@@ -20,6 +22,7 @@
  */
 import { maxHeaderSize } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import cookie from '@fastify/cookie'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -30,6 +33,8 @@ import type { ServiceLog } from '../contract/log.ts'
 import { bodyBudget } from '../http/body-budget.ts'
 import { clientLimits } from '../http/client-limits.ts'
 import { clients } from '../http/clients.ts'
+import { Credentials } from '../http/credentials.ts'
+import { crossOrigin } from '../http/cross-origin.ts'
 import { errorHandler } from '../http/error-handler.ts'
 import { jsonBody } from '../http/json-body.ts'
 import { loopbackGuard } from '../http/loopback-guard.ts'
@@ -42,6 +47,7 @@ import type { EventLog } from '../events/event-log.ts'
 import type { LogBook } from '../events/log-book.ts'
 import type { LogStreams } from '../events/log-streams.ts'
 import { EventStreams } from '../events/event-streams.ts'
+import { tokenGuard } from '../http/token-guard.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
@@ -77,6 +83,8 @@ export async function buildApp(
     chaos = true,
     showStacks = false,
     maxConnections = 10_000,
+    tokens,
+    origins = [],
   } = options
   const { registry, dispatcher, schedules, events, book, logStreams } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
@@ -89,7 +97,12 @@ export async function buildApp(
   await app.register(clientLimits, { maxConnections })
   await app.register(bodyBudget, { maxBytes: options.maxBodiesBytes ?? 256 * 1024 * 1024 })
   await app.register(slowClients, { log, timings })
-  await app.register(loopbackGuard, { allowedHosts })
+  const credentials = tokens && new Credentials(tokens)
+  // Without its hooks, which would cost each request and each answer: cookies are read only where no token is sent.
+  await app.register(cookie, { hook: false })
+  await app.register(crossOrigin, { origins })
+  await app.register(loopbackGuard, { allowedHosts, origins, asksForTokens: () => tokens?.asked === true })
+  await app.register(tokenGuard, { credentials })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry })
   const version = packageVersion()
@@ -123,8 +136,10 @@ export async function buildApp(
     book,
     logStreams,
     chaos,
+    credentials,
   })
   app.addHook('onClose', () => checker.close())
+  app.addHook('onClose', async () => tokens?.close())
   app.addHook('onListen', async () => logAddresses(app, log))
   return { app, streams }
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { EventLog } from '../events/event-log.ts'
 import type { LogLevel, ServiceLog } from '../contract/log.ts'
+import type { Tokens } from '../auth/tokens.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -20,6 +21,10 @@ export interface ServerOptions {
   maxBodiesBytes?: number
   /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
   allowedHosts?: string[]
+  /** Who may do what. Without tokens, everybody who can reach the server may do everything. The server closes them. */
+  tokens?: Tokens
+  /** Origins whose pages may call, such as `https://a.example`. */
+  origins?: readonly string[]
   /** May a client crash a service on purpose? Default: true. */
   chaos?: boolean
   /** Show clients the stack of an error that a method threw. Default: false. */

@@ -1,7 +1,10 @@
 /** Runs a server in this process: reads the configuration, builds, listens, starts the services, closes on signals. */
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import type { Config } from '../config.ts'
+import { readAdminToken } from '../auth/admin-token.ts'
+import { Tokens } from '../auth/tokens.ts'
+import { type Config, isLoopback } from '../config.ts'
+import type { ServiceLog } from '../contract/log.ts'
 import { createLogger } from '../log.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { buildServer } from './build-server.ts'
@@ -15,7 +18,9 @@ const REPORT_WITHIN_MS = 1_000
 export async function serve(config: Config, report?: Report): Promise<void> {
   const logger = createLogger(config)
   const bundledWorkers = fileURLToPath(new URL('../../workers/', import.meta.url))
+  const tokens = await openTokens(config, logger)
   const server = await buildServer({
+    tokens,
     workers: config.workers || bundledWorkers,
     data: config.data,
     log: logger,
@@ -28,6 +33,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     shutdownTimeoutMs: config.shutdownTimeoutMs,
     // Of a host such as 0.0.0.0, the guard allows the address that a connection has reached.
     allowedHosts: [...config.allowedHosts, config.host.toLowerCase()],
+    origins: config.origins,
     chaos: config.chaos,
     showStacks: config.showStacks,
     requestLog: config.requestLog,
@@ -35,7 +41,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   })
   const { app, registry, log } = server
   closeOnSignals(server, config, logger, report)
-  if (config.insecure) {
+  if (config.insecure && !tokens.asked) {
     log.warn('THREADPLANE_INSECURE is true: anybody who can reach this server can do anything with it')
   }
   const address = await app.listen({ host: config.host, port: config.port }).catch(async (error: unknown) => {
@@ -54,7 +60,23 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   const first = !config.workers
     ? `/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`
     : own && `/v1/services/${own.name}/methods`
-  for (const line of suggestions(address, first)) log.info(line)
+  for (const line of suggestions(address, first, tokens.asked)) log.info(line)
+}
+
+/** @throws Error if other machines could reach the server, and need no token */
+async function openTokens(config: Config, log: ServiceLog): Promise<Tokens> {
+  const { host, tokens: file, adminTokenFile, insecure } = config
+  const adminToken = config.adminToken || (adminTokenFile && (await readAdminToken(adminTokenFile, log))) || undefined
+  // The environment of this process is also that of the services.
+  delete process.env.THREADPLANE_ADMIN_TOKEN
+  const tokens = await Tokens.open({ file, adminToken, log })
+  if (tokens.asked || insecure || isLoopback(host)) return tokens
+  tokens.close()
+  throw new Error(
+    `THREADPLANE_HOST is ${host}: without tokens the server listens only on a loopback address. ` +
+      'Make a token first: threadplane token create admin --scope admin. ' +
+      'THREADPLANE_INSECURE=true allows this address without tokens, and then anybody who can reach it can do anything with the server',
+  )
 }
 
 /** What cannot be listened on, and the setting to change. */
@@ -75,10 +97,11 @@ function explained(error: NodeJS.ErrnoException, { host, port }: Config): Error 
 }
 
 /** First requests to try. @param first the path of a request to a service, if there is a service */
-function suggestions(address: string, first: string | undefined): string[] {
+function suggestions(address: string, first: string | undefined, asksForTokens: boolean): string[] {
+  const token = asksForTokens ? ` -H "authorization: Bearer $TOKEN"` : ''
   return [
-    ...(first === undefined ? [] : [`try: curl ${address}${first}`]),
-    `try: curl ${address}/v1/services`,
-    `try: ${address}/docs in a browser`,
+    ...(first === undefined ? [] : [`try: curl ${address}${first}${token}`]),
+    `try: curl ${address}/v1/services${token}`,
+    ...(asksForTokens ? [] : [`try: ${address}/docs in a browser`]),
   ]
 }

@@ -22,10 +22,10 @@ export class JobLists {
   }
 
   /** Newest first: merges the ranges of all wanted combinations. */
-  list({ service, method, states, limit, cursor }: JobFilter): JobPage {
+  list({ service, names, method, states, limit, cursor }: JobFilter): JobPage {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
     const rows: Size[] = []
-    if (service === undefined && method === undefined && states === undefined) {
+    if (service === undefined && names === undefined && method === undefined && states === undefined) {
       const sql = `SELECT ${SIZE} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
       rows.push(...this.#file.all<Size>(sql, before, limit + 1))
     } else {
@@ -33,6 +33,7 @@ export class JobLists {
         WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
       for (const kind of this.kinds(service)) {
         if (method !== undefined && kind.method !== method) continue
+        if (names !== undefined && !names.some((name) => isNamed(kind.service, name))) continue
         for (const each of states ?? JOB_STATES) {
           rows.push(...this.#file.all<Size>(sql, kind.service, kind.method, each, before, limit + 1))
         }
@@ -86,6 +87,11 @@ export class JobLists {
       0,
     )
   }
+}
+
+/** @param name a name, or the beginning of names with `*` */
+function isNamed(service: string, name: string): boolean {
+  return name.endsWith('*') ? service.startsWith(name.slice(0, -1)) : service === name
 }
 
 /** How many of these jobs fit into a page: at least one. */

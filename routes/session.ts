@@ -1,0 +1,92 @@
+/** Who sends a request: `GET /v1/me`, and the session of a web page, which changes a token into a cookie. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { ThreadplaneError } from '../src/contract/errors.ts'
+import type { Credential, Credentials } from '../src/http/credentials.ts'
+import { problems } from '../src/http/problem-responses.ts'
+import { Nullable } from './schemas/nullable.ts'
+
+const Me = Type.Object(
+  {
+    token: Nullable(Type.String(), 'The id of the token; null if the server asks for none'),
+    via: Type.String({ enum: ['bearer', 'session', 'open'], description: 'open: the server asks for no token' }),
+    scopes: Type.Array(Type.String(), { examples: [['read', 'enqueue:markdown']] }),
+    expiresAt: Nullable(Type.String({ format: 'date-time' }), 'When the token, or the session, ends'),
+  },
+  { $id: 'Me', title: 'Me' },
+)
+
+interface SessionRoutesOptions {
+  credentials: Credentials | undefined
+}
+
+export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = async (app, { credentials }) => {
+  app.addSchema(Me)
+  const me = Type.Ref('Me', { description: 'Who sent the request' })
+
+  app.get('/me', {
+    config: { scope: 'read', narrows: true },
+    schema: {
+      operationId: 'getMe',
+      tags: ['Access'],
+      summary: 'The token of this request and its scopes',
+      response: { 200: me, ...problems() },
+    },
+    handler: async ({ credential }) => meOf(credential),
+  })
+
+  app.post('/session', {
+    config: { scope: 'none' },
+    schema: {
+      operationId: 'signIn',
+      tags: ['Access'],
+      summary: 'Begin a session: the cookie of the answer stands for the token, for at most 12 hours',
+      description:
+        'For web pages of this server. A request with the cookie that is not GET or HEAD needs `Sec-Fetch-Site: same-origin`, which browsers send.',
+      body: Type.Object({ token: Type.String({ maxLength: 200 }) }, { additionalProperties: false }),
+      response: {
+        200: me,
+        ...problems(
+          'MALFORMED_BODY',
+          'UNAUTHORIZED',
+          'CONFLICT',
+          'PAYLOAD_TOO_LARGE',
+          'UNSUPPORTED_MEDIA_TYPE',
+          'VALIDATION_FAILED',
+          'QUOTA_EXCEEDED',
+        ),
+      },
+    },
+    handler: async (request, reply) => {
+      if (credentials?.asked !== true) {
+        throw new ThreadplaneError('CONFLICT', 'this server asks for no tokens, so there are no sessions')
+      }
+      return meOf(credentials.signIn(request.body.token, request, reply))
+    },
+  })
+
+  app.delete('/session', {
+    config: { scope: 'none' },
+    schema: {
+      operationId: 'signOut',
+      tags: ['Access'],
+      summary: 'End the session of the cookie',
+      response: { 204: Type.Null({ description: 'There is no session any more' }), ...problems() },
+    },
+    handler: async (request, reply) => {
+      credentials?.signOut(request, reply)
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+function meOf(credential: Credential | undefined): Static<typeof Me> {
+  if (credential === undefined) return { token: null, via: 'open', scopes: ['admin'], expiresAt: null }
+  const { token, via, expiresAt } = credential
+  return {
+    token: token.id,
+    via,
+    scopes: [...token.access.scopes],
+    expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The token of a request: in `Authorization`, or behind the cookie of a session. A browser sends the cookie by itself, so
+ * a request that changes something must say that it comes from a page of this server.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Sessions } from '../auth/sessions.ts'
+import { isTokenText } from '../auth/token-text.ts'
+import { isExpired, type Token, type Tokens } from '../auth/tokens.ts'
+import { WrongTokens } from '../auth/wrong-tokens.ts'
+import { ThreadplaneError } from '../contract/errors.ts'
+
+export const REALM = 'Bearer realm="threadplane"'
+const COOKIE = 'threadplane_session'
+
+export interface Credential {
+  token: Token
+  via: 'bearer' | 'session'
+  /** Milliseconds since the epoch. */
+  expiresAt: number | undefined
+}
+
+export class Credentials {
+  readonly #tokens: Tokens
+  readonly #sessions: Sessions
+  readonly #wrong = new WrongTokens()
+
+  constructor(tokens: Tokens) {
+    this.#tokens = tokens
+    this.#sessions = new Sessions(tokens)
+  }
+
+  /** Are tokens asked for? */
+  get asked(): boolean {
+    return this.#tokens.asked
+  }
+
+  /** The credential of a request, or why it has none. `Authorization` goes before the cookie. */
+  of(request: FastifyRequest, reply: FastifyReply): Credential | ThreadplaneError {
+    const { authorization } = request.headers
+    if (authorization === undefined) {
+      const cookie = cookieOf(request)
+      if (cookie !== undefined) return this.#ofSession(cookie, request, reply)
+      return unauthorized(reply, 'this server asks for a token: send Authorization: Bearer tp_…')
+    }
+    const [, text] = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization) ?? []
+    if (text === undefined) {
+      return unauthorized(reply, 'Authorization has no token: it must be Bearer, a blank, and the token')
+    }
+    const token = this.#check(text, request, reply)
+    return token instanceof ThreadplaneError ? token : { token, via: 'bearer', expiresAt: token.expiresAt }
+  }
+
+  #ofSession(id: string, request: FastifyRequest, reply: FastifyReply): Credential | ThreadplaneError {
+    const session = this.#sessions.find(id)
+    if (session === undefined) return unauthorized(reply, 'the session has ended: sign in again with a token')
+    const { method, headers } = request
+    const isSafe = method === 'GET' || method === 'HEAD'
+    if (!isSafe && headers['sec-fetch-site'] !== 'same-origin') return foreignPage()
+    return { token: session.token, via: 'session', expiresAt: session.expiresAt }
+  }
+
+  /** The token with this text, or why there is none. */
+  #check(text: string, { ip }: FastifyRequest, reply: FastifyReply): Token | ThreadplaneError {
+    const token = this.#tokens.find(text)
+    if (token !== undefined && !isExpired(token)) return token
+    const waitMs = this.#wrong.add(ip, performance.now())
+    if (waitMs > 0) {
+      const detail = 'too many wrong tokens have come from this address: try again later'
+      return new ThreadplaneError('QUOTA_EXCEEDED', detail, { retryAfterSeconds: Math.ceil(waitMs / 1_000) })
+    }
+    if (token !== undefined) return unauthorized(reply, `the token ${token.id} has expired`, 'The token has expired')
+    const detail = isTokenText(text)
+      ? 'no token of this server is the one that was sent'
+      : 'what was sent is not a whole token'
+    return unauthorized(reply, `${detail}: it may be revoked, or mistyped`, 'The token is not valid')
+  }
+
+  /** False once its token is revoked or has expired, or its session has ended. */
+  isCurrent({ token, expiresAt }: Credential): boolean {
+    return this.#tokens.current(token) !== undefined && (expiresAt === undefined || expiresAt > Date.now())
+  }
+
+  /** Begins a session: the answer has its cookie. @throws UNAUTHORIZED, FORBIDDEN, QUOTA_EXCEEDED */
+  signIn(text: string, request: FastifyRequest, reply: FastifyReply): Credential {
+    refuseForeignPage(request)
+    const token = this.#check(text, request, reply)
+    if (token instanceof ThreadplaneError) throw token
+    const { id, expiresAt } = this.#sessions.begin(token)
+    setCookie(request, reply, id, Math.floor((expiresAt - Date.now()) / 1_000))
+    return { token, via: 'session', expiresAt }
+  }
+
+  /** Ends the session of the cookie, if there is one. @throws FORBIDDEN */
+  signOut(request: FastifyRequest, reply: FastifyReply): void {
+    refuseForeignPage(request)
+    this.#sessions.end(cookieOf(request) ?? '')
+    setCookie(request, reply, '', 0)
+  }
+}
+
+function cookieOf({ server, headers }: FastifyRequest): string | undefined {
+  return headers.cookie === undefined ? undefined : server.parseCookie(headers.cookie)[COOKIE]
+}
+
+/** @param maxAge in seconds; 0: the browser forgets the cookie */
+function setCookie({ server, headers }: FastifyRequest, reply: FastifyReply, value: string, maxAge: number): void {
+  // Behind a proxy with TLS, the browser shall send the cookie over TLS only.
+  const secure = headers.origin?.startsWith('https:') ?? false
+  const attributes = { path: '/', httpOnly: true, sameSite: 'strict', secure, maxAge } as const
+  reply.header('set-cookie', server.serializeCookie(COOKIE, value, attributes))
+}
+
+function refuseForeignPage({ headers }: FastifyRequest): void {
+  const site = headers['sec-fetch-site']
+  if (site !== undefined && site !== 'same-origin') throw foreignPage()
+}
+
+function foreignPage(): ThreadplaneError {
+  const detail =
+    'a session is only for pages of this server: Sec-Fetch-Site must be same-origin; programs send Authorization'
+  return new ThreadplaneError('FORBIDDEN', detail)
+}
+
+/** @param description of the fault of a token, for `WWW-Authenticate` (RFC 6750); without a token there is none */
+function unauthorized(reply: FastifyReply, detail: string, description?: string): ThreadplaneError {
+  const fault = description === undefined ? '' : `, error="invalid_token", error_description="${description}"`
+  reply.header('www-authenticate', `${REALM}${fault}`)
+  return new ThreadplaneError('UNAUTHORIZED', detail)
+}

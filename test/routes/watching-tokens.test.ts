@@ -1,0 +1,80 @@
+/** What tokens see of events and of the log, and that a stream ends with its token. */
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import t from 'tap'
+import { TokensRig } from '../auth/tokens-rig.ts'
+import { becomes, isProblem, serve, within } from '../http-helper.ts'
+
+const rig = new TokensRig(t)
+await rig.add('admin', ['admin'])
+await rig.add('reader', ['read:echo'])
+await rig.add('logger', ['logs:echo'])
+const server = await serve(t, { services: { echo: 'echo', other: 'echo' }, tokens: await rig.open() })
+
+interface Line {
+  type?: string
+  service?: string
+  services?: { name: string }[]
+  line?: { service?: string }
+}
+
+async function follow(path: string, id: string): Promise<{ lines: () => Line[]; ended: Promise<void> }> {
+  const headers = { accept: 'application/x-ndjson', ...rig.bearer(id) }
+  const request = get({ port: server.port, path, headers, agent: false })
+  request.on('error', () => {})
+  t.teardown(() => request.destroy())
+  const [response] = (await within(once(request, 'response'), 'the answer')) as [IncomingMessage]
+  let text = ''
+  response.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  response.on('error', () => {})
+  const lines = () =>
+    text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Line)
+  return { lines, ended: new Promise((resolve) => response.once('close', resolve)) }
+}
+
+const restart = async (service: string) =>
+  server.post(`/v1/services/${service}/restart`, undefined, { headers: rig.bearer('admin') })
+
+t.test('a token for one service is told of that service alone', async (t) => {
+  const stream = await follow('/v1/events?snapshot=true&type=*', 'reader')
+  const all = await follow('/v1/events?type=*', 'admin')
+  await restart('other')
+  await restart('echo')
+  const isBack = (service: string) => (one: Line) => one.type === 'thread.started' && one.service === service
+  await becomes('both restarts to be told', () => all.lines().some(isBack('echo')) && all.lines().some(isBack('other')))
+  await becomes('its own restart to be told', () => stream.lines().some(isBack('echo')))
+  t.match(stream.lines()[1], { type: 'snapshot', services: [{ name: 'echo' }] })
+  t.equal(stream.lines()[1]?.services?.length, 1)
+  t.notOk(stream.lines().some(({ service }) => service === 'other'))
+  t.notOk(
+    stream.lines().some(({ type }) => type === 'log'),
+    'and no line of the log',
+  )
+  t.ok(all.lines().some(({ type }) => type === 'log'))
+})
+
+t.test('the log of a service is for those who may read it', async (t) => {
+  const as = (id: string) => ({ headers: rig.bearer(id) })
+  t.equal((await server.get('/v1/services/echo/logs', as('logger'))).status, 200)
+  isProblem(t, await server.get('/v1/services/other/logs', as('logger')), 'SERVICE_NOT_FOUND')
+  isProblem(t, await server.get('/v1/services/echo/logs', as('reader')), 'FORBIDDEN')
+  const lines = (await server.get('/v1/logs?tail=1000', as('logger'))).text.split('\n').filter(Boolean)
+  t.ok(lines.every((line) => (JSON.parse(line) as Line).service === 'echo'))
+  const events = await follow('/v1/events?type=log', 'logger')
+  await restart('echo')
+  await server.post('/v1/services/echo/crash', {}, { headers: rig.bearer('admin') })
+  await becomes('a line', () => events.lines().some(({ line }) => line?.service === 'echo'))
+})
+
+t.test('a stream ends when its token is revoked', async (t) => {
+  const streams = [await follow('/v1/events', 'reader'), await follow('/v1/services/echo/logs?follow=true', 'logger')]
+  await rig.revoke('reader')
+  await rig.revoke('logger')
+  for (const { ended } of streams) await within(ended, 'the end of the stream')
+  t.pass('both have ended')
+})
