@@ -3,7 +3,7 @@
  * the checksum tells a typing error from a wrong token. Only the hash of a token is stored: 178 random bits cannot be
  * guessed, so the hash needs not be a slow one.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 const PREFIX = 'tp_'
@@ -26,7 +26,7 @@ export function isTokenText(text: string): boolean {
 }
 
 export function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
+  return hash('sha256', token, 'buffer')
 }
 
 /** The beginning of a token, by which a person recognises it. */

@@ -70,6 +70,7 @@ export function* serviceOperations(
           operationId: unusedId(taken, `${kind}${name}`),
           tags: [tag],
           summary: summary(kind, service, method, methodDescription),
+          ...(generic.security !== undefined && { security: generic.security }),
           ...(parameters !== undefined && parameters.length > 0 && { parameters }),
           requestBody: { required: isBodyRequired(methodDescription), content: requestContent },
           responses: {

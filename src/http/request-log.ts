@@ -16,7 +16,7 @@ export const requestLog = fp<{ log: ServiceLog }>(async (app, { log }) => {
     done()
   })
   app.addHook('onResponse', (request, reply, done) => {
-    const { method: httpMethod, routeOptions, params, ip: remote, raw } = request
+    const { method: httpMethod, routeOptions, params, ip: remote, raw, caller: token } = request
     const { service, method } = (params ?? {}) as { service?: string; method?: string }
     const length = reply.getHeader('content-length')
     const line = {
@@ -28,6 +28,7 @@ export const requestLog = fp<{ log: ServiceLog }>(async (app, { log }) => {
       bytes: Number(length ?? raw.socket.bytesWritten - (writtenBefore.get(raw.socket) ?? 0)),
       ...(service !== undefined && { service }),
       ...(method !== undefined && { method }),
+      ...(token !== undefined && { token }),
       remote,
       ...(!reply.raw.writableFinished && { complete: false }),
     }

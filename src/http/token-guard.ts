@@ -60,6 +60,8 @@ export const tokenGuard = fp<{ credentials: Credentials | undefined }>(async (ap
   app.decorate('guardedRoutes', routes)
   app.addHook('onRoute', (route) => {
     routes.push(route)
+    const { scope } = route.config ?? {}
+    if (route.schema !== undefined && scope !== undefined) route.schema.security = securityOf(scope)
   })
   // Not in `onRoute`: plugins set the scope of their routes in a hook of their own.
   app.addHook('onReady', async () => {
@@ -83,6 +85,11 @@ export const tokenGuard = fp<{ credentials: Credentials | undefined }>(async (ap
     done(refusalOf(reply, token.access, scopesOf(scope), service, narrows === true))
   })
 })
+
+/** For the OpenAPI document: one of the scopes, or nothing while no tokens are asked for. */
+function securityOf(scope: 'none' | Scope | Scopes): Record<string, string[]>[] {
+  return scope === 'none' ? [] : [...scopesOf(scope).map((one) => ({ token: [one] })), {}]
+}
 
 function scopesOf(scope: Scope | readonly Scope[] | undefined): readonly Scope[] {
   // Without a scope the server has not started: the empty list allows nothing.
