@@ -6,11 +6,13 @@ import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
+import type { Metrics } from '../src/scrape/metrics.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
+import { metricsRoutes } from './metrics.ts'
 import { probeRoutes } from './probes.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { Job, JobList } from './schemas/job.ts'
@@ -56,6 +58,7 @@ export interface RoutesOptions {
   /** Checks large payloads. */
   checker: PayloadChecker
   schedules: Schedules
+  metrics: Metrics
   /** May a client crash a service on purpose? */
   chaos: boolean
 }
@@ -64,6 +67,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, chaos } = options
   app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
   await app.register(probeRoutes, { registry, dispatcher })
+  await app.register(metricsRoutes, { metrics: options.metrics })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })

@@ -5,10 +5,10 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
-import { isFinished, type Job, type JobState } from './job.ts'
+import { isFinished, type Job, type JobName, type JobState } from './job.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
-import type { JobTarget } from './job-target.ts'
+import type { EndOfJob, JobTarget } from './job-target.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { StoreDeadline } from './store-deadline.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
@@ -46,7 +46,7 @@ export class Dispatcher {
       store,
       log,
       deadline: this.deadline,
-      onFinished: (id) => this.#waiters.finished(id),
+      onExpired: (job) => this.#ended(job, 'expired'),
       onEarlier: () => {
         for (const feed of this.#feeds.values()) feed.waiting()
       },
@@ -115,7 +115,7 @@ export class Dispatcher {
     for (const [index, request] of accepts.entries()) {
       const answer = accepted[index]
       if (answer?.kind !== 'new') continue
-      target.count('cast')
+      target.counter.count('cast', request.method)
       // The answer decides, not the request: a store may decline to begin an attempt.
       if (answer.job.state === 'running') this.#attempts.hand(feed as CastFeed, firstAttempt(request))
       else waits = true
@@ -171,13 +171,15 @@ export class Dispatcher {
   async cancel(id: string): Promise<Job> {
     if (this.#attempts.cancel(id)) return this.wait(id, CANCELLED_WITHIN_MS)
     return this.#attempts.cancelUntil(id, async () => {
+      const askedAt = Date.now()
       const job = await this.deadline.within(this.#store.cancel(id))
       if (job === undefined) throw jobNotFound(id)
       // The store has begun an attempt that is not here yet: it is cancelled when it is handed over.
       if (job.state === 'running') return this.wait(id, CANCELLED_WITHIN_MS)
       if (job.state !== 'cancelled')
         throw new ThreadplaneError('CONFLICT', `the job is already ${job.state}`, { jobId: id })
-      this.#waiters.finished(id)
+      // Not if it was cancelled before.
+      if (Date.parse(job.finishedAt ?? '') >= askedAt) this.#ended(job, 'cancelled')
       return job
     })
   }
@@ -235,9 +237,9 @@ export class Dispatcher {
   /** Cancels all unfinished jobs of a service. @throws CONFLICT if some running jobs do not end */
   async cancelAll(service: string): Promise<void> {
     for (;;) {
-      const ids = await this.deadline.within(this.#store.cancelWaiting(service, STEP))
-      for (const id of ids) this.#waiters.finished(id)
-      if (ids.length < STEP) break
+      const jobs = await this.deadline.within(this.#store.cancelWaiting(service, STEP))
+      for (const job of jobs) this.#ended(job, 'cancelled')
+      if (jobs.length < STEP) break
     }
     for (let before = new Set<string>(); ; ) {
       const ids = await this.deadline.within(this.#store.unfinished(service, STEP))
@@ -264,6 +266,12 @@ export class Dispatcher {
     this.#waiters.close()
     for (const feed of this.#feeds.values()) feed.close()
     this.#feeds.clear()
+  }
+
+  /** A job has ended that waited in the store. */
+  #ended(job: JobName, state: EndOfJob): void {
+    this.#feeds.get(job.service)?.target.counter.finished(job, state)
+    this.#waiters.finished(job.id)
   }
 
   #waiting(service: string): void {

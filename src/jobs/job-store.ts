@@ -19,7 +19,7 @@
  *
  * Times are milliseconds since the epoch by the clock of this process.
  */
-import type { Job, JobError, JobProgress, JobState, NewJob } from './job.ts'
+import type { Job, JobError, JobName, JobProgress, JobState, NewJob } from './job.ts'
 
 export interface JobFilter {
   service?: string
@@ -149,8 +149,8 @@ export interface JobStore {
   cancel(id: string): Promise<Job | undefined>
   /** Remembers in memory how far an attempt is, and shows it in its job while that attempt runs. */
   progress(id: string, attempt: number, progress: JobProgress): void
-  /** Ends waiting jobs whose `expiresAt` has passed and answers their ids. None: there are no more. */
-  expire(): Promise<string[]>
+  /** Ends waiting jobs whose `expiresAt` has passed and answers which. None: there are no more. */
+  expire(): Promise<JobName[]>
   /**
    * Queues a `failed`, `cancelled` or `expired` job again and answers it. It gets as many attempts as it had at first;
    * attempt numbers and history continue. Changes no other job. @throws JOB_NOT_FOUND
@@ -164,10 +164,10 @@ export interface JobStore {
   /** Forgets a job. @throws CONFLICT until its idempotency key has expired */
   remove(id: string): Promise<void>
   /**
-   * Cancels at most `limit` jobs of a service that are `scheduled` or `queued`. Answers their ids; fewer than `limit`
-   * means that there are no more.
+   * Cancels at most `limit` jobs of a service that are `scheduled` or `queued`. Answers which; fewer than `limit` means
+   * that there are no more.
    */
-  cancelWaiting(service: string, limit: number): Promise<string[]>
+  cancelWaiting(service: string, limit: number): Promise<JobName[]>
   /** Ids of at most `limit` jobs of a service that are `scheduled`, `queued` or `running`. */
   unfinished(service: string, limit: number): Promise<string[]>
   countUnfinished(service: string): Promise<number>

@@ -7,6 +7,9 @@ export type JobState = (typeof JOB_STATES)[number]
 /** A job ends in exactly one of these states, once (P3). */
 const OUTCOMES = new Set<JobState>(['succeeded', 'failed', 'cancelled', 'expired'])
 
+/** Which job it is, and what it runs. */
+export type JobName = Pick<Job, 'id' | 'service' | 'method'>
+
 export interface Attempt {
   number: number
   startedAt: string

@@ -5,6 +5,7 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode } from '../contract/errors.ts'
 import { ClockWatch, type SetBack } from './clock-watch.ts'
+import type { JobName } from './job.ts'
 import type { JobStore } from './job-store.ts'
 import type { StoreDeadline } from './store-deadline.ts'
 
@@ -13,7 +14,7 @@ export interface WaitingJobsSettings {
   log: ServiceLog
   deadline: StoreDeadline
   /** Called when a job has expired. */
-  onFinished: (id: string) => void
+  onExpired: (job: JobName) => void
   /** Called when jobs of any service may run earlier. */
   onEarlier: () => void
 }
@@ -36,14 +37,14 @@ export class WaitingJobs {
 
   /** In several transactions. */
   async #expire(): Promise<void> {
-    const { store, log, deadline, onFinished } = this.#settings
+    const { store, log, deadline, onExpired } = this.#settings
     // Many jobs take longer than the time between two sweeps.
     if (this.#expiring) return
     this.#expiring = true
     try {
       // This also shows whether the store answers at all.
       const expire = () => deadline.within(store.expire())
-      for (let ids = await expire(); ids.length > 0; ids = await expire()) ids.forEach(onFinished)
+      for (let jobs = await expire(); jobs.length > 0; jobs = await expire()) jobs.forEach(onExpired)
     } catch (error) {
       if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) log.error({ err: error }, 'jobs could not be expired')
     } finally {

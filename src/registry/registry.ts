@@ -13,6 +13,7 @@ import type { ServiceState } from '../services/phase.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
 import type { ServiceRegistration } from '../services/version.ts'
 import { RestartGroups } from '../supervision/restart-groups.ts'
+import type { Meters } from '../telemetry/meters.ts'
 import { Dependencies, dependentsFirst } from './dependencies.ts'
 import type { DescriptionCache } from './description-cache.ts'
 import type { ModulesFolder } from './modules-folder.ts'
@@ -24,6 +25,7 @@ export interface RegistryOptions {
   descriptions: DescriptionCache
   dispatcher: Dispatcher
   log: ServiceLog
+  meters: Meters
   /** A client can register a service while there are fewer. */
   maxServices: number
   /** Called after a service was deleted. */
@@ -104,12 +106,13 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, descriptions, log } = this.options
+    const { registrations, descriptions, log, meters } = this.options
     return new SupervisedService({
       ...registration,
       name,
       desiredState: registrations.get(name)?.desiredState ?? 'running',
       log,
+      meter: meters.service(),
       groups: this.#groups,
       startRefusal: () => (this.closing ? shuttingDown() : undefined),
       planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),
@@ -182,6 +185,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     }
     await service.remove()
     dispatcher.forget(service)
+    service.meter.end()
     // Jobs that were being accepted meanwhile.
     await dispatcher.cancelAll(name)
     await onRemoved(name)

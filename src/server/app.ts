@@ -4,6 +4,7 @@
  *
  * | plugin             | does                                                                        |
  * | ------------------ | --------------------------------------------------------------------------- |
+ * | `requestMetrics`   | counts requests by route, for `/metrics`                                    |
  * | `requestLog`       | logs each request, if THREADPLANE_REQUEST_LOG is set                        |
  * | `errorHandler`     | answers every error with a problem document                                 |
  * | `clients`          | ends waits and connections when the server closes                           |
@@ -34,6 +35,7 @@ import { jsonBody } from '../http/json-body.ts'
 import { loopbackGuard } from '../http/loopback-guard.ts'
 import { openapi } from '../http/openapi.ts'
 import { requestLog } from '../http/request-log.ts'
+import { requestMetrics } from '../http/request-metrics.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
@@ -42,6 +44,9 @@ import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
+import { Metrics, type MetricsOptions } from '../scrape/metrics.ts'
+import { HttpMeter } from '../telemetry/http-meter.ts'
+import { observeProcess } from '../telemetry/process-metrics.ts'
 import type { ServerOptions } from './options.ts'
 
 /** How often Node looks for connections whose headers are late. Its default is 30 s. */
@@ -55,6 +60,7 @@ export interface AppParts {
   registry: Registry
   dispatcher: Dispatcher
   schedules: Schedules
+  journal: MetricsOptions['journal']
 }
 
 /** Closing the app closes none of the parts: `buildServer` adds the hooks for that. */
@@ -67,11 +73,14 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     showStacks = false,
     maxConnections = 10_000,
   } = options
-  const { registry, dispatcher, schedules } = parts
+  const { registry, dispatcher, schedules, journal } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES), timings.headersMs)
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
+  const http = new HttpMeter()
+  observeProcess()
+  await app.register(requestMetrics, { meter: http })
   if (logsRequests) await app.register(requestLog, { log })
   await app.register(errorHandler, { log, showStacks })
   await app.register(clients, { log })
@@ -97,6 +106,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     maxBodyBytes,
     checker,
     schedules,
+    metrics: new Metrics({ version, registry, schedules, journal, http }),
     chaos,
   })
   app.addHook('onClose', () => checker.close())

@@ -9,6 +9,7 @@ import { Registrations } from '../registry/registrations.ts'
 import { Registry } from '../registry/registry.ts'
 import { restoreServices } from '../registry/restore-services.ts'
 import { Journal } from '../sqlite/journal.ts'
+import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { Server, ServerOptions } from './options.ts'
 
@@ -32,6 +33,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       descriptions: new DescriptionCache(data),
       dispatcher,
       log,
+      meters: new Meters(),
       maxServices,
       onRemoved: (name) => schedules.removeAll(name),
     })
@@ -44,7 +46,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     })
     schedules.load()
 
-    const app = await buildApp(options, { registry, dispatcher, schedules })
+    const app = await buildApp(options, { registry, dispatcher, schedules, journal })
     app.addHook('preClose', async () => {
       schedules.close()
       app.clients.startClosing()

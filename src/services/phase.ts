@@ -5,7 +5,17 @@
  * being started. A service's `PhaseMachine` is the only one that enters a phase.
  */
 
-export type ServiceState = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed' | 'backoff' | 'failed'
+export const SERVICE_STATES = [
+  'stopped',
+  'starting',
+  'running',
+  'paused',
+  'stopping',
+  'crashed',
+  'backoff',
+  'failed',
+] as const
+export type ServiceState = (typeof SERVICE_STATES)[number]
 
 /** The states of a service's threads, taken together. */
 export type ThreadSetHealth = 'running' | 'starting' | 'backoff' | 'failed' | 'crashed' | 'stopped'

@@ -61,6 +61,7 @@ export abstract class ServiceLifecycle
       log: settings.log,
       groups: settings.groups,
       options: () => this.#options,
+      onCrash: (cause) => settings.meter.crashes.add(cause),
       onChange: () => this.followThreads(),
     })
   }

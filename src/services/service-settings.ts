@@ -3,6 +3,7 @@ import type { ServiceDescription } from '../contract/description.ts'
 import type { ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
+import type { ServiceMeter } from '../telemetry/meters.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
 import type { DesiredState } from './phase.ts'
 import type { ServiceRegistration } from './version.ts'
@@ -11,6 +12,7 @@ export interface ServiceSettings extends ServiceRegistration {
   name: string
   desiredState: DesiredState
   log: ServiceLog
+  meter: ServiceMeter
   groups: RestartGroups
   /** Why no service may be started now: the server is closing. */
   startRefusal: () => ThreadplaneError | undefined

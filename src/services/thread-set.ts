@@ -17,6 +17,7 @@ import type { Supervisor } from '../supervision/supervisor.ts'
 import { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { ThreadSetHealth } from './phase.ts'
 import type { Version } from './version.ts'
+import type { CrashCause } from '../telemetry/meters.ts'
 
 export interface ThreadSetSettings {
   service: string
@@ -25,6 +26,8 @@ export interface ThreadSetSettings {
   groups: RestartGroups
   /** The options of the service now. */
   options: () => ResolvedServiceOptions
+  /** A thread has crashed. */
+  onCrash: (cause: CrashCause) => void
   /** A thread has changed its state, or its supervisor does something else about its crash. */
   onChange: () => void
 }
@@ -221,7 +224,7 @@ export class ThreadSet {
   }
 
   #create({ moduleUrl, overrides, contract }: Version, standby = false): QueueServiceThread {
-    const { service, queue, log, onChange } = this.#settings
+    const { service, queue, log, onChange, onCrash } = this.#settings
     const thread = new QueueServiceThread({
       name: service,
       module: moduleUrl,
@@ -233,7 +236,20 @@ export class ThreadSet {
       takeDescribed: () => contract.takeDescribed(),
       onDescribed: (description) => contract.learn(description),
     })
-    thread.on('state', onChange)
+    let before = thread.state
+    thread.on('state', (state) => {
+      if (state === 'crashed' && before !== 'crashed') onCrash(causeOf(thread, before))
+      before = state
+      onChange()
+    })
     return thread
   }
+}
+
+function causeOf({ crashReason, chargedTo }: QueueServiceThread, before: LifecycleState): CrashCause {
+  const { code } = (crashReason ?? {}) as { code?: unknown }
+  // As Node calls it.
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return 'memory'
+  if (before === 'starting' || before === 'stopped') return 'start'
+  return chargedTo === 'job' ? 'job' : 'error'
 }

@@ -2,7 +2,7 @@
  * The methods of a `JobStore` as operations of the journal. `Journal` sends each operation to the journal's process; tests
  * run them in their own thread.
  */
-import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs/job.ts'
+import { type Job, type JobError, type JobName, type JobProgress, newJobRecord } from '../jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
@@ -14,7 +14,14 @@ import type {
   Schedule,
   Withdrawal,
 } from '../jobs/job-store.ts'
-import { type JournalOperation, type JournalOperations, toAcceptRow, toOpenAttempt } from './messages.ts'
+import {
+  type CountedJob,
+  type CountedJobs,
+  type JournalOperation,
+  type JournalOperations,
+  toAcceptRow,
+  toOpenAttempt,
+} from './messages.ts'
 
 export abstract class JournalClient implements JobStore {
   readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
@@ -88,7 +95,7 @@ export abstract class JournalClient implements JobStore {
     return known?.attempt === job.attempts && job.state === 'running' ? { ...job, progress: known.progress } : job
   }
 
-  expire(): Promise<string[]> {
+  expire(): Promise<JobName[]> {
     return this.ask('expire')
   }
 
@@ -104,7 +111,7 @@ export abstract class JournalClient implements JobStore {
     return this.ask('remove', id)
   }
 
-  cancelWaiting(service: string, limit: number): Promise<string[]> {
+  cancelWaiting(service: string, limit: number): Promise<JobName[]> {
     return this.ask('cancelWaiting', service, limit)
   }
 
@@ -114,6 +121,11 @@ export abstract class JournalClient implements JobStore {
 
   countUnfinished(service: string): Promise<number> {
     return this.ask('countUnfinished', service)
+  }
+
+  /** Counts a part of all jobs, the first part if `after` is `undefined`. */
+  countJobs(after: CountedJob | undefined): Promise<CountedJobs> {
+    return this.ask('countJobs', after)
   }
 
   clockSetBack(byMs: number, since: number): Promise<void> {

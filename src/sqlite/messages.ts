@@ -3,7 +3,7 @@
  * come with every cast are tuples: cloning an object with its keys costs three times as much. Pure.
  */
 import type { WireError } from '../contract/errors.ts'
-import type { Job, JobError, JobState } from '../jobs/job.ts'
+import type { Job, JobError, JobName, JobState } from '../jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
@@ -88,6 +88,15 @@ export function toOpenAttempt(row: TakenRow): OpenAttempt {
   }
 }
 
+/** Where a count of jobs goes on. */
+export type CountedJob = [service: string, method: string, state: JobState, seq: number]
+
+/** How many jobs there are, of a part of all jobs; `next` if there are more. */
+export interface CountedJobs {
+  counts: [service: string, state: JobState, count: number][]
+  next: CountedJob | undefined
+}
+
 /** Operation → its arguments and its answer. */
 export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
@@ -100,13 +109,14 @@ export interface JournalOperations {
   finish: (id: string, attempt: number, outcome: JobOutcome) => boolean
   withdraw: (id: string, attempt: number, withdrawal: Withdrawal) => boolean
   cancel: (id: string) => Job | undefined
-  expire: () => string[]
+  expire: () => JobName[]
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void
-  cancelWaiting: (service: string, limit: number) => string[]
+  cancelWaiting: (service: string, limit: number) => JobName[]
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number
+  countJobs: (after: CountedJob | undefined) => CountedJobs
   clockSetBack: (byMs: number, since: number) => void
   schedules: () => Schedule[]
   schedulePayloads: (service: string, names: string[]) => (string | null)[]
@@ -133,8 +143,19 @@ export type JournalStatus =
   /** Only as the first status: the server must not start on this file. */
   | { kind: 'refused'; reason: 'inUse' | 'damaged' | 'other'; error: WireError }
 
+/** Since the start of the journal's process: snapshots of histograms, and the size of the file with its log. */
+export interface JournalFigures {
+  commitSeconds: Float64Array
+  batchJobs: Float64Array
+  fileBytes: number
+}
+
 /** From the journal's process. A warning is for the log. */
-export type JournalMessage = JournalReply | { status: JournalStatus } | { warning: string }
+export type JournalMessage =
+  | JournalReply
+  | { status: JournalStatus }
+  | { warning: string }
+  | { figures: JournalFigures }
 
 export interface JournalData {
   file: string

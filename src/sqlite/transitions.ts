@@ -3,7 +3,7 @@
  * transaction of a group: nothing here commits.
  */
 import { ThreadplaneError } from '../contract/errors.ts'
-import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
+import { CANCELLED, type Job, type JobError, type JobName, SERVER_ENDED, timestamp } from '../jobs/job.ts'
 import type { JobOutcome, Withdrawal } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import type { JobLists } from './lists.ts'
@@ -155,19 +155,20 @@ export class JobTransitions {
     return this.get(id)
   }
 
-  expire(limit: number): string[] {
+  expire(limit: number): JobName[] {
     const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
     const now = Date.now()
-    const expired = this.#file.all<{ id: string }>(
+    const expired = this.#file.all<JobName>(
       `UPDATE jobs SET state = 'expired', finishedAt = ?1, error = ?2 WHERE seq IN (SELECT seq
         FROM jobs INDEXED BY jobsExpiring
-        WHERE expiresAt <= ?1 AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?3) RETURNING id`,
+        WHERE expiresAt <= ?1 AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?3)
+        RETURNING id, service, method`,
       now,
       JSON.stringify(error),
       limit,
     )
     this.finishes += expired.length
-    return expired.map(({ id }) => id)
+    return expired
   }
 
   requeue(id: string): Job {
@@ -193,26 +194,26 @@ export class JobTransitions {
     return requeued
   }
 
-  cancelWaiting(service: string, limit: number): string[] {
-    const ids: string[] = []
+  cancelWaiting(service: string, limit: number): JobName[] {
+    const all: JobName[] = []
     for (const { method } of this.#lists.kinds(service)) {
       for (const state of ['scheduled', 'queued']) {
-        const cancelled = this.#file.all<{ id: string }>(
+        const cancelled = this.#file.all<JobName>(
           `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE seq IN (SELECT seq
             FROM jobs INDEXED BY jobsByState WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?)
-            RETURNING id`,
+            RETURNING id, service, method`,
           Date.now(),
           JSON.stringify(CANCELLED),
           service,
           method,
           state,
-          limit - ids.length,
+          limit - all.length,
         )
-        ids.push(...cancelled.map(({ id }) => id))
+        all.push(...cancelled)
       }
     }
-    this.finishes += ids.length
-    return ids
+    this.finishes += all.length
+    return all
   }
 
   remove(id: string): void {

@@ -3,7 +3,15 @@
  * some moment, and its answer arrives at some later one, in any order.
  */
 import { ThreadplaneError } from '../../src/contract/errors.ts'
-import { CANCELLED, isFinished, type Job, type JobError, newJobRecord, timestamp } from '../../src/jobs/job.ts'
+import {
+  CANCELLED,
+  isFinished,
+  type Job,
+  type JobError,
+  type JobName,
+  newJobRecord,
+  timestamp,
+} from '../../src/jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
@@ -161,15 +169,14 @@ export class MemoryStore implements JobStore {
     return (await this.unfinished(service, Number.POSITIVE_INFINITY)).length
   }
 
-  async cancelWaiting(service: string, limit: number): Promise<string[]> {
-    const ids = this.#waiting(service).map(({ job: { id } }) => id)
-    for (const id of ids.slice(0, limit)) this.#change(id, { state: 'cancelled', error: CANCELLED, finishedAt: '' })
-    return ids.slice(0, limit)
+  async cancelWaiting(service: string, limit: number): Promise<JobName[]> {
+    const waiting = this.#waiting(service).slice(0, limit)
+    return waiting.map(({ job: { id } }) => this.#change(id, { state: 'cancelled', error: CANCELLED, finishedAt: '' }))
   }
 
   progress(): void {}
 
-  async expire(): Promise<string[]> {
+  async expire(): Promise<JobName[]> {
     return []
   }
 

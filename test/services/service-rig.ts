@@ -8,6 +8,7 @@ import { replaceVersion } from '../../src/services/replacing.ts'
 import { SupervisedService } from '../../src/services/supervised-service.ts'
 import type { ServiceRegistration } from '../../src/services/version.ts'
 import { RestartGroups } from '../../src/supervision/restart-groups.ts'
+import { Meters } from '../../src/telemetry/meters.ts'
 import { RecordingLog, within } from '../helper.ts'
 
 export function registration(module: string, overrides: ServiceOptions = {}): ServiceRegistration {
@@ -33,6 +34,7 @@ export class Rig {
       name,
       desiredState: 'running',
       log: this.log.log,
+      meter: new Meters().service(),
       groups: groups ?? new RestartGroups(this.log.log),
       startRefusal: () => (this.closing ? new ThreadplaneError('SHUTTING_DOWN', 'closing') : undefined),
       planDependencies: () => () => {},
