@@ -40,7 +40,11 @@ export function writeJournal(text: MetricsText, { isWritable, waiting, figures }
   text.sample('', figures.fileBytes)
   text.family('threadplane_journal_commit_seconds', 'histogram', 'How long transactions took until they were on disk')
   text.histogram('', restored(RUN_BOUNDS, figures.commitSeconds))
-  text.family('threadplane_journal_batch_jobs', 'histogram', 'Changes of jobs that were written in one transaction')
+  text.family(
+    'threadplane_journal_batch_jobs',
+    'histogram',
+    'New jobs and outcomes that were written in one transaction',
+  )
   text.histogram('', restored(BATCH_BOUNDS, figures.batchJobs))
 }
 

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { BATCH_BOUNDS, Histogram, RUN_BOUNDS } from '../telemetry/histogram.ts'
-import type { JournalFigures, JournalRequest } from './messages.ts'
+import { type JournalFigures, type JournalRequest, OUTCOMES } from './messages.ts'
 
 const REPORT_EVERY_MS = 1_000
 
@@ -20,11 +20,18 @@ export class CommitFigures {
     this.#report = report
   }
 
-  /** A transaction that has written something was flushed. */
+  /**
+   * A transaction has ended. One without a new job or an outcome is not measured: it has hardly anything to flush, and the
+   * many that look for expired jobs would hide the slow ones.
+   */
   committed(requests: JournalRequest[], tookMs: number): void {
-    this.#commitSeconds.observe(tookMs / 1_000)
     let jobs = 0
-    for (const [, operation, args] of requests) jobs += operation === 'accept' ? (args[0] as unknown[]).length : 1
+    for (const [, operation, args] of requests) {
+      if (operation === 'accept') jobs += (args[0] as unknown[]).length
+      else if (OUTCOMES.has(operation)) jobs += 1
+    }
+    if (jobs === 0) return
+    this.#commitSeconds.observe(tookMs / 1_000)
     this.#batchJobs.observe(jobs)
     this.#timer ??= setTimeout(() => this.reportNow(), REPORT_EVERY_MS).unref()
   }

@@ -198,12 +198,8 @@ class JournalProcess {
     } else if (state.kind !== 'closed') {
       const { journal } = state
       const since = performance.now()
-      const { changes } = journal.file
       const { replies, failure } = journal.commit(requests)
-      // To flush a transaction that has changed nothing costs nothing.
-      if (failure === undefined && journal.file.changes !== changes) {
-        this.#figures.committed(requests, performance.now() - since)
-      }
+      if (failure === undefined) this.#figures.committed(requests, performance.now() - since)
       for (const reply of replies) this.#batcher.push(reply)
       if (isMoved(failure)) this.#moved(journal, failure)
       else if (failure !== undefined) this.#unwritable(journal, failure)
