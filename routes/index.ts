@@ -11,6 +11,7 @@ import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
+import type { Metrics } from '../src/scrape/metrics.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
@@ -18,6 +19,7 @@ import { eventRoutes } from './events.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
 import { logRoutes } from './logs.ts'
+import { metricsRoutes } from './metrics.ts'
 import { probeRoutes } from './probes.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { Job, JobList } from './schemas/job.ts'
@@ -71,6 +73,7 @@ export interface RoutesOptions {
   streams: EventStreams
   book: LogBook
   logStreams: LogStreams
+  metrics: Metrics
   /** May a client crash a service on purpose? */
   chaos: boolean
   /** Who is who; `undefined`: there are no tokens, and never will be. */
@@ -100,6 +103,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     handler: async () => ({ name: 'threadplane', version, ...LINKS }),
   })
   await app.register(probeRoutes, { registry, dispatcher })
+  await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {
     // A client that reads a list and then follows the events misses nothing.
     if (request.method === 'GET' && WATCHED.test(request.routeOptions.url ?? '')) {

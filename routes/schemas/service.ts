@@ -176,7 +176,7 @@ export function serviceStatus(service: SupervisedService): ServiceStatus {
     })),
     stuck: service.stuck,
     queue: { size: service.waiting, running: service.running, capacity: options.queueCapacity },
-    counts: { ...service.counts },
+    counts: { ...service.counter.counts },
     restartCount: service.restartCount,
     restartBudget: service.restartBudget,
     crashReason: crashReason === undefined ? null : shortError(crashReason),

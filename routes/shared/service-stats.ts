@@ -61,7 +61,7 @@ export class ServiceStats {
 
 function sampleOf(service: SupervisedService, before: Sample | undefined): Sample {
   const at = performance.now()
-  const { calls, casts, failed } = service.counts
+  const { calls, casts, failed } = service.counter.counts
   const perSecond = (now: number, then: number | undefined) =>
     before === undefined || then === undefined ? 0 : round(((now - then) / (at - before.at)) * 1_000)
   const threads = service.threads.filter(({ state }) => state === 'running')
@@ -91,7 +91,7 @@ export function snapshotOf(registry: Registry, filter: EventFilter): object[][] 
 }
 
 function summaryOf(service: SupervisedService): object {
-  const { name, module, state, desiredState, draining, restartCount, restartBudget, counts } = service
+  const { name, module, state, desiredState, draining, restartCount, restartBudget } = service
   const queue = { size: service.waiting, running: service.running, capacity: service.options.queueCapacity }
   const ready = service.threads.filter((thread) => thread.state === 'running').length
   const threads = { ready, wanted: service.options.threads }
@@ -103,7 +103,7 @@ function summaryOf(service: SupervisedService): object {
     draining,
     threads,
     queue,
-    counts: { ...counts },
+    counts: { ...service.counter.counts },
     restartCount,
     restartBudget,
   }

@@ -35,7 +35,9 @@ export interface EventJob {
   priority?: number
 }
 
-export type CrashCause = 'exception' | 'exit' | 'hang' | 'oom' | 'flood' | 'start' | 'killed'
+/** How a thread died. `start`: it did not start. `killed`: a signal ended its process. */
+export const CRASH_CAUSES = ['exception', 'exit', 'hang', 'oom', 'flood', 'start', 'killed'] as const
+export type CrashCause = (typeof CRASH_CAUSES)[number]
 export type ThreadEndReason = 'stop' | 'reload' | 'scale' | 'retired'
 
 export interface ServiceStateFacts {

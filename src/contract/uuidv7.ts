@@ -1,5 +1,5 @@
 /**
- * Makes ids: UUIDv7 (RFC 9562), which sort by the time at which they were made.
+ * Makes ids, and reads the time in them: UUIDv7 (RFC 9562), which sort by the time at which they were made.
  *
  * Every call has an id, so this is on the hot path. The package `uuid` asks for random bytes for each id, and each
  * answer is a native object for the garbage collector: a quarter of the cost of a call. Here all ids of one millisecond
@@ -24,6 +24,11 @@ export function uuidv7(): string {
   else if (count === COUNTS.length - 1) beginMillisecond(time + 1)
   else count += 1
   return prefix + COUNTS[count] + suffix
+}
+
+/** When an id was made, in milliseconds since the epoch. */
+export function timeOfUuidv7(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
 }
 
 function beginMillisecond(milliseconds: number): void {

@@ -5,10 +5,11 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
-import { type Job, toJobError } from './job.ts'
+import { type Job, type JobError, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { CastFeed } from './cast-feed.ts'
 import type { JobEvents } from './job-events.ts'
+import type { EndOfJob } from './job-target.ts'
 
 /** A cast that ends within this time lets the window of its feed grow by one. */
 const SOON_MS = 100
@@ -121,8 +122,9 @@ export class Attempts {
   async #ended(inFlight: InFlight, error: ThreadplaneError | undefined, result: string): Promise<void> {
     const { feed, attempt } = inFlight
     const { id } = attempt
-    const { store, log, events, onFinished, onWaiting } = this.#settings
+    const { store, log, onWaiting } = this.#settings
     this.#tellBegun(inFlight)
+    feed.target.counter.attempted(inFlight.queued, error)
     // The method ran to its end, also where it threw. Any other error, such as a death of the thread, does not say so.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED' || error.code === 'METHOD_REFUSED'
     if (error?.code === 'QUEUE_FULL') feed.hold()
@@ -130,11 +132,9 @@ export class Attempts {
     let waits = false
     try {
       if (error === undefined) {
-        feed.target.count('succeeded')
-        if (await store.finish(id, attempt.number, { state: 'succeeded', result })) {
-          events.ended(feed.target.name, attempt, 'succeeded')
-          onFinished(id)
-        }
+        feed.target.counter.count('succeeded', attempt.method)
+        if (await store.finish(id, attempt.number, { state: 'succeeded', result }))
+          this.#finished(inFlight, 'succeeded')
       } else waits = await this.#recordFailure(inFlight, error)
     } catch (error) {
       log.error({ err: error, jobId: id }, 'the outcome of a job could not be stored')
@@ -148,6 +148,12 @@ export class Attempts {
     }
   }
 
+  #finished({ feed: { target }, attempt }: InFlight, state: EndOfJob, error?: JobError): void {
+    target.counter.finished(attempt, state)
+    this.#settings.events.ended(target.name, attempt, state, error)
+    this.#settings.onFinished(attempt.id)
+  }
+
   /** The job was cancelled while the store was told that it waits again. */
   async #cancelWaiting(id: string): Promise<void> {
     try {
@@ -158,8 +164,13 @@ export class Attempts {
   }
 
   /** Tells the store how a failed attempt ended. True if the job waits for another attempt. */
-  async #recordFailure({ feed: { target }, attempt, queued }: InFlight, error: ThreadplaneError): Promise<boolean> {
-    const { store, log, events, onFinished } = this.#settings
+  async #recordFailure(inFlight: InFlight, error: ThreadplaneError): Promise<boolean> {
+    const { store, log } = this.#settings
+    const {
+      feed: { target },
+      attempt,
+      queued,
+    } = inFlight
     const { id, number, maxAttempts, method } = attempt
     const { started: begun = false } = error.facts
     // The service stopped or its queue was full before the attempt began.
@@ -169,10 +180,7 @@ export class Attempts {
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
       const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
-      if (await store.withdraw(id, number, { state, error: jobError, begun })) {
-        events.ended(target.name, attempt, state, jobError)
-        onFinished(id)
-      }
+      if (await store.withdraw(id, number, { state, error: jobError, begun })) this.#finished(inFlight, state, jobError)
       return false
     }
     // Of several attempts in a thread that died, any may be innocent: no job fails for that before it has run alone.
@@ -181,17 +189,15 @@ export class Attempts {
       // Half of the delay is random, so that jobs that failed together do not return together.
       const delayMs =
         Math.min(backoffMs * 2 ** Math.min(number - 1, MAX_DOUBLINGS), backoffMaxMs) * (0.5 + Math.random() / 2)
-      target.count('retried')
+      target.counter.count('retried', method)
       const waits = await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
-      if (waits) events.ended(target.name, attempt, 'scheduled', jobError)
+      if (waits) this.#settings.events.ended(target.name, attempt, 'scheduled', jobError)
       return waits
     }
-    target.count('failed')
+    target.counter.count('failed', method)
     log.error({ err: error, service: target.name, method, jobId: id, attempts: number }, 'a cast failed')
-    if (await store.finish(id, number, { state: 'failed', error: jobError })) {
-      events.ended(target.name, attempt, 'failed', jobError)
-      onFinished(id)
-    }
+    if (await store.finish(id, number, { state: 'failed', error: jobError }))
+      this.#finished(inFlight, 'failed', jobError)
     return false
   }
 

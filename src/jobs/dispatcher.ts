@@ -9,7 +9,7 @@ import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
 import { isFinished, type Job } from './job.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
-import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
+import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore, WaitingJob } from './job-store.ts'
 import type { JobTarget } from './job-target.ts'
 import { JobEvents } from './job-events.ts'
 import { JobWaiters } from './job-waiters.ts'
@@ -52,13 +52,8 @@ export class Dispatcher {
       store,
       log,
       deadline: this.deadline,
-      onExpired: (job) => {
-        this.#events.withdrawn(job, 'expired')
-        this.#waiters.finished(job.id)
-      },
-      onEarlier: () => {
-        for (const feed of this.#feeds.values()) feed.waiting()
-      },
+      onExpired: (job) => this.#ended(job, 'expired'),
+      onEarlier: () => this.#feeds.forEach((feed) => feed.waiting()),
     })
     this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref()
   }
@@ -125,7 +120,7 @@ export class Dispatcher {
     for (const [index, request] of accepts.entries()) {
       const answer = accepted[index]
       if (answer?.kind !== 'new') continue
-      target.count('cast')
+      target.counter.count('cast', request.method)
       this.#events.accepted(answer.job)
       // The answer decides, not the request: a store may decline to begin an attempt.
       if (answer.job.state === 'running') this.#attempts.hand(feed as CastFeed, firstAttempt(request))
@@ -182,14 +177,15 @@ export class Dispatcher {
   async cancel(id: string): Promise<Job> {
     if (this.#attempts.cancel(id)) return this.wait(id, CANCELLED_WITHIN_MS)
     return this.#attempts.cancelUntil(id, async () => {
+      const askedAt = Date.now()
       const job = await this.deadline.within(this.#store.cancel(id))
       if (job === undefined) throw jobNotFound(id)
       // The store has begun an attempt that is not here yet: it is cancelled when it is handed over.
       if (job.state === 'running') return this.wait(id, CANCELLED_WITHIN_MS)
       if (job.state !== 'cancelled')
         throw new ThreadplaneError('CONFLICT', `the job is already ${job.state}`, { jobId: id })
-      this.#events.withdrawn(job, 'cancelled')
-      this.#waiters.finished(id)
+      // Not if it was cancelled before.
+      if (Date.parse(job.finishedAt ?? '') >= askedAt) this.#ended(job, 'cancelled')
       return job
     })
   }
@@ -241,7 +237,7 @@ export class Dispatcher {
     this.#events.deleted(job)
   }
 
-  async countUnfinished(service: string): Promise<number> {
+  countUnfinished(service: string): Promise<number> {
     return this.deadline.within(this.#store.countUnfinished(service))
   }
 
@@ -249,18 +245,14 @@ export class Dispatcher {
   async cancelAll(service: string): Promise<void> {
     for (;;) {
       const jobs = await this.deadline.within(this.#store.cancelWaiting(service, STEP))
-      for (const job of jobs) {
-        this.#events.withdrawn(job, 'cancelled')
-        this.#waiters.finished(job.id)
-      }
+      for (const job of jobs) this.#ended(job, 'cancelled')
       if (jobs.length < STEP) break
     }
     for (let before = new Set<string>(); ; ) {
       const ids = await this.deadline.within(this.#store.unfinished(service, STEP))
       if (ids.length === 0) return
-      if (ids.every((id) => before.has(id))) {
+      if (ids.every((id) => before.has(id)))
         throw new ThreadplaneError('CONFLICT', `${ids.length} jobs could not be cancelled yet`, { service })
-      }
       before = new Set(ids)
       await Promise.all(ids.map((id) => this.#cancelUnlessFinished(id)))
     }
@@ -280,6 +272,13 @@ export class Dispatcher {
     this.#waiters.close()
     for (const feed of this.#feeds.values()) feed.close()
     this.#feeds.clear()
+  }
+
+  /** A job has ended that waited in the store. */
+  #ended(job: WaitingJob, state: 'cancelled' | 'expired'): void {
+    this.#events.withdrawn(job, state)
+    this.#feeds.get(job.service)?.target.counter.finished(job, state)
+    this.#waiters.finished(job.id)
   }
 
   #waiting(service: string): void {

@@ -3,7 +3,10 @@
  * threads or its counters.
  */
 import type { ResolvedMethodOptions } from '../contract/options.ts'
+import type { ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod, QueuedMethodOptions } from '../queue/queued-method.ts'
+import type { JobState } from '../contract/states.ts'
+import type { Job } from './job.ts'
 
 /** An attempt that the store has begun, to be run; see {@link QueuedMethodOptions}. */
 export type AttemptRequest = Pick<
@@ -16,6 +19,17 @@ export type AttemptRequest = Pick<
 
 /** Events of casts that the status of a service counts. */
 export type JobEvent = 'cast' | 'succeeded' | 'failed' | 'retried'
+
+export type EndOfJob = Extract<JobState, 'succeeded' | 'failed' | 'cancelled' | 'expired'>
+
+/** Is told what happens to the jobs of a service, and counts it. */
+export interface JobCounter {
+  count(event: JobEvent, method: string): void
+  /** An attempt has ended, or could not begin. */
+  attempted(queued: QueuedMethod, error: ThreadplaneError | undefined): void
+  /** A job has ended. */
+  finished(job: Pick<Job, 'id' | 'method'>, state: EndOfJob): void
+}
 
 export interface JobTarget {
   readonly name: string
@@ -40,7 +54,7 @@ export interface JobTarget {
   whenDescribed(kind: 'call' | 'cast', timeoutMs: number): Promise<void>
   /** Queues the method of an attempt. A refused method has settled: with QUEUE_FULL or SERVICE_NOT_RUNNING. */
   run(attempt: AttemptRequest): QueuedMethod
-  count(event: JobEvent): void
+  readonly counter: JobCounter
   /** `changed`: `ready`, `room`, `concurrency` or `described` may have changed. */
   on(event: 'changed', listener: () => void): unknown
   off(event: 'changed', listener: () => void): unknown

@@ -22,6 +22,8 @@ export class KnownSchedule {
   failure: ScheduleError | undefined
   /** Its tick is being cast. */
   ticking = false
+  /** How many of its ticks have cast a job since the start of the server. */
+  runs = 0
   #failures = 0
   /** In milliseconds of the monotonic clock: setting the clock must not change the wait. */
   #retryAt = 0
@@ -85,6 +87,7 @@ export class KnownSchedule {
 
   /** The job of a tick was cast. */
   ticked(at: number): void {
+    this.runs += 1
     this.#schedule = { ...this.#schedule, lastTickAt: at }
     this.failure = undefined
     this.#again()

@@ -159,6 +159,11 @@ export class Schedules {
     })
   }
 
+  /** All schedules that are known, also those of services that do not exist any more. */
+  get known(): Iterable<Pick<KnownSchedule, 'schedule' | 'runs'>> {
+    return this.#known.values()
+  }
+
   /** True if a service has schedules, also if the service does not exist any more. @throws JOURNAL_UNAVAILABLE */
   async has(service: string): Promise<boolean> {
     return (await this.#of(service)).length > 0

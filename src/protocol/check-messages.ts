@@ -22,9 +22,10 @@ const LEVELS: ReadonlySet<unknown> = new Set(LOG_LEVELS)
 /** A result or an item of a stream. @throws TypeError that names what is wrong */
 export function checkTuple(wire: readonly unknown[]): void {
   const { length } = wire
-  if (length !== 3 && length !== 4) refuse('a tuple of the wrong length')
+  if (length !== 4 && length !== 5) refuse('a tuple of the wrong length')
   if (!isIndex(wire[0]) || !isIndex(wire[1])) refuse('a result for no method')
-  if (length === 4 && !isSize(wire[3])) refuse('an item of a stream without its size')
+  if (!isIndex(wire[3])) refuse('a result of a method that ran for no time')
+  if (length === 5 && !isSize(wire[4])) refuse('an item of a stream without its size')
 }
 
 /** Any other message of a service's thread. @throws TypeError that names what is wrong */
@@ -36,7 +37,10 @@ export function checkThreadMessage(message: unknown): void {
     case 'started':
       return
     case 'failure':
-      return check(isOfMethod(message) && isFailure(message.failure), 'a failure of the wrong form')
+      return check(
+        isOfMethod(message) && isIndex(message.ranUs) && isFailure(message.failure),
+        'a failure of the wrong form',
+      )
     case 'progress':
       return check(
         isOfMethod(message) && isFraction(message.fraction) && isOptionalText(message.note, MAX_NOTE_CHARS),

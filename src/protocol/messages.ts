@@ -71,6 +71,8 @@ export interface RunMessage {
   contentType?: string | undefined
   /** The buffer of a payload of bytes: it is transferred. */
   transfer?: ArrayBuffer | undefined
+  /** When the method began, by the monotonic clock of its thread, which sets it: it is not sent. */
+  begunAt?: number
 }
 /** JSON text so large that the control thread does not parse it: the service's thread does. */
 export interface JsonBytes {
@@ -113,6 +115,8 @@ export interface ResultMessage {
   slot: number
   sequence: number
   value: unknown
+  /** For how long the method ran, in microseconds: a whole number is encoded in fewer bytes. */
+  ranUs: number
   /** The buffer of a value of bytes: it is transferred. */
   transfer?: ArrayBuffer | undefined
 }
@@ -130,6 +134,8 @@ export interface FailureMessage {
   slot: number
   sequence: number
   failure: MethodFailure
+  /** As in {@link ResultMessage}. */
+  ranUs: number
 }
 export interface ProgressMessage {
   type: 'progress'

@@ -20,8 +20,9 @@ type RunTuple = [
 ]
 /** The index of the payload in a {@link RunTuple}. */
 const PAYLOAD = 3
-type ResultTuple = [slot: number, sequence: number, value: unknown]
-type ItemTuple = [slot: number, sequence: number, value: unknown, cost: number]
+type ResultTuple = [slot: number, sequence: number, value: unknown, ranUs: number]
+/** The method goes on, so that the place of `ranUs` is not used. */
+type ItemTuple = [slot: number, sequence: number, value: unknown, ranUs: 0, cost: number]
 
 export type ControlWire = RunTuple | Exclude<ControlMessage, { type: 'run' }>
 export type ThreadWire = ResultTuple | ItemTuple | Exclude<ThreadMessage, { type: 'result' | 'item' }>
@@ -39,15 +40,15 @@ export function unpackControl(wire: ControlWire): ControlMessage {
 function toRunMessage(wire: RunTuple): RunMessage {
   const [slot, sequence, method, payload, format, id, attempt, traceparent, contentType] = wire
   const job: JobContext = traceparent === undefined ? { id, attempt } : { id, attempt, traceparent }
-  return { type: 'run', slot, sequence, method, payload, format, job, contentType }
+  return { type: 'run', slot, sequence, method, payload, format, job, contentType, begunAt: 0 }
 }
 
 export function packThread(message: ThreadMessage): ThreadWire {
   switch (message.type) {
     case 'result':
-      return [message.slot, message.sequence, message.value]
+      return [message.slot, message.sequence, message.value, message.ranUs]
     case 'item':
-      return [message.slot, message.sequence, message.value, message.cost]
+      return [message.slot, message.sequence, message.value, 0, message.cost]
     default:
       return message
   }
@@ -59,9 +60,9 @@ function unpackThread(wire: unknown): ThreadMessage {
     return wire as Exclude<ThreadMessage, { type: 'result' | 'item' }>
   }
   checkTuple(wire)
-  const [slot, sequence, value, cost] = wire as unknown as ResultTuple | ItemTuple
+  const [slot, sequence, value, ranUs, cost] = wire as unknown as ResultTuple | ItemTuple
   if (cost !== undefined) return { type: 'item', slot, sequence, value, cost }
-  return { type: 'result', slot, sequence, value }
+  return { type: 'result', slot, sequence, value, ranUs }
 }
 
 /** Checks and decodes what a thread posted. Its module can post anything. @throws TypeError that names what is wrong */

@@ -82,6 +82,15 @@ export class Handoff implements ThreadPort, Place {
     return this.#slots.filter((method) => method !== undefined).filter((method) => this.hasBegun(method))
   }
 
+  /** When the oldest of the methods was queued that the thread has not begun; infinite if it has begun all. */
+  get oldestWaitingAt(): number {
+    let oldest = Number.POSITIVE_INFINITY
+    for (const method of this.#slots) {
+      if (method !== undefined && method.queuedAt < oldest && !this.hasBegun(method)) oldest = method.queuedAt
+    }
+    return oldest
+  }
+
   hand(method: QueuedMethod): void {
     const slot = this.#free.pop() as number
     this.#sequence = nextSequence(this.#sequence)
@@ -139,9 +148,11 @@ export class Handoff implements ThreadPort, Place {
         return
       case 'result':
         if (method.format !== 'clone') checkEncodedValue(message.value)
+        method.ranMs = message.ranUs / 1_000
         method.succeed(message.value)
         break
       case 'failure':
+        method.ranMs = message.ranUs / 1_000
         method.fail(toError(method, message.failure))
         break
     }

@@ -76,6 +76,16 @@ export class MethodQueue implements Place {
     return this.#calls.size + this.#casts.size + this.#exclusive.size
   }
 
+  /** Size of the payloads that wait. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** When the oldest method that waits here was queued; infinite if none waits. */
+  get oldestWaitingAt(): number {
+    return Math.min(this.#calls.oldestAt, this.#casts.oldestAt, this.#exclusive.oldestAt)
+  }
+
   get paused(): boolean {
     return this.#paused
   }

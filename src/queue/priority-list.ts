@@ -18,6 +18,11 @@ export class PriorityList {
     return undefined
   }
 
+  /** When the oldest method was queued; infinite if there is none. Within a priority the first is the oldest. */
+  get oldestAt(): number {
+    return Math.min(...this.#heads.map((head) => head?.queuedAt ?? Number.POSITIVE_INFINITY))
+  }
+
   add(method: QueuedMethod, end: 'first' | 'last'): void {
     const { priority } = method
     const neighbour = end === 'last' ? this.#tails[priority] : this.#heads[priority]

@@ -77,6 +77,10 @@ export class QueuedMethod {
    */
   slot = -1
   sequence = 0
+  /** When the method was made, in milliseconds of the monotonic clock. */
+  readonly queuedAt = performance.now()
+  /** For how long it ran, once its thread has said so. */
+  ranMs: number | undefined
   /** When the control thread first saw that it had begun, in milliseconds of its monotonic clock. */
   begunAt: number | undefined
   /** When the method was cancelled; if it still runs after the grace, its thread is retired. */

@@ -14,6 +14,7 @@ import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.
 import { SupervisedService } from '../services/supervised-service.ts'
 import type { ServiceRegistration } from '../services/version.ts'
 import { RestartGroups } from '../supervision/restart-groups.ts'
+import type { Meters } from '../telemetry/meters.ts'
 import { Dependencies, dependentsFirst } from './dependencies.ts'
 import type { DescriptionCache } from './description-cache.ts'
 import type { ModulesFolder } from './modules-folder.ts'
@@ -26,6 +27,7 @@ export interface RegistryOptions {
   dispatcher: Dispatcher
   log: ServiceLog
   events: EventSink
+  meters: Meters
   /** A client can register a service while there are fewer. */
   maxServices: number
   /** Called after a service was deleted. */
@@ -106,13 +108,14 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, descriptions, log, events } = this.options
+    const { registrations, descriptions, log, events, meters } = this.options
     return new SupervisedService({
       ...registration,
       name,
       desiredState: registrations.get(name)?.desiredState ?? 'running',
       log,
       events,
+      meter: meters.service(),
       groups: this.#groups,
       startRefusal: () => (this.closing ? shuttingDown() : undefined),
       planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),
@@ -185,6 +188,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     }
     await service.remove()
     dispatcher.forget(service)
+    service.meter.end()
     // Jobs that were being accepted meanwhile.
     await dispatcher.cancelAll(name)
     await onRemoved(name)

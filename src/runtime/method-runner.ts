@@ -117,8 +117,10 @@ export class MethodRunner {
 
   #beginMethods(options: StartMessage): void {
     while (this.#overlapping < options.numWorkers && this.#next < this.#waiting.length) {
-      if (performance.now() >= this.#turnEndsAt) return this.#yield()
+      const now = performance.now()
+      if (now >= this.#turnEndsAt) return this.#yield()
       const message = this.#waiting[this.#next] as RunMessage
+      message.begunAt = now
       let isBegun: boolean
       try {
         isBegun = this.#slots.begin(message.slot, message.sequence)
@@ -235,11 +237,12 @@ export class MethodRunner {
     if (!serialized.ok) return this.#fail(message, serialized.failure)
     const { slot, sequence } = message
     const { value, transfer } = serialized
-    this.#end(sequence, { type: 'result', slot, sequence, value, transfer })
+    this.#end(sequence, { type: 'result', slot, sequence, value, ranUs: ranUs(message), transfer })
   }
 
-  #fail({ slot, sequence }: RunMessage, failure: MethodFailure): void {
-    this.#end(sequence, { type: 'failure', slot, sequence, failure })
+  #fail(message: RunMessage, failure: MethodFailure): void {
+    const { slot, sequence } = message
+    this.#end(sequence, { type: 'failure', slot, sequence, failure, ranUs: ranUs(message) })
   }
 
   #end(sequence: number, outcome: ThreadMessage): void {
@@ -252,6 +255,11 @@ export class MethodRunner {
     // An asynchronous method has ended: nothing else begins the next one.
     if (!this.#resumeScheduled) this.#beginIfIdle()
   }
+}
+
+/** For how long a method that ends now has run. A module can set the clock that this thread has. */
+function ranUs({ begunAt = 0 }: RunMessage): number {
+  return Math.max(Math.round((performance.now() - begunAt) * 1_000), 0) || 0
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -105,9 +105,9 @@ function passOn(messages: ThreadWire[]): number[] {
   } catch (error) {
     if (messages.length > 1) return messages.flatMap((message) => passOn([message]))
     if (!Array.isArray(messages[0])) return []
-    const [slot, sequence] = messages[0]
+    const [slot, sequence, , ranUs] = messages[0]
     const { message: detail } = toWireError(error)
-    send([{ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } }])
+    send([{ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail }, ranUs }])
     return [sequence]
   }
 }

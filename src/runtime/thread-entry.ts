@@ -30,9 +30,9 @@ const batcher = new MessageBatcher<ThreadMessage>(
   (messages) => post(messages.map(packThread), transfersOf(messages)),
   (message, error) => {
     if (message.type !== 'result') return crash(error)
-    const { slot, sequence } = message
+    const { slot, sequence, ranUs } = message
     const { message: detail } = toWireError(error)
-    batcher.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail } })
+    batcher.push({ type: 'failure', slot, sequence, failure: { kind: 'notSerializable', detail }, ranUs })
   },
 )
 let isCrashing = false

@@ -4,6 +4,7 @@
  *
  * | plugin             | does                                                                        |
  * | ------------------ | --------------------------------------------------------------------------- |
+ * | `requestMetrics`   | counts requests by route, for `/metrics`                                    |
  * | `requestLog`       | logs each request, if THREADPLANE_REQUEST_LOG is set                        |
  * | `errorHandler`     | answers every error with a problem document                                 |
  * | `clients`          | ends waits and connections when the server closes                           |
@@ -40,6 +41,7 @@ import { jsonBody } from '../http/json-body.ts'
 import { loopbackGuard } from '../http/loopback-guard.ts'
 import { openapi } from '../http/openapi.ts'
 import { requestLog } from '../http/request-log.ts'
+import { requestMetrics } from '../http/request-metrics.ts'
 import { schemaCompilers } from '../http/schema-compilers.ts'
 import { SLOW_CLIENT_DEFAULTS, slowClients } from '../http/slow-clients.ts'
 import { answerConnect, answerMalformedRequest } from '../http/socket-errors.ts'
@@ -53,6 +55,9 @@ import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
+import { Metrics, type MetricsOptions } from '../scrape/metrics.ts'
+import { HttpMeter } from '../telemetry/http-meter.ts'
+import { observeProcess } from '../telemetry/process-metrics.ts'
 import type { ServerOptions } from './options.ts'
 
 /** How often Node looks for connections whose headers are late. Its default is 30 s. */
@@ -69,6 +74,7 @@ export interface AppParts {
   events: EventLog
   book: LogBook
   logStreams: LogStreams
+  journal: MetricsOptions['journal']
 }
 
 /** Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that. */
@@ -86,11 +92,14 @@ export async function buildApp(
     tokens,
     origins = [],
   } = options
-  const { registry, dispatcher, schedules, events, book, logStreams } = parts
+  const { registry, dispatcher, schedules, events, book, logStreams, journal } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES), timings.headersMs)
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
+  const http = new HttpMeter()
+  observeProcess()
+  await app.register(requestMetrics, { meter: http })
   if (logsRequests) await app.register(requestLog, { log })
   await app.register(errorHandler, { log, showStacks })
   await app.register(clients, { log })
@@ -135,6 +144,7 @@ export async function buildApp(
     streams,
     book,
     logStreams,
+    metrics: new Metrics({ version, registry, schedules, journal, http }),
     chaos,
     credentials,
   })

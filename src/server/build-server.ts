@@ -12,6 +12,7 @@ import { Registrations } from '../registry/registrations.ts'
 import { Registry } from '../registry/registry.ts'
 import { restoreServices } from '../registry/restore-services.ts'
 import { Journal } from '../sqlite/journal.ts'
+import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import type { Server, ServerOptions } from './options.ts'
 
@@ -39,6 +40,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       dispatcher,
       log,
       events,
+      meters: new Meters(),
       maxServices,
       onRemoved: async (name) => {
         await schedules.removeAll(name)
@@ -57,7 +59,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     schedules.load()
 
     const logStreams: LogStreams = new LogStreams(book)
-    const parts = { registry, dispatcher, schedules, events, book, logStreams }
+    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal }
     const { app, streams } = await buildApp({ ...options, log }, parts)
     app.addHook('preClose', async () => {
       schedules.close()

@@ -56,8 +56,10 @@ export abstract class ServiceLifecycle
       groups: settings.groups,
       options: () => this.#options,
       onChange: () => this.followThreads(),
-      onThread: (index, { id, ...event }) =>
-        settings.events.emit({ ...event, service: this.name, thread: { index, id } }),
+      onThread: (index, { id, ...event }) => {
+        if (event.type === 'thread.crashed') settings.meter.crashes.add(event.cause)
+        settings.events.emit({ ...event, service: this.name, thread: { index, id } })
+      },
     })
   }
 

@@ -5,6 +5,7 @@ import type { ThreadplaneError } from '../contract/errors.ts'
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
+import type { ServiceMeter } from '../telemetry/meters.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
 import type { ServiceRegistration } from './version.ts'
 
@@ -13,6 +14,7 @@ export interface ServiceSettings extends ServiceRegistration {
   desiredState: DesiredState
   log: ServiceLog
   events: EventSink
+  meter: ServiceMeter
   groups: RestartGroups
   /** Why no service may be started now: the server is closing. */
   startRefusal: () => ThreadplaneError | undefined

@@ -9,15 +9,16 @@ import { RETRY_AFTER_SECONDS, type ThreadplaneError } from '../contract/errors.t
 import { eventError, type ServiceStateFacts } from '../contract/events.ts'
 import { METHOD_DEFAULTS, type ResolvedMethodOptions, type ServiceOptions } from '../contract/options.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
-import type { AttemptRequest, JobEvent, JobTarget } from '../jobs/job-target.ts'
+import type { AttemptRequest, JobTarget } from '../jobs/job-target.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
 import { QueuedMethod } from '../queue/queued-method.ts'
 import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { LiveStack } from '../threads/live-threads.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import { startLine } from '../threads/start-line.ts'
+import type { ServiceMeter } from '../telemetry/meters.ts'
 import type { CallRequest, Invocation } from './call-invoker.ts'
-import { FailedCalls } from './failed-calls.ts'
+import { ServiceCounter } from './service-counter.ts'
 import { ServiceLifecycle } from './service-lifecycle.ts'
 import { wasStopped } from './stopping.ts'
 
@@ -28,8 +29,12 @@ const CRASH_SEEN_WITHIN_MS = 1_000
 const MAX_WAITS_IN_LINE = 20
 
 export class SupervisedService extends ServiceLifecycle implements JobTarget {
-  readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
-  readonly #failedCalls = new FailedCalls(this.name, this.settings.log)
+  readonly counter = new ServiceCounter(this.name, this.settings.log, this.settings.meter)
+
+  /** What is counted of it for `/metrics`. */
+  get meter(): ServiceMeter {
+    return this.settings.meter
+  }
 
   /** As it was registered, relative to the folder of service modules. */
   get module(): string {
@@ -84,6 +89,11 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
   /** Methods that wait: in the queue, or handed to a thread and not begun. */
   get waiting(): number {
     return this.threads.reduce((sum, thread) => sum + thread.prefetched, this.methodQueue.size)
+  }
+
+  /** When the oldest of them was queued, in milliseconds of the monotonic clock; infinite if none waits. */
+  get oldestWaitingAt(): number {
+    return Math.min(this.methodQueue.oldestWaitingAt, ...this.threads.map((thread) => thread.oldestWaitingAt))
   }
 
   /** Threads that were terminated and have not ended, because they are in native code. */
@@ -174,8 +184,21 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
    * Queues a call. It settles with the result: JSON text, or bytes.
    * @throws METHOD_NOT_FOUND, UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, VALIDATION_FAILED, SERVICE_NOT_RUNNING, QUEUE_FULL
    */
-  call(method: string, { payload, text, timeoutMs, traceparent }: CallRequest): Invocation {
+  call(method: string, request: CallRequest): Invocation {
     const { options } = this.contract.method(method)
+    try {
+      return this.#queueCall(method, request, options)
+    } catch (error) {
+      this.counter.callRefused(method, error as ThreadplaneError)
+      throw error
+    }
+  }
+
+  #queueCall(
+    method: string,
+    { payload, text, timeoutMs, traceparent }: CallRequest,
+    options: ResolvedMethodOptions,
+  ): Invocation {
     const inBytes = payload instanceof BytePayload
     if (!inBytes) this.contract.validate(method, payload)
     else if (payload.isJson) this.contract.checkTakesJson(method)
@@ -194,15 +217,7 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
     })
     this.methodQueue.enqueue(queued)
     queued.expireAfter(timeoutMs ?? options.timeoutMs)
-    this.counts.calls += 1
-    queued.whenSettled((error) => {
-      if (error === undefined) {
-        this.counts.succeeded += 1
-        return
-      }
-      this.counts.failed += 1
-      this.#failedCalls.add(method, queued.job.id, error)
-    })
+    this.counter.callQueued(queued)
     return queued
   }
 
@@ -255,11 +270,6 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
       queued.fail(error as ThreadplaneError)
     }
     return queued
-  }
-
-  count(event: JobEvent): void {
-    if (event === 'cast') this.counts.casts += 1
-    else this.counts[event] += 1
   }
 
   #notRunning(method?: string): ThreadplaneError {

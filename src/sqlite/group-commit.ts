@@ -22,6 +22,7 @@ const READS = new Set<JournalOperation>([
   'nextDueAt',
   'unfinished',
   'countUnfinished',
+  'countJobs',
   'schedules',
   'schedulePayloads',
 ])

@@ -15,7 +15,14 @@ import type {
   WaitingJob,
   Withdrawal,
 } from '../jobs/job-store.ts'
-import { type JournalOperation, type JournalOperations, toAcceptRow, toOpenAttempt } from './messages.ts'
+import {
+  type CountedJob,
+  type CountedJobs,
+  type JournalOperation,
+  type JournalOperations,
+  toAcceptRow,
+  toOpenAttempt,
+} from './messages.ts'
 
 export abstract class JournalClient implements JobStore {
   readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
@@ -115,6 +122,11 @@ export abstract class JournalClient implements JobStore {
 
   countUnfinished(service: string): Promise<number> {
     return this.ask('countUnfinished', service)
+  }
+
+  /** Counts a part of all jobs, the first part if `after` is `undefined`. */
+  countJobs(after: CountedJob | undefined): Promise<CountedJobs> {
+    return this.ask('countJobs', after)
   }
 
   clockSetBack(byMs: number, since: number): Promise<void> {

@@ -8,6 +8,7 @@ import { dirname } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { toWireError } from '../contract/errors.ts'
 import { MessageBatcher } from '../async/message-batcher.ts'
+import { CommitFigures } from './commit-figures.ts'
 import { refusal } from './group-commit.ts'
 import { type JournalData, type JournalMessage, type JournalRequest, OUTCOMES } from './messages.ts'
 import { OpenJournal } from './open-journal.ts'
@@ -35,6 +36,7 @@ const HAND_OVER_EVERY_MS = 20
 class JournalProcess {
   readonly #data: JournalData
   readonly #batcher = new MessageBatcher<JournalMessage>(post, () => {})
+  readonly #figures: CommitFigures
   #state: State = { kind: 'unopened', why: 'it is not open yet' }
   /** Of a file that is not at its path any more: which one it was, and the outcomes that it could not take. */
   #left: { identity?: string; outcomes: JournalRequest[] } = { outcomes: [] }
@@ -47,6 +49,7 @@ class JournalProcess {
 
   constructor(data: JournalData) {
     this.#data = data
+    this.#figures = new CommitFigures(data.file, (figures) => this.#batcher.push({ figures }))
   }
 
   /** If the server must not start on this file, the process reports why, and ends. */
@@ -110,6 +113,7 @@ class JournalProcess {
   #writable(journal: OpenJournal): void {
     this.#enter({ kind: 'writable', journal })
     this.#batcher.push({ status: { kind: 'open', recovered: journal.takeRecovered() } })
+    this.#figures.reportNow()
   }
 
   #unwritable(journal: OpenJournal, error: unknown): void {
@@ -193,7 +197,9 @@ class JournalProcess {
       }
     } else if (state.kind !== 'closed') {
       const { journal } = state
+      const since = performance.now()
       const { replies, failure } = journal.commit(requests)
+      if (failure === undefined) this.#figures.committed(requests, performance.now() - since)
       for (const reply of replies) this.#batcher.push(reply)
       if (isMoved(failure)) this.#moved(journal, failure)
       else if (failure !== undefined) this.#unwritable(journal, failure)

@@ -18,6 +18,7 @@ import { ownProcesses } from '../system/own-processes.ts'
 import { JournalClient } from './journal-client.ts'
 import {
   type JournalData,
+  type JournalFigures,
   type JournalMessage,
   type JournalOperation,
   type JournalOperations,
@@ -71,6 +72,7 @@ export class Journal extends JournalClient {
   /** Resolves with the first status of the process. */
   readonly #opened = new Deferred<JournalStatus>()
   readonly #ended = new Deferred<void>()
+  #figures: JournalFigures | undefined
   #lastId = 0
   #state: State = { kind: 'opening' }
 
@@ -93,6 +95,7 @@ export class Journal extends JournalClient {
       for (const message of messages) {
         if (Array.isArray(message)) this.#reply(message)
         else if ('status' in message) this.#statusChanged(message.status)
+        else if ('figures' in message) this.#figures = message.figures
         else this.#log.warn(message.warning)
       }
     })
@@ -118,6 +121,16 @@ export class Journal extends JournalClient {
 
   override get isWritable(): boolean {
     return this.#state.kind === 'serving' && this.#state.isWritable
+  }
+
+  /** What its process has measured, at most a second ago. */
+  get figures(): JournalFigures | undefined {
+    return this.#figures
+  }
+
+  /** Operations that wait for their answer. */
+  get waiting(): number {
+    return this.#pending.size
   }
 
   #statusChanged(status: JournalStatus): void {

@@ -6,11 +6,15 @@ import { JOB_STATES, type JobState } from '../contract/states.ts'
 import type { JobFilter, JobPage } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { readJob, type Row } from './job-row.ts'
+import type { CountedJob, CountedJobs } from './messages.ts'
 
 /** How much a job adds to a page; SQLite knows the length of a text without reading it. */
 const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0) + octet_length(history) AS bytes`
 /** A page ends before it exceeds this size, but has at least one job (P5). */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
+
+/** Jobs that are counted at a time: that takes a few milliseconds. */
+const COUNTED_AT_A_TIME = 20_000
 
 type Size = { seq: number; bytes: number }
 
@@ -77,6 +81,24 @@ export class JobLists {
     return (['scheduled', 'queued', 'running'] as const)
       .flatMap((state) => this.inState(state, limit, service).map(({ id }) => id))
       .slice(0, limit)
+  }
+
+  /** Counts a part of all jobs by service and state: to count a million of them at once would delay all operations. */
+  count(after: CountedJob = ['', '', 'cancelled', 0]): CountedJobs {
+    const groups = this.#file.tuples<[...CountedJob, count: number]>(
+      `SELECT service, method, state, max(seq), count(*) FROM (
+          SELECT service, method, state, seq FROM jobs INDEXED BY jobsByState
+          WHERE (service, method, state, seq) > (?, ?, ?, ?) ORDER BY service, method, state, seq LIMIT ?)
+        GROUP BY service, method, state ORDER BY service, method, state`,
+      ...after,
+      COUNTED_AT_A_TIME,
+    )
+    const [service, method, state, seq] = groups.at(-1) ?? []
+    const isLast = groups.reduce((sum, [, , , , count]) => sum + count, 0) < COUNTED_AT_A_TIME
+    return {
+      counts: groups.map(([service, , state, , count]) => [service, state, count]),
+      next: isLast ? undefined : ([service, method, state, seq] as CountedJob),
+    }
   }
 
   countUnfinished(service: string): number {

@@ -90,6 +90,15 @@ export function toOpenAttempt(row: TakenRow): OpenAttempt {
   }
 }
 
+/** Where a count of jobs goes on. */
+export type CountedJob = [service: string, method: string, state: JobState, seq: number]
+
+/** How many jobs there are, of a part of all jobs; `next` if there are more. */
+export interface CountedJobs {
+  counts: [service: string, state: JobState, count: number][]
+  next: CountedJob | undefined
+}
+
 /** Operation → its arguments and its answer. */
 export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
@@ -109,6 +118,7 @@ export interface JournalOperations {
   cancelWaiting: (service: string, limit: number) => WaitingJob[]
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number
+  countJobs: (after: CountedJob | undefined) => CountedJobs
   clockSetBack: (byMs: number, since: number) => void
   schedules: () => Schedule[]
   schedulePayloads: (service: string, names: string[]) => (string | null)[]
@@ -135,8 +145,19 @@ export type JournalStatus =
   /** Only as the first status: the server must not start on this file. */
   | { kind: 'refused'; reason: 'inUse' | 'damaged' | 'other'; error: WireError }
 
+/** Since the start of the journal's process: snapshots of histograms, and the size of the file with its log. */
+export interface JournalFigures {
+  commitSeconds: Float64Array
+  batchJobs: Float64Array
+  fileBytes: number
+}
+
 /** From the journal's process. A warning is for the log. */
-export type JournalMessage = JournalReply | { status: JournalStatus } | { warning: string }
+export type JournalMessage =
+  | JournalReply
+  | { status: JournalStatus }
+  | { warning: string }
+  | { figures: JournalFigures }
 
 export interface JournalData {
   file: string

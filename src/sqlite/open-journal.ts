@@ -86,6 +86,7 @@ export class OpenJournal {
       cancelWaiting: (service, limit) => jobs.cancelWaiting(service, limit),
       unfinished: (service, limit) => lists.unfinished(service, limit),
       countUnfinished: (service) => lists.countUnfinished(service),
+      countJobs: (after) => lists.count(after),
       clockSetBack: (byMs, since) => jobs.clockSetBack(byMs, since),
       schedules: () => schedules.all(),
       schedulePayloads: (service, names) => schedules.payloads(service, names),

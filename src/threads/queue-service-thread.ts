@@ -98,6 +98,11 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
     return this.#seats.load - this.#seats.running
   }
 
+  /** When the oldest of those was queued; infinite if there are none. */
+  get oldestWaitingAt(): number {
+    return this.#seats.oldestWaitingAt
+  }
+
   /** Takes methods from the queue from now on, after the option `standby`. */
   takeWork(): void {
     this.#seats.serve()

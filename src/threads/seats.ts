@@ -116,6 +116,14 @@ export class Seats {
     return running
   }
 
+  /** When the oldest of the methods was queued that were handed to the threads and have not begun; infinite if none. */
+  get oldestWaitingAt(): number {
+    return Math.min(
+      Number.POSITIVE_INFINITY,
+      ...[...this.#seats.values()].map(({ handoff }) => handoff.oldestWaitingAt),
+    )
+  }
+
   /** How many methods were handed to the threads and have not ended. */
   get load(): number {
     let load = 0

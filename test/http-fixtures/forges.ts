@@ -34,22 +34,30 @@ export const FORGED: Record<string, unknown> = {
   'no description': [{ type: 'described' }],
   'a description without methods': [{ type: 'described', description: { ...description, methods: null } }],
   'an empty tuple': [[]],
-  'a tuple of null': [[null, null, null]],
-  'a tuple with a negative slot': [[-1, 1, 'x']],
-  'a tuple with a far slot': [[1e9, 1, 'x']],
-  'a tuple with a slot that is no number': [['__proto__', 1, 'x']],
-  'an item with a negative size': [[0, 1, 'x', -5]],
-  'an item without a size': [[0, 1, 'x', Number.NaN]],
-  'a failure without a reason': [{ type: 'failure', slot: 0, sequence: 1 }],
-  'a failure of an unknown kind': [{ type: 'failure', slot: 0, sequence: 1, failure: { kind: 'odd' } }],
+  'a tuple of null': [[null, null, null, null]],
+  'a tuple with a negative slot': [[-1, 1, 'x', 0]],
+  'a tuple with a far slot': [[1e9, 1, 'x', 0]],
+  'a tuple with a slot that is no number': [['__proto__', 1, 'x', 0]],
+  'a result after a negative time': [[0, 1, 'x', -1]],
+  'a result after no time': [[0, 1, 'x', Number.NaN]],
+  'an item with a negative size': [[0, 1, 'x', 0, -5]],
+  'an item without a size': [[0, 1, 'x', 0, Number.NaN]],
+  'a failure without a reason': [{ type: 'failure', slot: 0, sequence: 1, ranUs: 0 }],
+  'a failure of an unknown kind': [{ type: 'failure', slot: 0, sequence: 1, ranUs: 0, failure: { kind: 'odd' } }],
   'a failure with a wrong error': [
-    { type: 'failure', slot: 0, sequence: 1, failure: { kind: 'threw', error: null, retryable: true } },
+    { type: 'failure', slot: 0, sequence: 1, ranUs: 0, failure: { kind: 'threw', error: null, retryable: true } },
   ],
   'a failure with wrong issues': [
-    { type: 'failure', slot: 0, sequence: 1, failure: { kind: 'refused', issues: [null] } },
+    { type: 'failure', slot: 0, sequence: 1, ranUs: 0, failure: { kind: 'refused', issues: [null] } },
   ],
   'a problem with the status 200': [
-    { type: 'failure', slot: 0, sequence: 1, failure: { kind: 'problem', problem: { status: 200, message: 'x' } } },
+    {
+      type: 'failure',
+      slot: 0,
+      sequence: 1,
+      ranUs: 0,
+      failure: { kind: 'problem', problem: { status: 200, message: 'x' } },
+    },
   ],
   'a progress of a wrong fraction': [{ type: 'progress', slot: 0, sequence: 1, fraction: 'half' }],
 }
@@ -57,7 +65,7 @@ export const FORGED: Record<string, unknown> = {
 /** Messages of the right form that mean nothing: they are ignored. */
 export const MEANINGLESS: Record<string, unknown> = {
   'an empty list': [],
-  'a result of a call never made': [[0, 2 ** 30, 'x']],
+  'a result of a call never made': [[0, 2 ** 30, 'x', 0]],
   'a second description': [{ type: 'described', description }],
   'a second start': [{ type: 'started' }],
   'a log line with fields that are not JSON': [{ type: 'log', level: 'info', message: 'forged', fields: '{' }],
@@ -79,7 +87,7 @@ export default defineService({
       handler: () => {
         // A thread has numWorkers and prefetch slots.
         const numbers = Array.from({ length: 2 + 64 }, (_, number) => number)
-        post(numbers.flatMap((slot) => numbers.map((sequence) => [slot, sequence, { no: 'text' }])))
+        post(numbers.flatMap((slot) => numbers.map((sequence) => [slot, sequence, { no: 'text' }, 0])))
         return new Promise<null>((resolve) => setTimeout(resolve, 10_000, null))
       },
     }),

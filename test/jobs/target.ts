@@ -33,7 +33,7 @@ export class Target extends EventEmitter implements JobTarget {
 
   async whenDescribed(): Promise<void> {}
 
-  count(): void {}
+  readonly counter = { count() {}, attempted() {}, finished() {} }
 
   run(attempt: AttemptRequest): QueuedMethod {
     const bytes = attempt.payload.length

@@ -16,15 +16,21 @@ t.test('messages of the right form are taken', async (t) => {
   const error = { name: 'Error', message: 'm', cause: { name: 'E', message: '' }, errors: [{ name: 'F', message: '' }] }
   t.doesNotThrow(() =>
     unpackMessages([
-      [0, 1, undefined],
-      [0, 1, '1', 65],
+      [0, 1, undefined, 5],
+      [0, 1, '1', 0, 65],
       { type: 'stopped' },
       { type: 'stopped', error },
       { type: 'crashed', error: { ...error, code: 'QUEUE_FULL', facts: { retryAfterSeconds: 1 } } },
       { type: 'log', level: 'warn', message: 'm', fields: '{}', jobId: 'j' },
       { type: 'progress', slot: 0, sequence: 1, fraction: 1, note: 'n' },
-      { type: 'failure', slot: 0, sequence: 1, failure: { kind: 'threw', error, retryable: false } },
-      { type: 'failure', slot: 0, sequence: 1, failure: { kind: 'refused', issues: [{ pointer: '', message: '' }] } },
+      { type: 'failure', slot: 0, sequence: 1, ranUs: 0, failure: { kind: 'threw', error, retryable: false } },
+      {
+        type: 'failure',
+        slot: 0,
+        sequence: 1,
+        ranUs: 0,
+        failure: { kind: 'refused', issues: [{ pointer: '', message: '' }] },
+      },
     ]),
   )
 })

@@ -259,7 +259,13 @@ t.test('at 4 MiB of payloads a thread gets no more methods ahead, but always as 
   const { handoff, thread } = attached(queue, 10)
   t.equal(handoff.load, 5)
   const [first] = (await thread()).runs
-  handoff.receive({ type: 'result', slot: first?.slot as number, sequence: first?.sequence as number, value: null })
+  handoff.receive({
+    type: 'result',
+    slot: first?.slot as number,
+    sequence: first?.sequence as number,
+    value: null,
+    ranUs: 0,
+  })
   t.equal(handoff.load, 5)
   handoff.abandon((one) => one.error('THREAD_DIED', 'test'))
   t.equal(queue.size, 7)
@@ -286,9 +292,9 @@ t.test('the late result of an abandoned attempt finds another sequence number in
   const { runs } = await thread()
   const [late, right] = runs as [RunMessage, RunMessage]
   t.equal(late.slot, right.slot)
-  handoff.receive({ type: 'result', slot: late.slot, sequence: late.sequence, value: 'late' })
+  handoff.receive({ type: 'result', slot: late.slot, sequence: late.sequence, value: 'late', ranUs: 0 })
   t.equal(next.settled, false)
-  handoff.receive({ type: 'result', slot: right.slot, sequence: right.sequence, value: 'right' })
+  handoff.receive({ type: 'result', slot: right.slot, sequence: right.sequence, value: 'right', ranUs: 0 })
   t.equal(await next.promise, 'right')
 })
 

@@ -22,7 +22,7 @@ async function countOf(server: TestServer, state: string): Promise<number> {
 
 /** Waits until the service has failed this many jobs since its start, and all are on disk. */
 async function allFailed(server: TestServer, times: number): Promise<void> {
-  const { counts } = server.service('fails')
+  const { counts } = server.service('fails').counter
   const holds = async () => counts.failed >= times && (await countOf(server, 'failed')) > MANY
   await becomes(`${times} failures`, holds)
 }

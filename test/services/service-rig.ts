@@ -9,6 +9,7 @@ import { replaceVersion } from '../../src/services/replacing.ts'
 import { SupervisedService } from '../../src/services/supervised-service.ts'
 import type { ServiceRegistration } from '../../src/services/version.ts'
 import { RestartGroups } from '../../src/supervision/restart-groups.ts'
+import { Meters } from '../../src/telemetry/meters.ts'
 import { RecordingLog, within } from '../helper.ts'
 
 export function registration(module: string, overrides: ServiceOptions = {}): ServiceRegistration {
@@ -35,6 +36,7 @@ export class Rig {
       desiredState: 'running',
       events: NO_EVENTS,
       log: this.log.log,
+      meter: new Meters().service(),
       groups: groups ?? new RestartGroups(this.log.log),
       startRefusal: () => (this.closing ? new ThreadplaneError('SHUTTING_DOWN', 'closing') : undefined),
       planDependencies: () => () => {},

@@ -1,6 +1,7 @@
 /** Lists of jobs, in every combination of their filters. */
 import type { JobState } from '../../src/contract/states.ts'
 import t from 'tap'
+import type { CountedJob } from '../../src/sqlite/messages.ts'
 import { acceptAll, FAILED, idsOf, localJournal } from './jobs.ts'
 
 t.test('lists come newest first, in pages, filtered by service, method and state in any combination', async (t) => {
@@ -57,4 +58,30 @@ t.test('lists come newest first, in pages, filtered by service, method and state
       }
     }
   }
+})
+
+t.test('all jobs are counted by service and state, in several parts', async (t) => {
+  const journal = localJournal(t)
+  await acceptAll(
+    journal,
+    Array.from({ length: 19_990 }, () => ({ method: 'sort' })),
+  )
+  await acceptAll(
+    journal,
+    Array.from({ length: 20 }, () => ({})),
+  )
+  await acceptAll(journal, [{ service: 'other', begin: true }])
+  const sums: Record<string, number> = {}
+  let parts = 0
+  for (let after: CountedJob | undefined; ; parts += 1) {
+    const { counts, next } = await journal.countJobs(after)
+    for (const [service, state, count] of counts) {
+      const key = `${service} ${state}`
+      sums[key] = (sums[key] ?? 0) + count
+    }
+    if (next === undefined) break
+    after = next
+  }
+  t.strictSame(sums, { 'mail queued': 20_010, 'other running': 1 })
+  t.equal(parts, 1)
 })

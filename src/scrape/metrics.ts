@@ -1,0 +1,57 @@
+/**
+ * The answer of `GET /metrics`: what was counted where it happened, and the present state of all parts of the server, read
+ * now. Requests at the same time share one answer, so that the cost does not grow with the number of clients (P5).
+ */
+import type { Schedules } from '../jobs/schedules.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { HttpMeter } from '../telemetry/http-meter.ts'
+import { type Format, MetricsText } from '../telemetry/metrics-text.ts'
+import { writeProcessMetrics } from '../telemetry/process-metrics.ts'
+import { type CountsJobs, JobCounts } from './job-counts.ts'
+import { writeMethods } from './method-families.ts'
+import { type MeasuredJournal, writeBuild, writeHttp, writeJournal, writeSchedules } from './server-families.ts'
+import { writeServices } from './service-families.ts'
+import { writeThreads } from './thread-families.ts'
+
+export interface MetricsOptions {
+  /** The version of threadplane. */
+  version: string
+  registry: Registry
+  schedules: Schedules
+  journal: MeasuredJournal & CountsJobs
+  http: HttpMeter
+}
+
+export class Metrics {
+  readonly #options: MetricsOptions
+  readonly #jobCounts: JobCounts
+  readonly #writing = new Map<Format, Promise<Buffer>>()
+
+  constructor(options: MetricsOptions) {
+    this.#options = options
+    this.#jobCounts = new JobCounts(options.journal)
+  }
+
+  read(format: Format): Promise<Buffer> {
+    let writing = this.#writing.get(format)
+    if (writing === undefined) {
+      writing = this.#write(new MetricsText(format)).finally(() => this.#writing.delete(format))
+      this.#writing.set(format, writing)
+    }
+    return writing
+  }
+
+  async #write(text: MetricsText): Promise<Buffer> {
+    const { version, registry, schedules, journal, http } = this.#options
+    const { services } = registry
+    writeBuild(text, version)
+    await writeHttp(text, http)
+    await writeMethods(text, services)
+    await writeServices(text, services, this.#jobCounts)
+    await writeThreads(text, services)
+    writeJournal(text, journal)
+    await writeSchedules(text, schedules, (service) => registry.find(service) !== undefined)
+    await writeProcessMetrics(text)
+    return text.end()
+  }
+}
