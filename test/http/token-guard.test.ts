@@ -3,9 +3,11 @@
  * revoked. The list of routes is the app's own, so a new route is tested without a change here.
  */
 import { request as httpRequest } from 'node:http'
+import Fastify from 'fastify'
 import t from 'tap'
 import { SCOPES, type Scope } from '../../src/auth/access.ts'
 import { newToken } from '../../src/auth/token-text.ts'
+import { tokenGuard } from '../../src/http/token-guard.ts'
 import { TokensRig } from '../auth/tokens-rig.ts'
 import { serve, type TestServer, within } from '../http-helper.ts'
 
@@ -75,6 +77,16 @@ t.test('the routes that need no token are these', async (t) => {
   ])
   t.ok(guarded.length > 30)
   for (const { method, path } of open) t.notOk(isRefusal(await ask(server, method, path)), path)
+})
+
+t.test('a server with a route that declares no scope does not start', async (t) => {
+  const app = Fastify()
+  await app.register(tokenGuard, { credentials: undefined })
+  app.get('/declared', { config: { scope: 'read' } }, async () => 1)
+  app.get('/undeclared', async () => 1)
+  await t.rejects(async () => await app.ready(), {
+    message: 'routes without a scope in their config: GET /undeclared, HEAD /undeclared',
+  })
 })
 
 t.test('without a token every other route is answered 401', async (t) => {
