@@ -6,10 +6,9 @@ import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { readPreference } from './shared/request-headers.ts'
 import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
-import { JobStateSchema, jobView } from './schemas/job.ts'
+import { JobParams, JobStateSchema, jobView } from './schemas/job.ts'
 import { ServiceParams } from './schemas/service.ts'
 
-const JobParams = Type.Object({ id: Type.String({ description: 'Id of the job' }) })
 const job = Type.Ref('Job', { description: 'The job' })
 
 interface JobRoutesOptions {

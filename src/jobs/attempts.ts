@@ -84,6 +84,17 @@ export class Attempts {
     return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
   }
 
+  /** How many jobs are `running` in the store and have not begun in a thread, by service. */
+  notBegun(): Map<string, number> {
+    const counts = new Map<string, number>()
+    for (const { feed, queued } of this.#inFlight.values()) {
+      if (queued.settled || queued.begun) continue
+      const { name } = feed.target
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
+    return counts
+  }
+
   /** Cancels the attempt of a job. False if it has none in flight. */
   cancel(id: string): boolean {
     const inFlight = this.#inFlight.get(id)

@@ -5,7 +5,8 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
-import { isFinished, type Job, type JobState } from './job.ts'
+import { isFinished, type Job, jobNotFound, type JobState } from './job.ts'
+import { JobOverview } from './job-overview.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
 import type { JobTarget } from './job-target.ts'
@@ -29,6 +30,7 @@ export class Dispatcher {
   readonly #waiters = new JobWaiters()
   /** For each answer of the store that a client waits for. */
   readonly deadline = new StoreDeadline()
+  readonly overview: JobOverview
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
@@ -42,6 +44,7 @@ export class Dispatcher {
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
     })
+    this.overview = new JobOverview({ store, deadline: this.deadline, attempts: this.#attempts })
     this.#waitingJobs = new WaitingJobs({
       store,
       log,
@@ -276,8 +279,4 @@ export class Dispatcher {
     this.#attempts.releaseLate()
     this.#waitingJobs.sweep()
   }
-}
-
-function jobNotFound(id: string): ThreadplaneError {
-  return new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
 }

@@ -19,7 +19,7 @@
  *
  * Times are milliseconds since the epoch by the clock of this process.
  */
-import type { Job, JobError, JobProgress, JobState, NewJob } from './job.ts'
+import type { Job, JobError, JobProgress, JobState, NewJob, StateCounts } from './job.ts'
 
 export interface JobFilter {
   service?: string
@@ -34,6 +34,20 @@ export interface JobPage {
   items: Job[]
   /** 1 to 15 decimal digits; `null` on the last page. Still valid when the last job of the page was removed. */
   nextCursor: string | null
+}
+
+/** How many jobs a service has in each state. */
+export interface ServiceCounts {
+  service: string
+  counts: StateCounts
+}
+
+/** What a job was cast with. */
+export interface StoredPayload {
+  service: string
+  method: string
+  /** JSON text; `null`: damaged. */
+  payload: string | null
 }
 
 /** How a job ends because its attempt has run. */
@@ -116,6 +130,13 @@ export interface JobStore {
   accept(requests: AcceptRequest[]): Promise<Accepted[]>
   /** A job without its payload; `undefined` if there is none with this id. */
   get(id: string): Promise<Job | undefined>
+  /** The payload of a job; `undefined` if there is no job with this id. */
+  payload(id: string): Promise<StoredPayload | undefined>
+  /**
+   * The jobs of each service that has any, or of one, by state. Where counting takes long, the answer may be some seconds
+   * old: this is the one answer that need not see every change before it.
+   */
+  counts(service?: string): Promise<ServiceCounts[]>
   /** Jobs in the order of their acceptance, newest first. A page may be shorter than `limit` and not be the last. */
   list(filter: JobFilter): Promise<JobPage>
   /**

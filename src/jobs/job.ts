@@ -1,8 +1,10 @@
 /** The record of one cast: its request, its state, each of its attempts, and its result or error. */
-import { type ErrorView, type ThreadplaneError, viewOfError } from '../contract/errors.ts'
+import { type ErrorView, ThreadplaneError, viewOfError } from '../contract/errors.ts'
 
 export const JOB_STATES = ['scheduled', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const
 export type JobState = (typeof JOB_STATES)[number]
+
+export type StateCounts = Record<JobState, number>
 
 /** A job ends in exactly one of these states, once (P3). */
 const OUTCOMES = new Set<JobState>(['succeeded', 'failed', 'cancelled', 'expired'])
@@ -121,6 +123,10 @@ export const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job wa
 
 export function isFinished(job: Job): boolean {
   return OUTCOMES.has(job.state)
+}
+
+export function jobNotFound(id: string): ThreadplaneError {
+  return new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
 }
 
 export function toJobError(error: ThreadplaneError): JobError {

@@ -19,6 +19,8 @@ const MAX_POSTPONED = 100_000
 const READS = new Set<JournalOperation>([
   'get',
   'list',
+  'payload',
+  'counts',
   'nextDueAt',
   'unfinished',
   'countUnfinished',

@@ -12,6 +12,8 @@ import type {
   JobStore,
   OpenAttempt,
   Schedule,
+  ServiceCounts,
+  StoredPayload,
   Withdrawal,
 } from '../jobs/job-store.ts'
 import { type JournalOperation, type JournalOperations, toAcceptRow, toOpenAttempt } from './messages.ts'
@@ -46,6 +48,14 @@ export abstract class JournalClient implements JobStore {
   async list(filter: JobFilter): Promise<JobPage> {
     const page = await this.ask('list', filter)
     return { ...page, items: page.items.map((job) => this.#withProgress(job)) }
+  }
+
+  payload(id: string): Promise<StoredPayload | undefined> {
+    return this.ask('payload', id)
+  }
+
+  counts(service?: string): Promise<ServiceCounts[]> {
+    return this.ask('counts', service)
   }
 
   async take(service: string, limit: number, bytes: number): Promise<OpenAttempt[]> {

@@ -3,7 +3,7 @@
  * it returns, however many jobs there are.
  */
 import { JOB_STATES, type JobState } from '../jobs/job.ts'
-import type { JobFilter, JobPage } from '../jobs/job-store.ts'
+import type { JobFilter, JobPage, StoredPayload } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { readJob, type Row } from './job-row.ts'
 
@@ -44,6 +44,11 @@ export class JobLists {
     // The number of the job, not its id: the job may be removed before the next page is asked for.
     const nextCursor = last === undefined ? null : String(last.seq)
     return { items: shown.flatMap(({ seq }) => readJob(this.#file, 'seq = ?', seq) ?? []), nextCursor }
+  }
+
+  payload(id: string): StoredPayload | undefined {
+    const sql = `SELECT service, method, payload FROM jobs LEFT JOIN payloads ON payloads.seq = jobs.seq WHERE id = ?`
+    return this.#file.get<StoredPayload>(sql, id)
   }
 
   /** The services and methods that have jobs. It jumps from one to the next in the index. */

@@ -13,6 +13,8 @@ import type {
   JobPage,
   OpenAttempt,
   Schedule,
+  ServiceCounts,
+  StoredPayload,
   Tick,
   Withdrawal,
 } from '../jobs/job-store.ts'
@@ -93,6 +95,8 @@ export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
   get: (id: string) => Job | undefined
   list: (filter: JobFilter) => JobPage
+  payload: (id: string) => StoredPayload | undefined
+  counts: (service?: string) => ServiceCounts[]
   take: (service: string, limit: number, bytes: number) => TakenRow[]
   nextDueAt: (service: string) => number | undefined
   release: (id: string, attempt: number) => boolean

@@ -4,6 +4,7 @@
  */
 import { fromWireError } from '../contract/errors.ts'
 import { JobAcceptance } from './accept.ts'
+import { JobCounts } from './counts.ts'
 import { DatabaseFile } from './database-file.ts'
 import { type Committed, GroupCommit } from './group-commit.ts'
 import { JobLists } from './lists.ts'
@@ -68,10 +69,13 @@ export class OpenJournal {
   #operations(jobs: JobTransitions, lists: JobLists): JournalOperations {
     const acceptance = new JobAcceptance(this.file, (id) => jobs.get(id))
     const schedules = new ScheduleTable(this.file)
+    const counts = new JobCounts(this.file)
     return {
       accept: (rows) => acceptance.accept(rows),
       get: (id) => jobs.get(id),
       list: (filter) => lists.list(filter),
+      payload: (id) => lists.payload(id),
+      counts: (service) => counts.counts(service),
       take: (service, limit, bytes) => jobs.take(service, limit, bytes),
       nextDueAt: (service) => jobs.nextDueAt(service),
       release: (id, attempt) => jobs.release(id, attempt),

@@ -173,6 +173,14 @@ export class MemoryStore implements JobStore {
     return []
   }
 
+  async payload(): Promise<undefined> {
+    return undefined
+  }
+
+  async counts(): Promise<[]> {
+    return []
+  }
+
   async list(): Promise<JobPage> {
     return { items: this.jobs.reverse(), nextCursor: null }
   }

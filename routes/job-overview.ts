@@ -1,0 +1,46 @@
+/** Jobs at a glance: how many there are in each state, and the payload of one. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { problems } from '../src/http/problem-responses.ts'
+import type { JobOverview } from '../src/jobs/job-overview.ts'
+import { JobParams } from './schemas/job.ts'
+import { JobCountsView, totalOf } from './schemas/job-counts.ts'
+
+export const jobOverviewRoutes: FastifyPluginAsyncTypebox<{ overview: JobOverview }> = async (app, { overview }) => {
+  app.get('/jobs/counts', {
+    schema: {
+      operationId: 'countJobs',
+      tags: ['Jobs'],
+      summary: 'How many jobs each service has in each state',
+      description:
+        'Services without jobs are left out; services that were deleted are listed while their jobs are kept. With hundreds of thousands of jobs the counts may be some seconds old.',
+      querystring: Type.Object({ service: Type.Optional(Type.String()) }, { additionalProperties: false }),
+      response: { 200: JobCountsView, ...problems('MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE') },
+    },
+    handler: async ({ query }) => {
+      const items = await overview.counts(query.service)
+      return { items, total: totalOf(items) }
+    },
+  })
+
+  app.get('/jobs/:id/payload', {
+    schema: {
+      operationId: 'getJobPayload',
+      tags: ['Jobs'],
+      summary: 'The payload that a job was cast with',
+      params: JobParams,
+      response: {
+        200: {
+          description: 'The JSON as it is stored. Bytes are a JSON string in Base64',
+          content: { 'application/json': { schema: Type.Unknown() } },
+        },
+        ...problems('JOB_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
+      },
+    },
+    handler: async ({ params }, reply) => {
+      const { payload } = await overview.payload(params.id)
+      // Already JSON: it is sent as it is stored.
+      return reply.type('application/json; charset=utf-8').send(payload)
+    },
+  })
+}

@@ -1,0 +1,41 @@
+/** Jobs at a glance, as routes show them: how many there are in each state, and what a job was cast with. */
+import { ThreadplaneError } from '../contract/errors.ts'
+import type { Attempts } from './attempts.ts'
+import { jobNotFound } from './job.ts'
+import type { JobStore, ServiceCounts } from './job-store.ts'
+import type { StoreDeadline } from './store-deadline.ts'
+
+interface JobOverviewParts {
+  store: JobStore
+  deadline: StoreDeadline
+  attempts: Attempts
+}
+
+export class JobOverview {
+  readonly #parts: JobOverviewParts
+
+  constructor(parts: JobOverviewParts) {
+    this.#parts = parts
+  }
+
+  /** The jobs of each service that has any, by state. As everywhere, an attempt that has not begun in a thread is `queued`. */
+  async counts(service?: string): Promise<ServiceCounts[]> {
+    const { store, deadline, attempts } = this.#parts
+    const stored = await deadline.within(store.counts(service))
+    const notBegun = attempts.notBegun()
+    return stored.map(({ service, counts }) => {
+      const waiting = Math.min(notBegun.get(service) ?? 0, counts.running)
+      return { service, counts: { ...counts, queued: counts.queued + waiting, running: counts.running - waiting } }
+    })
+  }
+
+  /** The payload of a job, as JSON text. @throws JOB_NOT_FOUND, JOURNAL_UNAVAILABLE */
+  async payload(id: string): Promise<{ service: string; method: string; payload: string }> {
+    const { store, deadline } = this.#parts
+    const stored = await deadline.within(store.payload(id))
+    if (stored === undefined) throw jobNotFound(id)
+    const { service, method, payload } = stored
+    if (payload === null) throw new ThreadplaneError('INTERNAL', 'the record of the payload is damaged', { jobId: id })
+    return { service, method, payload }
+  }
+}
