@@ -23,6 +23,7 @@ import {
   ServiceList,
   ServiceStatus,
 } from './schemas/service.ts'
+import { ServiceSummaryList } from './schemas/service-summary.ts'
 import { serviceRoutes } from './services.ts'
 import { stackRoutes } from './stack.ts'
 
@@ -32,6 +33,7 @@ export const SHARED_SCHEMAS = [
   Problem,
   ServiceStatus,
   ServiceList,
+  ServiceSummaryList,
   LifecycleResult,
   MethodList,
   Registration,
