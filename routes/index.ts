@@ -9,6 +9,7 @@ import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
+import { failureRoutes } from './failures.ts'
 import { jobOverviewRoutes } from './job-overview.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
@@ -73,6 +74,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(failureRoutes, { prefix: '/v1', overview: dispatcher.overview })
   await app.register(jobOverviewRoutes, { prefix: '/v1', overview: dispatcher.overview })
   await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules, maxBodyBytes })
 }

@@ -28,7 +28,7 @@ const ServiceSummary = Type.Object(
     heapUsedBytes: Type.Integer({ description: 'Of all its threads' }),
     crashReason: Nullable(Type.String({ description: 'The first line, at most 200 characters' })),
   },
-  { $id: 'ServiceSummary', title: 'ServiceSummary' },
+  { title: 'ServiceSummary' },
 )
 export const ServiceSummaryList = Type.Object(
   { items: Type.Array(ServiceSummary) },

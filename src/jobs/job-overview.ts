@@ -1,8 +1,8 @@
-/** Jobs at a glance, as routes show them: how many there are in each state, and what a job was cast with. */
+/** Jobs at a glance, as routes show them: how many there are in each state, what failed, what a job was cast with. */
 import { ThreadplaneError } from '../contract/errors.ts'
 import type { Attempts } from './attempts.ts'
 import { jobNotFound } from './job.ts'
-import type { JobStore, ServiceCounts } from './job-store.ts'
+import type { FailureGroup, JobStore, ServiceCounts } from './job-store.ts'
 import type { StoreDeadline } from './store-deadline.ts'
 
 interface JobOverviewParts {
@@ -27,6 +27,12 @@ export class JobOverview {
       const waiting = Math.min(notBegun.get(service) ?? 0, counts.running)
       return { service, counts: { ...counts, queued: counts.queued + waiting, running: counts.running - waiting } }
     })
+  }
+
+  /** Failed jobs by their errors, newest failure first. */
+  async failures(limit: number, service?: string): Promise<FailureGroup[]> {
+    const { store, deadline } = this.#parts
+    return deadline.within(store.failures(limit, service))
   }
 
   /** The payload of a job, as JSON text. @throws JOB_NOT_FOUND, JOURNAL_UNAVAILABLE */

@@ -50,6 +50,20 @@ export interface StoredPayload {
   payload: string | null
 }
 
+/** The `failed` jobs of a method whose errors have the same key, see `errorKeyOf`. `sampleJobId`: the newest one. */
+export interface FailureGroup {
+  key: string
+  service: string
+  method: string
+  code: string
+  name: string | null
+  message: string
+  count: number
+  firstAt: number
+  lastAt: number
+  sampleJobId: string
+}
+
 /** How a job ends because its attempt has run. */
 export type JobOutcome = { state: 'succeeded'; result: string } | { state: 'failed'; error: JobError }
 
@@ -137,6 +151,8 @@ export interface JobStore {
    * old: this is the one answer that need not see every change before it.
    */
   counts(service?: string): Promise<ServiceCounts[]>
+  /** Failed jobs by their errors, at most `limit` groups: those with the newest failures, newest first. */
+  failures(limit: number, service?: string): Promise<FailureGroup[]>
   /** Jobs in the order of their acceptance, newest first. A page may be shorter than `limit` and not be the last. */
   list(filter: JobFilter): Promise<JobPage>
   /**

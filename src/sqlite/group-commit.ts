@@ -21,6 +21,7 @@ const READS = new Set<JournalOperation>([
   'list',
   'payload',
   'counts',
+  'failures',
   'nextDueAt',
   'unfinished',
   'countUnfinished',

@@ -6,6 +6,7 @@ import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs
 import type {
   Accepted,
   AcceptRequest,
+  FailureGroup,
   JobFilter,
   JobOutcome,
   JobPage,
@@ -56,6 +57,10 @@ export abstract class JournalClient implements JobStore {
 
   counts(service?: string): Promise<ServiceCounts[]> {
     return this.ask('counts', service)
+  }
+
+  failures(limit: number, service?: string): Promise<FailureGroup[]> {
+    return this.ask('failures', limit, service)
   }
 
   async take(service: string, limit: number, bytes: number): Promise<OpenAttempt[]> {

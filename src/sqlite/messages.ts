@@ -7,6 +7,7 @@ import type { Job, JobError, JobState } from '../jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
+  FailureGroup,
   Idempotency,
   JobFilter,
   JobOutcome,
@@ -95,6 +96,7 @@ export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
   get: (id: string) => Job | undefined
   list: (filter: JobFilter) => JobPage
+  failures: (limit: number, service?: string) => FailureGroup[]
   payload: (id: string) => StoredPayload | undefined
   counts: (service?: string) => ServiceCounts[]
   take: (service: string, limit: number, bytes: number) => TakenRow[]

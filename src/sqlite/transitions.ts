@@ -6,6 +6,7 @@ import { ThreadplaneError } from '../contract/errors.ts'
 import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
 import type { JobOutcome, Withdrawal } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
+import type { Failures } from './failures.ts'
 import type { JobLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
 import { readJob } from './job-row.ts'
@@ -37,10 +38,12 @@ export class JobTransitions {
   finishes = 0
   readonly #file: DatabaseFile
   readonly #lists: JobLists
+  readonly #failures: Failures
 
-  constructor(file: DatabaseFile, lists: JobLists) {
+  constructor(file: DatabaseFile, lists: JobLists, failures: Failures) {
     this.#file = file
     this.#lists = lists
+    this.#failures = failures
   }
 
   get(id: string): Job | undefined {
@@ -124,6 +127,7 @@ export class JobTransitions {
       id,
       attempt,
     )
+    if (changes === 1 && outcome.state === 'failed') this.#failures.add(id, outcome.error)
     this.finishes += changes
     return changes === 1
   }
@@ -172,6 +176,7 @@ export class JobTransitions {
 
   requeue(id: string): Job {
     this.#existing(id)
+    this.#failures.remove(id)
     this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
     return this.#existing(id)
   }
@@ -179,15 +184,16 @@ export class JobTransitions {
   requeueFailed(service: string, limit: number, failedBy: number): number {
     let requeued = 0
     for (const { method } of this.#lists.kinds(service)) {
-      const { changes } = this.#file.run(
+      const queued = this.#file.all<{ seq: number }>(
         `${REQUEUE} WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsByState
-          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?)`,
+          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?) RETURNING seq`,
         service,
         method,
         failedBy,
         limit - requeued,
       )
-      requeued += changes
+      for (const { seq } of queued) this.#file.run('DELETE FROM failures WHERE seq = ?', seq)
+      requeued += queued.length
       if (requeued === limit) break
     }
     return requeued
@@ -227,6 +233,7 @@ export class JobTransitions {
         jobId: id,
       })
     }
+    this.#failures.remove(id)
     this.#file.run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
     this.#file.run('DELETE FROM jobs WHERE id = ?', id)
   }

@@ -181,6 +181,10 @@ export class MemoryStore implements JobStore {
     return []
   }
 
+  async failures(): Promise<[]> {
+    return []
+  }
+
   async list(): Promise<JobPage> {
     return { items: this.jobs.reverse(), nextCursor: null }
   }

@@ -51,3 +51,23 @@ t.test('the payload of a job is answered as it was cast', async (t) => {
   t.strictSame((await server.get(`/v1/jobs/${text.id}/payload`)).text, '"only text"')
   isProblem(t, await server.get('/v1/jobs/nope/payload'), 'JOB_NOT_FOUND')
 })
+
+t.test('failed jobs are grouped by their errors', async (t) => {
+  const server = await serve(t, { services: { fails: 'fails', echo: 'echo' } })
+  const ids: string[] = []
+  for (const method of ['throws', 'throws', 'throwsText']) {
+    const { json } = await server.cast('fails', method, null, '?maxAttempts=1')
+    await server.finished(json.id)
+    ids.push(json.id)
+  }
+  const { status, json } = await server.get('/v1/failures')
+  t.equal(status, 200)
+  t.match(json.items, [
+    { service: 'fails', method: 'throwsText', code: 'METHOD_FAILED', message: 'just text', count: 1 },
+    { method: 'throws', name: 'RangeError', message: 'no such luck', count: 2, key: String, firstAt: String },
+  ])
+  t.equal(json.items[1].sampleJobId, ids[1])
+  t.strictSame((await server.get('/v1/failures?service=echo')).json, { items: [] })
+  t.equal((await server.get('/v1/failures?limit=1')).json.items.length, 1)
+  isProblem(t, await server.get('/v1/failures?limit=0'), 'MALFORMED_QUERY')
+})

@@ -3,7 +3,7 @@ import t from 'tap'
 import { isProblem, serve } from '../http-helper.ts'
 
 t.test('a summary shows of each service what a list shows, in about 300 bytes', async (t) => {
-  const server = await serve(t, { services: { echo: 'echo', fails: 'fails-at-import' } })
+  const server = await serve(t, { services: { echo: 'echo', fails: 'throws-at-import' } })
   await server.reaches('echo', 'running')
   await server.reaches('fails', 'backoff', 'failed', 'crashed')
   await server.call('echo', 'scalar', 1)
