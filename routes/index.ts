@@ -7,6 +7,7 @@ import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
+import { bulkRoutes } from './bulk.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
 import { failureRoutes } from './failures.ts'
@@ -74,7 +75,8 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(bulkRoutes, { prefix: '/v1', bulk: dispatcher.bulk })
   await app.register(failureRoutes, { prefix: '/v1', overview: dispatcher.overview })
-  await app.register(jobOverviewRoutes, { prefix: '/v1', overview: dispatcher.overview })
+  await app.register(jobOverviewRoutes, { prefix: '/v1', registry, overview: dispatcher.overview })
   await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules, maxBodyBytes })
 }

@@ -1,12 +1,20 @@
 /** Jobs at a glance: how many there are in each state, and the payload of one. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { ThreadplaneError } from '../src/contract/errors.ts'
 import { problems } from '../src/http/problem-responses.ts'
+import type { Registry } from '../src/registry/registry.ts'
 import type { JobOverview } from '../src/jobs/job-overview.ts'
+import { mayShow } from './shared/sensitive.ts'
 import { JobParams } from './schemas/job.ts'
 import { JobCountsView, totalOf } from './schemas/job-counts.ts'
 
-export const jobOverviewRoutes: FastifyPluginAsyncTypebox<{ overview: JobOverview }> = async (app, { overview }) => {
+interface JobOverviewOptions {
+  registry: Registry
+  overview: JobOverview
+}
+
+export const jobOverviewRoutes: FastifyPluginAsyncTypebox<JobOverviewOptions> = async (app, { registry, overview }) => {
   app.get('/jobs/counts', {
     schema: {
       operationId: 'countJobs',
@@ -37,8 +45,12 @@ export const jobOverviewRoutes: FastifyPluginAsyncTypebox<{ overview: JobOvervie
         ...problems('JOB_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params }, reply) => {
-      const { payload } = await overview.payload(params.id)
+    handler: async (request, reply) => {
+      const { payload, ...job } = await overview.payload(request.params.id)
+      if (!mayShow(registry, job, request)) {
+        const detail = `${job.service}.${job.method} is sensitive: its payloads are for callers that may enqueue its jobs`
+        throw new ThreadplaneError('FORBIDDEN', detail, { ...job, jobId: request.params.id })
+      }
       // Already JSON: it is sent as it is stored.
       return reply.type('application/json; charset=utf-8').send(payload)
     },

@@ -2,10 +2,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import type { Job } from '../src/jobs/job.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { readPreference } from './shared/request-headers.ts'
 import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
+import { shownJob } from './shared/sensitive.ts'
 import { JobParams, JobStateSchema, jobView } from './schemas/job.ts'
 import { ServiceParams } from './schemas/service.ts'
 
@@ -39,9 +41,10 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ query: { limit = 100, state, ...filter } }) => {
+    handler: async (request) => {
+      const { limit = 100, state, ...filter } = request.query
       const { items, nextCursor } = await dispatcher.list({ ...filter, limit }, state)
-      return { items: items.map(jobView), nextCursor }
+      return { items: items.map((job) => jobView(shownJob(registry, job, request, 'list'))), nextCursor }
     },
   })
 
@@ -63,11 +66,13 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('JOB_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params, headers }, reply) => {
-      const { waitSeconds } = readPreference(headers.prefer)
-      if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
+    handler: async (request, reply) => {
+      const { id } = request.params
+      const { waitSeconds } = readPreference(request.headers.prefer)
+      const show = (job: Job) => jobView(shownJob(registry, job, request, 'alone'))
+      if (waitSeconds === undefined) return show(await dispatcher.get(id))
       reply.header('preference-applied', `wait=${waitSeconds}`)
-      return jobView(await dispatcher.wait(params.id, waitSeconds * 1_000, app.clients.signalOfWait(reply)))
+      return show(await dispatcher.wait(id, waitSeconds * 1_000, app.clients.signalOfWait(reply)))
     },
   })
 

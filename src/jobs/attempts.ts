@@ -78,21 +78,23 @@ export class Attempts {
   view(job: Job): Job {
     const inFlight = this.#inFlight.get(job.id)
     if (job.state !== 'running' || inFlight?.attempt.number !== job.attempts) return job
-    if (inFlight.queued.settled || inFlight.queued.begun) return job
+    if (!waits(inFlight)) return job
     const history = job.history.slice(0, -1)
     const startedAt = history.length === 0 ? null : job.startedAt
     return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
   }
 
-  /** How many jobs are `running` in the store and have not begun in a thread, by service. */
-  notBegun(): Map<string, number> {
-    const counts = new Map<string, number>()
-    for (const { feed, queued } of this.#inFlight.values()) {
-      if (queued.settled || queued.begun) continue
-      const { name } = feed.target
-      counts.set(name, (counts.get(name) ?? 0) + 1)
+  /** Attempts whose jobs are `running` in the store, and which have not begun in a thread. */
+  *notBegun(): Generator<{ service: string; method: string }> {
+    for (const inFlight of this.#inFlight.values()) {
+      if (waits(inFlight)) yield { service: inFlight.feed.target.name, method: inFlight.attempt.method }
     }
-    return counts
+  }
+
+  /** Does a job that is `running` in the store wait for its turn in a thread? */
+  isWaiting(id: string): boolean {
+    const inFlight = this.#inFlight.get(id)
+    return inFlight !== undefined && waits(inFlight)
   }
 
   /** Cancels the attempt of a job. False if it has none in flight. */
@@ -206,6 +208,10 @@ export class Attempts {
       queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'it did not begin within a second')
     }
   }
+}
+
+function waits({ queued }: InFlight): boolean {
+  return !queued.settled && !queued.begun
 }
 
 /**

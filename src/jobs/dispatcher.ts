@@ -9,6 +9,7 @@ import { isFinished, type Job, jobNotFound, type JobState } from './job.ts'
 import { JobOverview } from './job-overview.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore } from './job-store.ts'
+import { BulkJobs } from './bulk-jobs.ts'
 import type { JobTarget } from './job-target.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { StoreDeadline } from './store-deadline.ts'
@@ -31,6 +32,7 @@ export class Dispatcher {
   /** For each answer of the store that a client waits for. */
   readonly deadline = new StoreDeadline()
   readonly overview: JobOverview
+  readonly bulk: BulkJobs
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
@@ -44,7 +46,15 @@ export class Dispatcher {
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
     })
-    this.overview = new JobOverview({ store, deadline: this.deadline, attempts: this.#attempts })
+    const parts = { store, deadline: this.deadline, attempts: this.#attempts }
+    this.overview = new JobOverview(parts)
+    this.bulk = new BulkJobs({
+      ...parts,
+      exists: (service) => this.#feeds.has(service),
+      cancel: (id) => this.cancel(id),
+      onFinished: (id) => this.#waiters.finished(id),
+      onWaiting: (service) => this.#waiting(service),
+    })
     this.#waitingJobs = new WaitingJobs({
       store,
       log,

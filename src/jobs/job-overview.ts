@@ -22,7 +22,8 @@ export class JobOverview {
   async counts(service?: string): Promise<ServiceCounts[]> {
     const { store, deadline, attempts } = this.#parts
     const stored = await deadline.within(store.counts(service))
-    const notBegun = attempts.notBegun()
+    const notBegun = new Map<string, number>()
+    for (const { service } of attempts.notBegun()) notBegun.set(service, (notBegun.get(service) ?? 0) + 1)
     return stored.map(({ service, counts }) => {
       const waiting = Math.min(notBegun.get(service) ?? 0, counts.running)
       return { service, counts: { ...counts, queued: counts.queued + waiting, running: counts.running - waiting } }

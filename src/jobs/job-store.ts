@@ -64,6 +64,26 @@ export interface FailureGroup {
   sampleJobId: string
 }
 
+/** Chooses jobs for a change of many. */
+export interface BulkFilter {
+  service?: string
+  method?: string
+  states: readonly JobState[]
+  /** Only jobs that are `failed` have one. */
+  errorKey?: string
+  /** Only jobs that were accepted before this time. */
+  before?: number
+}
+
+/** Where a selection goes on: the place of a job in the order of services, methods, states and acceptance. */
+export type BulkCursor = [service: string, method: string, state: JobState, seq: number]
+
+/** A step of a selection. Without `next` it was the last. */
+export interface BulkPage {
+  jobs: { id: string; service: string; state: JobState }[]
+  next?: BulkCursor
+}
+
 /** How a job ends because its attempt has run. */
 export type JobOutcome = { state: 'succeeded'; result: string } | { state: 'failed'; error: JobError }
 
@@ -198,6 +218,16 @@ export interface JobStore {
    * fewer than `limit` means that there are no more.
    */
   requeueFailed(service: string, limit: number, failedBy: number): Promise<number>
+  /** How many jobs a filter chooses. */
+  countMatching(filter: BulkFilter): Promise<number>
+  /** Jobs that a filter chooses, at most `limit`, from the cursor on. A page may be empty and not be the last. */
+  matching(filter: BulkFilter, limit: number, from?: BulkCursor): Promise<BulkPage>
+  /** `requeue` of several jobs. Answers which of them are `queued` because of it; ids that it does not know are left out. */
+  requeueAll(ids: string[]): Promise<string[]>
+  /** `cancel` of several jobs. Answers which of them are `cancelled` because of it. */
+  cancelSome(ids: string[]): Promise<string[]>
+  /** `remove` of several finished jobs, without those whose idempotency key has not expired. Answers how many. */
+  removeAll(ids: string[]): Promise<number>
   /** Forgets a job. @throws CONFLICT until its idempotency key has expired */
   remove(id: string): Promise<void>
   /**

@@ -22,6 +22,8 @@ const READS = new Set<JournalOperation>([
   'payload',
   'counts',
   'failures',
+  'countMatching',
+  'matching',
   'nextDueAt',
   'unfinished',
   'countUnfinished',

@@ -6,6 +6,9 @@ import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs
 import type {
   Accepted,
   AcceptRequest,
+  BulkCursor,
+  BulkFilter,
+  BulkPage,
   FailureGroup,
   JobFilter,
   JobOutcome,
@@ -117,6 +120,26 @@ export abstract class JournalClient implements JobStore {
 
   remove(id: string): Promise<void> {
     return this.ask('remove', id)
+  }
+
+  countMatching(filter: BulkFilter): Promise<number> {
+    return this.ask('countMatching', filter)
+  }
+
+  matching(filter: BulkFilter, limit: number, from?: BulkCursor): Promise<BulkPage> {
+    return this.ask('matching', filter, limit, from)
+  }
+
+  requeueAll(ids: string[]): Promise<string[]> {
+    return this.ask('requeueAll', ids)
+  }
+
+  cancelSome(ids: string[]): Promise<string[]> {
+    return this.ask('cancelSome', ids)
+  }
+
+  removeAll(ids: string[]): Promise<number> {
+    return this.ask('removeAll', ids)
   }
 
   cancelWaiting(service: string, limit: number): Promise<string[]> {

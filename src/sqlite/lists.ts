@@ -12,6 +12,11 @@ const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(err
 /** A page ends before it exceeds this size, but has at least one job (P5). */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
 
+interface Kind {
+  service: string
+  method: string
+}
+
 type Size = { seq: number; bytes: number }
 
 export class JobLists {
@@ -51,13 +56,15 @@ export class JobLists {
     return this.#file.get<StoredPayload>(sql, id)
   }
 
-  /** The services and methods that have jobs. It jumps from one to the next in the index. */
-  *kinds(only?: string): Generator<{ service: string; method: string }> {
+  /** The services and methods that have jobs, in order. It jumps from one to the next in the index. */
+  *kinds(only?: string, from?: Kind): Generator<Kind> {
     const { get } = this.#file
-    let service = only ?? get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
+    let service = only ?? from?.service ?? get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
     while (typeof service === 'string') {
       const next = 'SELECT min(method) AS method FROM jobs INDEXED BY jobsByState WHERE service = ? AND method > ?'
-      let method = get<{ method: string | null }>(next, service, '')?.method
+      if (service === from?.service) yield from
+      const first = service === from?.service ? from.method : ''
+      let method = get<{ method: string | null }>(next, service, first)?.method
       while (typeof method === 'string') {
         yield { service, method }
         method = get<{ method: string | null }>(next, service, method)?.method

@@ -7,6 +7,9 @@ import type { Job, JobError, JobState } from '../jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
+  BulkCursor,
+  BulkFilter,
+  BulkPage,
   FailureGroup,
   Idempotency,
   JobFilter,
@@ -110,6 +113,11 @@ export interface JournalOperations {
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void
+  countMatching: (filter: BulkFilter) => number
+  matching: (filter: BulkFilter, limit: number, from?: BulkCursor) => BulkPage
+  requeueAll: (ids: string[]) => string[]
+  cancelSome: (ids: string[]) => string[]
+  removeAll: (ids: string[]) => number
   cancelWaiting: (service: string, limit: number) => string[]
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number

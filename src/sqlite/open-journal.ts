@@ -4,6 +4,7 @@
  */
 import { fromWireError } from '../contract/errors.ts'
 import { JobAcceptance } from './accept.ts'
+import { BulkChanges } from './bulk.ts'
 import { JobCounts } from './counts.ts'
 import { DatabaseFile } from './database-file.ts'
 import { Failures } from './failures.ts'
@@ -78,6 +79,7 @@ export class OpenJournal {
   #operations(jobs: JobTransitions, lists: JobLists): JournalOperations {
     const acceptance = new JobAcceptance(this.file, (id) => jobs.get(id))
     const schedules = new ScheduleTable(this.file)
+    const bulk = new BulkChanges(this.file, lists, jobs)
     const counts = new JobCounts(this.file)
     return {
       accept: (rows) => acceptance.accept(rows),
@@ -97,6 +99,11 @@ export class OpenJournal {
       requeue: (id) => jobs.requeue(id),
       requeueFailed: (service, limit, failedBy) => jobs.requeueFailed(service, limit, failedBy),
       remove: (id) => jobs.remove(id),
+      countMatching: (filter) => bulk.count(filter),
+      matching: (filter, limit, from) => bulk.page(filter, limit, from),
+      requeueAll: (ids) => bulk.requeueAll(ids),
+      cancelSome: (ids) => bulk.cancelSome(ids),
+      removeAll: (ids) => bulk.removeAll(ids),
       cancelWaiting: (service, limit) => jobs.cancelWaiting(service, limit),
       unfinished: (service, limit) => lists.unfinished(service, limit),
       countUnfinished: (service) => lists.countUnfinished(service),

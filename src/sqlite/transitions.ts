@@ -149,6 +149,12 @@ export class JobTransitions {
   }
 
   cancel(id: string): Job | undefined {
+    this.cancelIfWaiting(id)
+    return this.get(id)
+  }
+
+  /** Was it waiting? */
+  cancelIfWaiting(id: string): boolean {
     const { changes } = this.#file.run(
       `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE id = ? AND state IN ('queued', 'scheduled')`,
       Date.now(),
@@ -156,7 +162,7 @@ export class JobTransitions {
       id,
     )
     this.finishes += changes
-    return this.get(id)
+    return changes === 1
   }
 
   expire(limit: number): string[] {
@@ -176,9 +182,16 @@ export class JobTransitions {
 
   requeue(id: string): Job {
     this.#existing(id)
-    this.#failures.remove(id)
-    this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
+    this.requeueIfEnded(id)
     return this.#existing(id)
+  }
+
+  /** Had it ended, and not succeeded? */
+  requeueIfEnded(id: string): boolean {
+    this.#failures.remove(id)
+    return (
+      this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id).changes === 1
+    )
   }
 
   requeueFailed(service: string, limit: number, failedBy: number): number {

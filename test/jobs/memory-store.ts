@@ -185,6 +185,26 @@ export class MemoryStore implements JobStore {
     return []
   }
 
+  async countMatching(): Promise<number> {
+    return 0
+  }
+
+  async matching(): Promise<{ jobs: [] }> {
+    return { jobs: [] }
+  }
+
+  async requeueAll(): Promise<string[]> {
+    return []
+  }
+
+  async cancelSome(): Promise<string[]> {
+    return []
+  }
+
+  async removeAll(): Promise<number> {
+    return 0
+  }
+
   async list(): Promise<JobPage> {
     return { items: this.jobs.reverse(), nextCursor: null }
   }
