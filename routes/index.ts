@@ -5,6 +5,7 @@ import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import type { SeriesRecorder } from '../src/registry/series.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
 import { bulkRoutes } from './bulk.ts'
@@ -27,6 +28,7 @@ import {
 } from './schemas/service.ts'
 import { ServiceSummaryList } from './schemas/service-summary.ts'
 import { serviceRoutes } from './services.ts'
+import { seriesRoutes } from './series.ts'
 import { stackRoutes } from './stack.ts'
 
 /** The schemas that routes refer to by `Type.Ref`. */
@@ -61,16 +63,18 @@ export interface RoutesOptions {
   /** Checks large payloads. */
   checker: PayloadChecker
   schedules: Schedules
+  series: SeriesRecorder
   /** May a client crash a service on purpose? */
   chaos: boolean
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, chaos } = options
+  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, series, chaos } = options
   app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
   await app.register(probeRoutes, { registry, dispatcher })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
+  await app.register(seriesRoutes, { prefix: '/v1', registry, series })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })

@@ -41,6 +41,7 @@ import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
+import { SeriesRecorder } from '../registry/series.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
 import type { ServerOptions } from './options.ts'
 
@@ -88,6 +89,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
   })
   const changes = new ServiceChanges(registry)
   const checker = new PayloadChecker()
+  const series = new SeriesRecorder(() => registry.services)
   await app.register(routes, {
     version,
     registry,
@@ -97,9 +99,11 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     maxBodyBytes,
     checker,
     schedules,
+    series,
     chaos,
   })
   app.addHook('onClose', () => checker.close())
+  app.addHook('onClose', async () => series.close())
   app.addHook('onListen', async () => logAddresses(app, log))
   return app
 }

@@ -1,4 +1,4 @@
-/** The short view of all services. */
+/** What a page shows of services at a glance: the short view of all, and the last hour. */
 import t from 'tap'
 import { isProblem, serve } from '../http-helper.ts'
 
@@ -30,4 +30,16 @@ t.test('a summary shows of each service what a list shows, in about 300 bytes', 
   t.ok((await server.get('/v1/services?view=full')).json.items[0].options)
   t.ok((await server.get('/v1/services')).json.items[0].options)
   isProblem(t, await server.get('/v1/services?view=short'), 'MALFORMED_QUERY')
+})
+
+t.test('the series of a service are rows of numbers', async (t) => {
+  const server = await serve(t, { services: { echo: 'echo' } })
+  const { status, json } = await server.get('/v1/series?service=echo&last=15m')
+  t.equal(status, 200)
+  t.match(json, { stepMs: 10_000, columns: ['at', 'calls'], items: [] })
+  t.equal((await server.get('/v1/series')).status, 200)
+  isProblem(t, await server.get('/v1/series?service=none'), 'SERVICE_NOT_FOUND')
+  for (const last of ['2h', '61m', '0s', 'x']) {
+    isProblem(t, await server.get(`/v1/series?last=${last}`), 'MALFORMED_QUERY')
+  }
 })
