@@ -7,6 +7,7 @@ import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { SeriesRecorder } from '../src/registry/series.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
+import type { Profiles } from '../src/services/profiles.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
 import { bulkRoutes } from './bulk.ts'
 import { callRoutes } from './calls.ts'
@@ -16,6 +17,7 @@ import { jobOverviewRoutes } from './job-overview.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
 import { probeRoutes } from './probes.ts'
+import { profileRoutes } from './profiles.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { Job, JobList } from './schemas/job.ts'
 import {
@@ -64,16 +66,19 @@ export interface RoutesOptions {
   checker: PayloadChecker
   schedules: Schedules
   series: SeriesRecorder
+  profiles: Profiles
   /** May a client crash a service on purpose? */
   chaos: boolean
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
-  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, series, chaos } = options
+  const { version, registry, changes, invoker, dispatcher, maxBodyBytes, checker, schedules, series, profiles, chaos } =
+    options
   app.get('/', { schema: { hide: true }, handler: async () => ({ name: 'threadplane', version, ...LINKS }) })
   await app.register(probeRoutes, { registry, dispatcher })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
+  await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker })

@@ -20,6 +20,7 @@
  */
 import { maxHeaderSize } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -43,6 +44,7 @@ import { PayloadChecker } from '../payload/payload-checker.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
 import { SeriesRecorder } from '../registry/series.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
+import { Profiles } from '../services/profiles.ts'
 import type { ServerOptions } from './options.ts'
 
 /** How often Node looks for connections whose headers are late. Its default is 30 s. */
@@ -100,6 +102,7 @@ export async function buildApp(options: ServerOptions, parts: AppParts): Promise
     checker,
     schedules,
     series,
+    profiles: new Profiles(join(options.data, 'profiles')),
     chaos,
   })
   app.addHook('onClose', () => checker.close())

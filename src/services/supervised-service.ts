@@ -14,6 +14,7 @@ import { QueuedMethod } from '../queue/queued-method.ts'
 import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { LiveStack } from '../threads/service-thread.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
+import type { ThreadSession } from '../threads/thread-session.ts'
 import { startLine } from '../threads/start-line.ts'
 import type { CallRequest, Invocation } from './call-invoker.ts'
 import { FailedCalls } from './failed-calls.ts'
@@ -81,6 +82,11 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
   /** Threads that were terminated and have not ended, because they are in native code. */
   get stuck(): number {
     return ServiceWorker.stuckOf(this.name)
+  }
+
+  /** Each life of a thread that has not ended. */
+  get sessions(): ThreadSession[] {
+    return this.threads.flatMap(({ sessions }) => sessions)
   }
 
   /** The stack of each of its threads. */

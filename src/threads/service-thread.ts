@@ -146,9 +146,14 @@ export class ServiceThread extends Service {
     this.#shutdown.resolve()
   }
 
-  /** What each of its threads is doing now, also of those that start, stop or retire. */
+  /** All its threads that have not ended, also those that start, stop or retire. */
+  get sessions(): ThreadSession[] {
+    return this.#threads.all
+  }
+
+  /** What each of its threads is doing now. */
   async stacks(): Promise<LiveStack[]> {
-    const reads = this.#threads.all.map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
+    const reads = this.sessions.map(async ({ id, worker }) => ({ id, stack: await worker.stack() }))
     return (await Promise.all(reads)).flatMap(({ id, stack }) => (stack === undefined ? [] : { id, ...stack }))
   }
 
