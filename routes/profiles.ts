@@ -101,6 +101,8 @@ export const profileRoutes: FastifyPluginAsyncTypebox<ProfileRoutesOptions> = as
 
 /** The stream is read as fast as the client reads, and destroyed with the connection. */
 function sendFile(reply: FastifyReply, { body, bytes }: Profile, name: string) {
+  // The client has hung up: nobody would read the file, which stays on the disk while it is open.
+  if (reply.raw.destroyed) body.destroy()
   return reply
     .headers({
       'content-type': 'application/json',
