@@ -10,17 +10,23 @@ import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
 import type { Registry } from '../src/registry/registry.ts'
+import type { SeriesRecorder } from '../src/registry/series.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { Metrics } from '../src/scrape/metrics.ts'
+import type { Profiles } from '../src/services/profiles.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
+import { bulkRoutes } from './bulk.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
 import { eventRoutes } from './events.ts'
+import { failureRoutes } from './failures.ts'
+import { jobOverviewRoutes } from './job-overview.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
 import { logRoutes } from './logs.ts'
 import { metricsRoutes } from './metrics.ts'
 import { probeRoutes } from './probes.ts'
+import { profileRoutes } from './profiles.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { Job, JobList } from './schemas/job.ts'
 import {
@@ -32,7 +38,9 @@ import {
   ServiceStatus,
 } from './schemas/service.ts'
 import { sessionRoutes } from './session.ts'
+import { ServiceSummaryList } from './schemas/service-summary.ts'
 import { serviceRoutes } from './services.ts'
+import { seriesRoutes } from './series.ts'
 import { stackRoutes } from './stack.ts'
 
 /** The schemas that routes refer to by `Type.Ref`. */
@@ -41,6 +49,7 @@ export const SHARED_SCHEMAS = [
   Problem,
   ServiceStatus,
   ServiceList,
+  ServiceSummaryList,
   LifecycleResult,
   MethodList,
   Registration,
@@ -74,6 +83,8 @@ export interface RoutesOptions {
   book: LogBook
   logStreams: LogStreams
   metrics: Metrics
+  series: SeriesRecorder
+  profiles: Profiles
   /** May a client crash a service on purpose? */
   chaos: boolean
   /** Who is who; `undefined`: there are no tokens, and never will be. */
@@ -94,6 +105,8 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     streams,
     book,
     logStreams,
+    series,
+    profiles,
     chaos,
     credentials,
   } = options
@@ -116,9 +129,14 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
+  await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
+  await app.register(seriesRoutes, { prefix: '/v1', registry, series })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(bulkRoutes, { prefix: '/v1', bulk: dispatcher.bulk })
+  await app.register(failureRoutes, { prefix: '/v1', overview: dispatcher.overview })
+  await app.register(jobOverviewRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules, maxBodyBytes })
 }

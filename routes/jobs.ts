@@ -2,15 +2,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import type { Job } from '../src/jobs/job.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { jobCheck } from './shared/job-check.ts'
 import { readPreference } from './shared/request-headers.ts'
 import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
-import { JobStateSchema, jobView } from './schemas/job.ts'
+import { shownJob } from './shared/sensitive.ts'
+import { JobParams, JobStateSchema, jobView } from './schemas/job.ts'
 import { ServiceParams } from './schemas/service.ts'
 
-const JobParams = Type.Object({ id: Type.String({ description: 'Id of the job' }) })
 const job = Type.Ref('Job', { description: 'The job' })
 
 interface JobRoutesOptions {
@@ -44,11 +45,12 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ access, query: { limit = 100, state, ...filter } }) => {
-      const names = access?.namesOf(['read', 'enqueue'])
+    handler: async (request) => {
+      const { limit = 100, state, ...filter } = request.query
+      const names = request.access?.namesOf(['read', 'enqueue'])
       const seen = names === undefined ? filter : { ...filter, names }
       const { items, nextCursor } = await dispatcher.list({ ...seen, limit }, state)
-      return { items: items.map(jobView), nextCursor }
+      return { items: items.map((job) => jobView(shownJob(registry, job, request, 'list'))), nextCursor }
     },
   })
 
@@ -72,12 +74,13 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       },
     },
     handler: async (request, reply) => {
-      const { params, headers } = request
+      const { id } = request.params
       await checkJob(request, reply, ['read', 'enqueue'])
-      const { waitSeconds } = readPreference(headers.prefer)
-      if (waitSeconds === undefined) return jobView(await dispatcher.get(params.id))
+      const { waitSeconds } = readPreference(request.headers.prefer)
+      const show = (job: Job) => jobView(shownJob(registry, job, request, 'alone'))
+      if (waitSeconds === undefined) return show(await dispatcher.get(id))
       reply.header('preference-applied', `wait=${waitSeconds}`)
-      return jobView(await dispatcher.wait(params.id, waitSeconds * 1_000, app.clients.signalOfWait(reply)))
+      return show(await dispatcher.wait(id, waitSeconds * 1_000, app.clients.signalOfWait(reply)))
     },
   })
 
@@ -126,7 +129,9 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
         ...problems('SERVICE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params }) => ({ retried: await dispatcher.retryFailed(registry.get(params.service).name) }),
+    handler: async ({ params }) => ({
+      retried: await dispatcher.ofService.retryFailed(registry.get(params.service).name),
+    }),
   })
 
   app.delete('/jobs/:id', {

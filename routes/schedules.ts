@@ -10,6 +10,7 @@ import type { Registry } from '../src/registry/registry.ts'
 import { accepted } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
 import { Nullable } from './schemas/nullable.ts'
+import { mayList, mayShow } from './shared/sensitive.ts'
 import { ServiceParams } from './schemas/service.ts'
 
 const ScheduleParams = Type.Object({
@@ -24,7 +25,9 @@ const ScheduleView = Type.Object(
     cron: Type.String(),
     timezone: Type.String(),
     method: Type.String(),
-    payload: Type.Optional(Type.Unknown({ description: 'Left out of a list if it is larger than 4 KiB' })),
+    payload: Type.Optional(
+      Type.Unknown({ description: 'Left out of a list if it is larger than 4 KiB, or of a sensitive method' }),
+    ),
     nextRunAt: Nullable(
       Type.String({ format: 'date-time' }),
       'null if the cron expression has no further time, or the schedule cannot run',
@@ -90,7 +93,11 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
         ...problems('SERVICE_NOT_FOUND', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params }) => ({ items: (await schedules.list(await known(params.service))).map(scheduleView) }),
+    handler: async (request) => {
+      const statuses = await schedules.list(await known(request.params.service))
+      const items = statuses.map((status) => scheduleView(status, mayList(registry, status, request)))
+      return { items }
+    },
   })
 
   app.get('/services/:service/schedules/:name', {
@@ -102,7 +109,11 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       params: ScheduleParams,
       response: { 200: schedule, ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE') },
     },
-    handler: async ({ params }) => scheduleView(await schedules.get(await known(params.service), params.name)),
+    handler: async (request) => {
+      const { service, name } = request.params
+      const status = await schedules.get(await known(service), name)
+      return scheduleView(status, mayShow(registry, status, request))
+    },
   })
 
   app.put('/services/:service/schedules/:name', {
@@ -186,7 +197,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   })
 }
 
-function scheduleView(status: ScheduleStatus): Static<typeof ScheduleView> {
+function scheduleView(status: ScheduleStatus, showPayload = true): Static<typeof ScheduleView> {
   const { service, name, cron, timezone, method, payload, nextAt, lastTickAt, error } = status
   return {
     service,
@@ -194,7 +205,7 @@ function scheduleView(status: ScheduleStatus): Static<typeof ScheduleView> {
     cron,
     timezone,
     method,
-    ...(payload !== undefined && { payload }),
+    ...(showPayload && payload !== undefined && { payload }),
     nextRunAt: nextAt === undefined ? null : new Date(nextAt).toISOString(),
     lastRunAt: lastTickAt === null ? null : new Date(lastTickAt).toISOString(),
     error: error === undefined ? null : { code: error.code, message: error.message },

@@ -7,6 +7,7 @@ import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import { methodList, ServiceParams, serviceStatus } from './schemas/service.ts'
+import { serviceSummary } from './schemas/service-summary.ts'
 
 const status = Type.Ref('ServiceStatus', { description: 'The status of the service' })
 
@@ -22,12 +23,35 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
       operationId: 'listServices',
       tags: ['Services'],
       summary: 'All services with their status',
-      response: { 200: Type.Ref('ServiceList', { description: 'All services' }), ...problems() },
+      querystring: Type.Object(
+        {
+          view: Type.Optional(
+            Type.Unsafe<'full' | 'summary'>({
+              type: 'string',
+              enum: ['full', 'summary'],
+              default: 'full',
+              description: '`summary`: about 300 bytes a service, without its threads, options and methods',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      response: {
+        200: {
+          description: 'All services',
+          content: {
+            'application/json': {
+              schema: Type.Union([Type.Ref('ServiceList'), Type.Ref('ServiceSummaryList')]),
+            },
+          },
+        },
+        ...problems('MALFORMED_QUERY'),
+      },
     },
-    handler: async ({ access }) => {
+    handler: async ({ access, query: { view } }) => {
       const { services } = registry
       const seen = access === undefined ? services : services.filter(({ name }) => access.has(['read'], name))
-      return { items: seen.map(serviceStatus) }
+      return { items: view === 'summary' ? seen.map(serviceSummary) : seen.map(serviceStatus) }
     },
   })
 

@@ -7,6 +7,8 @@ import { Nullable } from './nullable.ts'
 
 const Timestamp = Type.String({ format: 'date-time' })
 
+export const JobParams = Type.Object({ id: Type.String({ description: 'Id of the job' }) })
+
 export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...JOB_STATES] })
 
 const JobErrorView = Type.Object({

@@ -113,6 +113,10 @@ const MethodView = Type.Object({
   backoffMs: Type.Integer(),
   backoffMaxMs: Type.Integer(),
   priority: Type.Integer(),
+  sensitive: Type.Boolean({
+    description:
+      'True: payloads and results of its jobs are in no list, and only for callers that may enqueue its jobs',
+  }),
 })
 export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
 

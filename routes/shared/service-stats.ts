@@ -2,6 +2,7 @@
 import type { EventFilter } from '../../src/events/event-filter.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
+import { serviceSummary } from '../schemas/service-summary.ts'
 
 /** What the numbers of a service are, in their order. */
 export const STATS_COLUMNS = [
@@ -83,28 +84,9 @@ function round(value: number): number {
 
 /** The present state of the services that a client asked for, in lists of limited length. One list at least. */
 export function snapshotOf(registry: Registry, filter: EventFilter): object[][] {
-  const services = registry.services.filter(({ name }) => filter.hasService(name)).map(summaryOf)
+  const services = registry.services.filter(({ name }) => filter.hasService(name)).map(serviceSummary)
   const lists = Array.from({ length: Math.ceil(services.length / SERVICES_PER_EVENT) }, (_, at) =>
     services.slice(at * SERVICES_PER_EVENT, (at + 1) * SERVICES_PER_EVENT),
   )
   return lists.length === 0 ? [[]] : lists
-}
-
-function summaryOf(service: SupervisedService): object {
-  const { name, module, state, desiredState, draining, restartCount, restartBudget } = service
-  const queue = { size: service.waiting, running: service.running, capacity: service.options.queueCapacity }
-  const ready = service.threads.filter((thread) => thread.state === 'running').length
-  const threads = { ready, wanted: service.options.threads }
-  return {
-    name,
-    module,
-    state,
-    desiredState,
-    draining,
-    threads,
-    queue,
-    counts: { ...service.counter.counts },
-    restartCount,
-    restartBudget,
-  }
 }

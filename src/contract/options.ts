@@ -197,6 +197,10 @@ export const methodOptionsSchema = z.object({
   backoffMs: delayMs.optional().describe('Delay before the second attempt of a cast; doubles with each further one'),
   backoffMaxMs: delayMs.optional().describe('Longest delay between two attempts of a cast'),
   priority: z.int().min(0).max(9).optional().describe('0 to 9; methods of priority 9 run first'),
+  sensitive: z
+    .boolean()
+    .optional()
+    .describe('Payloads and results of its jobs are in no list, and only for callers that may enqueue its jobs'),
 })
 
 export type MethodOptions = z.infer<typeof methodOptionsSchema>
@@ -208,4 +212,5 @@ export const METHOD_DEFAULTS: ResolvedMethodOptions = {
   backoffMs: 1_000,
   backoffMaxMs: 60_000,
   priority: 5,
+  sensitive: false,
 }

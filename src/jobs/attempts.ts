@@ -89,10 +89,23 @@ export class Attempts {
   view(job: Job): Job {
     const inFlight = this.#inFlight.get(job.id)
     if (job.state !== 'running' || inFlight?.attempt.number !== job.attempts) return job
-    if (inFlight.queued.settled || inFlight.queued.begun) return job
+    if (!waits(inFlight)) return job
     const history = job.history.slice(0, -1)
     const startedAt = history.length === 0 ? null : job.startedAt
     return { ...job, state: 'queued', attempts: job.attempts - 1, history, startedAt }
+  }
+
+  /** Attempts whose jobs are `running` in the store, and which have not begun in a thread. */
+  *notBegun(): Generator<{ service: string; method: string }> {
+    for (const inFlight of this.#inFlight.values()) {
+      if (waits(inFlight)) yield { service: inFlight.feed.target.name, method: inFlight.attempt.method }
+    }
+  }
+
+  /** Does a job that is `running` in the store wait for its turn in a thread? */
+  isWaiting(id: string): boolean {
+    const inFlight = this.#inFlight.get(id)
+    return inFlight !== undefined && waits(inFlight)
   }
 
   /** Cancels the attempt of a job. False if it has none in flight. */
@@ -237,6 +250,10 @@ export class Attempts {
       queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'it did not begin within a second')
     }
   }
+}
+
+function waits({ queued }: InFlight): boolean {
+  return !queued.settled && !queued.begun
 }
 
 /**

@@ -7,12 +7,15 @@ import { type EventSink, NO_EVENTS } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
-import { isFinished, type Job } from './job.ts'
+import { isFinished, type Job, jobNotFound } from './job.ts'
+import { JobOverview } from './job-overview.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
 import type { Accepted, AcceptRequest, JobFilter, JobPage, JobStore, WaitingJob } from './job-store.ts'
+import { BulkJobs } from './bulk-jobs.ts'
 import type { JobTarget } from './job-target.ts'
 import { JobEvents } from './job-events.ts'
 import { JobWaiters } from './job-waiters.ts'
+import { ServiceJobs } from './service-jobs.ts'
 import { StoreDeadline } from './store-deadline.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
 import { CastFeed } from './cast-feed.ts'
@@ -21,8 +24,6 @@ import { CastFeed } from './cast-feed.ts'
 const SWEEP_EVERY_MS = 500
 /** How long `cancel` waits for the end of a running job. */
 const CANCELLED_WITHIN_MS = 1_000
-/** Jobs in one transaction where an operation changes all jobs of a service. */
-const STEP = 500
 
 export class Dispatcher {
   readonly #store: JobStore
@@ -33,6 +34,9 @@ export class Dispatcher {
   readonly #waiters = new JobWaiters()
   /** For each answer of the store that a client waits for. */
   readonly deadline = new StoreDeadline()
+  readonly overview: JobOverview
+  readonly bulk: BulkJobs
+  readonly ofService: ServiceJobs
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
@@ -47,6 +51,22 @@ export class Dispatcher {
       onFinished: (id) => this.#waiters.finished(id),
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
+    })
+    const parts = { store, deadline: this.deadline, attempts: this.#attempts }
+    this.overview = new JobOverview(parts)
+    this.ofService = new ServiceJobs({
+      store,
+      deadline: this.deadline,
+      cancel: (id) => this.#cancelUnlessFinished(id),
+      onCancelled: (job) => this.#ended(job, 'cancelled'),
+      onWaiting: (service) => this.#waiting(service),
+    })
+    this.bulk = new BulkJobs({
+      ...parts,
+      exists: (service) => this.#feeds.has(service),
+      cancel: (id) => this.cancel(id),
+      onFinished: (id) => this.#waiters.finished(id),
+      onWaiting: (service) => this.#waiting(service),
     })
     this.#waitingJobs = new WaitingJobs({
       store,
@@ -215,19 +235,6 @@ export class Dispatcher {
     return this.deadline.within(requeued)
   }
 
-  /** Queues all failed jobs of a service again. Returns how many. */
-  async retryFailed(service: string): Promise<number> {
-    // Jobs that fail again meanwhile do not count, or this might never end.
-    const failedBy = Date.now()
-    let retried = 0
-    for (;;) {
-      const step = await this.deadline.within(this.#store.requeueFailed(service, STEP, failedBy))
-      retried += step
-      this.#waiting(service)
-      if (step < STEP) return retried
-    }
-  }
-
   /** Forgets a finished job. @throws JOB_NOT_FOUND, CONFLICT */
   async remove(id: string): Promise<void> {
     const job = await this.get(id)
@@ -235,27 +242,6 @@ export class Dispatcher {
       throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
     await this.deadline.within(this.#store.remove(id))
     this.#events.deleted(job)
-  }
-
-  countUnfinished(service: string): Promise<number> {
-    return this.deadline.within(this.#store.countUnfinished(service))
-  }
-
-  /** Cancels all unfinished jobs of a service. @throws CONFLICT if some running jobs do not end */
-  async cancelAll(service: string): Promise<void> {
-    for (;;) {
-      const jobs = await this.deadline.within(this.#store.cancelWaiting(service, STEP))
-      for (const job of jobs) this.#ended(job, 'cancelled')
-      if (jobs.length < STEP) break
-    }
-    for (let before = new Set<string>(); ; ) {
-      const ids = await this.deadline.within(this.#store.unfinished(service, STEP))
-      if (ids.length === 0) return
-      if (ids.every((id) => before.has(id)))
-        throw new ThreadplaneError('CONFLICT', `${ids.length} jobs could not be cancelled yet`, { service })
-      before = new Set(ids)
-      await Promise.all(ids.map((id) => this.#cancelUnlessFinished(id)))
-    }
   }
 
   async #cancelUnlessFinished(id: string): Promise<void> {
@@ -292,8 +278,4 @@ export class Dispatcher {
     this.#attempts.tellBegun()
     this.#waitingJobs.sweep()
   }
-}
-
-function jobNotFound(id: string): ThreadplaneError {
-  return new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
 }

@@ -20,7 +20,7 @@
  * Times are milliseconds since the epoch by the clock of this process.
  */
 import type { JobState } from '../contract/states.ts'
-import type { Job, JobError, JobProgress, NewJob } from './job.ts'
+import type { Job, JobError, JobProgress, NewJob, StateCounts } from './job.ts'
 
 export interface JobFilter {
   service?: string
@@ -37,6 +37,54 @@ export interface JobPage {
   items: Job[]
   /** 1 to 15 decimal digits; `null` on the last page. Still valid when the last job of the page was removed. */
   nextCursor: string | null
+}
+
+/** How many jobs a service has in each state. */
+export interface ServiceCounts {
+  service: string
+  counts: StateCounts
+}
+
+/** What a job was cast with. */
+export interface StoredPayload {
+  service: string
+  method: string
+  /** JSON text; `null`: damaged. */
+  payload: string | null
+}
+
+/** The `failed` jobs of a method whose errors have the same key, see `errorKeyOf`. `sampleJobId`: the newest one. */
+export interface FailureGroup {
+  key: string
+  service: string
+  method: string
+  code: string
+  name: string | null
+  message: string
+  count: number
+  firstAt: number
+  lastAt: number
+  sampleJobId: string
+}
+
+/** Chooses jobs for a change of many. */
+export interface BulkFilter {
+  service?: string
+  method?: string
+  states: readonly JobState[]
+  /** Only jobs that are `failed` have one. */
+  errorKey?: string
+  /** Only jobs that were accepted before this time. */
+  before?: number
+}
+
+/** Where a selection goes on: the place of a job in the order of services, methods, states and acceptance. */
+export type BulkCursor = [service: string, method: string, state: JobState, seq: number]
+
+/** A step of a selection. Without `next` it was the last. */
+export interface BulkPage {
+  jobs: { id: string; service: string; state: JobState }[]
+  next?: BulkCursor
 }
 
 /** How a job ends because its attempt has run. */
@@ -122,6 +170,15 @@ export interface JobStore {
   accept(requests: AcceptRequest[]): Promise<Accepted[]>
   /** A job without its payload; `undefined` if there is none with this id. */
   get(id: string): Promise<Job | undefined>
+  /** The payload of a job; `undefined` if there is no job with this id. */
+  payload(id: string): Promise<StoredPayload | undefined>
+  /**
+   * The jobs of each service that has any, or of one, by state. Where counting takes long, the answer may be some seconds
+   * old: this is the one answer that need not see every change before it.
+   */
+  counts(service?: string): Promise<ServiceCounts[]>
+  /** Failed jobs by their errors, at most `limit` groups: those with the newest failures, newest first. */
+  failures(limit: number, service?: string): Promise<FailureGroup[]>
   /** Jobs in the order of their acceptance, newest first. A page may be shorter than `limit` and not be the last. */
   list(filter: JobFilter): Promise<JobPage>
   /**
@@ -167,6 +224,16 @@ export interface JobStore {
    * fewer than `limit` means that there are no more.
    */
   requeueFailed(service: string, limit: number, failedBy: number): Promise<number>
+  /** How many jobs a filter chooses. */
+  countMatching(filter: BulkFilter): Promise<number>
+  /** Jobs that a filter chooses, at most `limit`, from the cursor on. A page may be empty and not be the last. */
+  matching(filter: BulkFilter, limit: number, from?: BulkCursor): Promise<BulkPage>
+  /** `requeue` of several jobs. Answers which of them are `queued` because of it; ids that it does not know are left out. */
+  requeueAll(ids: string[]): Promise<string[]>
+  /** `cancel` of several jobs. Answers which of them are `cancelled` because of it. */
+  cancelSome(ids: string[]): Promise<string[]>
+  /** `remove` of several finished jobs, without those whose idempotency key has not expired. Answers how many. */
+  removeAll(ids: string[]): Promise<number>
   /** Forgets a job. @throws CONFLICT until its idempotency key has expired */
   remove(id: string): Promise<void>
   /**

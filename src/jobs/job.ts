@@ -1,6 +1,8 @@
 /** The record of one cast: its request, its state, each of its attempts, and its result or error. */
 import type { JobState } from '../contract/states.ts'
-import { type ErrorView, type ThreadplaneError, viewOfError } from '../contract/errors.ts'
+import { type ErrorView, ThreadplaneError, viewOfError } from '../contract/errors.ts'
+
+export type StateCounts = Record<JobState, number>
 
 /** A job ends in exactly one of these states, once (P3). */
 const OUTCOMES = new Set<JobState>(['succeeded', 'failed', 'cancelled', 'expired'])
@@ -119,6 +121,10 @@ export const CANCELLED: JobError = { code: 'JOB_CANCELLED', message: 'the job wa
 
 export function isFinished(job: Job): boolean {
   return OUTCOMES.has(job.state)
+}
+
+export function jobNotFound(id: string): ThreadplaneError {
+  return new ThreadplaneError('JOB_NOT_FOUND', `there is no job ${JSON.stringify(id)}`)
 }
 
 export function toJobError(error: ThreadplaneError): JobError {

@@ -76,6 +76,8 @@ export function checkProcessMessage(message: unknown): void {
       return check(Number.isInteger(message.exitCode), 'an end without an exit code')
     case 'stack':
       return check(isStack(message.stack), 'a stack of the wrong form')
+    case 'profiled':
+      return check(isIndex(message.id) && isProfileOutcome(message.outcome), 'a profile of the wrong form')
     default:
       refuse('a message of an unknown type')
   }
@@ -203,6 +205,12 @@ function isFacts(facts: unknown): boolean {
     (retryAfterSeconds === undefined || isSize(retryAfterSeconds)) &&
     [service, method, jobId, reason, title].every((text) => isOptionalText(text))
   )
+}
+
+function isProfileOutcome(outcome: unknown): boolean {
+  if (!isObject(outcome)) return false
+  const { kind, why } = outcome
+  return kind === 'failed' ? isText(why) : kind === 'done' || kind === 'blocked-native' || kind === 'gone'
 }
 
 function isStack(stack: unknown): boolean {

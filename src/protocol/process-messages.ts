@@ -6,14 +6,18 @@
  * | server  | `launch`    | start the service's thread, for this module                                        |
  * |         | `terminate` | terminate the service's thread                                                     |
  * |         | `stack`     | answer with the stack of the service's thread                                      |
+ * |         | `profile`   | record a profile of the service's thread in a file                                 |
+ * |         | `endProfile` | end a recording early                                                             |
  * |         | an array    | messages for the service's thread (`messages.ts`): passed on unread                |
  * | process | `report`    | heartbeat and load of the service's thread                                         |
  * |         | `error`     | the service's thread, or the process, ends because of this error                   |
  * |         | `ended`     | the service's thread has ended, and the process ends too                           |
  * |         | `stack`     | the stack that was asked for                                                       |
+ * |         | `profiled`  | how a recording has ended                                                          |
  * |         | an array    | messages of the service's thread: passed on unread                                 |
  */
 import type { EventLoopUtilization } from 'node:perf_hooks'
+import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
 import type { ThreadStack } from '../contract/stack.ts'
 import type { WireError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
@@ -36,7 +40,23 @@ export interface TerminateMessage {
 export interface StackRequest {
   type: 'stack'
 }
-export type ToProcess = LaunchMessage | TerminateMessage | StackRequest | ControlWire[]
+/** Asks for a profile of the service's thread; the process chooses nothing, not even the file. */
+export interface ProfileMessage {
+  type: 'profile'
+  id: number
+  request: ProfileRequest
+}
+export interface EndProfileMessage {
+  type: 'endProfile'
+  id: number
+}
+export type ToProcess =
+  | LaunchMessage
+  | TerminateMessage
+  | StackRequest
+  | ProfileMessage
+  | EndProfileMessage
+  | ControlWire[]
 
 /** What the control thread reads from shared memory when the service's thread is in its own process. */
 export interface ReportMessage {
@@ -59,7 +79,13 @@ export interface StackMessage {
   type: 'stack'
   stack: ThreadStack | undefined
 }
-export type FromProcess = ReportMessage | ErrorMessage | EndedMessage | StackMessage | ThreadWire[]
+/** Answers the {@link ProfileMessage} with the same id. */
+export interface ProfiledMessage {
+  type: 'profiled'
+  id: number
+  outcome: ProfileOutcome
+}
+export type FromProcess = ReportMessage | ErrorMessage | EndedMessage | StackMessage | ProfiledMessage | ThreadWire[]
 
 /** Node's error code for a thread that ran out of memory. */
 export const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY'

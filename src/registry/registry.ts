@@ -178,7 +178,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     this.#services.delete(name)
     this.#leaving.add(service)
     try {
-      await dispatcher.cancelAll(name)
+      await dispatcher.ofService.cancelAll(name)
       await registrations.update(name, left)
     } catch (error) {
       this.#services.set(name, service)
@@ -190,7 +190,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     dispatcher.forget(service)
     service.meter.end()
     // Jobs that were being accepted meanwhile.
-    await dispatcher.cancelAll(name)
+    await dispatcher.ofService.cancelAll(name)
     await onRemoved(name)
     events.emit({ type: 'service.removed', service: name, module })
   }

@@ -149,7 +149,7 @@ export class ServiceChanges {
     const { dependencies, options } = this.#registry
     await this.#oneByOne(name, async () => {
       const service = this.#registry.get(name)
-      const unfinished = cancelJobs ? 0 : await options.dispatcher.countUnfinished(name)
+      const unfinished = cancelJobs ? 0 : await options.dispatcher.ofService.countUnfinished(name)
       // Nothing is awaited between this and the moment when no other service can depend on this one any more.
       const dependents = dependencies.presentAndPlannedDependentsOf(name)
       if (dependents.length > 0) {

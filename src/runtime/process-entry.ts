@@ -6,10 +6,11 @@
  */
 import { Worker } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
+import { recordProfile } from '../diagnostics/profiler.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
 import { Heartbeat } from '../protocol/heartbeat.ts'
 import type { AbortMessage, StartMessage, ThreadData } from '../protocol/messages.ts'
-import type { FromProcess, LaunchMessage, ToProcess } from '../protocol/process-messages.ts'
+import type { FromProcess, LaunchMessage, ProfileMessage, ToProcess } from '../protocol/process-messages.ts'
 import { type ControlWire, type ThreadWire, withOwnBytes } from '../protocol/wire.ts'
 import { killGroup } from '../system/process-group.ts'
 import { watchMemory } from './watch-memory.ts'
@@ -84,11 +85,29 @@ function launch({ service, module, limits, guarded }: LaunchMessage): void {
     const { wires, transfers } = withOwnBytes(messages)
     thread.postMessage(wires, transfers)
   }
+  const profiles = new Map<number, AbortController>()
+  const profile = async ({ id, request }: ProfileMessage): Promise<void> => {
+    const end = new AbortController()
+    profiles.set(id, end)
+    const outcome = await recordProfile(thread.threadId, request, end.signal)
+    profiles.delete(id)
+    send({ type: 'profiled', id, outcome })
+  }
   process.on('message', (message: Exclude<ToProcess, LaunchMessage>) => {
-    if (Array.isArray(message)) passToThread(message)
-    else if (message.type === 'stack')
-      void stackReader.read(thread.threadId).then((stack) => send({ type: 'stack', stack }))
-    else void thread.terminate()
+    if (Array.isArray(message)) return passToThread(message)
+    switch (message.type) {
+      case 'stack':
+        void stackReader.read(thread.threadId).then((stack) => send({ type: 'stack', stack }))
+        break
+      case 'profile':
+        void profile(message)
+        break
+      case 'endProfile':
+        profiles.get(message.id)?.abort()
+        break
+      case 'terminate':
+        void thread.terminate()
+    }
   })
   watchMemory(service, limits, (error) => dieAfterSending({ type: 'error', error }))
 }

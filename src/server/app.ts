@@ -24,6 +24,7 @@
 import { maxHeaderSize } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import cookie from '@fastify/cookie'
+import { join } from 'node:path'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -54,10 +55,12 @@ import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
+import { SeriesRecorder } from '../registry/series.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
 import { Metrics, type MetricsOptions } from '../scrape/metrics.ts'
 import { HttpMeter } from '../telemetry/http-meter.ts'
 import { observeProcess } from '../telemetry/process-metrics.ts'
+import { Profiles } from '../services/profiles.ts'
 import type { ServerOptions } from './options.ts'
 
 /** How often Node looks for connections whose headers are late. Its default is 30 s. */
@@ -131,6 +134,7 @@ export async function buildApp(
     statsColumns: STATS_COLUMNS,
     book,
   })
+  const series = new SeriesRecorder(() => registry.services)
   await app.register(routes, {
     version,
     registry,
@@ -145,11 +149,14 @@ export async function buildApp(
     book,
     logStreams,
     metrics: new Metrics({ version, registry, schedules, journal, http }),
+    series,
+    profiles: new Profiles(join(options.data, 'profiles')),
     chaos,
     credentials,
   })
   app.addHook('onClose', () => checker.close())
   app.addHook('onClose', async () => tokens?.close())
+  app.addHook('onClose', async () => series.close())
   app.addHook('onListen', async () => logAddresses(app, log))
   return { app, streams }
 }

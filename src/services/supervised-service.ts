@@ -15,6 +15,7 @@ import { QueuedMethod } from '../queue/queued-method.ts'
 import type { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { LiveStack } from '../threads/live-threads.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
+import type { ThreadSession } from '../threads/thread-session.ts'
 import { startLine } from '../threads/start-line.ts'
 import type { ServiceMeter } from '../telemetry/meters.ts'
 import type { CallRequest, Invocation } from './call-invoker.ts'
@@ -99,6 +100,11 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
   /** Threads that were terminated and have not ended, because they are in native code. */
   get stuck(): number {
     return ServiceWorker.stuckOf(this.name)
+  }
+
+  /** Each life of a thread that has not ended. */
+  get sessions(): ThreadSession[] {
+    return this.threads.flatMap(({ sessions }) => sessions)
   }
 
   /** The stack of each of its threads. */

@@ -19,6 +19,11 @@ const MAX_POSTPONED = 100_000
 const READS = new Set<JournalOperation>([
   'get',
   'list',
+  'payload',
+  'counts',
+  'failures',
+  'countMatching',
+  'matching',
   'nextDueAt',
   'unfinished',
   'countUnfinished',

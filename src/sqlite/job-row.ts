@@ -92,7 +92,8 @@ function toJob(row: Row): Job {
   }
 }
 
-function errorOf(text: string): JobError {
+/** The error of a job that did not succeed. */
+export function errorOf(text: string): JobError {
   const error = parsed(text)
   return isError(error) ? error : { code: 'INTERNAL', message: 'the record of the error is damaged' }
 }

@@ -6,6 +6,10 @@ import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs
 import type {
   Accepted,
   AcceptRequest,
+  BulkCursor,
+  BulkFilter,
+  BulkPage,
+  FailureGroup,
   JobFilter,
   JobOutcome,
   JobPage,
@@ -13,6 +17,8 @@ import type {
   OpenAttempt,
   Schedule,
   WaitingJob,
+  ServiceCounts,
+  StoredPayload,
   Withdrawal,
 } from '../jobs/job-store.ts'
 import {
@@ -54,6 +60,18 @@ export abstract class JournalClient implements JobStore {
   async list(filter: JobFilter): Promise<JobPage> {
     const page = await this.ask('list', filter)
     return { ...page, items: page.items.map((job) => this.#withProgress(job)) }
+  }
+
+  payload(id: string): Promise<StoredPayload | undefined> {
+    return this.ask('payload', id)
+  }
+
+  counts(service?: string): Promise<ServiceCounts[]> {
+    return this.ask('counts', service)
+  }
+
+  failures(limit: number, service?: string): Promise<FailureGroup[]> {
+    return this.ask('failures', limit, service)
   }
 
   async take(service: string, limit: number, bytes: number): Promise<OpenAttempt[]> {
@@ -110,6 +128,26 @@ export abstract class JournalClient implements JobStore {
 
   remove(id: string): Promise<void> {
     return this.ask('remove', id)
+  }
+
+  countMatching(filter: BulkFilter): Promise<number> {
+    return this.ask('countMatching', filter)
+  }
+
+  matching(filter: BulkFilter, limit: number, from?: BulkCursor): Promise<BulkPage> {
+    return this.ask('matching', filter, limit, from)
+  }
+
+  requeueAll(ids: string[]): Promise<string[]> {
+    return this.ask('requeueAll', ids)
+  }
+
+  cancelSome(ids: string[]): Promise<string[]> {
+    return this.ask('cancelSome', ids)
+  }
+
+  removeAll(ids: string[]): Promise<number> {
+    return this.ask('removeAll', ids)
   }
 
   cancelWaiting(service: string, limit: number): Promise<WaitingJob[]> {

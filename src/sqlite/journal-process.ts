@@ -216,7 +216,7 @@ class JournalProcess {
   /** Forgets old jobs in small steps. Operations that have arrived meanwhile are committed between two steps. */
   async #retain(journal: OpenJournal): Promise<void> {
     try {
-      for (const _step of journal.retention.steps()) {
+      for (const _step of journal.upkeep()) {
         await nextTurn()
         if (!this.#uses(journal)) return
       }

@@ -3,7 +3,7 @@
  * it returns, however many jobs there are.
  */
 import { JOB_STATES, type JobState } from '../contract/states.ts'
-import type { JobFilter, JobPage } from '../jobs/job-store.ts'
+import type { JobFilter, JobPage, StoredPayload } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { readJob, type Row } from './job-row.ts'
 import type { CountedJob, CountedJobs } from './messages.ts'
@@ -15,6 +15,11 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 /** Jobs that are counted at a time: that takes a few milliseconds. */
 const COUNTED_AT_A_TIME = 20_000
+
+interface Kind {
+  service: string
+  method: string
+}
 
 type Size = { seq: number; bytes: number }
 
@@ -51,13 +56,20 @@ export class JobLists {
     return { items: shown.flatMap(({ seq }) => readJob(this.#file, 'seq = ?', seq) ?? []), nextCursor }
   }
 
-  /** The services and methods that have jobs. It jumps from one to the next in the index. */
-  *kinds(only?: string): Generator<{ service: string; method: string }> {
+  payload(id: string): StoredPayload | undefined {
+    const sql = `SELECT service, method, payload FROM jobs LEFT JOIN payloads ON payloads.seq = jobs.seq WHERE id = ?`
+    return this.#file.get<StoredPayload>(sql, id)
+  }
+
+  /** The services and methods that have jobs, in order. It jumps from one to the next in the index. */
+  *kinds(only?: string, from?: Kind): Generator<Kind> {
     const { get } = this.#file
-    let service = only ?? get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
+    let service = only ?? from?.service ?? get<{ service: string }>('SELECT min(service) AS service FROM jobs')?.service
     while (typeof service === 'string') {
       const next = 'SELECT min(method) AS method FROM jobs INDEXED BY jobsByState WHERE service = ? AND method > ?'
-      let method = get<{ method: string | null }>(next, service, '')?.method
+      if (service === from?.service) yield from
+      const first = service === from?.service ? from.method : ''
+      let method = get<{ method: string | null }>(next, service, first)?.method
       while (typeof method === 'string') {
         yield { service, method }
         method = get<{ method: string | null }>(next, service, method)?.method

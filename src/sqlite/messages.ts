@@ -8,12 +8,18 @@ import type { Job, JobError } from '../jobs/job.ts'
 import type {
   Accepted,
   AcceptRequest,
+  BulkCursor,
+  BulkFilter,
+  BulkPage,
+  FailureGroup,
   Idempotency,
   JobFilter,
   JobOutcome,
   JobPage,
   OpenAttempt,
   Schedule,
+  ServiceCounts,
+  StoredPayload,
   Tick,
   WaitingJob,
   Withdrawal,
@@ -104,6 +110,9 @@ export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
   get: (id: string) => Job | undefined
   list: (filter: JobFilter) => JobPage
+  failures: (limit: number, service?: string) => FailureGroup[]
+  payload: (id: string) => StoredPayload | undefined
+  counts: (service?: string) => ServiceCounts[]
   take: (service: string, limit: number, bytes: number) => TakenRow[]
   nextDueAt: (service: string) => number | undefined
   release: (id: string, attempt: number) => boolean
@@ -115,6 +124,11 @@ export interface JournalOperations {
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number
   remove: (id: string) => void
+  countMatching: (filter: BulkFilter) => number
+  matching: (filter: BulkFilter, limit: number, from?: BulkCursor) => BulkPage
+  requeueAll: (ids: string[]) => string[]
+  cancelSome: (ids: string[]) => string[]
+  removeAll: (ids: string[]) => number
   cancelWaiting: (service: string, limit: number) => WaitingJob[]
   unfinished: (service: string, limit: number) => string[]
   countUnfinished: (service: string) => number

@@ -4,7 +4,10 @@
  */
 import { fromWireError } from '../contract/errors.ts'
 import { JobAcceptance } from './accept.ts'
+import { BulkChanges } from './bulk.ts'
+import { JobCounts } from './counts.ts'
 import { DatabaseFile } from './database-file.ts'
+import { Failures } from './failures.ts'
 import { type Committed, GroupCommit } from './group-commit.ts'
 import { JobLists } from './lists.ts'
 import type { JournalOperations, JournalRequest } from './messages.ts'
@@ -18,7 +21,8 @@ const EXPIRED_PER_TRANSACTION = 500
 
 export class OpenJournal {
   readonly file: DatabaseFile
-  readonly retention: Retention
+  readonly #retention: Retention
+  readonly #failures: Failures
   /** Why the recovery cannot be written yet, if it cannot: the next commit repeats it. */
   readonly recoveryFailure: unknown = undefined
   readonly #groups: GroupCommit
@@ -31,8 +35,9 @@ export class OpenJournal {
   constructor(path: string, limits: RetentionLimits, running?: string) {
     this.file = new DatabaseFile(path)
     const lists = new JobLists(this.file)
-    const jobs = new JobTransitions(this.file, lists)
-    this.retention = new Retention(this.file, () => jobs.finishes, limits)
+    this.#failures = new Failures(this.file, lists)
+    const jobs = new JobTransitions(this.file, lists, this.#failures)
+    this.#retention = new Retention(this.file, () => jobs.finishes, limits)
     this.#groups = new GroupCommit(this.file, this.#operations(jobs, lists))
     if (this.file.identity === running) return
     // No attempt begins before those of the last process are counted (P3). `recover` counts as an outcome: without room
@@ -61,6 +66,12 @@ export class OpenJournal {
     return recovered
   }
 
+  /** What is done by the clock, in small steps: each step of the generator is one transaction. */
+  *upkeep(): Generator<void> {
+    yield* this.#failures.steps()
+    yield* this.#retention.steps()
+  }
+
   close(): void {
     this.file.close()
   }
@@ -68,10 +79,15 @@ export class OpenJournal {
   #operations(jobs: JobTransitions, lists: JobLists): JournalOperations {
     const acceptance = new JobAcceptance(this.file, (id) => jobs.get(id))
     const schedules = new ScheduleTable(this.file)
+    const bulk = new BulkChanges(this.file, lists, jobs)
+    const counts = new JobCounts(this.file)
     return {
       accept: (rows) => acceptance.accept(rows),
       get: (id) => jobs.get(id),
       list: (filter) => lists.list(filter),
+      failures: (limit, service) => this.#failures.groups(limit, service),
+      payload: (id) => lists.payload(id),
+      counts: (service) => counts.counts(service),
       take: (service, limit, bytes) => jobs.take(service, limit, bytes),
       nextDueAt: (service) => jobs.nextDueAt(service),
       release: (id, attempt) => jobs.release(id, attempt),
@@ -83,6 +99,11 @@ export class OpenJournal {
       requeue: (id) => jobs.requeue(id),
       requeueFailed: (service, limit, failedBy) => jobs.requeueFailed(service, limit, failedBy),
       remove: (id) => jobs.remove(id),
+      countMatching: (filter) => bulk.count(filter),
+      matching: (filter, limit, from) => bulk.page(filter, limit, from),
+      requeueAll: (ids) => bulk.requeueAll(ids),
+      cancelSome: (ids) => bulk.cancelSome(ids),
+      removeAll: (ids) => bulk.removeAll(ids),
       cancelWaiting: (service, limit) => jobs.cancelWaiting(service, limit),
       unfinished: (service, limit) => lists.unfinished(service, limit),
       countUnfinished: (service) => lists.countUnfinished(service),

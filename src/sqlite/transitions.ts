@@ -6,6 +6,7 @@ import { ThreadplaneError } from '../contract/errors.ts'
 import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
 import type { JobOutcome, WaitingJob, Withdrawal } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
+import type { Failures } from './failures.ts'
 import type { JobLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
 import { readJob } from './job-row.ts'
@@ -40,10 +41,12 @@ export class JobTransitions {
   finishes = 0
   readonly #file: DatabaseFile
   readonly #lists: JobLists
+  readonly #failures: Failures
 
-  constructor(file: DatabaseFile, lists: JobLists) {
+  constructor(file: DatabaseFile, lists: JobLists, failures: Failures) {
     this.#file = file
     this.#lists = lists
+    this.#failures = failures
   }
 
   get(id: string): Job | undefined {
@@ -127,6 +130,7 @@ export class JobTransitions {
       id,
       attempt,
     )
+    if (changes === 1 && outcome.state === 'failed') this.#failures.add(id, outcome.error)
     this.finishes += changes
     return changes === 1
   }
@@ -148,6 +152,12 @@ export class JobTransitions {
   }
 
   cancel(id: string): Job | undefined {
+    this.cancelIfWaiting(id)
+    return this.get(id)
+  }
+
+  /** Was it waiting? */
+  cancelIfWaiting(id: string): boolean {
     const { changes } = this.#file.run(
       `UPDATE jobs SET state = 'cancelled', finishedAt = ?, error = ? WHERE id = ? AND state IN ('queued', 'scheduled')`,
       Date.now(),
@@ -155,7 +165,7 @@ export class JobTransitions {
       id,
     )
     this.finishes += changes
-    return this.get(id)
+    return changes === 1
   }
 
   expire(limit: number): WaitingJob[] {
@@ -175,22 +185,31 @@ export class JobTransitions {
 
   requeue(id: string): Job {
     this.#existing(id)
-    this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id)
+    this.requeueIfEnded(id)
     return this.#existing(id)
+  }
+
+  /** Had it ended, and not succeeded? */
+  requeueIfEnded(id: string): boolean {
+    this.#failures.remove(id)
+    return (
+      this.#file.run(`${REQUEUE} WHERE id = ? AND finishedAt IS NOT NULL AND state <> 'succeeded'`, id).changes === 1
+    )
   }
 
   requeueFailed(service: string, limit: number, failedBy: number): number {
     let requeued = 0
     for (const { method } of this.#lists.kinds(service)) {
-      const { changes } = this.#file.run(
+      const queued = this.#file.all<{ seq: number }>(
         `${REQUEUE} WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsByState
-          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?)`,
+          WHERE service = ? AND method = ? AND state = 'failed' AND finishedAt <= ? ORDER BY seq LIMIT ?) RETURNING seq`,
         service,
         method,
         failedBy,
         limit - requeued,
       )
-      requeued += changes
+      for (const { seq } of queued) this.#file.run('DELETE FROM failures WHERE seq = ?', seq)
+      requeued += queued.length
       if (requeued === limit) break
     }
     return requeued
@@ -230,6 +249,7 @@ export class JobTransitions {
         jobId: id,
       })
     }
+    this.#failures.remove(id)
     this.#file.run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
     this.#file.run('DELETE FROM jobs WHERE id = ?', id)
   }

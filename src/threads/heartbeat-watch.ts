@@ -31,6 +31,8 @@ export class HeartbeatWatch {
   #checkedAt = performance.now()
   #beats = 0
   #silentMs = 0
+  /** How many recordings of the thread are under way: each may block it. */
+  #resting = 0
   /** Infinite while the thread starts and stops: both have timeouts of their own. */
   #hangTimeoutMs = Number.POSITIVE_INFINITY
 
@@ -52,6 +54,15 @@ export class HeartbeatWatch {
   started(hangTimeoutMs: number): void {
     this.#silentMs = 0
     this.#hangTimeoutMs = hangTimeoutMs
+  }
+
+  /** Until the function that it returns is called, the thread does not count as silent, and does not hang. */
+  rest(): () => void {
+    this.#resting += 1
+    this.#silentMs = 0
+    return () => {
+      this.#resting -= 1
+    }
   }
 
   stop(): void {
@@ -82,7 +93,7 @@ export class HeartbeatWatch {
     const elapsedMs = performance.now() - this.#checkedAt
     this.#checkedAt += elapsedMs
     // A pause of the whole process is not counted.
-    this.#silentMs += Math.min(elapsedMs, 2 * this.#checkEveryMs)
+    this.#silentMs = this.#resting > 0 ? 0 : this.#silentMs + Math.min(elapsedMs, 2 * this.#checkEveryMs)
     this.#worker.sampleUtilization()
     const beats = this.#worker.pulse.count
     if (beats !== this.#beats) {

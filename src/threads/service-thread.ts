@@ -59,9 +59,7 @@ export class ServiceThread extends Service {
     return this.#options
   }
 
-  /**
-   * Replaces the options of the constructor. An option that a thread gets at its start takes effect at the next start.
-   */
+  /** Replaces the options of the constructor. What a thread gets at its start takes effect at the next start. */
   set overrides(overrides: ServiceOptions) {
     this.#overrides = overrides
     this.#options = this.#resolveOptions()
@@ -133,17 +131,20 @@ export class ServiceThread extends Service {
   }
 
   /**
-   * Sets the shutdown signal, for which `stop()` waits where `waitForShutdown` is set. The end of the thread sets it. A
-   * subclass sets it earlier if nobody has to wait for the thread: `stop()` then stops the children and resolves, the
-   * end of the thread stays bounded by `shutdownTimeoutMs`, and the next start waits for that end.
-   * Source: mode/services.py Service.set_shutdown
+   * Sets the signal for which `stop()` waits where `waitForShutdown` is set. The end of the thread sets it; a subclass may
+   * set it earlier: the next start waits for that end. Source: mode/services.py Service.set_shutdown
    */
   setShutdown(): void {
     this.#shutdown.resolve()
   }
 
-  /** What each of its threads is doing now, also of those that start, stop or retire. */
-  async stacks(): Promise<LiveStack[]> {
+  /** Its threads that have not ended. */
+  get sessions(): ThreadSession[] {
+    return this.#threads.all
+  }
+
+  /** What each of them does now. */
+  stacks(): Promise<LiveStack[]> {
     return this.#threads.stacks()
   }
 
@@ -195,7 +196,7 @@ export class ServiceThread extends Service {
     return session.terminate()
   }
 
-  /** Launches a thread in its turn, and waits until it has started; one that fails to start is ended. */
+  /** Launches a thread in its turn; one that fails to start is ended. */
   protected async spawn(): Promise<ThreadSession> {
     const { signal } = this.#ending
     // By then everything that the thread before held is free, a port perhaps.
@@ -238,7 +239,7 @@ export class ServiceThread extends Service {
       }
       try {
         this.#describe(await inTime(session.described))
-        // The module itself asks for other launch options than its thread has: launch another thread, with those.
+        // The module asks for other launch options than its thread has: launch another thread.
         if (!isDeepStrictEqual(session.launchOptions, this.#launchOptions)) {
           await this.#threads.terminate(session)
           continue

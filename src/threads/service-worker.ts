@@ -5,6 +5,7 @@
  * Source: mode/threads.py WorkerThread
  */
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
 import type { ThreadStack } from '../contract/stack.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { ControlMessage, ThreadMessage } from '../protocol/messages.ts'
@@ -67,6 +68,8 @@ export abstract class ServiceWorker {
   protected abstract kill(): void
   /** What the thread is doing now; `undefined` if it has ended. */
   abstract stack(): Promise<ThreadStack | undefined>
+  /** Records a profile of the thread in a file. `signal` ends the recording early. */
+  abstract profile(request: ProfileRequest, signal: AbortSignal): Promise<ProfileOutcome>
   /** Since the start of the thread. */
   protected abstract utilization(): EventLoopUtilization
 

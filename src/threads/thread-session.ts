@@ -4,6 +4,7 @@
  */
 import type { CrashKind } from '../contract/crash-kind.ts'
 import type { ServiceDescription } from '../contract/description.ts'
+import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { fromWireError, ThreadplaneError } from '../contract/errors.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
@@ -157,6 +158,16 @@ export class ThreadSession {
     this.#stackRead = read
     const stack = (await read) ? await reading : undefined
     return stack === undefined ? error : withStack(error, stack)
+  }
+
+  /** Records a profile of the thread in a file. Meanwhile `hangTimeoutMs` rests: a snapshot blocks the thread. */
+  async profile(request: ProfileRequest, signal: AbortSignal): Promise<ProfileOutcome> {
+    const endRest = this.#heartbeat.rest()
+    try {
+      return await this.worker.profile(request, signal)
+    } finally {
+      endRest()
+    }
   }
 
   async terminate(): Promise<void> {

@@ -11,8 +11,10 @@ import { constants } from 'node:os'
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
 import type { ThreadStack } from '../contract/stack.ts'
 import { fromWireError } from '../contract/errors.ts'
+import { longestMs } from '../diagnostics/profiler.ts'
 import { ownProcesses } from '../system/own-processes.ts'
 import { killGroup } from '../system/process-group.ts'
 import { type FromProcess, OUT_OF_MEMORY, type ReportMessage, type ToProcess } from '../protocol/process-messages.ts'
@@ -48,6 +50,9 @@ export class WorkerProcess extends ServiceWorker {
   }
   /** The stack that the process was asked for and has not sent. All who ask meanwhile wait for this one. */
   #stack: Deferred<ThreadStack | undefined> | undefined
+  /** Profiles that the process records, by the numbers that they were asked for with. */
+  readonly #profiles = new Map<number, Deferred<ProfileOutcome>>()
+  #lastProfile = 0
   /** The exit code of the service's thread, once the process has reported it. */
   #exitCode: number | undefined
 
@@ -117,6 +122,24 @@ export class WorkerProcess extends ServiceWorker {
     return { state: 'blocked-native', frames: [] }
   }
 
+  /** The process records it, in a file that both can reach. */
+  override async profile(request: ProfileRequest, signal: AbortSignal): Promise<ProfileOutcome> {
+    if (!this.#child?.connected) return { kind: 'gone' }
+    this.#lastProfile += 1
+    const id = this.#lastProfile
+    const outcome = new Deferred<ProfileOutcome>()
+    this.#profiles.set(id, outcome)
+    const end = () => this.#send({ type: 'endProfile', id })
+    this.#send({ type: 'profile', id, request })
+    if (signal.aborted) end()
+    signal.addEventListener('abort', end)
+    // A process that was stopped with SIGSTOP does not answer.
+    const isRecorded = await resolvesWithin(outcome.promise, longestMs(request) + timings.processStackTimeoutMs)
+    signal.removeEventListener('abort', end)
+    this.#profiles.delete(id)
+    return isRecorded ? outcome.promise : { kind: 'blocked-native' }
+  }
+
   protected override utilization(): EventLoopUtilization {
     return this.#report.utilization
   }
@@ -138,6 +161,9 @@ export class WorkerProcess extends ServiceWorker {
         break
       case 'stack':
         this.#answerStack(message.stack)
+        break
+      case 'profiled':
+        this.#profiles.get(message.id)?.resolve(message.outcome)
         break
       case 'error':
         this.options.onError(fromWireError(message.error))
@@ -170,6 +196,7 @@ export class WorkerProcess extends ServiceWorker {
     clearTimeout(this.#killer)
     if (this.#exitCode === undefined) this.options.onError(this.#deathOf(exitCode, signal))
     this.#answerStack(undefined)
+    for (const outcome of this.#profiles.values()) outcome.resolve({ kind: 'gone' })
     this.#closeLog()
     this.ended(this.#exitCode ?? exitCode)
   }

@@ -1,12 +1,14 @@
 /** A service's thread in this process: owns one `Worker` of `node:worker_threads`. */
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
+import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
 import type { ThreadStack } from '../contract/stack.ts'
 import type { ControlMessage, ThreadData } from '../protocol/messages.ts'
 import { Heartbeat } from '../protocol/heartbeat.ts'
 import { SlotTable } from '../protocol/slot-table.ts'
 import type { Slots } from '../protocol/slots.ts'
 import { packControl, transfersOf } from '../protocol/wire.ts'
+import { recordProfile } from '../diagnostics/profiler.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
 import { ownProcesses } from '../system/own-processes.ts'
 import { createWithLowPriority } from '../system/thread-priority.ts'
@@ -58,5 +60,9 @@ export class WorkerThread extends ServiceWorker {
 
   override async stack(): Promise<ThreadStack | undefined> {
     return this.#worker && stackReader.read(this.#worker.threadId)
+  }
+
+  override async profile(request: ProfileRequest, signal: AbortSignal): Promise<ProfileOutcome> {
+    return this.#worker === undefined ? { kind: 'gone' } : recordProfile(this.#worker.threadId, request, signal)
   }
 }

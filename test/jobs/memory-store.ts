@@ -173,6 +173,38 @@ export class MemoryStore implements JobStore {
     return []
   }
 
+  async payload(): Promise<undefined> {
+    return undefined
+  }
+
+  async counts(): Promise<[]> {
+    return []
+  }
+
+  async failures(): Promise<[]> {
+    return []
+  }
+
+  async countMatching(): Promise<number> {
+    return 0
+  }
+
+  async matching(): Promise<{ jobs: [] }> {
+    return { jobs: [] }
+  }
+
+  async requeueAll(): Promise<string[]> {
+    return []
+  }
+
+  async cancelSome(): Promise<string[]> {
+    return []
+  }
+
+  async removeAll(): Promise<number> {
+    return 0
+  }
+
   async list(): Promise<JobPage> {
     return { items: this.jobs.reverse(), nextCursor: null }
   }

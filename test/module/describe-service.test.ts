@@ -38,9 +38,25 @@ t.test('a description is plain JSON, with the schemas, the widened input, and th
         },
         widenedInput: { type: 'object', properties: { a: { type: 'string' }, b: {}, c: {} }, required: ['a', 'b'] },
         output: { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'number' },
-        options: { timeoutMs: 5, maxAttempts: 3, backoffMs: 1_000, backoffMaxMs: 60_000, priority: 5 },
+        options: {
+          timeoutMs: 5,
+          maxAttempts: 3,
+          backoffMs: 1_000,
+          backoffMaxMs: 60_000,
+          priority: 5,
+          sensitive: false,
+        },
       },
-      plain: { options: { timeoutMs: 30_000, maxAttempts: 3, backoffMs: 1_000, backoffMaxMs: 60_000, priority: 5 } },
+      plain: {
+        options: {
+          timeoutMs: 30_000,
+          maxAttempts: 3,
+          backoffMs: 1_000,
+          backoffMaxMs: 60_000,
+          priority: 5,
+          sensitive: false,
+        },
+      },
     },
   })
   t.end()

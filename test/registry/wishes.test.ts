@@ -135,7 +135,7 @@ t.test('a server that closes stops also a service that is being deleted', async 
   const { registry } = server.server
   const cancelled = new Deferred<void>()
   const begun = new Deferred<void>()
-  registry.options.dispatcher.cancelAll = () => {
+  registry.options.dispatcher.ofService.cancelAll = () => {
     begun.resolve()
     return cancelled.promise
   }

@@ -72,7 +72,7 @@ export class LocalJournal extends JournalClient {
 
   /** Forgets old jobs, as the thread does by the clock. Returns the number of transactions. */
   retain(): number {
-    return [...this.#open.retention.steps()].length
+    return [...this.#open.upkeep()].length
   }
 
   override async close(): Promise<void> {

@@ -1,0 +1,21 @@
+/** Numbers of jobs by state, as HTTP shows them. */
+import { Type } from '@sinclair/typebox'
+import { JOB_STATES } from '../../src/contract/states.ts'
+import { type StateCounts } from '../../src/jobs/job.ts'
+import type { ServiceCounts } from '../../src/jobs/job-store.ts'
+
+const Counts = Type.Unsafe<StateCounts>({
+  type: 'object',
+  properties: Object.fromEntries(JOB_STATES.map((state) => [state, { type: 'integer', minimum: 0 }])),
+  required: [...JOB_STATES],
+})
+
+export const JobCountsView = Type.Object(
+  { items: Type.Array(Type.Object({ service: Type.String(), counts: Counts })), total: Counts },
+  { description: 'The numbers of jobs' },
+)
+
+export function totalOf(items: ServiceCounts[]): StateCounts {
+  const sum = (state: keyof StateCounts) => items.reduce((total, { counts }) => total + counts[state], 0)
+  return Object.fromEntries(JOB_STATES.map((state) => [state, sum(state)])) as StateCounts
+}

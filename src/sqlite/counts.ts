@@ -1,0 +1,67 @@
+/**
+ * How many jobs each service has in each state. One statement reads the index by state alone, and no job. Measured: 180 ms
+ * for a million jobs. Everything else waits for that, so a count that took long is answered again for a while.
+ */
+import { JOB_STATES, type JobState } from '../contract/states.ts'
+import { type StateCounts } from '../jobs/job.ts'
+import type { ServiceCounts } from '../jobs/job-store.ts'
+import type { DatabaseFile } from './database-file.ts'
+
+/** The counts of so many services are answered. Services that were deleted count too while their jobs are kept. */
+const MAX_COUNTED_SERVICES = 10_000
+/** A count that took longer than this is kept. A shorter one is always made again. */
+const SHORT_MS = 5
+/** A count is kept for so many times the time that it took: counting takes at most a twentieth of the time. */
+const KEPT_FOR = 20
+
+interface Count {
+  service: string
+  state: JobState
+  count: number
+}
+
+/** SQL of the counts; takes SQL that chooses jobs. The groups come in the order of the index, so only their sums are sorted. */
+const COUNTS = (where: string) => `SELECT service, state, sum(jobs) AS count FROM (
+  SELECT service, method, state, count(*) AS jobs FROM jobs INDEXED BY jobsByState ${where}
+    GROUP BY service, method, state)
+  GROUP BY service, state ORDER BY service LIMIT ${MAX_COUNTED_SERVICES * JOB_STATES.length}`
+
+export class JobCounts {
+  readonly #file: DatabaseFile
+  /** Service, or `undefined` for all → counts that took long. */
+  readonly #kept = new Map<string | undefined, { counts: ServiceCounts[]; until: number }>()
+
+  constructor(file: DatabaseFile) {
+    this.#file = file
+  }
+
+  counts(service?: string): ServiceCounts[] {
+    const since = performance.now()
+    for (const [key, { until }] of this.#kept) if (until <= since) this.#kept.delete(key)
+    const known = this.#kept.get(service)
+    if (known !== undefined) return known.counts
+    const counts = this.#count(service)
+    const now = performance.now()
+    if (now - since > SHORT_MS) this.#kept.set(service, { counts, until: now + (now - since) * KEPT_FOR })
+    return counts
+  }
+
+  #count(service: string | undefined): ServiceCounts[] {
+    const rows =
+      service === undefined
+        ? this.#file.all<Count>(COUNTS(''))
+        : this.#file.all<Count>(COUNTS('WHERE service = ?'), service)
+    const byService = new Map<string, StateCounts>()
+    for (const { service, state, count } of rows) {
+      let counts = byService.get(service)
+      if (counts === undefined) byService.set(service, (counts = noJobs()))
+      // A damaged record may have any state.
+      if (state in counts) counts[state] = count
+    }
+    return [...byService].map(([service, counts]) => ({ service, counts }))
+  }
+}
+
+function noJobs(): StateCounts {
+  return Object.fromEntries(JOB_STATES.map((state) => [state, 0])) as StateCounts
+}

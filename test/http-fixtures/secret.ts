@@ -1,0 +1,9 @@
+/** One of its methods is sensitive. */
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  methods: {
+    secret: method({ sensitive: true, handler: () => ({ token: 'hidden' }) }),
+    open: method({ handler: () => 'shown' }),
+  },
+})
