@@ -55,7 +55,7 @@ t.test('the ring keeps an hour; all services together are a sum; a deleted servi
   const services = [fake('one'), fake('two')]
   const series = recorder(t, services)
   for (let step = 1; step <= 400; step += 1) {
-    for (const { counts } of services) counts.calls += 1
+    for (const { counter } of services) counter.counts.calls += 1
     series.record(step * STEP_MS)
   }
   const all = series.read(HOUR_MS, 400 * STEP_MS).points
