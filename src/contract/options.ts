@@ -4,6 +4,7 @@
  * A module gives options to `defineService` and `method`; `PUT` and `PATCH /v1/services/{service}` override those of
  * the service. The JSON Schema of the options in the OpenAPI document is generated from here.
  */
+import { LOG_LEVELS, type LogLevel } from './log.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 
@@ -91,6 +92,10 @@ export const serviceOptionsSchema = z.strictObject({
     })
     .optional()
     .describe('Memory limits of each thread, in MiB'),
+  logLevel: z
+    .enum(LOG_LEVELS)
+    .optional()
+    .describe('The lowest level of its log lines that is kept. Default: that of the server'),
   dependsOn: z
     .array(z.string().regex(NAME_PATTERN))
     .max(64)
@@ -129,9 +134,11 @@ const SERVICE_DEFAULTS = {
 type Complete<T> = { [Key in keyof T]-?: NonNullable<T[Key]> }
 
 /**
- * Options with every default filled in. Only `restart.group` may be missing: then the service has its own supervisor.
+ * Options with every default filled in. Only `restart.group` may be missing: then the service has its own supervisor; and
+ * `logLevel`: then it has that of the server.
  */
-export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart'>> & {
+export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart' | 'logLevel'>> & {
+  logLevel?: LogLevel | undefined
   restart: Complete<Omit<RestartOptions, 'group'>> & { group?: string }
 }
 
@@ -182,6 +189,7 @@ const LIVE_OPTIONS: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'cancelGraceMs',
   'restart',
   'dependsOn',
+  'logLevel',
 ])
 
 /** True if the change from one set of options to the other takes effect only in new threads. */

@@ -45,6 +45,8 @@ class Lines {
 export class LogBook {
   /** Of this start of the server: ids of lines begin with it. */
   readonly boot: string
+  /** The level that a service has of its own, if it has one. Set once there are services. */
+  levelOf: (service: string) => LogLevel | undefined = () => undefined
   readonly #least: number
   /** By service; '' is the server itself. */
   readonly #books = new Map<string, Lines>()
@@ -75,9 +77,13 @@ export class LogBook {
   over(log: ServiceLog): ServiceLog {
     const writer = (level: LogLevel) => {
       const write = log[level].bind(log) as (...args: unknown[]) => void
-      const isKept = LOG_LEVELS.indexOf(level) >= this.#least
+      const rank = LOG_LEVELS.indexOf(level)
       return (...args: unknown[]) => {
-        if (isKept) this.#keep(level, args)
+        const { service, thread } = (typeof args[0] === 'object' ? args[0] : {}) as Record<string, unknown>
+        // Only lines of its threads: what the server says of a service does not depend on what the service logs.
+        const own = typeof service === 'string' && thread !== undefined ? this.levelOf(service) : undefined
+        if (own !== undefined && rank < LOG_LEVELS.indexOf(own)) return
+        if (own !== undefined || rank >= this.#least) this.#keep(level, args)
         write(...args)
       }
     }

@@ -49,6 +49,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       },
     })
     await restoreServices(registry)
+    book.levelOf = (name) => registry.find(name)?.options.logLevel
     const schedules: Schedules = new Schedules({
       store: journal,
       dispatcher,

@@ -99,6 +99,23 @@ t.test('a client that follows gets the lines to come, and is told when the servi
   t.match(stream.lines().at(-1), { type: 'end', reason: 'removed' })
 })
 
+t.test('the level of a service can be changed while it runs', async (t) => {
+  const server = await serve(t, { services: { echo: 'speaks' } })
+  const messages = async () => (await read(server, '/v1/services/echo/logs')).map(({ msg }) => msg)
+  const says = async (level: string | null, msg: string) => {
+    await server.request('PATCH', '/v1/services/echo', { json: { logLevel: level } })
+    await server.call('echo', 'debug', `${msg} debug`)
+    await server.call('echo', 'info', `${msg} info`)
+    await server.call('echo', 'error', `${msg} error`)
+    await becomes('its last line', async () => (await messages()).includes(`${msg} error`))
+  }
+  await says(null, 'first')
+  await says('debug', 'second')
+  await says('error', 'third')
+  const own = (await messages()).filter((msg) => /^(first|second|third) /.test(msg))
+  t.strictSame(own, ['first info', 'first error', 'second debug', 'second info', 'second error', 'third error'])
+})
+
 t.test('a client that comes back is told what is not kept any more', async (t) => {
   const server = await serve(t, { services: { gate: 'gate' } })
   const [first] = await read(server, '/v1/services/gate/logs?tail=0')
