@@ -153,7 +153,7 @@ t.test('a client that reads a list and then follows the events misses nothing, h
   const list = await server.get('/v1/services')
   let cursor = list.headers['event-cursor'] as string
   const seen: string[] = []
-  for (let cut = 0; cut < 30; cut += 1) {
+  for (let cut = 0; cut < 100; cut += 1) {
     const stream = await follow(
       t,
       server,
@@ -174,7 +174,7 @@ t.test('a client that reads a list and then follows the events misses nothing, h
   await server.close()
   await within(rest.ended, 'the end')
   seen.push(...rest.events.filter(({ type }) => type === 'service.state').map(({ state }) => String(state)))
-  const expected = Array.from({ length: 30 }, (_, at) => (at % 2 === 0 ? 'paused' : 'running'))
+  const expected = Array.from({ length: 100 }, (_, at) => (at % 2 === 0 ? 'paused' : 'running'))
   t.strictSame(seen, [...expected, 'stopping', 'stopped'])
 })
 
