@@ -27,6 +27,7 @@ const CHECKS: Record<string, () => Promise<unknown>> = {
   faults: () => import('./faults.ts'),
   crashes: () => import('./crashes.ts'),
   hostile: () => import('./hostile.ts'),
+  watch: () => import('./watch.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)
