@@ -212,8 +212,11 @@ class Client {
       sent.on('error', reject)
       sent.on('response', (response) => {
         const { statusCode: status = 0, headers: got } = response
-        // A stream of events does not end: do not wait for its body.
-        if (got['content-type']?.startsWith('text/event-stream')) {
+        // A stream of events, or of the log, does not end: do not wait for its body.
+        if (
+          /^text\/event-stream|^application\/x-ndjson/.test(got['content-type'] ?? '') &&
+          /\/(events|logs)\b/.test(url)
+        ) {
           response.destroy()
           return resolve({ status, headers: got, bytes: Buffer.alloc(0), text: '', json: undefined })
         }
@@ -223,7 +226,7 @@ class Client {
         response.on('end', () => {
           const bytes = Buffer.concat(chunks)
           const text = bytes.toString()
-          const isJson = /json/.test(got['content-type'] ?? '') && text !== ''
+          const isJson = /[/+]json\b/.test(got['content-type'] ?? '') && text !== ''
           resolve({ status, headers: got, bytes, text, json: isJson ? JSON.parse(text) : undefined })
         })
       })
