@@ -109,7 +109,12 @@ function choose(service: SupervisedService, thread: number | undefined): ThreadS
   const { sessions, name } = service
   const [first] = sessions
   if (first === undefined) throw service.error('CONFLICT', `${name} is ${service.state}: it has no thread`)
-  if (thread === undefined) return sessions.reduce((most, one) => (load(one) > load(most) ? one : most), first)
+  if (thread === undefined) {
+    // A thread that was replaced may end before the recording does.
+    const serving = sessions.filter(({ id }) => service.threadSet.current.some(({ threadId }) => threadId === id))
+    const candidates = serving.length > 0 ? serving : sessions
+    return candidates.reduce((most, one) => (load(one) > load(most) ? one : most))
+  }
   const found = sessions.find(({ id }) => id === thread)
   if (found !== undefined) return found
   const known = sessions.map(({ id }) => id).join(', ')
