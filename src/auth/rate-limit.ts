@@ -18,6 +18,8 @@ export class RateLimit {
   readonly rate: Rate
   /** The header `RateLimit-Policy`. */
   readonly policy: string
+  /** Requests that there was no room for. */
+  refused = 0
   readonly #intervalMs: number
   readonly #burst: number
   /** When the quota is whole. */
@@ -36,7 +38,10 @@ export class RateLimit {
     const wholeAt = Math.max(this.#wholeAt, now) + this.#intervalMs
     const waitMs = wholeAt - now - this.#burst * this.#intervalMs
     // The sums of fractions are not exact.
-    if (waitMs > ROUNDING_MS) return waitMs
+    if (waitMs > ROUNDING_MS) {
+      this.refused += 1
+      return waitMs
+    }
     this.#wholeAt = wholeAt
     return 0
   }

@@ -73,6 +73,11 @@ export class Tokens {
     return token !== undefined && token.hash.equals(hash) && !isExpired(token) ? token : undefined
   }
 
+  /** The tokens that have a rate limit, and how many requests were refused by it. */
+  *limited(): Generator<{ id: string; refused: number }> {
+    for (const { id, limit } of this.#byId.values()) if (limit !== undefined) yield { id, refused: limit.refused }
+  }
+
   close(): void {
     this.#closed.abort()
   }

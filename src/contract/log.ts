@@ -5,4 +5,7 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] a
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** A subset of pino: any pino logger fits. */
-export type ServiceLog = Pick<Logger, LogLevel>
+export type ServiceLog = Pick<Logger, LogLevel> & {
+  /** Counts lines that were dropped before they came here; a line of their number comes as any other. */
+  countDropped?: (service: string, lines: number) => void
+}

@@ -2,6 +2,7 @@
  * The open streams of events. Streams with the same filter and format are a group: their events are written once, every
  * 100 ms, and the same bytes go to each. A client that does not read is cut, and comes back with the id of its last event.
  */
+import { Counts } from '../telemetry/counts.ts'
 import type { EventFilter } from './event-filter.ts'
 import type { EventLog, Gap } from './event-log.ts'
 import type { LogBook, LogLine } from './log-book.ts'
@@ -20,10 +21,14 @@ const MAX_UNSENT_BYTES = 1024 * 1024
 /** Characters of what a client has missed that are written at a time. */
 const PART_CHARS = 256 * 1024
 
+/** Why a stream is ended before its client leaves: the client does not read, or its token allows no more. */
+const CUT_REASONS = ['slow', 'token'] as const
+
 /** What a stream is written to: a response of Node's server. */
 export interface StreamTarget {
   readonly writableLength: number
   readonly destroyed: boolean
+  readonly writableEnded: boolean
   write(bytes: Buffer | string): unknown
   end(): unknown
   destroy(): unknown
@@ -76,6 +81,7 @@ interface Group {
 }
 
 export class EventStreams {
+  readonly cuts = new Counts(CUT_REASONS)
   readonly #settings: EventStreamsSettings
   readonly #groups = new Map<string, Group>()
   readonly #startedAt = new Date().toISOString()
@@ -214,7 +220,9 @@ export class EventStreams {
     const bytes = Buffer.from(text)
     for (const target of targets) {
       target.write(bytes)
-      if (target.writableLength > MAX_UNSENT_BYTES) target.destroy()
+      if (target.writableLength <= MAX_UNSENT_BYTES || target.destroyed) continue
+      this.cuts.add('slow')
+      target.destroy()
     }
   }
 
@@ -224,7 +232,11 @@ export class EventStreams {
 
   /** Ends the streams of tokens that were revoked. */
   #endRefused(): void {
-    for (const [target, { isAllowed }] of this.#clients) if (!isAllowed()) target.end()
+    for (const [target, { isAllowed }] of this.#clients) {
+      if (target.writableEnded || isAllowed()) continue
+      this.cuts.add('token')
+      target.end()
+    }
   }
 
   #sendStats(): void {

@@ -4,6 +4,7 @@
  */
 import { toWireError } from '../contract/errors.ts'
 import { LOG_LEVELS, type LogLevel, type ServiceLog } from '../contract/log.ts'
+import { Counts } from '../telemetry/counts.ts'
 
 /** Of each service, and of the server. */
 const MAX_LINES = 2_000
@@ -29,10 +30,14 @@ class Lines {
   /** The last line that was dropped; 0 if all are here. */
   droppedThrough = 0
   readonly lines: LogLine[] = []
+  readonly counts = new Counts(LOG_LEVELS)
+  /** How many lines its threads have not sent, as they were too many. */
+  unsent = 0
   #chars = 0
 
   push(line: LogLine): void {
     this.lines.push(line)
+    this.counts.add(line.level)
     this.#chars += line.json.length
     while (this.lines.length > MAX_LINES || (this.#chars > MAX_LINES_CHARS && this.lines.length > 1)) {
       const oldest = this.lines.shift() as LogLine
@@ -87,7 +92,11 @@ export class LogBook {
         write(...args)
       }
     }
-    return Object.fromEntries(LOG_LEVELS.map((level) => [level, writer(level)])) as unknown as ServiceLog
+    const levels = Object.fromEntries(LOG_LEVELS.map((level) => [level, writer(level)])) as unknown as ServiceLog
+    const countDropped = (service: string, lines: number) => {
+      this.#of(service).unsent += lines
+    }
+    return { ...levels, countDropped }
   }
 
   #keep(level: LogLevel, [first, second]: unknown[]): void {
@@ -108,11 +117,23 @@ export class LogBook {
       attempt: typeof attempt === 'number' ? attempt : undefined,
       json: toJson({ ...own, ...fields, msg }, { ...own, service, thread, jobId, attempt, msg }),
     }
-    const key = line.service ?? ''
-    const book = this.#books.get(key) ?? new Lines()
-    this.#books.set(key, book)
-    book.push(line)
+    this.#of(line.service ?? '').push(line)
     for (const listener of this.#listeners) listener(line)
+  }
+
+  #of(service: string): Lines {
+    let lines = this.#books.get(service)
+    if (lines === undefined) {
+      lines = new Lines()
+      this.#books.set(service, lines)
+    }
+    return lines
+  }
+
+  /** What was counted of a service, or of the server itself (`''`), since the start of the server. */
+  counted(service: string): { lines: Counts<LogLevel>; dropped: number } {
+    const { counts, unsent } = this.#books.get(service) ?? new Lines()
+    return { lines: counts, dropped: unsent }
   }
 
   /** The lines of a service, of the server itself (`''`), or of all, in their order. */

@@ -125,12 +125,13 @@ function isOfMethod(message: Members): boolean {
   return isIndex(message.slot) && isIndex(message.sequence)
 }
 
-function isLogLine({ level, message, fields, of }: Members): boolean {
+function isLogLine({ level, message, fields, dropped, of }: Members): boolean {
   return (
     LEVELS.has(level) &&
     isText(message) &&
     message.length <= MAX_LOG_CHARS &&
     isOptionalText(fields, MAX_LOG_CHARS) &&
+    (dropped === undefined || isIndex(dropped)) &&
     (of === undefined || isLogOrigin(of))
   )
 }

@@ -150,6 +150,8 @@ export interface LogMessage {
   message: string
   /** The fields of the line, as the text of a JSON object. */
   fields?: string
+  /** Of a line that says how many lines were dropped: their number. */
+  dropped?: number
   /** Of the method that has logged it, if a method has. */
   of?: LogOrigin
 }

@@ -7,23 +7,41 @@ import type { SupervisedService } from '../services/supervised-service.ts'
 const STEP_MS = 10_000
 const STEPS = 360
 
-/** `calls`, `jobs` and `failures` are those of a step. All others are as they were at its end. */
-export const SERIES_COLUMNS = ['calls', 'jobs', 'failures', 'retries', 'queue', 'running', 'heapBytes', 'elu'] as const
+/**
+ * `calls`, `jobs`, `failures` and `retries` are those of a step, and `runP50Ms` and `runP95Ms` are of the methods that have
+ * ended in it. All others are as they were at its end.
+ */
+export const SERIES_COLUMNS = [
+  'calls',
+  'jobs',
+  'failures',
+  'retries',
+  'queue',
+  'running',
+  'heapBytes',
+  'elu',
+  'runP50Ms',
+  'runP95Ms',
+] as const
 type Column = (typeof SERIES_COLUMNS)[number]
 const WIDTH = SERIES_COLUMNS.length
+/** Columns of which several services have no sum. */
+const GREATEST: ReadonlySet<Column> = new Set(['elu', 'runP50Ms', 'runP95Ms'])
 
 interface Series {
   stepMs: number
   columns: readonly Column[]
   /** When each step ended, in milliseconds since the epoch, and its numbers; the oldest first. */
-  points: [at: number, ...values: number[]][]
+  points: [at: number, ...values: (number | null)[]][]
 }
 
 interface Ring {
-  /** Numbers of steps. A step that the service did not exist in is NaN. */
+  /** Numbers of steps, NaN where there is none: the service did not exist, or no method has ended. */
   values: Float32Array
   /** What had been counted at the last step. */
   counted: SupervisedService['counter']['counts']
+  meter: SupervisedService['meter']
+  runs: ReturnType<SupervisedService['meter']['recentRuns']>
 }
 
 export class SeriesRecorder {
@@ -53,17 +71,20 @@ export class SeriesRecorder {
   }
 
   #write(service: SupervisedService, index: number): void {
-    const { counts } = service.counter
+    const { meter, counter, threads } = service
+    const { counts } = counter
     let ring = this.#rings.get(service.name)
     if (ring === undefined) {
       const values = new Float32Array(STEPS * WIDTH).fill(Number.NaN)
-      ring = { values, counted: { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 } }
+      const counted = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
+      ring = { values, counted, meter, runs: meter.recentRuns() }
       this.#rings.set(service.name, ring)
     }
     const { values, counted } = ring
     // A service that was deleted and registered again counts from 0.
+    if (ring.meter !== meter) Object.assign(ring, { meter, runs: meter.recentRuns() })
     const since = (key: keyof typeof counts) => counts[key] - (counts[key] < counted[key] ? 0 : counted[key])
-    const { threads } = service
+    const [runP50Ms, runP95Ms] = ring.runs.take(0.5, 0.95)
     const numbers: Record<Column, number> = {
       calls: since('calls'),
       jobs: since('casts'),
@@ -73,6 +94,8 @@ export class SeriesRecorder {
       running: service.running,
       heapBytes: threads.reduce((sum, { heapUsedBytes }) => sum + heapUsedBytes, 0),
       elu: threads.reduce((most, { eventLoopUtilization }) => Math.max(most, eventLoopUtilization), 0),
+      runP50Ms: runP50Ms ?? Number.NaN,
+      runP95Ms: runP95Ms ?? Number.NaN,
     }
     for (const [column, name] of SERIES_COLUMNS.entries()) values[index * WIDTH + column] = numbers[name]
     Object.assign(counted, counts)
@@ -87,7 +110,8 @@ export class SeriesRecorder {
       const at = this.#times[index] as number
       if (at <= now - lastMs) continue
       const values = SERIES_COLUMNS.map((name, column) => together(name, rings, index * WIDTH + column))
-      if (values.some((value) => value !== undefined)) points.push([at, ...values.map((value) => value ?? 0)])
+      if (values.every((value) => value === undefined)) continue
+      points.push([at, ...values.map((value) => value ?? null)])
     }
     return { stepMs: STEP_MS, columns: SERIES_COLUMNS, points }
   }
@@ -97,13 +121,14 @@ export class SeriesRecorder {
   }
 }
 
-/** A number of several services: the sum, and of the load the greatest. `undefined` if there was none of them. */
+/** A number of several services: the sum, or the greatest one. `undefined` if there is none. */
 function together(name: Column, rings: Ring[], index: number): number | undefined {
   let result: number | undefined
   for (const { values } of rings) {
     const value = values[index] as number
     if (Number.isNaN(value)) continue
-    result = result === undefined ? value : name === 'elu' ? Math.max(result, value) : result + value
+    result = result === undefined ? value : GREATEST.has(name) ? Math.max(result, value) : result + value
   }
-  return result
+  // The ring has 32 bits a number, which are not exact thousandths.
+  return result === undefined ? undefined : Math.round(result * 1_000) / 1_000
 }

@@ -84,9 +84,10 @@ export class ThreadLogger {
   #reportDropped(): void {
     if (this.#dropped === 0) return
     const most = `${MAX_LINES_PER_SECOND} a second are kept, of ${MAX_CHARS_PER_SECOND} characters`
-    const message = `${this.#dropped} log lines were dropped: at most ${most}`
+    const dropped = this.#dropped
+    const message = `${dropped} log lines were dropped: at most ${most}`
     this.#dropped = 0
-    this.#batcher.push({ type: 'log', level: 'warn', message })
+    this.#batcher.push({ type: 'log', level: 'warn', message, dropped })
   }
 
   /** Redirects `console.*`, stdout and stderr of this thread to this logger. */

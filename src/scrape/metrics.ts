@@ -7,7 +7,9 @@ import type { Registry } from '../registry/registry.ts'
 import type { HttpMeter } from '../telemetry/http-meter.ts'
 import { type Format, MetricsText } from '../telemetry/metrics-text.ts'
 import { writeProcessMetrics } from '../telemetry/process-metrics.ts'
+import { type MeasuredAccess, type MeasuredStreams, writeAccess, writeStreams } from './client-families.ts'
 import { type CountsJobs, JobCounts } from './job-counts.ts'
+import { type MeasuredLog, writeLog } from './log-families.ts'
 import { writeMethods } from './method-families.ts'
 import { type MeasuredJournal, writeBuild, writeHttp, writeJournal, writeSchedules } from './server-families.ts'
 import { writeServices } from './service-families.ts'
@@ -20,6 +22,10 @@ export interface MetricsOptions {
   schedules: Schedules
   journal: MeasuredJournal & CountsJobs
   http: HttpMeter
+  log: MeasuredLog
+  streams: MeasuredStreams
+  /** `undefined`: nobody needs a token. */
+  access: MeasuredAccess | undefined
 }
 
 export class Metrics {
@@ -42,7 +48,7 @@ export class Metrics {
   }
 
   async #write(text: MetricsText): Promise<Buffer> {
-    const { version, registry, schedules, journal, http } = this.#options
+    const { version, registry, schedules, journal, http, log, streams, access } = this.#options
     const { services } = registry
     writeBuild(text, version)
     await writeHttp(text, http)
@@ -51,6 +57,9 @@ export class Metrics {
     await writeThreads(text, services)
     writeJournal(text, journal)
     await writeSchedules(text, schedules, (service) => registry.find(service) !== undefined)
+    await writeLog(text, log, services)
+    writeStreams(text, streams)
+    if (access !== undefined) await writeAccess(text, access)
     await writeProcessMetrics(text)
     return text.end()
   }

@@ -148,7 +148,7 @@ export async function buildApp(
     streams,
     book,
     logStreams,
-    metrics: new Metrics({ version, registry, schedules, journal, http }),
+    metrics: new Metrics({ version, registry, schedules, journal, http, log: book, streams, access: credentials }),
     series,
     profiles: new Profiles(join(options.data, 'profiles')),
     chaos,

@@ -44,7 +44,43 @@ export class Histogram {
 
   /** Adds the observations of another histogram with the same bounds. */
   add(other: Histogram): void {
-    for (const [index, value] of other.#values.entries()) this.#values[index] = (this.#values[index] as number) + value
+    this.#addTimes(other, 1)
+  }
+
+  /** The observations that an earlier copy of it did not have yet. */
+  since(earlier: Histogram): Histogram {
+    const rest = new Histogram([...this.bounds])
+    rest.add(this)
+    rest.#addTimes(earlier, -1)
+    return rest
+  }
+
+  #addTimes(other: Histogram, times: 1 | -1): void {
+    const values = this.#values
+    for (let index = 0; index < values.length; index += 1) {
+      values[index] = (values[index] as number) + times * (other.#values[index] as number)
+    }
+  }
+
+  /**
+   * The value that this share of the observations does not exceed, as Prometheus estimates it: those of a bucket are taken
+   * to lie evenly between its bounds. Beyond the last bound it is the last bound. `undefined`: there are none.
+   */
+  quantile(share: number): number | undefined {
+    const { bounds } = this
+    let count = 0
+    for (let bucket = 0; bucket <= bounds.length; bucket += 1) count += this.countOf(bucket)
+    if (count === 0) return undefined
+    const rank = share * count
+    let below = 0
+    let lower = 0
+    for (const [bucket, upper] of bounds.entries()) {
+      const inside = this.countOf(bucket)
+      if (inside > 0 && below + inside >= rank) return lower + ((upper - lower) * (rank - below)) / inside
+      below += inside
+      lower = upper
+    }
+    return lower
   }
 
   /** Its present values, to be sent to another process. */

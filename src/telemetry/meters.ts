@@ -9,6 +9,7 @@ import { CRASH_CAUSES } from '../contract/events.ts'
 import type { ThreadplaneError } from '../contract/errors.ts'
 import { Counts } from './counts.ts'
 import { Histogram, RUN_BOUNDS, WAIT_BOUNDS } from './histogram.ts'
+import { RecentRuns } from './recent-runs.ts'
 
 /** Pairs of service and method that are shown by their names. */
 const MAX_PAIRS = 1_000
@@ -61,6 +62,8 @@ export class ServiceMeter {
   readonly #room: PairRoom
   readonly #named = new Map<string, MethodMeter>()
   readonly #folded = new Map<string, MethodMeter>()
+  /** The runs of methods that were forgotten. */
+  readonly #formerRuns = new Histogram(RUN_BOUNDS)
   #isOver = false
 
   constructor(room: PairRoom) {
@@ -91,12 +94,28 @@ export class ServiceMeter {
 
   /** Forgets methods that another version of the module had. */
   keep(isKept: (name: string) => boolean): void {
-    for (const name of this.#folded.keys()) if (!isKept(name)) this.#folded.delete(name)
-    for (const name of this.#named.keys()) {
+    for (const [name, { run }] of this.#folded) {
+      if (isKept(name)) continue
+      this.#folded.delete(name)
+      this.#formerRuns.add(run)
+    }
+    for (const [name, { run }] of this.#named) {
       if (isKept(name)) continue
       this.#named.delete(name)
+      this.#formerRuns.add(run)
       this.#room.giveBack()
     }
+  }
+
+  /** Tells each time how long methods ran since the last time. */
+  recentRuns(): RecentRuns {
+    return new RecentRuns(() => {
+      const sum = new Histogram(RUN_BOUNDS)
+      sum.add(this.#formerRuns)
+      for (const { run } of this.#named.values()) sum.add(run)
+      for (const { run } of this.#folded.values()) sum.add(run)
+      return sum
+    })
   }
 
   /** A call has ended; `queued` if it had reached the queue. */

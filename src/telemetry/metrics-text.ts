@@ -54,7 +54,8 @@ export class MetricsText {
 
   /** A sample for each key, with the key as another label. */
   counts<Key extends string>(labels: string, label: string, counts: Counts<Key>, except?: Key): void {
-    for (const key of counts.keys) if (key !== except) this.sample(`${labels},${label}="${key}"`, counts.get(key))
+    const before = labels === '' ? '' : `${labels},`
+    for (const key of counts.keys) if (key !== except) this.sample(`${before}${label}="${key}"`, counts.get(key))
   }
 
   /** Returns to the event loop if the present slice is over. */

@@ -38,6 +38,11 @@ export class LogWriter {
   }
 
   write(line: LogMessage): void {
+    if (line.dropped !== undefined) this.#log.countDropped?.(this.#service, line.dropped)
+    this.#writeOrWait(line)
+  }
+
+  #writeOrWait(line: LogMessage): void {
     if (this.#left > 0) {
       this.#left -= 1
       this.#writeNow(line)
@@ -53,7 +58,7 @@ export class LogWriter {
   readonly #next = (): void => {
     this.#scheduled = false
     this.#left = LINES_AT_A_TIME
-    for (const line of this.#waiting.splice(0, LINES_AT_A_TIME)) this.write(line)
+    for (const line of this.#waiting.splice(0, LINES_AT_A_TIME)) this.#writeOrWait(line)
     if (this.#waiting.length === 0) busy.delete(this)
   }
 

@@ -16,11 +16,12 @@ const FATAL_LINE = /^(?:FATAL ERROR: |# Fatal error|# Check failed: |\w*Error: )
 export class NativeOutput {
   /** The line that says why the process aborts, if there was one. */
   fatalLine: string | undefined
-  readonly #write: (line: string) => void
+  readonly #write: (line: string, dropped?: number) => void
   #windowEndsAt = 0
   #lines = 0
 
-  constructor(streams: Readable[], write: (line: string) => void) {
+  /** @param write `dropped`: how many lines were, if the line says so */
+  constructor(streams: Readable[], write: (line: string, dropped?: number) => void) {
     this.#write = write
     for (const stream of streams) this.#read(stream)
   }
@@ -66,6 +67,7 @@ export class NativeOutput {
   #tellDropped(): void {
     const dropped = this.#lines - MAX_LINES_PER_SECOND
     this.#lines = 0
-    if (dropped > 0) this.#write(`${dropped} lines were dropped: at most ${MAX_LINES_PER_SECOND} a second are kept`)
+    if (dropped <= 0) return
+    this.#write(`${dropped} lines were dropped: at most ${MAX_LINES_PER_SECOND} a second are kept`, dropped)
   }
 }

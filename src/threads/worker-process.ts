@@ -76,8 +76,8 @@ export class WorkerProcess extends ServiceWorker {
       return
     }
     lowerPriority(child.pid)
-    this.#output = new NativeOutput([child.stdout as Readable, child.stderr as Readable], (message) =>
-      onMessages([{ type: 'log', level: 'warn', message }]),
+    this.#output = new NativeOutput([child.stdout as Readable, child.stderr as Readable], (message, dropped) =>
+      onMessages([{ type: 'log', level: 'warn', message, ...(dropped !== undefined && { dropped }) }]),
     )
     child.on('message', (message: unknown) => this.guard(() => this.#onMessage(message)))
     child.once('exit', (code, signal) => this.#onExit(child, code, signal))
