@@ -1,6 +1,7 @@
 /** Retries, cancels or deletes many jobs at once. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { auditAs } from '../src/http/audit.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import { BULK_ACTIONS, type BulkJobs, type BulkRequest } from '../src/jobs/bulk-jobs.ts'
 import { JobStateSchema } from './schemas/job.ts'
@@ -64,6 +65,7 @@ export const bulkRoutes: FastifyPluginAsyncTypebox<{ bulk: BulkJobs }> = async (
     },
     handler: async (request, reply) => {
       const { action, filter, dryRun = false } = request.body
+      auditAs(request, { service: filter.service, target: `${action} ${filter.state}${dryRun ? ', dry run' : ''}` })
       checkService(request, reply, ['operate'], filter.service)
       const { before, ...rest } = filter
       return bulk.run({

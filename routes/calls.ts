@@ -88,7 +88,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   })
 
   app.post('/services/:service/call/:method', {
-    config: { scope: 'enqueue' },
+    config: { scope: 'enqueue', audits: false },
     bodyLimit: maxBodyBytes,
     schema: {
       operationId: 'call',

@@ -102,7 +102,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
   )
 
   app.post('/services/:service/cast/:method', {
-    config: { scope: 'enqueue' },
+    config: { scope: 'enqueue', audits: false },
     bodyLimit: maxBodyBytes,
     schema: {
       operationId: 'cast',

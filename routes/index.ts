@@ -1,5 +1,6 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
+import type { AuditStore } from '../src/contract/audit.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
@@ -15,6 +16,7 @@ import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { Metrics } from '../src/scrape/metrics.ts'
 import type { Profiles } from '../src/services/profiles.ts'
 import type { Invoker } from '../src/services/call-invoker.ts'
+import { auditRoutes } from './audit.ts'
 import { bulkRoutes } from './bulk.ts'
 import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
@@ -89,6 +91,7 @@ export interface RoutesOptions {
   chaos: boolean
   /** Who is who; `undefined`: there are no tokens, and never will be. */
   credentials: Credentials | undefined
+  audits: AuditStore
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
@@ -125,6 +128,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     done()
   })
   await app.register(sessionRoutes, { prefix: '/v1', credentials })
+  await app.register(auditRoutes, { prefix: '/v1', audits: options.audits, dispatcher })
   await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
   await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })

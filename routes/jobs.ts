@@ -1,8 +1,10 @@
 /** Lists, shows, waits for, cancels, retries and deletes jobs: the durable records of casts. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Job } from '../src/jobs/job.ts'
+import { auditAs } from '../src/http/audit.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { jobCheck } from './shared/job-check.ts'
@@ -95,7 +97,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     },
     handler: async (request, reply) => {
       await checkJob(request, reply, ['enqueue'])
-      return jobView(await dispatcher.cancel(request.params.id))
+      return changed(request, await dispatcher.cancel(request.params.id))
     },
   })
 
@@ -113,7 +115,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     },
     handler: async (request, reply) => {
       await checkJob(request, reply, ['operate'])
-      return jobView(await dispatcher.retry(request.params.id))
+      return changed(request, await dispatcher.retry(request.params.id))
     },
   })
 
@@ -148,8 +150,15 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     },
     handler: async (request, reply) => {
       await checkJob(request, reply, ['operate'])
-      await dispatcher.remove(request.params.id)
+      const { service } = await dispatcher.remove(request.params.id)
+      auditAs(request, { service })
       return reply.code(204).send(null)
     },
   })
+}
+
+/** A job that a request has changed. The path does not say of which service it is. */
+function changed(request: FastifyRequest, job: Job): ReturnType<typeof jobView> {
+  auditAs(request, { service: job.service })
+  return jobView(job)
 }

@@ -61,7 +61,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
       if (credentials?.asked !== true) {
         throw new ThreadplaneError('CONFLICT', 'this server asks for no tokens, so there are no sessions')
       }
-      return meOf(credentials.signIn(request.body.token, request, reply))
+      // For the audit.
+      request.credential = credentials.signIn(request.body.token, request, reply)
+      return meOf(request.credential)
     },
   })
 

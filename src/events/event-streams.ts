@@ -3,6 +3,7 @@
  * 100 ms, and the same bytes go to each. A client that does not read is cut, and comes back with the id of its last event.
  */
 import { Counts } from '../telemetry/counts.ts'
+import type { AuditRow } from '../contract/audit.ts'
 import type { EventFilter } from './event-filter.ts'
 import type { EventLog, Gap } from './event-log.ts'
 import type { LogBook, LogLine } from './log-book.ts'
@@ -76,7 +77,7 @@ interface Group {
   readonly rate: JobRate
   /** The last event that was written to all of them. */
   seq: number
-  /** Lines of the log that are not written yet. */
+  /** Lines of the log, and rows of the audit, that are not written yet. */
   logText: string
 }
 
@@ -164,16 +165,24 @@ export class EventStreams {
     })
   }
 
-  #onLine(line: LogLine): void {
+  #onLine({ service, time, json }: LogLine): void {
+    this.#add('log', service, time, `"line":${json}`)
+  }
+
+  /** A row was added to the audit. */
+  audited({ at, ...row }: AuditRow): void {
+    if (this.#groups.size > 0) this.#add('audit', row.service ?? undefined, at, JSON.stringify(row).slice(1, -1))
+  }
+
+  /** @param members of a JSON object, after id, type and time */
+  #add(type: 'log' | 'audit', service: string | undefined, time: number, members: string): void {
     for (const group of this.#groups.values()) {
       const { filter, format } = group
-      if (!filter.passes({ type: 'log', service: line.service })) continue
-      // The id of the stream stays that of the last event: lines are in no ring of events.
+      if (!filter.passes({ type, service })) continue
+      // The id of the stream stays that of the last event: lines and rows are in no ring of events.
       const id = this.#settings.log.idOf(group.seq)
-      group.logText += format.event(
-        id,
-        `{"id":"${id}","type":"log","at":"${new Date(line.time).toISOString()}","line":${line.json}}`,
-      )
+      const at = new Date(time).toISOString()
+      group.logText += format.event(id, `{"id":"${id}","type":"${type}","at":"${at}",${members}}`)
       this.#schedule()
     }
   }

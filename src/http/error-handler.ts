@@ -42,6 +42,7 @@ export const errorHandler = fp<ErrorHandlerOptions>(async (app, { log, showStack
     // Fastify would close the connection of a client that still sends its body, and the client might miss the answer.
     // Instead the rest of the body is read and discarded, for as long as `slow-clients.ts` allows.
     if (!request.raw.complete) reply.removeHeader('connection')
+    app.auditProblem(request, error)
     const body = JSON.stringify(problemOf(error, request))
     return reply.code(error.status).headers(problemHeaders(error)).serializer(String).send(body)
   }

@@ -78,9 +78,9 @@ export const tokenGuard = fp<{ credentials: Credentials | undefined }>(async (ap
     const credential = credentials.of(request, reply)
     if (credential instanceof ThreadplaneError) return done(credential)
     const { token } = credential
+    request.credential = credential
     const limited = limit(reply, token)
     if (limited !== undefined) return done(limited)
-    request.credential = credential
     const { service } = (request.params ?? {}) as { service?: string }
     done(refusalOf(reply, token.access, scopesOf(scope), service, narrows === true))
   })

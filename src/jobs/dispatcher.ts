@@ -235,13 +235,14 @@ export class Dispatcher {
     return this.deadline.within(requeued)
   }
 
-  /** Forgets a finished job. @throws JOB_NOT_FOUND, CONFLICT */
-  async remove(id: string): Promise<void> {
+  /** Forgets a finished job, and answers it. @throws JOB_NOT_FOUND, CONFLICT */
+  async remove(id: string): Promise<Job> {
     const job = await this.get(id)
     if (!isFinished(job))
       throw new ThreadplaneError('CONFLICT', `the job is ${job.state}: cancel it first`, { jobId: id })
     await this.deadline.within(this.#store.remove(id))
     this.#events.deleted(job)
+    return job
   }
 
   async #cancelUnlessFinished(id: string): Promise<void> {

@@ -6,6 +6,7 @@
  * | ------------------ | --------------------------------------------------------------------------- |
  * | `requestMetrics`   | counts requests by route, for `/metrics`                                    |
  * | `requestLog`       | logs each request, if THREADPLANE_REQUEST_LOG is set                        |
+ * | `audit`            | records changes and refusals                                                |
  * | `errorHandler`     | answers every error with a problem document                                 |
  * | `clients`          | ends waits and connections when the server closes                           |
  * | `clientLimits`     | refuses connections, requests and headers beyond their limits               |
@@ -31,7 +32,10 @@ import fp from 'fastify-plugin'
 import { routes, SHARED_SCHEMAS } from '../../routes/index.ts'
 import { ServiceStats, snapshotOf, STATS_COLUMNS } from '../../routes/shared/service-stats.ts'
 import { packageVersion } from '../config.ts'
+import type { AuditTrail } from '../auth/audit-trail.ts'
+import type { AuditStore } from '../contract/audit.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import { audit } from '../http/audit.ts'
 import { bodyBudget } from '../http/body-budget.ts'
 import { clientLimits } from '../http/client-limits.ts'
 import { clients } from '../http/clients.ts'
@@ -77,7 +81,8 @@ export interface AppParts {
   events: EventLog
   book: LogBook
   logStreams: LogStreams
-  journal: MetricsOptions['journal']
+  journal: MetricsOptions['journal'] & AuditStore
+  trail: AuditTrail
 }
 
 /** Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that. */
@@ -95,7 +100,7 @@ export async function buildApp(
     tokens,
     origins = [],
   } = options
-  const { registry, dispatcher, schedules, events, book, logStreams, journal } = parts
+  const { registry, dispatcher, schedules, events, book, logStreams, journal, trail } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES), timings.headersMs)
@@ -104,6 +109,8 @@ export async function buildApp(
   observeProcess()
   await app.register(requestMetrics, { meter: http })
   if (logsRequests) await app.register(requestLog, { log })
+  const asksForTokens = () => tokens?.asked === true
+  await app.register(audit, { record: (row) => trail.record(row), asksForTokens })
   await app.register(errorHandler, { log, showStacks })
   await app.register(clients, { log })
   await app.register(clientLimits, { maxConnections })
@@ -113,7 +120,7 @@ export async function buildApp(
   // Without its hooks, which would cost each request and each answer: cookies are read only where no token is sent.
   await app.register(cookie, { hook: false })
   await app.register(crossOrigin, { origins })
-  await app.register(loopbackGuard, { allowedHosts, origins, asksForTokens: () => tokens?.asked === true })
+  await app.register(loopbackGuard, { allowedHosts, origins, asksForTokens })
   await app.register(tokenGuard, { credentials })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry })
@@ -134,6 +141,7 @@ export async function buildApp(
     statsColumns: STATS_COLUMNS,
     book,
   })
+  trail.onRow = (row) => streams.audited(row)
   const series = new SeriesRecorder(() => registry.services)
   await app.register(routes, {
     version,
@@ -153,6 +161,7 @@ export async function buildApp(
     profiles: new Profiles(join(options.data, 'profiles')),
     chaos,
     credentials,
+    audits: journal,
   })
   app.addHook('onClose', () => checker.close())
   app.addHook('onClose', async () => tokens?.close())

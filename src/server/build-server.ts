@@ -1,4 +1,5 @@
 /** Builds a server from its parts: journal, dispatcher, registry, schedules, and Fastify in front of them. It does not listen. */
+import { AuditTrail } from '../auth/audit-trail.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
 import { LogBook } from '../events/log-book.ts'
 import { LogStreams } from '../events/log-streams.ts'
@@ -60,7 +61,8 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     schedules.load()
 
     const logStreams: LogStreams = new LogStreams(book)
-    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal }
+    const trail = new AuditTrail(journal, log)
+    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal, trail }
     const { app, streams } = await buildApp({ ...options, log }, parts)
     app.addHook('preClose', async () => {
       schedules.close()
@@ -71,7 +73,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       logStreams.close()
       await app.clients.finishClosing()
     })
-    app.addHook('onClose', () => journal.close())
+    app.addHook('onClose', () => {
+      trail.close()
+      return journal.close()
+    })
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })

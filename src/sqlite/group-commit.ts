@@ -30,6 +30,7 @@ const READS = new Set<JournalOperation>([
   'countJobs',
   'schedules',
   'schedulePayloads',
+  'audits',
 ])
 
 export interface Committed {

@@ -2,6 +2,7 @@
  * The methods of a `JobStore` as operations of the journal. `Journal` sends each operation to the journal's process; tests
  * run them in their own thread.
  */
+import type { AuditFilter, AuditPage, AuditRow, AuditStore } from '../contract/audit.ts'
 import { type Job, type JobError, type JobProgress, newJobRecord } from '../jobs/job.ts'
 import type {
   Accepted,
@@ -30,7 +31,7 @@ import {
   toOpenAttempt,
 } from './messages.ts'
 
-export abstract class JournalClient implements JobStore {
+export abstract class JournalClient implements JobStore, AuditStore {
   readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
 
   abstract readonly isWritable: boolean
@@ -185,5 +186,13 @@ export abstract class JournalClient implements JobStore {
 
   removeSchedule(service: string, name: string): Promise<void> {
     return this.ask('removeSchedule', service, name)
+  }
+
+  audit(rows: AuditRow[]): Promise<void> {
+    return this.ask('audit', rows)
+  }
+
+  audits(filter: AuditFilter): Promise<AuditPage> {
+    return this.ask('audits', filter)
   }
 }

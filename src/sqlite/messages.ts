@@ -2,6 +2,7 @@
  * The messages between the server and the journal's process. Each side posts one array per turn. Messages that
  * come with every cast are tuples: cloning an object with its keys costs three times as much. Pure.
  */
+import type { AuditFilter, AuditPage, AuditRow } from '../contract/audit.ts'
 import type { JobState } from '../contract/states.ts'
 import type { WireError } from '../contract/errors.ts'
 import type { Job, JobError } from '../jobs/job.ts'
@@ -138,6 +139,8 @@ export interface JournalOperations {
   schedulePayloads: (service: string, names: string[]) => (string | null)[]
   putSchedule: (schedule: Omit<Schedule, 'lastTickAt'>, payload: string) => Schedule
   removeSchedule: (service: string, name: string) => void
+  audit: (rows: AuditRow[]) => void
+  audits: (filter: AuditFilter) => AuditPage
   /** Ends the attempts that ran when the last process ended. Only the journal itself asks for it. */
   recover: () => void
 }

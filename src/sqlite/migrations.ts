@@ -89,4 +89,25 @@ export const MIGRATIONS = [
   CREATE TABLE failuresToKey (upTo INTEGER NOT NULL) STRICT;
   INSERT INTO failuresToKey SELECT max(seq) FROM jobs HAVING max(seq) IS NOT NULL;
   `,
+  // Who changed what, and who was refused. Most rows are about no service, or of no token: the indexes leave them out.
+  `
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    token TEXT,
+    via TEXT NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    service TEXT,
+    target TEXT,
+    outcome TEXT NOT NULL,
+    code TEXT,
+    requestId TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX auditByTime ON audit (at);
+  CREATE INDEX auditRefused ON audit (outcome, seq) WHERE outcome = 'refused';
+  CREATE INDEX auditByToken ON audit (token, seq) WHERE token IS NOT NULL;
+  CREATE INDEX auditByService ON audit (service, seq) WHERE service IS NOT NULL;
+  CREATE INDEX auditByBoth ON audit (service, token, seq) WHERE service IS NOT NULL AND token IS NOT NULL;
+  `,
 ]

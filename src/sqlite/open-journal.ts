@@ -4,6 +4,7 @@
  */
 import { fromWireError } from '../contract/errors.ts'
 import { JobAcceptance } from './accept.ts'
+import { AuditTable } from './audit.ts'
 import { BulkChanges } from './bulk.ts'
 import { JobCounts } from './counts.ts'
 import { DatabaseFile } from './database-file.ts'
@@ -23,6 +24,7 @@ export class OpenJournal {
   readonly file: DatabaseFile
   readonly #retention: Retention
   readonly #failures: Failures
+  readonly #audit: AuditTable
   /** Why the recovery cannot be written yet, if it cannot: the next commit repeats it. */
   readonly recoveryFailure: unknown = undefined
   readonly #groups: GroupCommit
@@ -36,6 +38,7 @@ export class OpenJournal {
     this.file = new DatabaseFile(path)
     const lists = new JobLists(this.file)
     this.#failures = new Failures(this.file, lists)
+    this.#audit = new AuditTable(this.file)
     const jobs = new JobTransitions(this.file, lists, this.#failures)
     this.#retention = new Retention(this.file, () => jobs.finishes, limits)
     this.#groups = new GroupCommit(this.file, this.#operations(jobs, lists))
@@ -69,6 +72,7 @@ export class OpenJournal {
   /** What is done by the clock, in small steps: each step of the generator is one transaction. */
   *upkeep(): Generator<void> {
     yield* this.#failures.steps()
+    yield* this.#audit.steps()
     yield* this.#retention.steps()
   }
 
@@ -113,6 +117,8 @@ export class OpenJournal {
       schedulePayloads: (service, names) => schedules.payloads(service, names),
       putSchedule: (schedule, payload) => schedules.put(schedule, payload),
       removeSchedule: (service, name) => schedules.remove(service, name),
+      audit: (rows) => this.#audit.add(rows),
+      audits: (filter) => this.#audit.page(filter),
       recover: () => {
         this.#recovered = jobs.recover()
       },
