@@ -26,6 +26,9 @@ export const FORGED: Record<string, unknown> = {
   'a log line without a level': [{ type: 'log', message: 'forged' }],
   'a log line without a message': [{ type: 'log', level: 'info' }],
   'a log line with fields that are no text': [{ type: 'log', level: 'info', message: 'forged', fields: {} }],
+  'a log line with a number of dropped lines that is none': [
+    { type: 'log', level: 'info', message: 'forged', dropped: '3' },
+  ],
   'a log line that is too long': [{ type: 'log', level: 'info', message: 'x'.repeat(100_000) }],
   'a crash without an error': [{ type: 'crashed', error: null }],
   'a crash with a wrong cause': [{ type: 'crashed', error: { ...error, cause: 'text' } }],

@@ -22,6 +22,7 @@ t.test('messages of the right form are taken', async (t) => {
       { type: 'stopped', error },
       { type: 'crashed', error: { ...error, code: 'QUEUE_FULL', facts: { retryAfterSeconds: 1 } } },
       { type: 'log', level: 'warn', message: 'm', fields: '{}', jobId: 'j' },
+      { type: 'log', level: 'warn', message: 'm', dropped: 3 },
       { type: 'progress', slot: 0, sequence: 1, fraction: 1, note: 'n' },
       { type: 'failure', slot: 0, sequence: 1, ranUs: 0, failure: { kind: 'threw', error, retryable: false } },
       {

@@ -1,6 +1,7 @@
 /** The ring of the last hour. Services are what the recorder reads of them. */
 import t, { type Test } from 'tap'
 import { SERIES_COLUMNS, SeriesRecorder } from '../../src/registry/series.ts'
+import { Meters } from '../../src/telemetry/meters.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
 
 const STEP_MS = 10_000
@@ -10,6 +11,7 @@ function fake(name: string) {
   return {
     name,
     counter: { counts: { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 } },
+    meter: new Meters().service(),
     waiting: 0,
     running: 0,
     threads: [{ heapUsedBytes: 1_000, eventLoopUtilization: 0.5 }],
@@ -67,4 +69,42 @@ t.test('the ring keeps an hour; all services together are a sum; a deleted servi
   services.pop()
   series.record(401 * STEP_MS)
   t.equal(series.read(HOUR_MS, 401 * STEP_MS, (name) => name === 'two').points.length, 0)
+})
+
+t.test('times are those of the step, null without any; of all services they are the greatest', async (t) => {
+  const services = [fake('one'), fake('two')]
+  const [one, two] = services as [ReturnType<typeof fake>, ReturnType<typeof fake>]
+  const series = recorder(t, services)
+  const ran = ({ meter }: ReturnType<typeof fake>, ranMs: number) => {
+    const queuedAt = performance.now() - 10_000
+    meter.call('any', undefined, { kind: 'call', queuedAt, ranMs, begunAt: undefined })
+  }
+  for (let call = 0; call < 10; call += 1) ran(one, 40)
+  ran(two, 4_000)
+  series.record(STEP_MS)
+  ran(one, 1)
+  one.meter.keep(() => false)
+  series.record(2 * STEP_MS)
+  one.meter = new Meters().service()
+  ran(one, 40)
+  series.record(3 * STEP_MS)
+  series.record(4 * STEP_MS)
+  const times = (service?: string) =>
+    series
+      .read(HOUR_MS, 4 * STEP_MS, (name) => service === undefined || name === service)
+      .points.map((point) => [point[column('runP50Ms')], point[column('runP95Ms')]])
+  t.strictSame(times('one'), [
+    [37.5, 48.75],
+    [0.5, 0.95],
+    [37.5, 48.75],
+    [null, null],
+  ])
+  t.strictSame(times('two').slice(0, 2), [
+    [3_750, 4_875],
+    [null, null],
+  ])
+  t.strictSame(times().slice(0, 2), [
+    [3_750, 4_875],
+    [0.5, 0.95],
+  ])
 })

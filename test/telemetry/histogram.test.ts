@@ -20,3 +20,18 @@ t.test('histograms add up, and a snapshot is independent of its histogram', asyn
   t.strictSame(counts(sent), [1, 0, 1])
   t.equal(sent.sum, 20.5)
 })
+
+t.test('a quantile lies between the bounds of its bucket', async (t) => {
+  const histogram = new Histogram([1, 10, 100])
+  t.equal(histogram.quantile(0.5), undefined, 'of nothing')
+  for (const value of [5, 5, 5, 5]) histogram.observe(value)
+  t.equal(histogram.quantile(0.5), 5.5)
+  t.equal(histogram.quantile(1), 10)
+  const later = new Histogram([1, 10, 100])
+  later.add(histogram)
+  for (const value of [0.1, 1_000]) later.observe(value)
+  const recent = later.since(histogram)
+  t.equal(recent.quantile(0.5), 1)
+  t.equal(recent.quantile(0.99), 100, 'beyond the last bound')
+  t.equal(later.countOf(1), 4, 'it does not change')
+})

@@ -1,0 +1,23 @@
+/** Logs a few lines, or more than are kept; its methods run for as long as they are told. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defineService, method } from 'threadplane'
+
+export default defineService({
+  methods: {
+    levels: method({
+      handler: (_payload, { logger }) => {
+        logger.info({ dropped: 1_000_000 }, 'info')
+        logger.warn('warn')
+        logger.warn('warn again')
+        logger.debug('debug')
+      },
+    }),
+    flood: method({
+      handler: (_payload, { logger }) => {
+        for (let line = 0; line < 1_500; line += 1) logger.error(`line ${line}`)
+      },
+    }),
+    takes: method({ handler: (ms) => sleep(Number(ms)) }),
+    quick: method({ handler: () => null }),
+  },
+})
