@@ -1,10 +1,9 @@
 /** The audit: which requests have a row, what it says, who may read it. */
-import { once } from 'node:events'
-import { get, type IncomingMessage } from 'node:http'
 import t, { type Test } from 'tap'
 import { newToken } from '../../src/auth/token-text.ts'
 import { TokensRig } from '../auth/tokens-rig.ts'
-import { type Answer, becomes, isProblem, letGo, serve, type TestServer, within } from '../http-helper.ts'
+import { type Answer, becomes, isProblem, letGo, serve, type TestServer } from '../http-helper.ts'
+import { LineStream } from '../line-stream.ts'
 
 type Row = Record<string, unknown>
 
@@ -146,19 +145,9 @@ t.test('it is for administrators', async (t) => {
   t.equal(json.items.length, 1)
 })
 
-async function follow(t: Test, { port }: TestServer, query: string, id: string): Promise<() => Row[]> {
-  const headers = { accept: 'application/x-ndjson', ...rig.bearer(id) }
-  const request = get({ port, path: `/v1/events${query}`, headers, agent: false })
-  request.on('error', () => {})
-  t.teardown(() => request.destroy())
-  const [response] = (await within(once(request, 'response'), 'the answer')) as [IncomingMessage]
-  let text = ''
-  response.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk
-  })
-  response.on('error', () => {})
-  const lines = () => text.split('\n').filter(Boolean)
-  return () => lines().map((line) => JSON.parse(line) as Row)
+async function follow(t: Test, server: TestServer, query: string, id: string): Promise<() => Row[]> {
+  const stream = await LineStream.open<Row>(t, server, `/v1/events${query}`, rig.bearer(id))
+  return () => stream.lines
 }
 
 t.test('streams of events have the rows, if they ask for them and are those of administrators', async (t) => {

@@ -1,9 +1,7 @@
 /** The stream of events: what it tells, how it is resumed, and its limits. */
-import { once } from 'node:events'
-import { type ClientRequest, get, type IncomingMessage } from 'node:http'
-import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
 import { becomes, isProblem, serve, type TestServer, within } from '../http-helper.ts'
+import { LineStream } from '../line-stream.ts'
 
 interface Event extends Record<string, unknown> {
   id: string
@@ -11,58 +9,16 @@ interface Event extends Record<string, unknown> {
   service: string
 }
 
-/** A client that reads lines of JSON. */
-class Stream {
-  readonly events: Event[] = []
-  readonly response: IncomingMessage
-  readonly request: ClientRequest
-  readonly ended: Promise<unknown>
-  #watch = () => {}
+const follow = (t: Test, server: TestServer, query = '', headers = {}) =>
+  LineStream.open<Event>(t, server, `/v1/events${query}`, headers)
 
-  constructor(request: ClientRequest, response: IncomingMessage) {
-    this.request = request
-    this.response = response
-    this.ended = new Promise((resolve) => response.once('close', resolve))
-    const lines = createInterface({ input: response })
-    // When the stream is cut.
-    for (const emitter of [response, lines]) emitter.on('error', () => {})
-    lines.on('line', (line) => {
-      if (line !== '') this.events.push(JSON.parse(line) as Event)
-      this.#watch()
-    })
-  }
-
-  get types(): string[] {
-    return this.events.map(({ type }) => type)
-  }
-
-  /** The first event that matches, as soon as it is there. */
-  async has(matches: (event: Event) => boolean): Promise<Event> {
-    const found = new Promise<Event>((resolve) => {
-      this.#watch = () => {
-        const event = this.events.find(matches)
-        if (event !== undefined) resolve(event)
-      }
-      this.#watch()
-    })
-    return within(found, `an event: there are ${this.types.join(', ')}`)
-  }
-}
-
-async function follow(t: Test, { port }: TestServer, query = '', headers = {}): Promise<Stream> {
-  const accept = { accept: 'application/x-ndjson', ...headers }
-  const request = get({ port, path: `/v1/events${query}`, headers: accept, agent: false })
-  request.on('error', () => {})
-  t.teardown(() => request.destroy())
-  const [response] = (await within(once(request, 'response'), 'the answer')) as [IncomingMessage]
-  return new Stream(request, response)
-}
+const typesOf = ({ lines }: LineStream<Event>) => lines.map(({ type }) => type)
 
 t.test('services and threads are told of, with the present state first if that is asked for', async (t) => {
   const server = await serve(t, { services: { echo: 'echo', gate: 'gate' } })
   const stream = await follow(t, server, '?snapshot=true&service=echo')
   await stream.has(({ type }) => type === 'snapshot')
-  t.match(stream.events, [
+  t.match(stream.lines, [
     { type: 'hello', cursor: stream.response.headers['event-cursor'], resumed: false, server: { boot: String } },
     { type: 'snapshot', services: [{ name: 'echo', state: 'running' }], last: true },
   ])
@@ -93,11 +49,11 @@ t.test('services and threads are told of, with the present state first if that i
   await server.delete('/v1/services/echo')
   t.match(await stream.has(({ type }) => type === 'service.removed'), { service: 'echo' })
   t.notOk(
-    stream.events.some(({ service }) => service === 'gate' || service === 'echo2'),
+    stream.lines.some(({ service }) => service === 'gate' || service === 'echo2'),
     'no other service',
   )
   t.notOk(
-    stream.types.some((type) => type.startsWith('job.')),
+    typesOf(stream).some((type) => type.startsWith('job.')),
     'jobs only if they are asked for',
   )
 })
@@ -111,14 +67,14 @@ t.test('a client that follows jobs is told each step; failures are told always',
     event.type === type && (event.job as { id: string }).id === id
   const failed = await jobs.has(of('job.failed', failing.id))
   t.match(failed, { job: { service: 'faults', attempts: 2, state: 'failed' }, error: { code: 'METHOD_FAILED' } })
-  const told = jobs.events.filter(({ job }) => (job as { id: string } | undefined)?.id === failing.id)
+  const told = jobs.lines.filter(({ job }) => (job as { id: string } | undefined)?.id === failing.id)
   t.strictSame(
     told.map(({ type }) => type),
     ['job.accepted', 'job.started', 'job.retrying', 'job.started', 'job.failed'],
   )
   await plain.has(of('job.failed', failing.id))
   t.strictSame(
-    plain.types.filter((type) => type.startsWith('job.')),
+    typesOf(plain).filter((type) => type.startsWith('job.')),
     ['job.failed'],
   )
   const { json: later } = await server.cast('faults', 'throws', {}, '?delayMs=3600000')
@@ -143,8 +99,8 @@ t.test('schedules, and the end of the server, are told', async (t) => {
   await stream.has(({ type }) => type === 'schedule.removed')
   await server.close()
   await within(stream.ended, 'the end of the stream')
-  t.match(stream.events.at(-1), { type: 'service.state', state: 'stopped' })
-  t.ok(stream.types.includes('server.closing'))
+  t.match(stream.lines.at(-1), { type: 'service.state', state: 'stopped' })
+  t.ok(typesOf(stream).includes('server.closing'))
   t.ok(stream.response.complete, 'it ends in good order')
 })
 
@@ -165,15 +121,15 @@ t.test('a client that reads a list and then follows the events misses nothing, h
     if (Math.random() < 0.7) await stream.has(({ type }) => type === 'service.state')
     stream.request.destroy()
     await stream.ended
-    const got = stream.events.filter(({ type }) => type !== 'hello')
+    const got = stream.lines.filter(({ type }) => type !== 'hello')
     seen.push(...got.map(({ state }) => String(state)))
-    cursor = stream.events.at(-1)?.id ?? cursor
+    cursor = stream.lines.at(-1)?.id ?? cursor
   }
   const rest = await follow(t, server, `?after=${cursor}&type=service.*,server.*`)
   await rest.has(({ type }) => type === 'hello')
   await server.close()
   await within(rest.ended, 'the end')
-  seen.push(...rest.events.filter(({ type }) => type === 'service.state').map(({ state }) => String(state)))
+  seen.push(...rest.lines.filter(({ type }) => type === 'service.state').map(({ state }) => String(state)))
   const expected = Array.from({ length: 100 }, (_, at) => (at % 2 === 0 ? 'paused' : 'running'))
   t.strictSame(seen, [...expected, 'stopping', 'stopped'])
 })
@@ -190,7 +146,7 @@ t.test('what is not kept any more is a gap, and so is an earlier start of the se
   const stream = await follow(t, first, `?after=${events.boot}-10&type=service.*`)
   t.match(await stream.has(({ type }) => type === 'gap'), { from: `${events.boot}-10`, reason: 'ring', lost: Number })
   await stream.has((event) => event.id === items.at(-1)?.id)
-  t.equal(stream.events.filter(({ type }) => type === 'service.options').length, 10_000, 'what is kept follows')
+  t.equal(stream.lines.filter(({ type }) => type === 'service.options').length, 10_000, 'what is kept follows')
 
   const second = await serve(t, { services: { echo: 'echo' } })
   const other = await follow(t, second, `?after=${events.boot}-10`)
@@ -241,10 +197,10 @@ t.test('a client that does not read is cut, and others get every event', async (
   await becomes('the lazy client to be cut', async () => {
     for (let count = 0; count < 20; count += 1) events.emit({ type: 'service.options', service: 'echo', changed })
     sent += 20
-    await keen.has(() => keen.events.length > sent)
+    await keen.has(() => keen.lines.length > sent)
     return server.server.app.server.listening && (await connections(server)) === 1
   })
-  t.equal(keen.events.length, sent + 1)
+  t.equal(keen.lines.length, sent + 1)
 })
 
 function connections({ server }: TestServer): Promise<number> {

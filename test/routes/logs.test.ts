@@ -1,8 +1,7 @@
 /** The log as clients read it: of a service, of a job, of everything, and as a stream. */
-import { get, type IncomingMessage } from 'node:http'
-import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { becomes, isProblem, serve, type TestServer, within } from '../http-helper.ts'
+import { LineStream } from '../line-stream.ts'
 
 interface Line extends Record<string, unknown> {
   id: string
@@ -20,22 +19,7 @@ function linesOf(text: string): Line[] {
   return lines.map((line) => JSON.parse(line) as Line)
 }
 
-async function follow(
-  t: Test,
-  { port }: TestServer,
-  path: string,
-): Promise<{ lines: () => Line[]; ended: Promise<void> }> {
-  const request = get({ port, path, agent: false })
-  request.on('error', () => {})
-  t.teardown(() => request.destroy())
-  const [response] = (await within(once(request, 'response'), 'the answer')) as [IncomingMessage]
-  let text = ''
-  response.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk
-  })
-  response.on('error', () => {})
-  return { lines: () => linesOf(text), ended: new Promise((resolve) => response.once('close', resolve)) }
-}
+const follow = (t: Test, server: TestServer, path: string) => LineStream.open<Line>(t, server, path)
 
 t.test('the lines of a service say which thread, method and attempt has logged them', async (t) => {
   const server = await serve(t, { services: { gate: 'gate', echo: 'echo' } })
@@ -93,10 +77,10 @@ t.test('a client that follows gets the lines to come, and is told when the servi
   const server = await serve(t, { services: { gate: 'gate' } })
   const stream = await follow(t, server, '/v1/services/gate/logs?follow=true&tail=0')
   void server.call('gate', 'hold', { token: 'b' })
-  await becomes('the line', () => stream.lines().some(({ msg, token }) => msg === 'begun' && token === 'b'))
+  await becomes('the line', () => stream.lines.some(({ msg, token }) => msg === 'begun' && token === 'b'))
   await server.delete('/v1/services/gate')
   await within(stream.ended, 'the end')
-  t.match(stream.lines().at(-1), { type: 'end', reason: 'removed' })
+  t.match(stream.lines.at(-1), { type: 'end', reason: 'removed' })
 })
 
 t.test('the level of a service can be changed while it runs', async (t) => {

@@ -1,9 +1,8 @@
 /** What tokens see of events and of the log, and that a stream ends with its token. */
-import { once } from 'node:events'
-import { get, type IncomingMessage } from 'node:http'
 import t from 'tap'
 import { TokensRig } from '../auth/tokens-rig.ts'
 import { becomes, isProblem, serve, within } from '../http-helper.ts'
+import { LineStream } from '../line-stream.ts'
 
 const rig = new TokensRig(t)
 await rig.add('admin', ['admin'])
@@ -18,24 +17,7 @@ interface Line {
   line?: { service?: string }
 }
 
-async function follow(path: string, id: string): Promise<{ lines: () => Line[]; ended: Promise<void> }> {
-  const headers = { accept: 'application/x-ndjson', ...rig.bearer(id) }
-  const request = get({ port: server.port, path, headers, agent: false })
-  request.on('error', () => {})
-  t.teardown(() => request.destroy())
-  const [response] = (await within(once(request, 'response'), 'the answer')) as [IncomingMessage]
-  let text = ''
-  response.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk
-  })
-  response.on('error', () => {})
-  const lines = () =>
-    text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Line)
-  return { lines, ended: new Promise((resolve) => response.once('close', resolve)) }
-}
+const follow = (path: string, id: string) => LineStream.open<Line>(t, server, path, rig.bearer(id))
 
 const restart = async (service: string) =>
   server.post(`/v1/services/${service}/restart`, undefined, { headers: rig.bearer('admin') })
@@ -46,17 +28,17 @@ t.test('a token for one service is told of that service alone', async (t) => {
   await restart('other')
   await restart('echo')
   const isBack = (service: string) => (one: Line) => one.type === 'thread.started' && one.service === service
-  await becomes('both restarts to be told', () => all.lines().some(isBack('echo')) && all.lines().some(isBack('other')))
-  await becomes('its own restart to be told', () => stream.lines().some(isBack('echo')))
-  t.match(stream.lines()[1], { type: 'snapshot', services: [{ name: 'echo' }] })
-  t.equal(stream.lines()[1]?.services?.length, 1)
-  t.notOk(stream.lines().some(({ service }) => service === 'other'))
+  await becomes('both restarts to be told', () => all.lines.some(isBack('echo')) && all.lines.some(isBack('other')))
+  await becomes('its own restart to be told', () => stream.lines.some(isBack('echo')))
+  t.match(stream.lines[1], { type: 'snapshot', services: [{ name: 'echo' }] })
+  t.equal(stream.lines[1]?.services?.length, 1)
+  t.notOk(stream.lines.some(({ service }) => service === 'other'))
   t.notOk(
-    stream.lines().some(({ type }) => type === 'log'),
+    stream.lines.some(({ type }) => type === 'log'),
     'and no line of the log',
   )
   await server.post('/v1/services/other/crash', {}, { headers: rig.bearer('admin') })
-  await becomes('a line of the log', () => all.lines().some(({ type }) => type === 'log'))
+  await becomes('a line of the log', () => all.lines.some(({ type }) => type === 'log'))
 })
 
 t.test('the log of a service is for those who may read it', async (t) => {
@@ -69,7 +51,7 @@ t.test('the log of a service is for those who may read it', async (t) => {
   const events = await follow('/v1/events?type=log', 'logger')
   await restart('echo')
   await server.post('/v1/services/echo/crash', {}, { headers: rig.bearer('admin') })
-  await becomes('a line', () => events.lines().some(({ line }) => line?.service === 'echo'))
+  await becomes('a line', () => events.lines.some(({ line }) => line?.service === 'echo'))
 })
 
 t.test('a stream ends when its token is revoked', async (t) => {
