@@ -69,7 +69,10 @@ t.test('a journal whose file is not at its path any more acknowledges nothing, a
     move()
     await t.rejects(accept(journal), { code: 'JOURNAL_UNAVAILABLE', message: /not at its path/ }, what)
     // The next try to open it may have failed already, and have said why.
-    t.ok(errors.splice(0).some((line) => /not at its path any more/.test(line)), `${what}: it is logged`)
+    t.ok(
+      errors.splice(0).some((line) => /not at its path any more/.test(line)),
+      `${what}: it is logged`,
+    )
     await eventually(() => journal.isWritable)
     t.match(await journal.get((await accept(journal)).id), { state: 'queued' }, 'it accepts again')
   }
