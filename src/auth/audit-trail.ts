@@ -66,7 +66,7 @@ export class AuditTrail {
     this.#lost = 0
   }
 
-  /** Asks the store to write what waits. To be called before the store is closed, which waits for that. */
+  /** Asks the store to write the rows that still wait. Call it before closing the store, which waits for the write. */
   close(): void {
     if (this.#waiting.length > 0) void this.#put(this.#waiting.splice(0))
     this.#logLost()

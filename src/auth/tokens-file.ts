@@ -1,7 +1,7 @@
 /**
  * The file of tokens: what it contains, how it is read, and how it is changed. People edit it too, so it is checked as a
- * whole. It has hashes only, but whoever can write it can let themselves in, and names and scopes are nobody's business:
- * so its mode is 0600, and a file that others can read is refused.
+ * whole. It has hashes only, but who can write it can add a token, and other users should not read names and scopes: so
+ * its mode is 0600, and a file that others can read is refused.
  */
 import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -104,7 +104,7 @@ function parse(text: string): TokenRecord[] {
   )
 }
 
-/** What tells one state of the file from the next, whoever writes it and however. */
+/** A string that changes whenever the file is replaced or edited. */
 export async function versionOf(file: string): Promise<string> {
   const handle = await openIfThere(file)
   if (handle === undefined) return NO_FILE

@@ -1,6 +1,6 @@
 /**
  * How many jobs each service has in each state. The journal counts them in parts, so that other operations go on between
- * two parts, and not more often than every ten seconds, whoever asks.
+ * two parts, and not more often than every ten seconds, however many clients ask.
  */
 import { resolvesWithin } from '../async/deadline.ts'
 import { JOB_STATES, type JobState } from '../contract/states.ts'

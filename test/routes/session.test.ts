@@ -33,7 +33,7 @@ t.test('me, of a server without tokens: everything is allowed', async (t) => {
   t.equal((await open.delete('/v1/session')).status, 204)
 })
 
-t.test('a session: the cookie stands for the token, and no script can read it', async (t) => {
+t.test('a session: its cookie is accepted in place of the token, and is HttpOnly', async (t) => {
   const { answer, cookie, headers } = await signIn('page')
   t.equal(answer.status, 200)
   t.match(answer.json, { token: 'page', via: 'session', scopes: ['read', 'enqueue:echo'] })

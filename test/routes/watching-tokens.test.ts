@@ -22,7 +22,7 @@ const follow = (path: string, id: string) => LineStream.open<Line>(t, server, pa
 const restart = async (service: string) =>
   server.post(`/v1/services/${service}/restart`, undefined, { headers: rig.bearer('admin') })
 
-t.test('a token for one service is told of that service alone', async (t) => {
+t.test('a token for one service receives the events of that service only', async (t) => {
   const stream = await follow('/v1/events?snapshot=true&type=*', 'reader')
   const all = await follow('/v1/events?type=*', 'admin')
   await restart('other')
