@@ -1,0 +1,23 @@
+/** How long the store waits for the database, and how often it asks. Only tests change these, before they open a store. */
+export const timings = {
+  /** From one beat to the next, while the database answers. */
+  beatEveryMs: 1_000,
+  /** A beat, or a new connection for it, that takes longer says that the database hangs. */
+  beatWithinMs: 800,
+  /** From a failed beat to the next try. */
+  retryEveryMs: 50,
+  /** The database itself ends a statement after this time. */
+  statementWithinMs: 5_000,
+  /** The database ends the wait of a statement for a lock after this time. */
+  lockWithinMs: 3_000,
+  /** The answer to a statement is waited for no longer than this. */
+  answerWithinMs: 6_000,
+  /** A statement waits no longer than this for a free connection. */
+  connectionWithinMs: 2_000,
+  /** At the start, the database is waited for no longer than this. */
+  openWithinMs: 10_000,
+  /** A cast whose answer was lost is repeated if the database is back within this time. */
+  repeatWithinMs: 500,
+  /** A node whose beat is older than this has gone. */
+  leaseMs: 5_000,
+}

@@ -1,0 +1,131 @@
+/** The database: its tables, and what statements meet while it is killed, while it hangs, and when it is back. */
+import t, { type Test } from 'tap'
+import { uuidv7 } from '../../src/contract/uuidv7.ts'
+import { Database } from '../../src/cluster/database.ts'
+import { AnswerLost } from '../../src/cluster/database-errors.ts'
+import { MIGRATIONS } from '../../src/cluster/schema.ts'
+import type { Run } from '../../src/cluster/statement.ts'
+import { log } from '../sqlite/jobs.ts'
+import { noPostgres, Postgres } from './postgres.ts'
+
+const BEAT = { name: 'testBeat', text: 'SELECT 1' }
+const INSERT = {
+  name: 'testInsert',
+  text: `INSERT INTO registrations (name, revision, registration) VALUES ($1, nextval('revisions'), '{}')`,
+}
+const COUNT = { name: 'testCount', text: 'SELECT count(*) AS count FROM registrations' }
+const SLEEP = { name: 'testSleep', text: 'SELECT pg_sleep($1)' }
+const SHOW = { name: 'testShow', text: 'SELECT current_setting($1) AS value' }
+
+const beat = async (run: Run) => void (await run(BEAT, []))
+
+async function open(t: Test, postgres: Postgres, schema = postgres.schema(), connections = 3): Promise<Database> {
+  const name = `threadplane ${uuidv7()}`
+  const database = await Database.open({ url: postgres.url, schema, connections, applicationName: name, log })
+  t.teardown(() => database.close())
+  await database.start(beat)
+  return database
+}
+
+const count = async (database: Database) => (await database.run<{ count: number }>(COUNT, [])).rows[0]?.count
+/** What a promise is rejected with. */
+const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+const unavailable = { code: 'JOURNAL_UNAVAILABLE' }
+
+t.test('many nodes that start at the same time make the tables once', { skip: noPostgres }, async (t) => {
+  const postgres = await Postgres.start(t)
+  const schema = postgres.schema()
+  const databases = await Promise.all(Array.from({ length: 5 }, () => open(t, postgres, schema, 1)))
+  await Promise.all(databases.map((database, n) => database.run(INSERT, [`${n}`])))
+  for (const database of databases) t.equal(await count(database), 5)
+  const versions = await postgres.query<{ version: number }>(`SELECT version FROM ${schema}.migrations`)
+  t.equal(versions.length, MIGRATIONS.length)
+  await postgres.query(`INSERT INTO ${schema}.migrations (version) VALUES (99)`)
+  await t.rejects(open(t, postgres, schema), { message: /newer version of threadplane/ })
+})
+
+t.test(
+  'sessions have the settings that the store relies on, whatever the defaults',
+  { skip: noPostgres },
+  async (t) => {
+    const postgres = await Postgres.start(t, { settings: { synchronous_commit: 'off', statement_timeout: '0' } })
+    const database = await open(t, postgres)
+    const shown = async (name: string) => (await database.run<{ value: string }>(SHOW, [name])).rows[0]?.value
+    t.equal(await shown('synchronous_commit'), 'on')
+    t.equal(await shown('statement_timeout'), '5s')
+    t.equal(await shown('plan_cache_mode'), 'force_generic_plan')
+  },
+)
+
+t.test(
+  'a database that is killed: refused at once, and used again when it is back',
+  { skip: noPostgres },
+  async (t) => {
+    const postgres = await Postgres.start(t)
+    const database = await open(t, postgres)
+    await database.run(INSERT, ['before'])
+    const [error] = await Promise.all([failureOf(database.run(SLEEP, [60])), postgres.kill()])
+    t.ok(error instanceof AnswerLost, 'whether it was done is not known')
+    t.equal(database.isWritable, false)
+    await t.rejects(database.run(INSERT, ['meanwhile']), unavailable)
+    const settled: string[] = []
+    database.onReturn(async () => {
+      t.equal(database.isWritable, false)
+      settled.push('settled')
+    })
+    await postgres.start()
+    t.ok(await database.isBackWithin(10_000))
+    t.equal(database.isWritable, true)
+    t.strictSame(settled, ['settled'], 'what the outage left open comes first')
+    await database.run(INSERT, ['after'])
+    t.equal(await count(database), 2)
+  },
+)
+
+t.test('a database that hangs: refused within 2 s, and then at once', { skip: noPostgres }, async (t) => {
+  const postgres = await Postgres.start(t)
+  const database = await open(t, postgres)
+  postgres.freeze()
+  t.teardown(() => postgres.thaw())
+  const since = performance.now()
+  await t.rejects(database.run(INSERT, ['lost']), { ...unavailable, message: /does not answer/ })
+  t.ok(performance.now() - since < 2_000)
+  const then = performance.now()
+  await t.rejects(database.run(INSERT, ['refused']), unavailable)
+  t.ok(performance.now() - then < 50)
+  postgres.thaw()
+  t.ok(await database.isBackWithin(10_000))
+  const found = await postgres.query('SELECT 1 FROM pg_stat_activity WHERE application_name LIKE $1', ['threadplane %'])
+  t.ok(found.length <= 2, 'connections that were given up have ended: the beat, and perhaps one that was idle')
+  await database.run(INSERT, ['after'])
+})
+
+t.test('one statement that takes too long is refused, and the others go on', { skip: noPostgres }, async (t) => {
+  const postgres = await Postgres.start(t)
+  const schema = postgres.schema()
+  const database = await open(t, postgres, schema)
+  const slow = database.run(SLEEP, [60])
+  await database.run(INSERT, ['meanwhile'])
+  await t.rejects(slow, { ...unavailable, message: 'the database takes too long' })
+  t.equal(database.isWritable, true)
+  const busy = [1, 2, 3].map(() => database.run(SLEEP, [3]))
+  await t.rejects(database.run(INSERT, ['no connection']), unavailable)
+  t.equal(database.isWritable, true, 'a statement that finds no connection says nothing about the database')
+  await Promise.all(busy)
+})
+
+t.test('a connection that is ended from outside', { skip: noPostgres }, async (t) => {
+  const postgres = await Postgres.start(t)
+  const database = await open(t, postgres)
+  const asked = failureOf(database.run(SLEEP, [60]))
+  const pids = async () =>
+    postgres.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'`)
+  while ((await pids()).length === 0);
+  t.match(await asked, unavailable)
+  t.ok(await database.isBackWithin(10_000))
+  await database.run(INSERT, ['after'])
+})

@@ -1,0 +1,205 @@
+/**
+ * A real PostgreSQL for the tests: a child of the test's process, with a data folder of its own, on a port of loopback. It
+ * can be killed, stopped as a machine that hangs, and started again. Where none is installed, `noPostgres` says so, and
+ * tests are skipped.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+
+/** The part of a tap test that is needed here. */
+interface Teardown {
+  teardown(run: () => unknown): unknown
+}
+
+const FOLDERS = '/usr/lib/postgresql'
+const DEADLINE_MS = 60_000
+
+/** Where initdb and postgres are: Debian keeps each version in a folder of its own. */
+function binaries(): string | undefined {
+  const versions = existsSync(FOLDERS) ? readdirSync(FOLDERS).sort((a, b) => Number(b) - Number(a)) : []
+  const folders = [...versions.map((version) => join(FOLDERS, version, 'bin')), ...(process.env.PATH ?? '').split(':')]
+  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
+}
+
+const bin = binaries()
+
+/** For the option `skip` of a test: why it cannot run here, or false. */
+export const noPostgres = bin === undefined ? 'PostgreSQL is not installed: apt-get install postgresql' : false
+
+/** PostgreSQL does not run as root. */
+function user(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export interface PostgresOptions {
+  /** Flush to the disk. Off by default, as no test loses its machine: what is written survives a killed server. */
+  fsync?: boolean
+  /** Further settings of the server. */
+  settings?: Record<string, string>
+}
+
+export class Postgres {
+  readonly folder: string
+  readonly port: number
+  readonly #settings: string[]
+  readonly #user = user()
+  #server: ChildProcess | undefined
+
+  private constructor(folder: string, port: number, { fsync = false, settings = {} }: PostgresOptions) {
+    this.folder = folder
+    this.port = port
+    const all = {
+      port: String(port),
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      fsync: fsync ? 'on' : 'off',
+      full_page_writes: fsync ? 'on' : 'off',
+      shared_buffers: '32MB',
+      max_connections: '60',
+      ...settings,
+    }
+    this.#settings = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  }
+
+  /** Makes a database, starts its server, and ends and deletes both when the test is over. */
+  static async start(t: Teardown, options: PostgresOptions = {}): Promise<Postgres> {
+    // The user of the database must reach it, which a testdir below root's home need not allow.
+    const folder = mkdtempSync(join(tmpdir(), 'threadplane-postgres-'))
+    const postgres = new Postgres(join(folder, 'data'), await freePort(), options)
+    t.teardown(async () => {
+      await postgres.kill()
+      rmSync(folder, { recursive: true, force: true })
+    })
+    const owner = postgres.#user
+    if (owner !== undefined) chownSync(folder, owner.uid, owner.gid)
+    const given = ['-D', postgres.folder, '-U', 'threadplane', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+    execFileSync(join(bin as string, 'initdb'), given, { ...owner, cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] })
+    await postgres.start()
+    return postgres
+  }
+
+  get url(): string {
+    return `postgres://threadplane@127.0.0.1:${this.port}/postgres`
+  }
+
+  /** The name of a schema that no other test has. */
+  schema(): string {
+    return `test_${randomBytes(6).toString('hex')}`
+  }
+
+  /** Starts the server, and waits until it can be used. */
+  async start(): Promise<void> {
+    await this.spawn()
+    await this.ready()
+  }
+
+  /** Starts the server, and does not wait for it. */
+  async spawn(): Promise<void> {
+    const given = ['-D', this.folder, ...this.#settings]
+    const server = spawn(join(bin as string, 'postgres'), given, {
+      ...this.#user,
+      cwd: '/',
+      stdio: ['ignore', 'ignore', process.env.POSTGRES_LOG ? 'inherit' : 'ignore'],
+    })
+    this.#server = server
+    await once(server, 'spawn')
+  }
+
+  async ready(): Promise<void> {
+    const deadline = performance.now() + DEADLINE_MS
+    for (;;) {
+      try {
+        await this.query('SELECT 1')
+        return
+      } catch (error) {
+        if (this.#server?.exitCode != null)
+          throw new Error(`postgres ended: ${this.#server.exitCode}`, { cause: error })
+        if (performance.now() > deadline) throw error
+        await sleep(5)
+      }
+    }
+  }
+
+  /** One statement, or several without values, on a connection of its own. */
+  async query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]> {
+    const client = new pg.Client({ connectionString: this.url })
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      return (await client.query<Row>(text, values as never)).rows
+    } finally {
+      await client.end()
+    }
+  }
+
+  /** Kills the server with all its processes, as `kill -9` does, and waits until all are gone. */
+  async kill(): Promise<void> {
+    const server = this.#server
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
+    const ended = once(server, 'exit')
+    const all = this.#processes()
+    for (const pid of all) signal(pid, 'SIGKILL')
+    await ended
+    while (all.some(isAlive)) await sleep(5)
+  }
+
+  /** Stops every process of the server where it is: connections stay open, and nothing answers. */
+  freeze(): void {
+    for (const pid of this.#processes()) signal(pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    for (const pid of this.#processes()) signal(pid, 'SIGCONT')
+  }
+
+  /** The server and its children: each is in a session of its own. */
+  #processes(): number[] {
+    const server = this.#server?.pid
+    if (server === undefined) return []
+    return [server, ...allProcesses().flatMap(({ pid, parent }) => (parent === server ? [pid] : []))]
+  }
+}
+
+function allProcesses(): { pid: number; parent: number; state: string }[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      const [state = '', parent] = readFileSync(`/proc/${name}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
+      return [{ pid: Number(name), parent: Number(parent), state }]
+    } catch {
+      return []
+    }
+  })
+}
+
+function isAlive(pid: number): boolean {
+  return allProcesses().some((each) => each.pid === pid && each.state !== 'Z')
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It has ended by itself.
+  }
+}
