@@ -46,7 +46,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     ),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      return result(service, await registry.start(service.name))
+      return result(service, await registry.wishes.start(service.name))
     },
   })
 
@@ -73,7 +73,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     },
     handler: async ({ params, query }) => {
       const service = registry.get(params.service)
-      const { changed, stoppedDependents } = await registry.stop(service.name, { drain: query.drain ?? true })
+      const { changed, stoppedDependents } = await registry.wishes.stop(service.name, { drain: query.drain ?? true })
       return { ...result(service, changed), stoppedDependents }
     },
   })
@@ -89,7 +89,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     ),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      const { stoppedDependents } = await registry.restart(service.name)
+      const { stoppedDependents } = await registry.wishes.restart(service.name)
       return { ...result(service, true), stoppedDependents }
     },
   })
@@ -160,19 +160,20 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'pause',
       'Run no further methods until the service is resumed; casts are still accepted',
       'CONFLICT',
+      'JOURNAL_UNAVAILABLE',
     ),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      return result(service, service.pause())
+      return result(service, await registry.wishes.pause(service.name))
     },
   })
 
   app.post('/services/:service/resume', {
     config: { scope: 'operate' },
-    schema: operation('resume', 'Run methods again after a pause', 'CONFLICT'),
+    schema: operation('resume', 'Run methods again after a pause', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
     handler: async ({ params }) => {
       const service = registry.get(params.service)
-      return result(service, service.resume())
+      return result(service, await registry.wishes.resume(service.name))
     },
   })
 }

@@ -21,6 +21,9 @@ export const NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$/
 export const ISOLATIONS = ['thread', 'process'] as const
 export type Isolation = (typeof ISOLATIONS)[number]
 
+/** A key or a value of a label of a node. */
+export const LABEL_PATTERN = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/
+
 const STRATEGIES = ['oneForOne', 'oneForAll', 'forfeitOneForOne', 'forfeitOneForAll'] as const
 
 export const serviceOptionsSchema = z.strictObject({
@@ -101,10 +104,21 @@ export const serviceOptionsSchema = z.strictObject({
     .max(64)
     .optional()
     .describe('Services that must run before this one starts, and that stop after it'),
+  placement: z
+    .strictObject({
+      nodes: z.int().min(1).max(1_000).optional().describe('On how many nodes. Default: on all that have the labels'),
+      labels: z
+        .record(z.string().regex(LABEL_PATTERN), z.string().regex(LABEL_PATTERN))
+        .optional()
+        .describe('Only on nodes that have all of these labels'),
+    })
+    .optional()
+    .describe('Which nodes of a cluster run the service. Default: every node'),
 })
 
 export type ServiceOptions = z.infer<typeof serviceOptionsSchema>
 export type RestartOptions = NonNullable<ServiceOptions['restart']>
+export type PlacementOptions = NonNullable<ServiceOptions['placement']>
 
 const SERVICE_DEFAULTS = {
   autostart: true,
@@ -134,11 +148,12 @@ const SERVICE_DEFAULTS = {
 type Complete<T> = { [Key in keyof T]-?: NonNullable<T[Key]> }
 
 /**
- * Options with every default filled in. Only `restart.group` may be missing: then the service has its own supervisor; and
- * `logLevel`: then it has that of the server.
+ * Options with every default filled in. Only these may be missing: `restart.group`, then the service has its own
+ * supervisor; `logLevel`, then it has that of the server; and `placement`, then every node runs it.
  */
-export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart' | 'logLevel'>> & {
+export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart' | 'logLevel' | 'placement'>> & {
   logLevel?: LogLevel | undefined
+  placement?: PlacementOptions | undefined
   restart: Complete<Omit<RestartOptions, 'group'>> & { group?: string }
 }
 
@@ -156,8 +171,9 @@ export function resolveServiceOptions(...layers: ServiceOptions[]): ResolvedServ
 
 /** Changes of options (RFC 7396): `null` removes an override, so that the option of the module applies again. */
 export type OptionsPatch = NullableMembers<
-  Omit<ServiceOptions, 'restart' | 'limits'> & {
+  Omit<ServiceOptions, 'restart' | 'limits' | 'placement'> & {
     restart: NullableMembers<RestartOptions>
+    placement: NullableMembers<PlacementOptions>
     limits: NullableMembers<NonNullable<ServiceOptions['limits']>>
   }
 >
@@ -190,6 +206,7 @@ const LIVE_OPTIONS: ReadonlySet<string> = new Set<keyof ServiceOptions>([
   'restart',
   'dependsOn',
   'logLevel',
+  'placement',
 ])
 
 /** True if the change from one set of options to the other takes effect only in new threads. */

@@ -1,13 +1,16 @@
 /** The folder of service modules: which of its files are services, and which files a registration may name. */
+import { createHash } from 'node:crypto'
 import { existsSync, realpathSync, statSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { isAbsolute, join, normalize, relative, resolve, sep } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN } from '../contract/options.ts'
 
 const MODULE = /(?<!\.d)\.(m?js|m?ts)$/
+/** Characters of a hash: 96 bits. */
+const HASH_LENGTH = 16
 const EXTENSIONS = ['js', 'mjs', 'ts', 'mts']
 /** Names of files and folders that hold no services: helpers, dot files, and the packages that modules import. */
 const NO_SERVICE = /^([_.]|node_modules$)/i
@@ -34,7 +37,22 @@ export class ModulesFolder {
 
   /** Is there a file that is a service of this name, unless it was deleted over HTTP? */
   hasService(name: string): boolean {
-    return EXTENSIONS.some((extension) => existsSync(join(this.path, `${name}.${extension}`)))
+    return this.fileOf(name) !== undefined
+  }
+
+  /** The file that is a service of this name, if there is one. */
+  fileOf(name: string): string | undefined {
+    return EXTENSIONS.map((extension) => `${name}.${extension}`).find((file) => existsSync(join(this.path, file)))
+  }
+
+  /** Tells whether two servers have the same code of a module. `undefined`: it cannot be read. */
+  async hashOf(moduleUrl: string): Promise<string | undefined> {
+    try {
+      const content = await readFile(fileURLToPath(moduleUrl))
+      return createHash('sha256').update(content).digest('base64url').slice(0, HASH_LENGTH)
+    } catch {
+      return undefined
+    }
   }
 
   /** The `file:` URL of a module, whether it can be used or not. */

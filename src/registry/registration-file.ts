@@ -7,7 +7,7 @@ import {
   type Registration,
   type RegistrationListener,
   type RegistrationStore,
-  registrationSchema,
+  readStored,
   type StoredRegistration,
 } from './registration-store.ts'
 
@@ -18,6 +18,7 @@ const fileSchema = z.strictObject({
 })
 
 export class RegistrationFile implements RegistrationStore {
+  readonly isShared = false
   readonly #folder: string
   #stored: ReadonlyMap<string, StoredRegistration> = new Map()
   readonly #listeners = new Set<RegistrationListener>()
@@ -60,15 +61,10 @@ export class RegistrationFile implements RegistrationStore {
   }
 
   #read(name: string, stored: unknown): StoredRegistration {
-    const { data, error } = registrationSchema.safeParse(stored)
-    if (data !== undefined) return this.#revised(data)
-    this.#damaged.set(name, stored)
-    const issues = error.issues.map(({ path, message }) =>
-      path.length > 0 ? `${path.join('.')}: ${message}` : message,
-    )
-    const detail = `its registration in services.json cannot be used, PUT or DELETE it: ${issues.join('; ')}`
-    const damage = new ThreadplaneError('VALIDATION_FAILED', detail, { service: name, errors: [] })
-    return { ...this.#revised(readablePart(stored)), damage }
+    this.#lastRevision += 1
+    const read = readStored(name, stored, this.#lastRevision, 'services.json')
+    if (read.damage !== undefined) this.#damaged.set(name, stored)
+    return read
   }
 
   #revised(registration: Registration): StoredRegistration {
@@ -117,10 +113,4 @@ export class RegistrationFile implements RegistrationStore {
   watch(listener: RegistrationListener): void {
     this.#listeners.add(listener)
   }
-}
-
-/** The members that are right by themselves; the options only as a whole. */
-function readablePart(stored: unknown): Registration {
-  const members = typeof stored === 'object' && stored !== null ? Object.entries(stored) : []
-  return Object.fromEntries(members.filter(([key, value]) => registrationSchema.safeParse({ [key]: value }).success))
 }

@@ -4,6 +4,7 @@
  * it starts from, and changes of others are watched.
  */
 import { z } from 'zod'
+import { ThreadplaneError } from '../contract/errors.ts'
 import { serviceOptionsSchema } from '../contract/options.ts'
 
 export const registrationSchema = z.strictObject({
@@ -11,6 +12,8 @@ export const registrationSchema = z.strictObject({
   module: z.string().optional(),
   options: serviceOptionsSchema.optional(),
   desiredState: z.enum(['running', 'stopped']).optional(),
+  /** Paused, until it is resumed, stopped or restarted. Only where several servers share the store: each pauses it. */
+  paused: z.literal(true).optional(),
   /** Deleted over HTTP: its file in the folder of modules is no service until it is registered again. */
   deleted: z.literal(true).optional(),
 })
@@ -25,10 +28,31 @@ export interface StoredRegistration {
   damage?: Error
 }
 
+/**
+ * What is stored of a registration, as the registry reads it. If it cannot be used, it has `damage`.
+ * @param place where it is stored, for the message
+ */
+export function readStored(name: string, stored: unknown, revision: number, place: string): StoredRegistration {
+  const { data, error } = registrationSchema.safeParse(stored)
+  if (data !== undefined) return { registration: data, revision }
+  const issues = error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
+  const detail = `its registration in ${place} cannot be used, PUT or DELETE it: ${issues.join('; ')}`
+  const damage = new ThreadplaneError('VALIDATION_FAILED', detail, { service: name, errors: [] })
+  return { registration: readablePart(stored), revision, damage }
+}
+
+/** The members that are right by themselves; the options only as a whole. */
+function readablePart(stored: unknown): Registration {
+  const members = typeof stored === 'object' && stored !== null ? Object.entries(stored) : []
+  return Object.fromEntries(members.filter(([key, value]) => registrationSchema.safeParse({ [key]: value }).success))
+}
+
 /** @param stored `undefined`: there is no registration of that name any more */
 export type RegistrationListener = (name: string, stored: StoredRegistration | undefined) => void
 
 export interface RegistrationStore {
+  /** Do other servers read and change the same registrations? */
+  readonly isShared: boolean
   /** All registrations, by the name of their service. */
   read(): Promise<Map<string, StoredRegistration>>
   /**

@@ -14,6 +14,7 @@ export class Registrations {
   readonly #store: RegistrationStore
   #view = new Map<string, StoredRegistration>()
   readonly #changes = new OneByOne()
+  readonly #listeners = new Set<(name: string) => void>()
 
   private constructor(store: RegistrationStore) {
     this.#store = store
@@ -24,9 +25,25 @@ export class Registrations {
     store.watch((name, stored) => {
       if (stored === undefined) registrations.#view.delete(name)
       else registrations.#view.set(name, stored)
+      for (const listener of registrations.#listeners) listener(name)
     })
     registrations.#view = await store.read()
     return registrations
+  }
+
+  /** Do other servers change them too? */
+  get areShared(): boolean {
+    return this.#store.isShared
+  }
+
+  /** Calls the listener after each change, of this server or of another. */
+  onChanged(listener: (name: string) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  /** Resolves when the changes of this server that are under way are written, or could not be. */
+  async settled(name: string): Promise<void> {
+    await this.#changes.run(name, async () => {})
   }
 
   get(name: string): Registration | undefined {

@@ -1,10 +1,11 @@
 /**
- * The services by their names: found, loaded, started and stopped in the order that `dependsOn` makes. What a person
- * wants to run survives a restart of the server.
+ * The services by their names: added, found, forgotten; started with the server and stopped with it, in the order that
+ * `dependsOn` makes.
  */
 import type { ServiceState } from '../contract/states.ts'
 import { EventEmitter } from 'node:events'
 import { resolvesWithin } from '../async/deadline.ts'
+import { Deferred } from '../async/deferred.ts'
 import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
@@ -19,6 +20,7 @@ import { Dependencies, dependentsFirst } from './dependencies.ts'
 import type { DescriptionCache } from './description-cache.ts'
 import type { ModulesFolder } from './modules-folder.ts'
 import type { Registrations } from './registrations.ts'
+import { Wishes } from './wishes.ts'
 
 export interface RegistryOptions {
   modules: ModulesFolder
@@ -30,8 +32,12 @@ export interface RegistryOptions {
   meters: Meters
   /** A client can register a service while there are fewer. */
   maxServices: number
-  /** Called after a service was deleted. */
-  onRemoved: (name: string) => Promise<void>
+  /** Is a service, with its options, to run on this server? */
+  runsHere: (service: string, options: ResolvedServiceOptions) => boolean
+  /** Called after a service was deleted, on each of the servers that had it. */
+  onRemoved: (name: string) => void
+  /** Called after a client of this server has deleted a service. */
+  onDeleted: (name: string) => Promise<void>
 }
 
 /** The longest wait for files that are being written while the server ends. */
@@ -40,6 +46,7 @@ const WRITTEN_WITHIN_MS = 1_000
 export class Registry extends EventEmitter<{ state: [name: string, state: ServiceState] }> implements Invoker {
   readonly options: RegistryOptions
   readonly dependencies: Dependencies
+  readonly wishes: Wishes
   readonly #services = new Map<string, SupervisedService>()
   /** Services that are being deleted: clients do not find them any more. */
   readonly #leaving = new Set<SupervisedService>()
@@ -48,6 +55,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   readonly #groups: RestartGroups
   /** No new work is accepted any more. */
   closing = false
+  /** Resolves when the services begin to start. */
+  readonly starting = new Deferred<void>()
   /** Every autostarted service has started or failed to. */
   startedUp = false
 
@@ -55,6 +64,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     super()
     this.options = options
     this.dependencies = new Dependencies(this.#services)
+    this.wishes = new Wishes(this)
     this.#groups = new RestartGroups(options.log)
   }
 
@@ -82,13 +92,16 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
 
   /** Starts the services that are wanted. An error of a service is its own. */
   async startAll(): Promise<void> {
+    this.starting.resolve()
     await Promise.all(this.services.map((service) => this.bringUp(service)))
     this.startedUp = true
   }
 
   /** Starts a service if a person wants that, or else if its options say so. Never rejects. */
   async bringUp(service: SupervisedService): Promise<void> {
-    const wanted = this.options.registrations.get(service.name)?.desiredState
+    const { desiredState: wanted, paused = false } = this.options.registrations.get(service.name) ?? {}
+    // It is paused from its first moment on.
+    if (paused) service.methodQueue.paused = true
     try {
       if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
       else if (service.contract.description === undefined) await service.contract.describe(service.options)
@@ -104,11 +117,12 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   async registration(module: string, overrides: ServiceOptions): Promise<ServiceRegistration> {
     const { modules, descriptions } = this.options
     const moduleUrl = modules.resolve(module)
-    return { module, moduleUrl, overrides, description: await descriptions.get(moduleUrl) }
+    const [description, hash] = await Promise.all([descriptions.get(moduleUrl), modules.hashOf(moduleUrl)])
+    return { module, moduleUrl, overrides, hash, description }
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, descriptions, log, events, meters } = this.options
+    const { registrations, descriptions, log, events, meters, runsHere } = this.options
     return new SupervisedService({
       ...registration,
       name,
@@ -120,6 +134,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       startRefusal: () => (this.closing ? shuttingDown() : undefined),
       planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),
       startDependencies: (options) => this.#startDependencies(name, options),
+      runsHere: (options) => runsHere(name, options),
       onDescribed: (moduleUrl, description) => {
         descriptions.keep(moduleUrl, description).catch((error: unknown) => {
           log.warn({ err: error, service: name }, 'the description of a module could not be written')
@@ -137,7 +152,10 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     try {
       await this.dependencies.start(name, options)
     } finally {
-      await Promise.all(stopped.map((service) => this.#keepDesiredState(service))).catch((error: unknown) => {
+      const { registrations } = this.options
+      // Another server may have written it already.
+      const unwritten = stopped.filter((one) => registrations.get(one.name)?.desiredState !== one.desiredState)
+      await Promise.all(unwritten.map((service) => this.wishes.keep(service))).catch((error: unknown) => {
         const text = 'the services that it depends on were started; that could not be written for the next start'
         this.options.log.warn({ err: error, service: name }, text)
       })
@@ -173,8 +191,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
    * @throws JOURNAL_UNAVAILABLE; then the service stays as it is
    */
   async forget(service: SupervisedService, left: Parameters<Registrations['update']>[1]): Promise<void> {
-    const { dispatcher, registrations, onRemoved, events } = this.options
-    const { name, module } = service
+    const { dispatcher, registrations, onDeleted } = this.options
+    const { name } = service
     this.#services.delete(name)
     this.#leaving.add(service)
     try {
@@ -186,73 +204,27 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     } finally {
       this.#leaving.delete(service)
     }
-    await service.remove()
-    dispatcher.forget(service)
-    service.meter.end()
+    await this.drop(service)
     // Jobs that were being accepted meanwhile.
     await dispatcher.ofService.cancelAll(name)
-    await onRemoved(name)
-    events.emit({ type: 'service.removed', service: name, module })
+    await onDeleted(name)
   }
 
-  // What a person wants
-
-  /** Starts a service, and first what it depends on. False if it was started already. @throws START_FAILED, CONFLICT */
-  async start(name: string): Promise<boolean> {
-    const service = this.get(name)
-    // Both at once, so that each error is caught.
-    const [changed] = await Promise.all([service.start(), this.#keepDesiredState(service)])
-    return changed
-  }
-
-  /** Stops a service, and first what depends on it. @throws JOURNAL_UNAVAILABLE */
-  async stop(name: string, { drain }: { drain: boolean }): Promise<{ changed: boolean; stoppedDependents: string[] }> {
-    const { dependentsOf } = this.dependencies
-    const services = dependentsFirst([this.get(name).name], dependentsOf).map((one) => this.get(one))
-    for (const service of services) service.desiredState = 'stopped'
-    const stopping = this.dependencies.stop(services, async (service) => {
-      // A person may have started it while it waited for its dependents to stop: the last wish wins.
-      return service.desiredState === 'stopped' && (await service.stop({ drain }))
-    })
-    const [stopped] = await Promise.all([stopping, ...services.map((service) => this.#keepDesiredState(service))])
-    return { changed: stopped.includes(name), stoppedDependents: stopped.filter((one) => one !== name) }
-  }
-
-  /**
-   * Restarts a service. What depends on it is stopped before, and started after, unless a person has stopped it meanwhile.
-   * @throws START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
-   */
-  async restart(name: string): Promise<{ stoppedDependents: string[] }> {
-    const service = this.get(name)
-    const { dependentsOf } = this.dependencies
-    const dependents = dependentsFirst(dependentsOf(name), dependentsOf).map((one) => this.get(one))
-    const stoppedDependents = await this.dependencies.stop(dependents, (dependent) => dependent.halt())
-    const restarted = service.restart()
-    // Where the restart fails, its supervisor may still bring the service up, which its dependents wait for.
-    const followed = restarted.catch(() => {}).then(() => this.#startAgain(stoppedDependents))
-    followed.catch(() => {})
+  /** Stops a service and forgets it on this server: its registration is gone. */
+  async drop(service: SupervisedService): Promise<void> {
+    const { dispatcher, onRemoved, events } = this.options
+    const { name, module } = service
+    this.#services.delete(name)
+    this.#leaving.add(service)
     try {
-      await restarted
+      await service.remove()
     } finally {
-      await this.#keepDesiredState(service)
+      this.#leaving.delete(service)
     }
-    await followed
-    return { stoppedDependents }
-  }
-
-  async #startAgain(names: string[]): Promise<void> {
-    const services = names.flatMap((name) => this.#services.get(name) ?? [])
-    await Promise.all(
-      services.filter(({ desiredState }) => desiredState === 'running').map((service) => service.start()),
-    )
-  }
-
-  /** Writes what a person wants of a service, for the next start of the server. @throws JOURNAL_UNAVAILABLE */
-  async #keepDesiredState({ name, desiredState }: SupervisedService): Promise<void> {
-    const { registrations } = this.options
-    // What cannot be used is not replaced by the part that can be read.
-    if (registrations.damageOf(name) !== undefined) return
-    await registrations.update(name, (known) => ({ ...known, desiredState }))
+    dispatcher.forget(service)
+    service.meter.end()
+    onRemoved(name)
+    events.emit({ type: 'service.removed', service: name, module })
   }
 
   // At the end of the server

@@ -3,6 +3,7 @@
  * stops no start: it is logged, and shown as a service that does not start, so that clients can replace or delete it.
  */
 import { NAME_PATTERN } from '../contract/options.ts'
+import type { SupervisedService } from '../services/supervised-service.ts'
 import type { ServiceRegistration } from '../services/version.ts'
 import type { Registry } from './registry.ts'
 
@@ -20,11 +21,12 @@ export async function restoreServices(registry: Registry): Promise<void> {
     else if (module !== undefined) found.set(name, module)
     else if (registrations.damageOf(name) !== undefined && !found.has(name)) found.set(name, '')
   }
-  await Promise.all([...found].map(([name, module]) => restore(registry, name, module)))
+  await Promise.all([...found].map(([name, module]) => restoreService(registry, name, module)))
   void forgetDeleted(registry)
 }
 
-async function restore(registry: Registry, name: string, module: string): Promise<void> {
+/** Adds a service as it is registered. If it cannot be used here, it has failed, and says why. */
+export async function restoreService(registry: Registry, name: string, module: string): Promise<SupervisedService> {
   const { modules, registrations, log } = registry.options
   const { options = {} } = registrations.get(name) ?? {}
   let registration: ServiceRegistration
@@ -37,7 +39,9 @@ async function restore(registry: Registry, name: string, module: string): Promis
     registration = { module, moduleUrl: modules.urlOf(module), overrides: options, description: undefined, refusal }
     log.error({ err: error, service: name, module }, 'a registered service cannot be restored')
   }
-  registry.add(registry.create(name, registration))
+  const service = registry.create(name, registration)
+  registry.add(service)
+  return service
 }
 
 /** A service that was deleted need not be remembered when its file is gone. */

@@ -33,7 +33,7 @@ export class ServiceChanges {
     options: ServiceOptions,
   ): Promise<{ service: SupervisedService; isNew: boolean }> {
     const registry = this.#registry
-    const isNew = await this.#oneByOne(name, async () => {
+    const isNew = await this.oneByOne(name, async () => {
       const { registrations } = registry.options
       const registration = await registry.registration(module, options)
       const service = registry.find(name)
@@ -42,7 +42,7 @@ export class ServiceChanges {
         return true
       }
       const stop = service.stopSignal
-      const live = await this.#replace(service, registration, async (live) => {
+      const live = await this.replace(service, registration, async (live) => {
         // The shutdown has stopped the service, and no person has: what a person wants must stay as it is.
         if (registry.closing) throw shuttingDown()
         await registrations.update(name, (known) => ({ ...(live && wishOf(known)), module, options }))
@@ -60,7 +60,7 @@ export class ServiceChanges {
   }
 
   /** As `replaceVersion`, and tells what has changed. */
-  async #replace(...[service, registration, keep]: Parameters<typeof replaceVersion>): Promise<boolean> {
+  async replace(...[service, registration, keep]: Parameters<typeof replaceVersion>): Promise<boolean> {
     const { events } = this.#registry.options
     const { name, contract } = service
     const { module } = registration
@@ -112,7 +112,7 @@ export class ServiceChanges {
   /** @throws SERVICE_NOT_FOUND, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE */
   async patch(name: string, patch: OptionsPatch): Promise<void> {
     const { registrations } = this.#registry.options
-    const service = await this.#oneByOne(name, async () => {
+    const service = await this.oneByOne(name, async () => {
       const known = this.#usable(name)
       const options = patchOptions(known.overrides, patch)
       await reconfigure(known, options, () => registrations.update(name, (before) => ({ ...before, options })))
@@ -125,12 +125,14 @@ export class ServiceChanges {
 
   /** New code for a service: its module is loaded anew. @throws SERVICE_NOT_FOUND, MODULE_REFUSED, START_FAILED, CONFLICT */
   async reload(name: string): Promise<void> {
-    const service = await this.#oneByOne(name, async () => {
+    const service = await this.oneByOne(name, async () => {
       const known = this.#usable(name)
       const { module, overrides } = known
-      const moduleUrl = this.#registry.options.modules.resolve(module)
+      const { modules } = this.#registry.options
+      const moduleUrl = modules.resolve(module)
+      const hash = await modules.hashOf(moduleUrl)
       // A description that is kept may be an old one: a file that the module imports may have changed, where its own has not.
-      await this.#replace(known, { module, moduleUrl, overrides, description: undefined }, async () => {})
+      await this.replace(known, { module, moduleUrl, overrides, hash, description: undefined }, async () => {})
       return known
     })
     await service.settled()
@@ -147,7 +149,7 @@ export class ServiceChanges {
   /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT, JOURNAL_UNAVAILABLE */
   async remove(name: string, { cancelJobs }: { cancelJobs: boolean }): Promise<void> {
     const { dependencies, options } = this.#registry
-    await this.#oneByOne(name, async () => {
+    await this.oneByOne(name, async () => {
       const service = this.#registry.get(name)
       const unfinished = cancelJobs ? 0 : await options.dispatcher.ofService.countUnfinished(name)
       // Nothing is awaited between this and the moment when no other service can depend on this one any more.
@@ -165,7 +167,8 @@ export class ServiceChanges {
     })
   }
 
-  async #oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
+  /** Runs a change of a service after those before it. @throws SHUTTING_DOWN */
+  async oneByOne<T>(name: string, change: () => Promise<T>): Promise<T> {
     return this.#changes.run(name, () => {
       if (this.#registry.closing) throw shuttingDown()
       return change()
@@ -184,6 +187,6 @@ function changedMethods(before: ServiceDescription | undefined, after: ServiceDe
 }
 
 /** A version for a stopped service is started as a new one would be: whether it was wanted before does not count. */
-function wishOf({ desiredState }: Registration = {}): Pick<Registration, 'desiredState'> {
-  return desiredState === undefined ? {} : { desiredState }
+function wishOf({ desiredState, paused }: Registration = {}): Pick<Registration, 'desiredState' | 'paused'> {
+  return { ...(desiredState !== undefined && { desiredState }), ...(paused && { paused }) }
 }

@@ -43,11 +43,12 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       events,
       meters: new Meters(),
       maxServices,
-      onRemoved: async (name) => {
-        await schedules.removeAll(name)
+      runsHere: () => true,
+      onRemoved: (name) => {
         logStreams.end('removed', name)
         book.forget(name)
       },
+      onDeleted: (name) => schedules.removeAll(name),
     })
     await restoreServices(registry)
     book.levelOf = (name) => registry.find(name)?.options.logLevel

@@ -63,17 +63,22 @@ export abstract class ServiceLifecycle
     })
   }
 
-  versionOf({ module, moduleUrl, overrides, description, refusal }: ServiceRegistration): Version {
+  versionOf({ module, moduleUrl, overrides, hash, description, refusal }: ServiceRegistration): Version {
     const { log, onDescribed } = this.settings
     const contract = new ModuleContract({ name: this.name, moduleUrl, description, refusal, log }, (learned) => {
       onDescribed(moduleUrl, learned)
       if (contract === this.contract) this.#applyOptions()
     })
-    return { module, moduleUrl, overrides, contract }
+    return { module, moduleUrl, overrides, hash, contract }
   }
 
   get contract(): ModuleContract {
     return this.threadSet.version.contract
+  }
+
+  /** Is this the server, or one of the servers, that are to run it? Its module may have to be asked for its options. */
+  get isPlacedHere(): boolean {
+    return this.settings.runsHere(this.#options)
   }
 
   /** The options of the registration over those of the module, with every default filled in. */
@@ -165,7 +170,7 @@ export abstract class ServiceLifecycle
   }
 
   /**
-   * True if it started the service; false if that was done already.
+   * True if it started the service; false if that was done already, or is for another server to do.
    * @param onlyIfAutostart leave it stopped where its options say so; its module may have to be asked for them
    * @throws START_FAILED, CONFLICT, SHUTTING_DOWN, SERVICE_NOT_FOUND
    */
@@ -181,6 +186,7 @@ export abstract class ServiceLifecycle
     if (this.phases.phase.kind === 'stopping') await this.whenStopped()
     this.#checkMayStart()
     if (this.desiredState === 'stopped') throw stoppedMeanwhile(this)
+    if (!this.isPlacedHere) return false
     const { live } = this.phases
     if (live?.kind === 'serving') return false
     // A supervisor's start is joined too: the answer says that nothing changed.
@@ -188,7 +194,7 @@ export abstract class ServiceLifecycle
     const starting = live?.kind === 'starting' ? live : this.#beginStart(onlyIfAutostart)
     if (!onlyIfAutostart) starting.onlyIfAutostart = false
     // The start that was joined may have left the service stopped before this caller wanted more than that.
-    if (!(await starting.operation) && !onlyIfAutostart) return this.start()
+    if (!(await starting.operation) && !onlyIfAutostart && this.isPlacedHere) return this.start()
     return !joins
   }
 

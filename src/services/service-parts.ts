@@ -17,6 +17,8 @@ export interface ServiceParts {
   /** What the module of the present version says of itself. */
   readonly contract: ModuleContract
   readonly options: ResolvedServiceOptions
+  /** Is it to run on this server? */
+  readonly isPlacedHere: boolean
   /** Aborted by the next stop: what is being started or replaced ends then. */
   readonly stopSignal: AbortSignal
   desiredState: DesiredState

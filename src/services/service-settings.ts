@@ -25,5 +25,7 @@ export interface ServiceSettings extends ServiceRegistration {
   planDependencies: (dependsOn: string[]) => () => void
   /** Resolves once all that the service depends on runs. */
   startDependencies: (options: ResolvedServiceOptions) => Promise<void>
+  /** Is the service, with these options, to run on this server? */
+  runsHere: (options: ResolvedServiceOptions) => boolean
   onDescribed: (moduleUrl: string, description: ServiceDescription) => void
 }

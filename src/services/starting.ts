@@ -7,7 +7,7 @@ import { livePhase, type Starting } from './phase.ts'
 import type { ServiceParts } from './service-parts.ts'
 
 /**
- * False: the service was left stopped, as its options say so and nobody wanted more.
+ * False: the service was left stopped, as its options say so and nobody wanted more, or as other servers run it.
  * @throws START_FAILED, CONFLICT
  */
 export async function runStart(service: ServiceParts, starting: Starting): Promise<boolean> {
@@ -20,6 +20,10 @@ export async function runStart(service: ServiceParts, starting: Starting): Promi
     if (contract.description === undefined && threadSet.current.length === 0) await describe(service, contract)
     if (!stop.aborted && starting.onlyIfAutostart && !service.options.autostart) {
       service.desiredState = 'stopped'
+      isLeftStopped = true
+      return false
+    }
+    if (!stop.aborted && !service.isPlacedHere) {
       isLeftStopped = true
       return false
     }

@@ -42,6 +42,11 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
     return this.threadSet.version.module
   }
 
+  /** See {@link ServiceRegistration.hash}. */
+  get moduleHash(): string | undefined {
+    return this.threadSet.version.hash
+  }
+
   /** The options of the registration. */
   get overrides(): ServiceOptions {
     return this.threadSet.version.overrides
@@ -126,7 +131,8 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
   }
 
   /**
-   * Starts the service if need be, and resolves once it runs: at once, or after its supervisor has tried again.
+   * Starts the service if need be, and resolves once it runs: at once, or after its supervisor has tried again. One that
+   * other servers run is not waited for.
    * @throws what kept it from running
    */
   async whenRunning(timeoutMs: number): Promise<void> {
@@ -135,7 +141,8 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
       const { kind } = this.phases.live ?? this.phases.phase
       const isSettled = kind === 'serving' || kind === 'failed' || kind === 'removed'
       // If no start is allowed any more, a service that stops will not run.
-      const staysStopped = this.desiredState === 'stopped' || this.settings.startRefusal() !== undefined
+      const staysStopped =
+        this.desiredState === 'stopped' || !this.isPlacedHere || this.settings.startRefusal() !== undefined
       if (isSettled || staysStopped) settled.resolve()
     }
     this.on('state', check)
@@ -150,16 +157,15 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
     } finally {
       this.off('state', check)
     }
-    if (this.phases.live?.kind !== 'serving') {
+    if (this.phases.live?.kind !== 'serving' && this.isPlacedHere) {
       throw this.crashReason ?? this.error('SERVICE_NOT_RUNNING', `it is ${this.state}`)
     }
   }
 
   /** Nothing is dispatched until `resume`; casts are still accepted. False if it was paused already. @throws CONFLICT */
   pause(): boolean {
+    this.checkMayPause()
     if (this.state === 'paused') return false
-    if (this.state !== 'running')
-      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
     this.methodQueue.paused = true
     for (const thread of this.threadSet.current) thread.recall()
     this.announce()
@@ -168,12 +174,23 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
 
   /** False if it was running already. @throws CONFLICT */
   resume(): boolean {
+    this.checkMayResume()
     if (this.state === 'running') return false
-    if (this.state !== 'paused')
-      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
     this.methodQueue.paused = false
     this.announce()
     return true
+  }
+
+  /** @throws CONFLICT */
+  checkMayPause(): void {
+    if (this.state !== 'running' && this.state !== 'paused')
+      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
+  }
+
+  /** @throws CONFLICT */
+  checkMayResume(): void {
+    if (this.state !== 'running' && this.state !== 'paused')
+      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
   }
 
   /** Crashes its threads on purpose; resolves once that is seen, or after a second. @throws CONFLICT */

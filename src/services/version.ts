@@ -10,6 +10,8 @@ export interface ServiceRegistration {
   /** `file:` URL of it. */
   moduleUrl: string
   overrides: ServiceOptions
+  /** Of the content of the module's file, when it was registered; `undefined`: it could not be read. */
+  hash?: string | undefined
   /** If it is known already; otherwise the module is asked. */
   description: ServiceDescription | undefined
   /** Why the service cannot start: its stored registration, or its module, cannot be used. */

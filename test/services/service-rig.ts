@@ -41,6 +41,7 @@ export class Rig {
       startRefusal: () => (this.closing ? new ThreadplaneError('SHUTTING_DOWN', 'closing') : undefined),
       planDependencies: () => () => {},
       startDependencies: async () => {},
+      runsHere: () => true,
       onDescribed: () => {},
     })
     t.teardown(async () => {
