@@ -82,7 +82,7 @@ export class Wishes {
    */
   async pause(name: string): Promise<boolean> {
     const service = this.#registry.get(name)
-    if (service.isPlacedHere) service.checkMayPause()
+    if (service.isPlacedHere) service.checkServes('a running service pauses')
     const isNew = await this.#keepPaused(name, true)
     // It may have stopped or crashed meanwhile.
     return (service.state === 'running' && service.pause()) || isNew
@@ -91,7 +91,7 @@ export class Wishes {
   /** False if it was running already. @throws CONFLICT, JOURNAL_UNAVAILABLE */
   async resume(name: string): Promise<boolean> {
     const service = this.#registry.get(name)
-    if (service.isPlacedHere) service.checkMayResume()
+    if (service.isPlacedHere) service.checkServes('a paused service resumes')
     const isNew = await this.#keepPaused(name, false)
     return (service.state === 'paused' && service.resume()) || isNew
   }

@@ -164,7 +164,7 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
 
   /** Nothing is dispatched until `resume`; casts are still accepted. False if it was paused already. @throws CONFLICT */
   pause(): boolean {
-    this.checkMayPause()
+    this.checkServes('a running service pauses')
     if (this.state === 'paused') return false
     this.methodQueue.paused = true
     for (const thread of this.threadSet.current) thread.recall()
@@ -174,23 +174,17 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
 
   /** False if it was running already. @throws CONFLICT */
   resume(): boolean {
-    this.checkMayResume()
+    this.checkServes('a paused service resumes')
     if (this.state === 'running') return false
     this.methodQueue.paused = false
     this.announce()
     return true
   }
 
-  /** @throws CONFLICT */
-  checkMayPause(): void {
+  /** @param rule which services may do what is asked for. @throws CONFLICT unless it runs or is paused */
+  checkServes(rule: 'a running service pauses' | 'a paused service resumes'): void {
     if (this.state !== 'running' && this.state !== 'paused')
-      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a running service pauses`)
-  }
-
-  /** @throws CONFLICT */
-  checkMayResume(): void {
-    if (this.state !== 'running' && this.state !== 'paused')
-      throw this.error('CONFLICT', `${this.name} is ${this.state}: only a paused service resumes`)
+      throw this.error('CONFLICT', `${this.name} is ${this.state}: only ${rule}`)
   }
 
   /** Crashes its threads on purpose; resolves once that is seen, or after a second. @throws CONFLICT */
