@@ -18,6 +18,10 @@ export const timings = {
   openWithinMs: 10_000,
   /** A cast whose answer was lost is repeated if the database is back within this time. */
   repeatWithinMs: 500,
+  /** Hints that come within this time are sent together. */
+  hintAfterMs: 5,
+  /** A lost connection for hints is made anew after this time. */
+  listenAgainAfterMs: 200,
   /** A node whose beat is older than this has gone. */
   leaseMs: 5_000,
 }

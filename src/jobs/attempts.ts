@@ -5,7 +5,7 @@
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
-import { type Job, type JobError, toJobError } from './job.ts'
+import { type Job, type JobError, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import type { CastFeed } from './cast-feed.ts'
 import type { JobEvents } from './job-events.ts'
@@ -106,6 +106,16 @@ export class Attempts {
   isWaiting(id: string): boolean {
     const inFlight = this.#inFlight.get(id)
     return inFlight !== undefined && waits(inFlight)
+  }
+
+  /** Has a job an attempt in flight here? */
+  has(id: string): boolean {
+    return this.#inFlight.has(id)
+  }
+
+  /** Aborts every attempt: the store has given them up, as if this server had ended. */
+  lose(): void {
+    for (const { queued } of this.#inFlight.values()) queued.abort('THREAD_DIED', SERVER_ENDED.message)
   }
 
   /** Cancels the attempt of a job. False if it has none in flight. */

@@ -19,6 +19,8 @@ import { ServiceJobs } from './service-jobs.ts'
 import { StoreDeadline } from './store-deadline.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
 import { CastFeed } from './cast-feed.ts'
+import { Notices } from './notices.ts'
+import { NO_OTHERS, type OtherServers } from './other-servers.ts'
 
 /** How often attempts and jobs that wait are checked: for their `ttlMs`, and for attempts to release. */
 const SWEEP_EVERY_MS = 500
@@ -27,6 +29,7 @@ const CANCELLED_WITHIN_MS = 1_000
 
 export class Dispatcher {
   readonly #store: JobStore
+  readonly #others: OtherServers
   readonly #log: ServiceLog
   readonly #events: JobEvents
   readonly #feeds = new Map<string, CastFeed>()
@@ -34,24 +37,28 @@ export class Dispatcher {
   readonly #waiters = new JobWaiters()
   /** For each answer of the store that a client waits for. */
   readonly deadline = new StoreDeadline()
+  /** For what other servers know. */
+  readonly notices: Notices
   readonly overview: JobOverview
   readonly bulk: BulkJobs
   readonly ofService: ServiceJobs
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
-  constructor(store: JobStore, log: ServiceLog, events: EventSink = NO_EVENTS) {
+  constructor(store: JobStore, log: ServiceLog, events: EventSink = NO_EVENTS, others: OtherServers = NO_OTHERS) {
     this.#store = store
+    this.#others = others
     this.#log = log
     this.#events = new JobEvents(events)
     this.#attempts = new Attempts({
       store,
       log,
       events: this.#events,
-      onFinished: (id) => this.#waiters.finished(id),
+      onFinished: (id) => this.#finished(id),
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
     })
+    this.notices = new Notices(this.#feeds, this.#attempts, this.#waiters)
     const parts = { store, deadline: this.deadline, attempts: this.#attempts }
     this.overview = new JobOverview(parts)
     this.ofService = new ServiceJobs({
@@ -65,7 +72,7 @@ export class Dispatcher {
       ...parts,
       exists: (service) => this.#feeds.has(service),
       cancel: (id) => this.cancel(id),
-      onFinished: (id) => this.#waiters.finished(id),
+      onFinished: (id) => this.#finished(id),
       onWaiting: (service) => this.#waiting(service),
     })
     this.#waitingJobs = new WaitingJobs({
@@ -109,11 +116,11 @@ export class Dispatcher {
 
   /**
    * Stores the job of a tick. Waits for the store as long as it takes: a tick that is cast again, as its answer is late,
-   * would run twice. Answers the id of the job.
+   * would run twice. Answers the id of the job; `undefined` if another server has cast the tick.
    */
-  async castTick(target: JobTarget, request: CastRequest): Promise<string> {
+  async castTick(target: JobTarget, request: CastRequest): Promise<string | undefined> {
     const [accepted] = await this.#cast(target, [request])
-    return (accepted as { job: Job }).job.id
+    return accepted?.kind === 'new' ? accepted.job.id : undefined
   }
 
   async #cast(target: JobTarget, requests: CastRequest[]): Promise<Accepted[]> {
@@ -179,6 +186,7 @@ export class Dispatcher {
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Job> {
     // The wait begins before the job is read: it may finish between the two.
     const wait = this.#waiters.wait(id, timeoutMs, signal)
+    if (!this.#attempts.has(id)) this.#others.watch(id)
     try {
       const job = await this.deadline.within(this.#store.get(id))
       if (job === undefined || isFinished(job)) wait.end()
@@ -200,8 +208,11 @@ export class Dispatcher {
       const askedAt = Date.now()
       const job = await this.deadline.within(this.#store.cancel(id))
       if (job === undefined) throw jobNotFound(id)
-      // The store has begun an attempt that is not here yet: it is cancelled when it is handed over.
-      if (job.state === 'running') return this.wait(id, CANCELLED_WITHIN_MS)
+      // The store has begun an attempt that is not here yet, and is cancelled when it is handed over; or on another server.
+      if (job.state === 'running') {
+        await this.deadline.within(this.#others.requestCancel(id))
+        return this.wait(id, CANCELLED_WITHIN_MS)
+      }
       if (job.state !== 'cancelled')
         throw new ThreadplaneError('CONFLICT', `the job is already ${job.state}`, { jobId: id })
       // Not if it was cancelled before.
@@ -265,11 +276,17 @@ export class Dispatcher {
   #ended(job: WaitingJob, state: 'cancelled' | 'expired'): void {
     this.#events.withdrawn(job, state)
     this.#feeds.get(job.service)?.target.counter.finished(job, state)
-    this.#waiters.finished(job.id)
+    this.#finished(job.id)
+  }
+
+  #finished(id: string): void {
+    this.#waiters.finished(id)
+    this.#others.finished(id)
   }
 
   #waiting(service: string): void {
-    this.#feeds.get(service)?.waiting()
+    this.notices.work(service)
+    this.#others.work(service)
   }
 
   #sweep(): void {

@@ -36,6 +36,11 @@ export class JobWaiters {
     this.#count -= 1
   }
 
+  /** Jobs that clients wait for. */
+  get ids(): string[] {
+    return [...this.#waiters.keys()]
+  }
+
   finished(id: string): void {
     for (const end of this.#waiters.get(id) ?? []) end()
   }

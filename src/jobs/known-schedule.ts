@@ -85,9 +85,9 @@ export class KnownSchedule {
     return Math.max(this.nextAt - Date.now(), this.#retryAt - performance.now(), 0)
   }
 
-  /** The job of a tick was cast. */
-  ticked(at: number): void {
-    this.runs += 1
+  /** The job of a tick was cast, by this server or by another one. */
+  ticked(at: number, here: boolean): void {
+    if (here) this.runs += 1
     this.#schedule = { ...this.#schedule, lastTickAt: at }
     this.failure = undefined
     this.#again()

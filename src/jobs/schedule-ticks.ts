@@ -96,7 +96,8 @@ export class ScheduleTicks {
       const payload = await this.#payloadOf(schedule)
       const tick = { service, name, at }
       const jobId = await this.#settings.dispatcher.castTick(target, { method, payload, options: { tick } })
-      known.ticked(at)
+      known.ticked(at, jobId !== undefined)
+      if (jobId === undefined) return
       this.#settings.events.emit({
         type: 'schedule.fired',
         service,

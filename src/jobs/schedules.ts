@@ -3,6 +3,7 @@
  * that cannot run, because its service or its time zone does not exist any more, can be seen and deleted.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
@@ -75,14 +76,31 @@ export class Schedules {
   }
 
   async #read(): Promise<void> {
-    const schedules = await this.#options.store.schedules()
-    const known: [string, KnownSchedule][] = []
-    for (const schedule of schedules) {
-      if (known.length % READ_PER_TURN === READ_PER_TURN - 1) await nextTurn()
-      known.push([keyOf(schedule), new KnownSchedule(schedule)])
-    }
+    const known = await this.#calculated(await this.#options.store.schedules())
     for (const [key, each] of known) this.#known.set(key, each)
     this.#reportUnusable()
+    this.#ticks.arm()
+  }
+
+  async #calculated(schedules: Schedule[]): Promise<Map<string, KnownSchedule>> {
+    const known = new Map<string, KnownSchedule>()
+    for (const schedule of schedules) {
+      if (known.size % READ_PER_TURN === READ_PER_TURN - 1) await nextTurn()
+      known.set(keyOf(schedule), new KnownSchedule(schedule))
+    }
+    return known
+  }
+
+  /** Reads the schedules again: other servers that share the store have changed them. @throws JOURNAL_UNAVAILABLE */
+  async readAgain(): Promise<void> {
+    await this.#whenLoaded()
+    const before = new Map([...this.#known].map(([key, { schedule }]) => [key, schedule]))
+    const stored = await this.#options.store.schedules()
+    const changed = stored.filter((schedule) => isOther(schedule, before.get(keyOf(schedule))))
+    const keys = new Set(stored.map(keyOf))
+    for (const [key, known] of await this.#calculated(changed)) this.#known.set(key, known)
+    // Not one that was stored here while they were read.
+    for (const key of before.keys()) if (!keys.has(key)) this.#known.delete(key)
     this.#ticks.arm()
   }
 
@@ -241,4 +259,11 @@ export class Schedules {
     clearTimeout(this.#retryTimer)
     this.#ticks.close()
   }
+}
+
+/** Is it to be calculated anew? Its ticks may have been cast by other servers meanwhile: that alone changes nothing. */
+function isOther(schedule: Schedule, known: Schedule | undefined): boolean {
+  const { lastTickAt: _, ...spec } = schedule
+  const { lastTickAt: __, ...before } = known ?? ({} as Schedule)
+  return !isDeepStrictEqual(spec, before)
 }

@@ -105,10 +105,10 @@ export class Reconciliation {
 
   async #replace(service: SupervisedService, module: string): Promise<void> {
     const { registrations, modules } = this.#registry.options
-    const { name, overrides, contract, moduleHash } = service
+    const { name, overrides, contract, threadSet } = service
     const { options = {} } = registrations.get(name) ?? {}
     const isSame = module === service.module && contract.refusal === undefined
-    if (isSame && moduleHash === (await modules.hashOf(modules.urlOf(module)))) {
+    if (isSame && threadSet.version.hash === (await modules.hashOf(modules.urlOf(module)))) {
       if (!isDeepStrictEqual(options, overrides)) await reconfigure(service, options, async () => {})
       return
     }

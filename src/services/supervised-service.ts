@@ -42,11 +42,6 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
     return this.threadSet.version.module
   }
 
-  /** See {@link ServiceRegistration.hash}. */
-  get moduleHash(): string | undefined {
-    return this.threadSet.version.hash
-  }
-
   /** The options of the registration. */
   get overrides(): ServiceOptions {
     return this.threadSet.version.overrides

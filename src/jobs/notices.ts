@@ -1,0 +1,46 @@
+/** What other servers that share the store let the dispatcher know. */
+import type { Attempts } from './attempts.ts'
+import type { CastFeed } from './cast-feed.ts'
+import type { JobWaiters } from './job-waiters.ts'
+
+export class Notices {
+  readonly #feeds: ReadonlyMap<string, CastFeed>
+  readonly #attempts: Attempts
+  readonly #waiters: JobWaiters
+
+  constructor(feeds: ReadonlyMap<string, CastFeed>, attempts: Attempts, waiters: JobWaiters) {
+    this.#feeds = feeds
+    this.#attempts = attempts
+    this.#waiters = waiters
+  }
+
+  /** Jobs of a service wait in the store. */
+  work(service: string): void {
+    this.#feeds.get(service)?.waiting()
+  }
+
+  /** A job has ended on another server. */
+  finished(id: string): void {
+    this.#waiters.finished(id)
+  }
+
+  /** Somebody wants a job cancelled. Nothing happens unless it runs here. */
+  cancel(id: string): void {
+    this.#attempts.cancel(id)
+  }
+
+  /** What runs here has been given to other servers: its outcomes would be refused. */
+  lost(): void {
+    this.#attempts.lose()
+  }
+
+  /** Jobs whose end clients wait for, and that do not run here. */
+  waitedFor(): string[] {
+    return this.#waiters.ids.filter((id) => !this.#attempts.has(id))
+  }
+
+  /** Services whose jobs could begin here. */
+  get services(): string[] {
+    return [...this.#feeds].flatMap(([name, { target }]) => (target.ready ? [name] : []))
+  }
+}
