@@ -92,6 +92,8 @@ export interface RoutesOptions {
   /** Who is who; `undefined`: there are no tokens, and never will be. */
   credentials: Credentials | undefined
   audits: AuditStore
+  /** What an accepted job survives, if the store knows that. */
+  durability: string | undefined
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
@@ -118,7 +120,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     schema: { hide: true },
     handler: async () => ({ name: 'threadplane', version, ...LINKS }),
   })
-  await app.register(probeRoutes, { registry, dispatcher })
+  await app.register(probeRoutes, { registry, dispatcher, durability: options.durability })
   await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {
     // A client that reads a list and then follows the events misses nothing.

@@ -10,6 +10,9 @@ const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
 const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'
 const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
 const A_COUNT = 'a whole number from 1 to 1000000'
+const A_DATABASE = 'a URL that begins with postgres:// or postgresql://'
+const A_SCHEMA = 'a name of small letters, digits and _, such as threadplane'
+const SOME_CONNECTIONS = 'a whole number from 2 to 100'
 const A_PORT = 'a port from 0 to 65535'
 
 const duration = durationTo('24h', A_DURATION)
@@ -61,6 +64,12 @@ const origins = z
   .pipe(
     z.array(z.string().regex(ORIGIN, 'origins as browsers send them, separated by commas, such as https://a.example')),
   )
+
+const connections = z
+  .string()
+  .regex(/^\d{1,3}$/, SOME_CONNECTIONS)
+  .transform(Number)
+  .pipe(z.int().min(2, SOME_CONNECTIONS).max(100, SOME_CONNECTIONS))
 
 /** Environment variable → its default, the values that it accepts, and its meaning. A test compares the README's table. */
 export const SETTINGS = {
@@ -116,6 +125,27 @@ export const SETTINGS = {
     default: '.threadplane',
     accepts: z.string().min(1, 'a folder'),
     meaning: 'the folder of the journal and the registrations; one server at a time uses it',
+  },
+  THREADPLANE_DATABASE_URL: {
+    default: '',
+    accepts: z.string().regex(/^(postgres(ql)?:\/\/\S+)?$/, A_DATABASE),
+    meaning:
+      'the PostgreSQL database that keeps jobs and schedules, such as `postgres://user:password@db.example/plane`; empty: the journal in the data folder',
+  },
+  THREADPLANE_DATABASE_SCHEMA: {
+    default: 'threadplane',
+    accepts: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, A_SCHEMA),
+    meaning: 'the schema of the tables in that database; it is made if there is none',
+  },
+  THREADPLANE_DATABASE_CONNECTIONS: {
+    default: '6',
+    accepts: connections,
+    meaning: 'connections to that database for statements; the server has one more, which checks that it answers',
+  },
+  THREADPLANE_UNSAFE_DATABASE: {
+    default: 'false',
+    accepts: flag,
+    meaning: 'start also with a database that may lose accepted jobs in a crash, as its `fsync` is off',
   },
   THREADPLANE_LOG_LEVEL: {
     default: 'info',
@@ -194,6 +224,11 @@ export interface Config {
   origins: string[]
   workers: string
   data: string
+  /** Empty: none. */
+  databaseUrl: string
+  databaseSchema: string
+  databaseConnections: number
+  unsafeDatabase: boolean
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
   maxBodyBytes: number
   maxConnections: number
@@ -210,7 +245,7 @@ export interface Config {
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
 /** Settings whose values no message shows. */
-const SECRETS: ReadonlySet<string> = new Set(['THREADPLANE_ADMIN_TOKEN'])
+const SECRETS: ReadonlySet<string> = new Set(['THREADPLANE_ADMIN_TOKEN', 'THREADPLANE_DATABASE_URL'])
 
 /** @throws Error that names every wrong setting, its value, and the values that it accepts */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
@@ -236,6 +271,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     origins: read('THREADPLANE_ORIGINS'),
     workers: read('THREADPLANE_WORKERS'),
     data: read('THREADPLANE_DATA'),
+    databaseUrl: read('THREADPLANE_DATABASE_URL'),
+    databaseSchema: read('THREADPLANE_DATABASE_SCHEMA'),
+    databaseConnections: read('THREADPLANE_DATABASE_CONNECTIONS'),
+    unsafeDatabase: read('THREADPLANE_UNSAFE_DATABASE'),
     logLevel: read('THREADPLANE_LOG_LEVEL'),
     maxBodyBytes: read('THREADPLANE_MAX_BODY'),
     maxConnections: read('THREADPLANE_MAX_CONNECTIONS'),

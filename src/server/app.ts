@@ -82,6 +82,8 @@ export interface AppParts {
   book: LogBook
   logStreams: LogStreams
   journal: MetricsOptions['journal'] & AuditStore
+  /** What an accepted job survives, if the store knows that. */
+  durability: string | undefined
   trail: AuditTrail
 }
 
@@ -100,7 +102,7 @@ export async function buildApp(
     tokens,
     origins = [],
   } = options
-  const { registry, dispatcher, schedules, events, book, logStreams, journal, trail } = parts
+  const { registry, dispatcher, schedules, events, book, logStreams, journal, durability, trail } = parts
   const timings = { ...SLOW_CLIENT_DEFAULTS, ...options.slowClients }
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES), timings.headersMs)
@@ -162,6 +164,7 @@ export async function buildApp(
     chaos,
     credentials,
     audits: journal,
+    durability,
   })
   app.addHook('onClose', () => checker.close())
   app.addHook('onClose', async () => tokens?.close())

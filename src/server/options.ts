@@ -7,11 +7,24 @@ import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
 
+/** The database that keeps the jobs. */
+export interface DatabaseOptions {
+  url: string
+  /** Default: `threadplane`. */
+  schema?: string
+  /** Default: 6. */
+  connections?: number
+  /** Start although accepted jobs may be lost. Default: false. */
+  allowUnsafe?: boolean
+}
+
 export interface ServerOptions {
   /** The folder of service modules. */
   workers: string
   /** The folder of the journal and the registrations. */
   data: string
+  /** Default: none; the journal in the data folder keeps the jobs. */
+  database?: DatabaseOptions
   log: ServiceLog
   /** The lowest level that is kept for clients. Default: `info`. */
   logLevel?: LogLevel
