@@ -95,6 +95,8 @@ export interface RoutesOptions {
   audits: AuditStore
   /** Sends calls to other nodes; `undefined`: every call runs here. */
   forwarder: Forwarder | undefined
+  /** What an accepted job survives, if the store knows that. */
+  durability: string | undefined
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
@@ -122,7 +124,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     schema: { hide: true },
     handler: async () => ({ name: 'threadplane', version, ...LINKS }),
   })
-  await app.register(probeRoutes, { registry, dispatcher })
+  await app.register(probeRoutes, { registry, dispatcher, durability: options.durability })
   await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {
     // A client that reads a list and then follows the events misses nothing.

@@ -8,7 +8,17 @@ import type { Registry } from '../src/registry/registry.ts'
 const Health = Type.Object(
   {
     status: Type.String({ enum: ['ok', 'unavailable'] }),
-    checks: Type.Optional(Type.Array(Type.Object({ name: Type.String(), ok: Type.Boolean() }))),
+    checks: Type.Optional(
+      Type.Array(
+        Type.Object({
+          name: Type.String(),
+          ok: Type.Boolean(),
+          detail: Type.Optional(
+            Type.String({ description: 'What an accepted job survives, where jobs are in a database' }),
+          ),
+        }),
+      ),
+    ),
   },
   { $id: 'Health', title: 'Health' },
 )
@@ -18,11 +28,19 @@ const refusals = problems()
 interface Check {
   name: string
   ok: boolean
+  detail?: string
 }
 
-export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry; dispatcher: Dispatcher }> = async (
+interface ProbeRoutesOptions {
+  registry: Registry
+  dispatcher: Dispatcher
+  /** What an accepted job survives, if the store knows that. */
+  durability: string | undefined
+}
+
+export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async (
   app,
-  { registry, dispatcher },
+  { registry, dispatcher, durability },
 ) => {
   app.addSchema(Health)
 
@@ -58,7 +76,7 @@ export const probeRoutes: FastifyPluginAsyncTypebox<{ registry: Registry; dispat
   probe('/livez', 'livez', 'Does the event loop answer?', () => [{ name: 'eventLoop', ok: true }])
   probe('/readyz', 'readyz', 'Does the server accept work, and do all required services run?', () => [
     { name: 'open', ok: !registry.closing },
-    { name: 'journal', ok: dispatcher.storeIsReady },
+    { name: 'journal', ok: dispatcher.storeIsReady, ...(durability !== undefined && { detail: durability }) },
     ...registry.services
       .filter((service) => service.options.required)
       .map((service) => ({ name: `service ${service.name}`, ok: service.state === 'running' })),

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { LOG_LEVELS } from './contract/log.ts'
 import {
+  connections,
   count,
+  databaseSchema,
+  databaseUrl,
   duration,
   flag,
   hosts,
@@ -70,6 +73,27 @@ export const SETTINGS = {
     default: '.threadplane',
     accepts: z.string().min(1, 'a folder'),
     meaning: 'the folder of the journal and the registrations; one server at a time uses it',
+  },
+  THREADPLANE_DATABASE_URL: {
+    default: '',
+    accepts: databaseUrl,
+    meaning:
+      'the PostgreSQL database that keeps jobs and schedules, such as `postgres://user:password@db.example/plane`; empty: the journal in the data folder',
+  },
+  THREADPLANE_DATABASE_SCHEMA: {
+    default: 'threadplane',
+    accepts: databaseSchema,
+    meaning: 'the schema of the tables in that database; it is made if there is none',
+  },
+  THREADPLANE_DATABASE_CONNECTIONS: {
+    default: '6',
+    accepts: connections,
+    meaning: 'connections to that database for statements; the server has one more, which checks that it answers',
+  },
+  THREADPLANE_UNSAFE_DATABASE: {
+    default: 'false',
+    accepts: flag,
+    meaning: 'start also with a database that may lose accepted jobs in a crash, as its `fsync` is off',
   },
   THREADPLANE_LOG_LEVEL: {
     default: 'info',
@@ -167,6 +191,11 @@ export interface Config {
   origins: string[]
   workers: string
   data: string
+  /** Empty: none. */
+  databaseUrl: string
+  databaseSchema: string
+  databaseConnections: number
+  unsafeDatabase: boolean
   logLevel: (typeof LOG_LEVELS)[number] | 'silent'
   maxBodyBytes: number
   maxConnections: number
@@ -191,7 +220,7 @@ export interface Config {
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
 /** Settings whose values no message shows. */
-const SECRETS: ReadonlySet<string> = new Set(['THREADPLANE_ADMIN_TOKEN'])
+const SECRETS: ReadonlySet<string> = new Set(['THREADPLANE_ADMIN_TOKEN', 'THREADPLANE_DATABASE_URL'])
 
 /** @throws Error that names every wrong setting, its value, and the values that it accepts */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
@@ -217,6 +246,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     origins: read('THREADPLANE_ORIGINS'),
     workers: read('THREADPLANE_WORKERS'),
     data: read('THREADPLANE_DATA'),
+    databaseUrl: read('THREADPLANE_DATABASE_URL'),
+    databaseSchema: read('THREADPLANE_DATABASE_SCHEMA'),
+    databaseConnections: read('THREADPLANE_DATABASE_CONNECTIONS'),
+    unsafeDatabase: read('THREADPLANE_UNSAFE_DATABASE'),
     logLevel: read('THREADPLANE_LOG_LEVEL'),
     maxBodyBytes: read('THREADPLANE_MAX_BODY'),
     maxConnections: read('THREADPLANE_MAX_CONNECTIONS'),

@@ -22,6 +22,9 @@ const NO_LIMITS = new Set([
   'MAX_SECONDS in src/queue/drain-estimate.ts',
   'MAX_NAMED in src/server/report-to-launcher.ts', // a log line names so many services
   'MAX_EMPTY_RANGES in src/sqlite/bulk.ts', // the next step goes on
+  'MAX_EMPTY_RANGES in src/cluster/bulk.ts',
+  'MAX_PROMOTED in src/cluster/take.ts',
+  'GROUP_BYTES in src/cluster/batch.ts', // the rest follows in the next transaction
   'MAX_MESSAGE_CHARS in src/jobs/error-key.ts', // the rest of a message does not count
   'KEY_CHARS in src/jobs/error-key.ts',
   'LARGE_BYTES in routes/shared/stored-payload.ts', // where another way begins

@@ -60,6 +60,8 @@ export async function connectionsTo(options: ConnectionOptions): Promise<Connect
     },
   }
   const prepare = async (client: ClientBase) => {
+    // The statement that waits for its answer is told. Without a listener, the error would end the process beside that.
+    client.on('error', () => {})
     await client.query(SETTINGS(options.schema))
   }
   return {
@@ -72,7 +74,6 @@ export async function connectionsTo(options: ConnectionOptions): Promise<Connect
     },
     connect: async () => {
       const client = new pg.Client({ ...config, connectionTimeoutMillis: timings.beatWithinMs })
-      // An error of a connection that nobody waits for must not end the process.
       client.on('error', () => {})
       try {
         await client.connect()

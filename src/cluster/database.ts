@@ -46,6 +46,8 @@ export class Database {
   /** Run in this order when the database is back, before other statements. */
   readonly #settlers: ((run: Run) => Promise<void>)[] = []
 
+  readonly #whenUp: (() => void)[] = []
+
   private constructor(options: DatabaseOptions, connections: Connections) {
     this.#options = options
     this.log = options.log
@@ -56,7 +58,10 @@ export class Database {
       run: runOn,
       onDown: (why, error) => this.#down(why, error),
       settle: (run) => this.#settle(run),
-      onUp: () => this.log.info('the database can be used'),
+      onUp: () => {
+        this.log.info('the database can be used')
+        for (const up of this.#whenUp) up()
+      },
     })
   }
 
@@ -111,6 +116,11 @@ export class Database {
   /** Adds what is to be done when the database is back, before other statements. It is repeated until it succeeds. */
   onReturn(settle: (run: Run) => Promise<void>): void {
     this.#settlers.push(settle)
+  }
+
+  /** Adds what is to be done each time when statements are not refused any more. */
+  onUp(then: () => void): void {
+    this.#whenUp.push(then)
   }
 
   /** True as soon as statements are not refused, false after so long. */

@@ -4,7 +4,7 @@
  * second until a beat succeeds. Before it counts as up again, everything that the outage left open is settled.
  */
 import type { Client } from 'pg'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { Deferred } from '../async/deferred.ts'
 import { whyUnavailable } from './database-errors.ts'
 import type { Run } from './statement.ts'
@@ -164,7 +164,10 @@ export class Pulse {
 async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
   const answered = new AbortController()
   const late = sleep(ms, undefined, { signal: answered.signal }).then(
-    () => {
+    async () => {
+      // Where this process itself was held up, the answer has arrived and was not read yet.
+      await nextTurn()
+      await nextTurn()
       throw new Error(`the database does not answer within ${ms} ms`)
     },
     () => undefined as never,

@@ -3,16 +3,16 @@
  * `migrations` for each that has run. Scripts are added and never changed. Every time is milliseconds since the epoch by
  * the clock of the database, but `seen_at` and `started_at` of nodes, which only the database compares.
  *
- * Payloads, results, errors and histories are text: `jsonb` refuses the escape of NUL, which JSON allows.
+ * Names are in the order of their bytes. Payloads, results, errors and histories are text: `jsonb` refuses the escape of NUL, which JSON allows.
  */
 export const MIGRATIONS = [
   `
   CREATE TABLE jobs (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id uuid NOT NULL UNIQUE,
-    service text NOT NULL,
-    method text NOT NULL,
-    state text NOT NULL,
+    service text COLLATE "C" NOT NULL,
+    method text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
     attempts int NOT NULL DEFAULT 0,
     -- How many attempts it had when it was last requeued: max_attempts counts from there.
     attempts_before int NOT NULL DEFAULT 0,
@@ -49,14 +49,16 @@ export const MIGRATIONS = [
   CREATE INDEX jobs_failed ON jobs (service, method, error_key, finished_at, seq) WHERE state = 'failed';
 
   CREATE TABLE schedules (
-    service text NOT NULL,
-    name text NOT NULL,
+    service text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
     cron text NOT NULL,
     timezone text NOT NULL,
     method text NOT NULL,
     payload text NOT NULL,
     created_at bigint NOT NULL,
     last_tick_at bigint,
+    -- The job of that tick.
+    last_job_id uuid,
     PRIMARY KEY (service, name)
   );
 

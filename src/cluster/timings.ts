@@ -3,7 +3,7 @@ export const timings = {
   /** From one beat to the next, while the database answers. */
   beatEveryMs: 1_000,
   /** A beat, or a new connection for it, that takes longer says that the database hangs. */
-  beatWithinMs: 800,
+  beatWithinMs: 700,
   /** From a failed beat to the next try. */
   retryEveryMs: 50,
   /** The database itself ends a statement after this time. */
@@ -16,8 +16,12 @@ export const timings = {
   connectionWithinMs: 2_000,
   /** At the start, the database is waited for no longer than this. */
   openWithinMs: 10_000,
-  /** A cast whose answer was lost is repeated if the database is back within this time. */
-  repeatWithinMs: 500,
+  /** A cast whose answer was lost is repeated if the database is back within this time, and else refused. */
+  repeatWithinMs: 100,
+  /** From the end of one search for what is old, or lost, to the next. */
+  upkeepEveryMs: 1_000,
+  /** So long, the end of the store waits for the operations that are under way. */
+  closeWithinMs: 2_000,
   /** Hints that come within this time are sent together. */
   hintAfterMs: 5,
   /** A lost connection for hints is made anew after this time. */

@@ -9,6 +9,10 @@ export const AUDIT_WAYS = ['bearer', 'session', 'open', 'none'] as const
  */
 export const AUDIT_OUTCOMES = ['ok', 'refused', 'failed', 'aborted'] as const
 
+/** How long rows are kept, and how many. */
+export const AUDIT_KEPT_MS = 30 * 24 * 60 * 60 * 1_000
+export const MAX_AUDIT_ROWS = 1_000_000
+
 export interface AuditRow {
   /** Milliseconds since the epoch. */
   at: number

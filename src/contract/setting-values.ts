@@ -7,6 +7,9 @@ const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
 const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'
 const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
 const A_COUNT = 'a whole number from 1 to 1000000'
+const A_DATABASE = 'a URL that begins with postgres:// or postgresql://'
+const A_SCHEMA = 'a name of small letters, digits and _, such as threadplane'
+const SOME_CONNECTIONS = 'a whole number from 2 to 100'
 const A_PORT = 'a port from 0 to 65535'
 const A_PORT_TO_TELL = 'a port from 1 to 65535'
 
@@ -40,6 +43,14 @@ export const portToTell = z
   .regex(/^\d{1,5}$/, A_PORT_TO_TELL)
   .transform(Number)
   .pipe(z.int().min(1, A_PORT_TO_TELL).max(65_535, A_PORT_TO_TELL))
+
+export const databaseUrl = z.string().regex(/^(postgres(ql)?:\/\/\S+)?$/, A_DATABASE)
+export const databaseSchema = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, A_SCHEMA)
+export const connections = z
+  .string()
+  .regex(/^\d{1,3}$/, SOME_CONNECTIONS)
+  .transform(Number)
+  .pipe(z.int().min(2, SOME_CONNECTIONS).max(100, SOME_CONNECTIONS))
 
 /** A name or an address, with or without a port; `*`: any. */
 const HOST = /^(\*|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?)$/

@@ -45,6 +45,15 @@ export interface ServiceCounts {
   counts: StateCounts
 }
 
+/** Where a count of jobs goes on. */
+export type CountedJob = [service: string, method: string, state: JobState, seq: number]
+
+/** How many jobs there are, of a part of all jobs; `next` if there are more. */
+export interface CountedJobs {
+  counts: [service: string, state: JobState, count: number][]
+  next: CountedJob | undefined
+}
+
 /** What a job was cast with. */
 export interface StoredPayload {
   service: string

@@ -110,6 +110,9 @@ export function timestampOrNull(at: number | null): string | null {
   return at === null ? null : timestamp(at)
 }
 
+/** Ends a job whose time passed before it could run. */
+export const EXPIRED: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
+
 /** Ends an attempt that was running when the server ended. No job in particular is the cause. */
 export const SERVER_ENDED: JobError = {
   code: 'THREAD_DIED',

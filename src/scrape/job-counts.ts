@@ -4,7 +4,7 @@
  */
 import { resolvesWithin } from '../async/deadline.ts'
 import { JOB_STATES, type JobState } from '../contract/states.ts'
-import type { CountedJob, CountedJobs } from '../sqlite/messages.ts'
+import type { CountedJob, CountedJobs } from '../jobs/job-store.ts'
 
 const COUNT_EVERY_MS = 10_000
 /** How long an answer waits for a count. Then it has the last one. */

@@ -1,6 +1,6 @@
 /** What belongs to the server as a whole: its version, its HTTP requests, its journal, its schedules. */
 import type { Schedules } from '../jobs/schedules.ts'
-import type { JournalFigures } from '../sqlite/messages.ts'
+import type { StoreFigures } from '../jobs/store-figures.ts'
 import { BATCH_BOUNDS, Histogram, RUN_BOUNDS } from '../telemetry/histogram.ts'
 import type { HttpMeter } from '../telemetry/http-meter.ts'
 import { labels, type MetricsText } from '../telemetry/metrics-text.ts'
@@ -9,7 +9,7 @@ import { labels, type MetricsText } from '../telemetry/metrics-text.ts'
 export interface MeasuredJournal {
   readonly isWritable: boolean
   readonly waiting: number
-  readonly figures: JournalFigures | undefined
+  readonly figures: StoreFigures | undefined
 }
 
 export function writeBuild(text: MetricsText, version: string): void {
@@ -36,8 +36,10 @@ export function writeJournal(text: MetricsText, { isWritable, waiting, figures }
   text.family('threadplane_journal_waiting', 'gauge', 'Operations that wait for an answer of the journal')
   text.sample('', waiting)
   if (figures === undefined) return
-  text.family('threadplane_journal_file_bytes', 'gauge', 'Size of the file of the journal and of its log')
-  text.sample('', figures.fileBytes)
+  if (figures.fileBytes !== undefined) {
+    text.family('threadplane_journal_file_bytes', 'gauge', 'Size of the file of the journal and of its log')
+    text.sample('', figures.fileBytes)
+  }
   text.family('threadplane_journal_commit_seconds', 'histogram', 'How long transactions took until they were on disk')
   text.histogram('', restored(RUN_BOUNDS, figures.commitSeconds))
   text.family(

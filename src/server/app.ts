@@ -69,6 +69,8 @@ export interface AppParts {
   book: LogBook
   logStreams: LogStreams
   journal: MetricsOptions['journal'] & AuditStore
+  /** What an accepted job survives, if the store knows that. */
+  durability: string | undefined
   trail: AuditTrail
   /** Sends calls to other nodes; `undefined`: the server is alone. */
   forwarder: Forwarder | undefined
@@ -80,7 +82,7 @@ export async function buildApp(
   parts: AppParts,
 ): Promise<{ app: FastifyInstance; streams: EventStreams; routesOptions: RoutesOptions }> {
   const { log, allowedHosts = [], requestLog: logsRequests = false, chaos = true, tokens, origins = [] } = options
-  const { registry, dispatcher, schedules, events, book, logStreams, journal, trail } = parts
+  const { registry, dispatcher, schedules, events, book, logStreams, journal, durability, trail } = parts
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(options)
   const http = new HttpMeter()
@@ -137,6 +139,7 @@ export async function buildApp(
     credentials,
     audits: journal,
     forwarder: parts.forwarder,
+    durability,
   }
   await app.register(routes, routesOptions)
   app.addHook('onClose', () => checker.close())

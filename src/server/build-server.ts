@@ -12,9 +12,9 @@ import { RegistrationFile } from '../registry/registration-file.ts'
 import { Registrations } from '../registry/registrations.ts'
 import { Registry } from '../registry/registry.ts'
 import { restoreServices } from '../registry/restore-services.ts'
-import { Journal } from '../sqlite/journal.ts'
 import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
+import { openStore } from './open-store.ts'
 import type { Server, ServerOptions } from './options.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
@@ -24,14 +24,14 @@ const DAY_MS = 24 * 60 * 60 * 1_000
  * @throws Error if the workers folder or the data folder cannot be used; then nothing is left open
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
-  const { workers, data, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
+  const { workers, data, database, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
   const events = new EventLog()
   const book = new LogBook(events.boot, options.logLevel ?? 'info')
   const log = book.over(options.log)
   const registrationFile = await RegistrationFile.open(data)
-  // To load Fastify and its plugins takes the longest. Meanwhile the process of the journal opens the database.
-  const opening = Journal.open({ folder: data, log, keepJobsMs })
-  const [journal, { buildApp }] = await Promise.all([opening, import('./app.ts')])
+  // To load Fastify and its plugins takes the longest. Meanwhile the store opens its database.
+  const opening = openStore({ folder: data, database, log, keepJobsMs })
+  const [{ store: journal, durability }, { buildApp }] = await Promise.all([opening, import('./app.ts')])
   const dispatcher = new Dispatcher(journal, log, events)
   try {
     const registry: Registry = new Registry({
@@ -65,7 +65,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     const trail = new AuditTrail(journal, log)
     const { cluster } = options
     const forwarder = cluster && new (await import('../cluster/forwarder.ts')).Forwarder(cluster, registry)
-    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal, trail, forwarder }
+    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal, durability, trail, forwarder }
     const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
     const nodeApp =
       cluster &&

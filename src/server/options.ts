@@ -14,11 +14,24 @@ export interface TlsFiles {
   key: string | Buffer
 }
 
+/** The database that keeps the jobs. */
+export interface DatabaseOptions {
+  url: string
+  /** Default: `threadplane`. */
+  schema?: string
+  /** Default: 6. */
+  connections?: number
+  /** Start although accepted jobs may be lost. Default: false. */
+  allowUnsafe?: boolean
+}
+
 export interface ServerOptions {
   /** The folder of service modules. */
   workers: string
   /** The folder of the journal and the registrations. */
   data: string
+  /** Default: none; the journal in the data folder keeps the jobs. */
+  database?: DatabaseOptions
   log: ServiceLog
   /** The lowest level that is kept for clients. Default: `info`. */
   logLevel?: LogLevel

@@ -23,6 +23,14 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     tokens,
     workers: config.workers || bundledWorkers,
     data: config.data,
+    ...(config.databaseUrl !== '' && {
+      database: {
+        url: config.databaseUrl,
+        schema: config.databaseSchema,
+        connections: config.databaseConnections,
+        allowUnsafe: config.unsafeDatabase,
+      },
+    }),
     log: logger,
     ...(config.logLevel !== 'silent' && { logLevel: config.logLevel }),
     maxBodyBytes: config.maxBodyBytes,
@@ -69,6 +77,7 @@ async function openTokens(config: Config, log: ServiceLog): Promise<Tokens> {
   const adminToken = config.adminToken || (adminTokenFile && (await readAdminToken(adminTokenFile, log))) || undefined
   // The environment of this process is also that of the services.
   delete process.env.THREADPLANE_ADMIN_TOKEN
+  delete process.env.THREADPLANE_DATABASE_URL
   const tokens = await Tokens.open({ file, adminToken, log })
   if (tokens.asked || insecure || isLoopback(host)) return tokens
   tokens.close()

@@ -2,11 +2,9 @@
  * The table of the audit: its rows are added, listed, and forgotten after a time. They are in the order in which they were
  * recorded. A flood of refused requests pushes out no change: where there are too many rows, refusals go first.
  */
-import type { AuditFilter, AuditPage, AuditRow } from '../contract/audit.ts'
+import { AUDIT_KEPT_MS, type AuditFilter, type AuditPage, type AuditRow, MAX_AUDIT_ROWS } from '../contract/audit.ts'
 import type { DatabaseFile } from './database-file.ts'
 
-const KEPT_MS = 30 * 24 * 60 * 60 * 1_000
-const MAX_ROWS = 1_000_000
 /** Rows that one transaction forgets. */
 const STEP = 500
 /** The number of rows may exceed its limit by this part of it before rows are counted again. */
@@ -21,7 +19,7 @@ export class AuditTable {
   /** Rows are counted again when the newest row has this number. */
   #countAgainAt = 0
 
-  constructor(file: DatabaseFile, keptMs = KEPT_MS, maxRows = MAX_ROWS) {
+  constructor(file: DatabaseFile, keptMs = AUDIT_KEPT_MS, maxRows = MAX_AUDIT_ROWS) {
     this.#file = file
     this.#keptMs = keptMs
     this.#maxRows = maxRows

@@ -4,18 +4,19 @@
  */
 import { statSync } from 'node:fs'
 import { BATCH_BOUNDS, Histogram, RUN_BOUNDS } from '../telemetry/histogram.ts'
-import { type JournalFigures, type JournalRequest, OUTCOMES } from './messages.ts'
+import { type JournalRequest, OUTCOMES } from './messages.ts'
+import type { StoreFigures } from '../jobs/store-figures.ts'
 
 const REPORT_EVERY_MS = 1_000
 
 export class CommitFigures {
   readonly #path: string
-  readonly #report: (figures: JournalFigures) => void
+  readonly #report: (figures: StoreFigures) => void
   readonly #commitSeconds = new Histogram(RUN_BOUNDS)
   readonly #batchJobs = new Histogram(BATCH_BOUNDS)
   #timer: NodeJS.Timeout | undefined
 
-  constructor(path: string, report: (figures: JournalFigures) => void) {
+  constructor(path: string, report: (figures: StoreFigures) => void) {
     this.#path = path
     this.#report = report
   }

@@ -2,23 +2,16 @@
  * How many jobs each service has in each state. One statement reads the index by state alone, and no job. Measured: 180 ms
  * for a million jobs. Everything else waits for that, so a count that took long is answered again for a while.
  */
-import { JOB_STATES, type JobState } from '../contract/states.ts'
-import { type StateCounts } from '../jobs/job.ts'
+import { JOB_STATES } from '../contract/states.ts'
 import type { ServiceCounts } from '../jobs/job-store.ts'
+import { type CountedRow, countsByService } from '../jobs/state-counts.ts'
+import { MAX_COUNTED_SERVICES } from '../jobs/store-limits.ts'
 import type { DatabaseFile } from './database-file.ts'
 
-/** The counts of so many services are answered. Services that were deleted count too while their jobs are kept. */
-const MAX_COUNTED_SERVICES = 10_000
 /** A count that took longer than this is kept. A shorter one is always made again. */
 const SHORT_MS = 5
 /** A count is kept for so many times the time that it took: counting takes at most a twentieth of the time. */
 const KEPT_FOR = 20
-
-interface Count {
-  service: string
-  state: JobState
-  count: number
-}
 
 /** SQL of the counts; takes SQL that chooses jobs. The groups come in the order of the index, so only their sums are sorted. */
 const COUNTS = (where: string) => `SELECT service, state, sum(jobs) AS count FROM (
@@ -49,19 +42,8 @@ export class JobCounts {
   #count(service: string | undefined): ServiceCounts[] {
     const rows =
       service === undefined
-        ? this.#file.all<Count>(COUNTS(''))
-        : this.#file.all<Count>(COUNTS('WHERE service = ?'), service)
-    const byService = new Map<string, StateCounts>()
-    for (const { service, state, count } of rows) {
-      let counts = byService.get(service)
-      if (counts === undefined) byService.set(service, (counts = noJobs()))
-      // A damaged record may have any state.
-      if (state in counts) counts[state] = count
-    }
-    return [...byService].map(([service, counts]) => ({ service, counts }))
+        ? this.#file.all<CountedRow>(COUNTS(''))
+        : this.#file.all<CountedRow>(COUNTS('WHERE service = ?'), service)
+    return countsByService(rows)
   }
-}
-
-function noJobs(): StateCounts {
-  return Object.fromEntries(JOB_STATES.map((state) => [state, 0])) as StateCounts
 }

@@ -5,8 +5,9 @@
 import { errorKeyOf, faceOf } from '../jobs/error-key.ts'
 import type { JobError } from '../jobs/job.ts'
 import type { FailureGroup } from '../jobs/job-store.ts'
+import { errorOf } from '../jobs/stored-job.ts'
 import type { DatabaseFile } from './database-file.ts'
-import { errorOf, readJob } from './job-row.ts'
+import { readJob } from './job-row.ts'
 import type { JobLists } from './lists.ts'
 
 /** Jobs of an older version that get their keys in one transaction. */

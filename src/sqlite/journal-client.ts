@@ -10,6 +10,8 @@ import type {
   BulkCursor,
   BulkFilter,
   BulkPage,
+  CountedJob,
+  CountedJobs,
   FailureGroup,
   JobFilter,
   JobOutcome,
@@ -22,17 +24,11 @@ import type {
   StoredPayload,
   Withdrawal,
 } from '../jobs/job-store.ts'
-import {
-  type CountedJob,
-  type CountedJobs,
-  type JournalOperation,
-  type JournalOperations,
-  toAcceptRow,
-  toOpenAttempt,
-} from './messages.ts'
+import { KnownProgress } from '../jobs/known-progress.ts'
+import { type JournalOperation, type JournalOperations, toAcceptRow, toOpenAttempt } from './messages.ts'
 
 export abstract class JournalClient implements JobStore, AuditStore {
-  readonly #progress = new Map<string, { attempt: number; progress: JobProgress }>()
+  readonly #progress = new KnownProgress()
 
   abstract readonly isWritable: boolean
 
@@ -55,12 +51,12 @@ export abstract class JournalClient implements JobStore, AuditStore {
 
   async get(id: string): Promise<Job | undefined> {
     const job = await this.ask('get', id)
-    return job && this.#withProgress(job)
+    return job && this.#progress.shownIn(job)
   }
 
   async list(filter: JobFilter): Promise<JobPage> {
     const page = await this.ask('list', filter)
-    return { ...page, items: page.items.map((job) => this.#withProgress(job)) }
+    return { ...page, items: page.items.map((job) => this.#progress.shownIn(job)) }
   }
 
   payload(id: string): Promise<StoredPayload | undefined> {
@@ -88,17 +84,17 @@ export abstract class JournalClient implements JobStore, AuditStore {
   }
 
   retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean> {
-    this.#progress.delete(id)
+    this.#progress.forget(id)
     return this.ask('retry', id, attempt, error, notBefore.getTime())
   }
 
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {
-    this.#progress.delete(id)
+    this.#progress.forget(id)
     return this.ask('finish', id, attempt, outcome)
   }
 
   withdraw(id: string, attempt: number, withdrawal: Withdrawal): Promise<boolean> {
-    this.#progress.delete(id)
+    this.#progress.forget(id)
     return this.ask('withdraw', id, attempt, withdrawal)
   }
 
@@ -107,12 +103,7 @@ export abstract class JournalClient implements JobStore, AuditStore {
   }
 
   progress(id: string, attempt: number, progress: JobProgress): void {
-    this.#progress.set(id, { attempt, progress })
-  }
-
-  #withProgress(job: Job): Job {
-    const known = this.#progress.get(job.id)
-    return known?.attempt === job.attempts && job.state === 'running' ? { ...job, progress: known.progress } : job
+    this.#progress.set(id, attempt, progress)
   }
 
   expire(): Promise<WaitingJob[]> {

@@ -15,10 +15,11 @@ import { MessageBatcher } from '../async/message-batcher.ts'
 import { Deferred } from '../async/deferred.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { ownProcesses } from '../system/own-processes.ts'
+import { MAX_FINISHED_JOBS } from '../jobs/store-limits.ts'
 import { JournalClient } from './journal-client.ts'
+import type { StoreFigures } from '../jobs/store-figures.ts'
 import {
   type JournalData,
-  type JournalFigures,
   type JournalMessage,
   type JournalOperation,
   type JournalOperations,
@@ -41,7 +42,6 @@ export interface JournalOptions {
   maxFinishedJobs?: number
 }
 
-const MAX_FINISHED_JOBS = 1_000_000
 /**
  * So many casts are posted before the end of the turn. Clients that were answered together send their next casts
  * together; without this head start, the server and the journal's process would wait for each other in turns.
@@ -72,7 +72,7 @@ export class Journal extends JournalClient {
   /** Resolves with the first status of the process. */
   readonly #opened = new Deferred<JournalStatus>()
   readonly #ended = new Deferred<void>()
-  #figures: JournalFigures | undefined
+  #figures: StoreFigures | undefined
   #lastId = 0
   #state: State = { kind: 'opening' }
 
@@ -124,7 +124,7 @@ export class Journal extends JournalClient {
   }
 
   /** What its process has measured, at most a second ago. */
-  get figures(): JournalFigures | undefined {
+  get figures(): StoreFigures | undefined {
     return this.#figures
   }
 

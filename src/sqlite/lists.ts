@@ -3,15 +3,14 @@
  * it returns, however many jobs there are.
  */
 import { JOB_STATES, type JobState } from '../contract/states.ts'
-import type { JobFilter, JobPage, StoredPayload } from '../jobs/job-store.ts'
+import type { CountedJob, CountedJobs, JobFilter, JobPage, StoredPayload } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
-import { readJob, type Row } from './job-row.ts'
-import type { CountedJob, CountedJobs } from './messages.ts'
+import { fitting, isNamed, type JobSize } from '../jobs/job-page.ts'
+import type { StoredJob } from '../jobs/stored-job.ts'
+import { readJob } from './job-row.ts'
 
 /** How much a job adds to a page; SQLite knows the length of a text without reading it. */
 const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0) + octet_length(history) AS bytes`
-/** A page ends before it exceeds this size, but has at least one job (P5). */
-const MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 /** Jobs that are counted at a time: that takes a few milliseconds. */
 const COUNTED_AT_A_TIME = 20_000
@@ -20,8 +19,6 @@ interface Kind {
   service: string
   method: string
 }
-
-type Size = { seq: number; bytes: number }
 
 export class JobLists {
   readonly #file: DatabaseFile
@@ -33,10 +30,10 @@ export class JobLists {
   /** Newest first: merges the ranges of all wanted combinations. */
   list({ service, names, method, states, limit, cursor }: JobFilter): JobPage {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
-    const rows: Size[] = []
+    const rows: JobSize[] = []
     if (service === undefined && names === undefined && method === undefined && states === undefined) {
       const sql = `SELECT ${SIZE} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
-      rows.push(...this.#file.all<Size>(sql, before, limit + 1))
+      rows.push(...this.#file.all<JobSize>(sql, before, limit + 1))
     } else {
       const sql = `SELECT ${SIZE} FROM jobs INDEXED BY jobsByState
         WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
@@ -44,7 +41,7 @@ export class JobLists {
         if (method !== undefined && kind.method !== method) continue
         if (names !== undefined && !names.some((name) => isNamed(kind.service, name))) continue
         for (const each of states ?? JOB_STATES) {
-          rows.push(...this.#file.all<Size>(sql, kind.service, kind.method, each, before, limit + 1))
+          rows.push(...this.#file.all<JobSize>(sql, kind.service, kind.method, each, before, limit + 1))
         }
       }
       rows.sort((a, b) => b.seq - a.seq)
@@ -81,11 +78,11 @@ export class JobLists {
   }
 
   /** The oldest jobs in a state, at most `limit` of each service and method. */
-  inState(state: JobState, limit: number, only?: string): Pick<Row, 'id' | 'attempts' | 'maxAttempts'>[] {
+  inState(state: JobState, limit: number, only?: string): Pick<StoredJob, 'id' | 'attempts' | 'maxAttempts'>[] {
     const sql = `SELECT id, attempts, maxAttempts FROM jobs INDEXED BY jobsByState
       WHERE service = ? AND method = ? AND state = ? ORDER BY seq LIMIT ?`
     return [...this.kinds(only)].flatMap(({ service, method }) =>
-      this.#file.all<Row>(sql, service, method, state, limit),
+      this.#file.all<StoredJob>(sql, service, method, state, limit),
     )
   }
 
@@ -121,19 +118,4 @@ export class JobLists {
       0,
     )
   }
-}
-
-/** @param name a name, or the beginning of names with `*` */
-function isNamed(service: string, name: string): boolean {
-  return name.endsWith('*') ? service.startsWith(name.slice(0, -1)) : service === name
-}
-
-/** How many of these jobs fit into a page: at least one. */
-function fitting(jobs: Size[], limit: number): number {
-  let bytes = 0
-  const tooMuch = jobs.findIndex((job) => {
-    bytes += job.bytes
-    return bytes > MAX_PAGE_BYTES
-  })
-  return tooMuch === -1 ? limit : Math.min(Math.max(tooMuch, 1), limit)
 }

@@ -12,6 +12,8 @@ import type {
   BulkCursor,
   BulkFilter,
   BulkPage,
+  CountedJob,
+  CountedJobs,
   FailureGroup,
   Idempotency,
   JobFilter,
@@ -25,7 +27,8 @@ import type {
   WaitingJob,
   Withdrawal,
 } from '../jobs/job-store.ts'
-import type { RetentionLimits } from './retention.ts'
+import type { StoreFigures } from '../jobs/store-figures.ts'
+import type { RetentionLimits } from '../jobs/store-limits.ts'
 import type { timings } from './timings.ts'
 
 /** Times are milliseconds since the epoch. */
@@ -97,15 +100,6 @@ export function toOpenAttempt(row: TakenRow): OpenAttempt {
   }
 }
 
-/** Where a count of jobs goes on. */
-export type CountedJob = [service: string, method: string, state: JobState, seq: number]
-
-/** How many jobs there are, of a part of all jobs; `next` if there are more. */
-export interface CountedJobs {
-  counts: [service: string, state: JobState, count: number][]
-  next: CountedJob | undefined
-}
-
 /** Operation → its arguments and its answer. */
 export interface JournalOperations {
   accept: (rows: AcceptRow[]) => AcceptedRow[]
@@ -162,19 +156,8 @@ export type JournalStatus =
   /** Only as the first status: the server must not start on this file. */
   | { kind: 'refused'; reason: 'inUse' | 'damaged' | 'other'; error: WireError }
 
-/** Since the start of the journal's process: snapshots of histograms, and the size of the file with its log. */
-export interface JournalFigures {
-  commitSeconds: Float64Array
-  batchJobs: Float64Array
-  fileBytes: number
-}
-
 /** From the journal's process. A warning is for the log. */
-export type JournalMessage =
-  | JournalReply
-  | { status: JournalStatus }
-  | { warning: string }
-  | { figures: JournalFigures }
+export type JournalMessage = JournalReply | { status: JournalStatus } | { warning: string } | { figures: StoreFigures }
 
 export interface JournalData {
   file: string

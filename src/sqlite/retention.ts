@@ -3,6 +3,7 @@
  * is kept as long as its key, but not beyond the number. The cost depends on the jobs that are forgotten, not on those
  * that are kept: reading a million jobs would delay casts.
  */
+import type { RetentionLimits } from '../jobs/store-limits.ts'
 import type { DatabaseFile } from './database-file.ts'
 
 /** Jobs, or idempotency keys, that one transaction forgets. */
@@ -13,11 +14,6 @@ const KEPT_PAGES = 1_024
 const VACUUMED_PAGES = 256
 /** The number of jobs may exceed its limit by this part of it before jobs are counted again. */
 const SLACK = 0.01
-
-export interface RetentionLimits {
-  keepJobsMs: number
-  maxFinishedJobs: number
-}
 
 /** The place of a job in the order of finished jobs. */
 interface Place {

@@ -3,16 +3,15 @@
  * transaction of a group: nothing here commits.
  */
 import { ThreadplaneError } from '../contract/errors.ts'
-import { CANCELLED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
+import { CANCELLED, EXPIRED, type Job, type JobError, SERVER_ENDED, timestamp } from '../jobs/job.ts'
 import type { JobOutcome, WaitingJob, Withdrawal } from '../jobs/job-store.ts'
+import { MAX_HISTORY } from '../jobs/store-limits.ts'
 import type { DatabaseFile } from './database-file.ts'
 import type { Failures } from './failures.ts'
 import type { JobLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
 import { readJob } from './job-row.ts'
 
-/** The last attempts of a job that its history holds, beside the present one. */
-const MAX_HISTORY = 100
 /** Scheduled jobs that one `take` may queue because they are due. */
 const MAX_PROMOTED = 1_000
 
@@ -169,14 +168,13 @@ export class JobTransitions {
   }
 
   expire(limit: number): WaitingJob[] {
-    const error: JobError = { code: 'JOB_EXPIRED', message: 'its ttlMs passed before it could run' }
     const now = Date.now()
     const expired = this.#file.all<WaitingJob>(
       `UPDATE jobs SET state = 'expired', finishedAt = ?1, error = ?2 WHERE seq IN (SELECT seq
         FROM jobs INDEXED BY jobsExpiring
         WHERE expiresAt <= ?1 AND expiresAt IS NOT NULL AND state IN ('queued', 'scheduled') LIMIT ?3) RETURNING ${IN_SHORT}`,
       now,
-      JSON.stringify(error),
+      JSON.stringify(EXPIRED),
       limit,
     )
     this.finishes += expired.length

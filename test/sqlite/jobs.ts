@@ -13,7 +13,7 @@ import { Journal, type JournalOptions } from '../../src/sqlite/journal.ts'
 import { JournalClient } from '../../src/sqlite/journal-client.ts'
 import type { JournalOperation, JournalOperations, JournalRequest } from '../../src/sqlite/messages.ts'
 import { OpenJournal } from '../../src/sqlite/open-journal.ts'
-import type { RetentionLimits } from '../../src/sqlite/retention.ts'
+import type { RetentionLimits } from '../../src/jobs/store-limits.ts'
 
 const silent = () => {}
 export const log = { trace: silent, debug: silent, info: silent, warn: silent, error: silent, fatal: silent }

@@ -1,17 +1,17 @@
 /** New jobs, with their idempotency keys and ticks. */
-import t from 'tap'
 import type { Job } from '../../src/jobs/job.ts'
 import type { Idempotency } from '../../src/jobs/job-store.ts'
-import { accept, key, localJournal, request, taken } from './jobs.ts'
+import { accept, key, request, taken } from '../sqlite/jobs.ts'
+import { eachStore } from './stores.ts'
 
-t.test('a job may begin in the transaction that accepts it', async (t) => {
-  const journal = localJournal(t)
+eachStore('a job may begin in the transaction that accepts it', async (t, stores) => {
+  const journal = await stores.open(t)
   t.match(await accept(journal, { begin: true }), { state: 'running', attempts: 1, history: [{ number: 1 }] })
   t.strictSame(await taken(journal), [])
 })
 
-t.test('a job that cannot be stored is refused alone, and not its whole group', async (t) => {
-  const journal = localJournal(t)
+eachStore('a job that cannot be stored is refused alone, and not its whole group', async (t, stores) => {
+  const journal = await stores.open(t)
   const first = await accept(journal)
   const results = await Promise.allSettled([
     accept(journal),
@@ -27,8 +27,8 @@ t.test('a job that cannot be stored is refused alone, and not its whole group', 
   t.equal((await journal.list({ limit: 10 })).items.length, 3)
 })
 
-t.test('a key used again answers the first job, and with another payload a mismatch', async (t) => {
-  const journal = localJournal(t)
+eachStore('a key used again answers the first job, and with another payload a mismatch', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, key())
   const again = (more: Partial<Idempotency>) => journal.accept([request({ begin: true, ...key(more) })])
   t.match(await again({}), [{ kind: 'duplicate', job: { id, state: 'queued' }, keyExpiresAt: Number }])
@@ -37,16 +37,16 @@ t.test('a key used again answers the first job, and with another payload a misma
   t.equal((await journal.list({ limit: 10 })).items.length, 2)
 })
 
-t.test('an expired key can be used for a new job', async (t) => {
-  const journal = localJournal(t)
+eachStore('an expired key can be used for a new job', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, key({ expiresAt: Date.now() - 1 }))
   const [second] = await journal.accept([request(key())])
   t.match(second, { kind: 'new' })
   t.not((second as { job: Job }).job.id, id)
 })
 
-t.test('a hundred concurrent casts with one key are one job', async (t) => {
-  const journal = localJournal(t)
+eachStore('a hundred concurrent casts with one key are one job', async (t, stores) => {
+  const journal = await stores.open(t)
   const answers = await Promise.all(Array.from({ length: 100 }, () => journal.accept([request(key())])))
   const kinds = answers.flat().map(({ kind }) => kind)
   t.equal(kinds.filter((kind) => kind === 'new').length, 1)
@@ -54,8 +54,8 @@ t.test('a hundred concurrent casts with one key are one job', async (t) => {
   t.equal(new Set(answers.flat().map((answer) => (answer as { job: Job }).job.id)).size, 1)
 })
 
-t.test('the tick of a schedule is stored with its job', async (t) => {
-  const journal = localJournal(t)
+eachStore('the tick of a schedule is stored with its job', async (t, stores) => {
+  const journal = await stores.open(t)
   const schedule = { service: 'mail', name: 'daily', cron: '0 3 * * *', timezone: 'UTC', method: 'send' }
   await journal.putSchedule({ ...schedule, payloadBytes: 3, createdAt: 1 }, '[1]')
   await accept(journal, { tick: { service: 'mail', name: 'daily', at: 7 } })

@@ -1,10 +1,10 @@
 /** The states of a job and its attempts, in every order that callers may ask for (P3). */
-import t from 'tap'
 import type { Job } from '../../src/jobs/job.ts'
-import { accept, acceptAll, DAY_MS, eventually, FAILED, failed, idsOf, localJournal, reopened, taken } from './jobs.ts'
+import { accept, acceptAll, DAY_MS, eventually, FAILED, failed, idsOf, taken } from '../sqlite/jobs.ts'
+import { eachStore } from './stores.ts'
 
-t.test('a job that was accepted is queued, and keeps every option of its request', async (t) => {
-  const journal = localJournal(t)
+eachStore('a job that was accepted is queued, and keeps every option of its request', async (t, stores) => {
+  const journal = await stores.open(t)
   const given = { priority: 7, maxAttempts: 9, traceparent: '00-a-b-01' }
   const payload = '{"deep": [{ "is": "ü" }]}'
   const { id } = await accept(journal, { ...given, payload })
@@ -14,8 +14,8 @@ t.test('a job that was accepted is queued, and keeps every option of its request
   t.equal(await journal.get('unknown'), undefined)
 })
 
-t.test('an attempt is counted when it begins, and its end is in the history', async (t) => {
-  const journal = localJournal(t)
+eachStore('an attempt is counted when it begins, and its end is in the history', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal)
   t.strictSame(await taken(journal), [id])
   const begun = (await journal.get(id)) as Job
@@ -28,40 +28,46 @@ t.test('an attempt is counted when it begins, and its end is in the history', as
   t.strictSame(done.history, [{ number: 1, startedAt: done.startedAt, endedAt: done.finishedAt }])
 })
 
-t.test('a failed attempt is followed by another one, not before its time, and each has its error', async (t) => {
-  const journal = localJournal(t)
-  const { id } = await accept(journal, { begin: true })
-  const later = new Date(Date.now() + DAY_MS)
-  t.equal(await journal.retry(id, 1, FAILED, later), true)
-  t.match(await journal.get(id), { state: 'scheduled', notBefore: later.toISOString() })
-  t.strictSame(await taken(journal), [], 'the job is not due yet')
-  t.equal(await journal.nextDueAt('mail'), later.getTime())
+eachStore(
+  'a failed attempt is followed by another one, not before its time, and each has its error',
+  async (t, stores) => {
+    const journal = await stores.open(t)
+    const { id } = await accept(journal, { begin: true })
+    const later = new Date(Date.now() + DAY_MS)
+    t.equal(await journal.retry(id, 1, FAILED, later), true)
+    t.match(await journal.get(id), { state: 'scheduled', notBefore: later.toISOString() })
+    t.strictSame(await taken(journal), [], 'the job is not due yet')
+    t.equal(await journal.nextDueAt('mail'), later.getTime())
 
-  const { id: soon } = await accept(journal, { begin: true })
-  await journal.retry(soon, 1, FAILED, new Date())
-  t.match(await journal.take('mail', 9, 1_000_000), [{ id: soon, number: 2, lastError: FAILED }])
-  t.equal(await journal.finish(soon, 2, { state: 'failed', error: FAILED }), true)
-  const done = (await journal.get(soon)) as Job
-  t.match(done, { state: 'failed', attempts: 2, error: FAILED })
-  const [first, second] = done.history
-  t.strictSame(first, { number: 1, startedAt: done.startedAt, endedAt: first?.endedAt, error: FAILED })
-  t.strictSame(second, { number: 2, startedAt: second?.startedAt, endedAt: done.finishedAt, error: FAILED })
-  t.match(first?.endedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
-})
+    const { id: soon } = await accept(journal, { begin: true })
+    await journal.retry(soon, 1, FAILED, new Date())
+    t.match(await journal.take('mail', 9, 1_000_000), [{ id: soon, number: 2, lastError: FAILED }])
+    t.equal(await journal.finish(soon, 2, { state: 'failed', error: FAILED }), true)
+    const done = (await journal.get(soon)) as Job
+    t.match(done, { state: 'failed', attempts: 2, error: FAILED })
+    const [first, second] = done.history
+    t.strictSame(first, { number: 1, startedAt: done.startedAt, endedAt: first?.endedAt, error: FAILED })
+    t.strictSame(second, { number: 2, startedAt: second?.startedAt, endedAt: done.finishedAt, error: FAILED })
+    t.match(first?.endedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  },
+)
 
-t.test('an attempt that did not begin in a thread is released uncounted, and its job keeps its place', async (t) => {
-  const journal = localJournal(t)
-  const [first = '', second = ''] = await acceptAll(journal, [{}, {}])
-  t.strictSame(await taken(journal, 1), [first])
-  t.equal(await journal.release(first, 1), true)
-  const released = (await journal.get(first)) as Job
-  t.match(released, { state: 'queued', attempts: 0, startedAt: null })
-  t.strictSame(released.history, [])
-  t.strictSame(await taken(journal), [first, second])
-})
+eachStore(
+  'an attempt that did not begin in a thread is released uncounted, and its job keeps its place',
+  async (t, stores) => {
+    const journal = await stores.open(t)
+    const [first = '', second = ''] = await acceptAll(journal, [{}, {}])
+    t.strictSame(await taken(journal, 1), [first])
+    t.equal(await journal.release(first, 1), true)
+    const released = (await journal.get(first)) as Job
+    t.match(released, { state: 'queued', attempts: 0, startedAt: null })
+    t.strictSame(released.history, [])
+    t.strictSame(await taken(journal), [first, second])
+  },
+)
 
-t.test('the late outcome of an abandoned attempt is refused by its number', async (t) => {
-  const journal = localJournal(t)
+eachStore('the late outcome of an abandoned attempt is refused by its number', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, { begin: true })
   await journal.retry(id, 1, FAILED, new Date())
   t.equal(
@@ -80,8 +86,8 @@ t.test('the late outcome of an abandoned attempt is refused by its number', asyn
   t.match(await journal.get(id), { state: 'succeeded', result: '2' })
 })
 
-t.test('a waiting job can be cancelled, and then never begins', async (t) => {
-  const journal = localJournal(t)
+eachStore('a waiting job can be cancelled, and then never begins', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal)
   const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
   const cancelled = (await journal.cancel(id)) as Job
@@ -95,8 +101,8 @@ t.test('a waiting job can be cancelled, and then never begins', async (t) => {
   t.match(await journal.cancel(scheduled.id), { state: 'cancelled', attempts: 1, history: [{ error: FAILED }], error })
 })
 
-t.test('cancel changes no job that is running or finished', async (t) => {
-  const journal = localJournal(t)
+eachStore('cancel changes no job that is running or finished', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, { begin: true })
   t.match(await journal.cancel(id), { id, state: 'running', finishedAt: null, error: null })
   t.equal(await journal.finish(id, 1, { state: 'succeeded', result: '1' }), true)
@@ -104,8 +110,8 @@ t.test('cancel changes no job that is running or finished', async (t) => {
   t.equal(await journal.cancel('unknown'), undefined)
 })
 
-t.test('withdrawing an attempt ends its job, and counts the attempt only if it had begun', async (t) => {
-  const journal = localJournal(t)
+eachStore('withdrawing an attempt ends its job, and counts the attempt only if it had begun', async (t, stores) => {
+  const journal = await stores.open(t)
   const error = { code: 'JOB_CANCELLED', message: 'the job was cancelled' }
   const [unbegun = '', begun = ''] = await acceptAll(journal, [{ begin: true }, { begin: true }])
   t.equal(await journal.withdraw(unbegun, 1, { state: 'expired', error, begun: false }), true)
@@ -132,8 +138,8 @@ t.test('withdrawing an attempt ends its job, and counts the attempt only if it h
   t.equal(await journal.withdraw(id, 1, withdrawal), false, 'the job has its outcome')
 })
 
-t.test('a failed job is queued again, with as many attempts as at first and with its history', async (t) => {
-  const journal = localJournal(t)
+eachStore('a failed job is queued again, with as many attempts as at first and with its history', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await failed(journal)
   t.match(await journal.requeue(id), { state: 'queued', attempts: 1, maxAttempts: 4, error: null, finishedAt: null })
   t.match(await journal.take('mail', 1, 1_000_000), [{ id, number: 2, lastError: FAILED }])
@@ -144,8 +150,8 @@ t.test('a failed job is queued again, with as many attempts as at first and with
   await t.rejects(journal.requeue('unknown'), { code: 'JOB_NOT_FOUND' })
 })
 
-t.test('a job has as many attempts as at first, however often it is queued again', async (t) => {
-  const journal = localJournal(t)
+eachStore('a job has as many attempts as at first, however often it is queued again', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, { maxAttempts: 2, begin: true })
   for (let attempt = 1; attempt < 4; attempt += 1) {
     await journal.finish(id, attempt, { state: 'failed', error: FAILED })
@@ -154,8 +160,8 @@ t.test('a job has as many attempts as at first, however often it is queued again
   }
 })
 
-t.test('the waiting jobs of a service are cancelled in steps, and its running jobs are not', async (t) => {
-  const journal = localJournal(t)
+eachStore('the waiting jobs of a service are cancelled in steps, and its running jobs are not', async (t, stores) => {
+  const journal = await stores.open(t)
   const running = await accept(journal, { begin: true })
   const waiting = await acceptAll(journal, [{}, { method: 'sort' }, { notBefore: Date.now() + DAY_MS }])
   const other = await accept(journal, { service: 'other' })
@@ -168,10 +174,10 @@ t.test('the waiting jobs of a service are cancelled in steps, and its running jo
   t.match(await journal.get(other.id), { state: 'queued' })
 })
 
-t.test(
+eachStore(
   'the failed jobs of a service are queued again in steps, except those that failed after the given time',
-  async (t) => {
-    const journal = localJournal(t)
+  async (t, stores) => {
+    const journal = await stores.open(t)
     for (let count = 0; count < 5; count += 1) await failed(journal)
     const other = await failed(journal, { service: 'other' })
     const by = Date.now()
@@ -184,8 +190,8 @@ t.test(
   },
 )
 
-t.test('a waiting job expires after its time, and is not taken', async (t) => {
-  const journal = localJournal(t)
+eachStore('a waiting job expires after its time, and is not taken', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, { expiresAt: Date.now() - 1_000 })
   const { id: lasting } = await accept(journal, { expiresAt: Date.now() + DAY_MS })
   t.strictSame(await taken(journal), [lasting])
@@ -194,10 +200,10 @@ t.test('a waiting job expires after its time, and is not taken', async (t) => {
   t.strictSame(await journal.expire(), [])
 })
 
-t.test(
+eachStore(
   'take answers by priority, 9 first, then by acceptance, and scheduled jobs as soon as they are due',
-  async (t) => {
-    const journal = localJournal(t)
+  async (t, stores) => {
+    const journal = await stores.open(t)
     const [a, b, c, d] = await acceptAll(journal, [{}, { priority: 9 }, { priority: 0 }, {}])
     const [past] = await acceptAll(journal, [{ notBefore: Date.now() - 1, priority: 9 }])
     await acceptAll(journal, [{ notBefore: Date.now() + DAY_MS, priority: 9 }, { service: 'other' }])
@@ -206,8 +212,8 @@ t.test(
   },
 )
 
-t.test('take stops when the payloads together have reached the wanted size', async (t) => {
-  const journal = localJournal(t)
+eachStore('take stops when the payloads together have reached the wanted size', async (t, stores) => {
+  const journal = await stores.open(t)
   const payloads = ['"ü"', '"ü"', JSON.stringify('x'.repeat(1_000)), '1']
   const [a, b, c, d] = await acceptAll(
     journal,
@@ -218,8 +224,8 @@ t.test('take stops when the payloads together have reached the wanted size', asy
   t.strictSame(idsOf(await journal.take('mail', 9, 1_000)), [d])
 })
 
-t.test('of more than a hundred attempts the history keeps the last hundred', async (t) => {
-  const journal = localJournal(t)
+eachStore('of more than a hundred attempts the history keeps the last hundred', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, { maxAttempts: 1_000 })
   for (let attempt = 1; attempt <= 105; attempt += 1) {
     await journal.take('mail', 1, 1_000_000)
@@ -231,15 +237,15 @@ t.test('of more than a hundred attempts the history keeps the last hundred', asy
   t.match(history.at(-1), { number: 105, error: FAILED })
 })
 
-t.test('a job can be removed', async (t) => {
-  const journal = localJournal(t)
+eachStore('a job can be removed', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await failed(journal)
   await journal.remove(id)
   t.equal(await journal.get(id), undefined)
 })
 
-t.test('progress is shown while its attempt runs', async (t) => {
-  const journal = localJournal(t)
+eachStore('progress is shown while its attempt runs', async (t, stores) => {
+  const journal = await stores.open(t)
   const { id } = await accept(journal, { begin: true })
   journal.progress(id, 1, { fraction: 0.5, note: 'half' })
   t.match(await journal.get(id), { progress: { fraction: 0.5, note: 'half' } })
@@ -248,10 +254,10 @@ t.test('progress is shown while its attempt runs', async (t) => {
   t.match(await journal.get(id), { progress: null })
 })
 
-t.test('a job whose last attempt ran when the server ended has failed for that reason', async (t) => {
-  const first = localJournal(t)
+eachStore('a job whose last attempt ran when the server ended has failed for that reason', async (t, stores) => {
+  const first = await stores.open(t)
   const { id } = await accept(first, { maxAttempts: 1, begin: true })
-  const journal = await reopened(t, first)
+  const journal = await stores.reopened(t, first)
   t.match(await journal.get(id), {
     state: 'failed',
     attempts: 1,

@@ -1,0 +1,51 @@
+/** The table of schedules. */
+import type { Schedule } from '../jobs/job-store.ts'
+import { type Run, statement } from './statement.ts'
+
+const COLUMNS = `service, name, cron, timezone, method, octet_length(payload) AS "payloadBytes",
+  created_at AS "createdAt", last_tick_at AS "lastTickAt"`
+
+const ALL = statement('schedules', `SELECT ${COLUMNS} FROM schedules ORDER BY service, name`)
+const PAYLOADS = statement(
+  'schedulePayloads',
+  'SELECT name, payload FROM schedules WHERE service = $1 AND name = ANY($2::text[])',
+)
+const PUT = statement(
+  'putSchedule',
+  `INSERT INTO schedules AS known (service, name, cron, timezone, method, payload, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (service, name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone,
+      method = excluded.method, payload = excluded.payload,
+      created_at = CASE WHEN known.cron = excluded.cron AND known.timezone = excluded.timezone
+        THEN known.created_at ELSE excluded.created_at END
+    RETURNING ${COLUMNS}`,
+)
+const REMOVE = statement('removeSchedule', 'DELETE FROM schedules WHERE service = $1 AND name = $2')
+
+export class ScheduleTable {
+  readonly #run: Run
+
+  constructor(run: Run) {
+    this.#run = run
+  }
+
+  async all(): Promise<Schedule[]> {
+    return (await this.#run<Schedule>(ALL, [])).rows
+  }
+
+  async payloads(service: string, names: string[]): Promise<(string | null)[]> {
+    const { rows } = await this.#run<{ name: string; payload: string }>(PAYLOADS, [service, names])
+    const byName = new Map(rows.map(({ name, payload }) => [name, payload]))
+    return names.map((name) => byName.get(name) ?? null)
+  }
+
+  async put(schedule: Omit<Schedule, 'lastTickAt'>, payload: string): Promise<Schedule> {
+    const { service, name, cron, timezone, method, createdAt } = schedule
+    const { rows } = await this.#run<Schedule>(PUT, [service, name, cron, timezone, method, payload, createdAt])
+    return rows[0] as Schedule
+  }
+
+  async remove(service: string, name: string): Promise<void> {
+    await this.#run(REMOVE, [service, name])
+  }
+}

@@ -1,0 +1,75 @@
+/** What the store does by the clock, in small steps: attempts of nodes that have gone end, and what is old is forgotten. */
+import type { ServiceLog } from '../contract/log.ts'
+import { hasCode } from '../contract/errors.ts'
+import type { AuditRetention } from './audit-retention.ts'
+import type { Database } from './database.ts'
+import type { NodeBeat } from './node-beat.ts'
+import { endLostAttempts, forgetNodes } from './recovery.ts'
+import type { Retention } from './retention.ts'
+import { timings } from './timings.ts'
+
+export interface UpkeepParts {
+  database: Database
+  node: NodeBeat
+  retention: Retention
+  audit: AuditRetention
+  log: ServiceLog
+}
+
+export class Upkeep {
+  readonly #parts: UpkeepParts
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> = Promise.resolve()
+  #isClosed = false
+
+  constructor(parts: UpkeepParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    if (this.#isClosed) return
+    this.#timer = setTimeout(() => {
+      this.#running = this.#once().finally(() => this.start())
+    }, timings.upkeepEveryMs).unref()
+  }
+
+  /** Forgets what is old. Answers the number of transactions but the last ones. */
+  async retain(): Promise<number> {
+    const { retention, audit } = this.#parts
+    let steps = 0
+    for (const each of [retention, audit]) {
+      for await (const _step of each.steps()) {
+        steps += 1
+        if (this.#isClosed) return steps
+      }
+    }
+    return steps
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  async #once(): Promise<void> {
+    const { database, log } = this.#parts
+    if (!database.isWritable) return
+    try {
+      await this.#recover()
+      await this.retain()
+    } catch (error) {
+      // The database logs that it cannot be used.
+      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) log.error({ err: error }, 'the upkeep of the database has failed')
+    }
+  }
+
+  async #recover(): Promise<void> {
+    const { database, node, log } = this.#parts
+    if (!node.maySpeakOfOthers) return
+    const nodes = await forgetNodes(database.run, timings.leaseMs)
+    const services = await endLostAttempts(database.run)
+    if (nodes.length + services.length > 0)
+      log.warn({ nodes, attempts: services.length }, 'nodes have gone: the attempts that ran there have ended')
+  }
+}

@@ -1,0 +1,25 @@
+/** What the stores share in making a page of jobs: its size, and the names of services that a filter allows. */
+
+/** A page ends before it exceeds this size, but has at least one job (P5). */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024
+
+/** The place of a job in the order of acceptance, and how much the job adds to a page. */
+export interface JobSize {
+  seq: number
+  bytes: number
+}
+
+/** @param name a name, or the beginning of names with `*` */
+export function isNamed(service: string, name: string): boolean {
+  return name.endsWith('*') ? service.startsWith(name.slice(0, -1)) : service === name
+}
+
+/** How many of these jobs fit into a page: at least one. */
+export function fitting(jobs: JobSize[], limit: number): number {
+  let bytes = 0
+  const tooMuch = jobs.findIndex((job) => {
+    bytes += job.bytes
+    return bytes > MAX_PAGE_BYTES
+  })
+  return tooMuch === -1 ? limit : Math.min(Math.max(tooMuch, 1), limit)
+}
