@@ -11,6 +11,8 @@ import {
   duration,
   flag,
   hosts,
+  labels,
+  lease,
   nodeUrl,
   origins,
   port,
@@ -164,6 +166,18 @@ export const SETTINGS = {
     meaning:
       'in a cluster, where other nodes reach that port, such as `https://a.example:8081`; empty: `THREADPLANE_HOST`, or the name of the host where that is any address',
   },
+  THREADPLANE_NODE_LABELS: {
+    default: '',
+    accepts: labels,
+    meaning:
+      'in a cluster, labels of this node for the option `placement` of services, such as `disk=ssd,zone=a`; separated by commas',
+  },
+  THREADPLANE_LEASE: {
+    default: '5s',
+    accepts: lease,
+    meaning:
+      'in a cluster, the time after which a node that does not show that it is alive has gone: its jobs run on other nodes; the same on all nodes',
+  },
   THREADPLANE_NODE_CERT: {
     default: '',
     accepts: z.string(),
@@ -213,6 +227,8 @@ export interface Config {
   nodePort: number
   /** Empty: made of the host and the port. */
   nodeUrl: string
+  nodeLabels: Record<string, string>
+  leaseMs: number
   /** The file of the certificate; empty: plain HTTP. */
   nodeCert: string
   nodeKey: string
@@ -265,6 +281,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     nodeName: read('THREADPLANE_NODE_NAME'),
     nodePort: read('THREADPLANE_NODE_PORT'),
     nodeUrl: read('THREADPLANE_NODE_URL'),
+    nodeLabels: read('THREADPLANE_NODE_LABELS'),
+    leaseMs: read('THREADPLANE_LEASE'),
     nodeCert: read('THREADPLANE_NODE_CERT'),
     nodeKey: read('THREADPLANE_NODE_KEY'),
   }

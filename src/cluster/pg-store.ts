@@ -34,18 +34,17 @@ import { Database } from './database.ts'
 import { unavailable } from './database-errors.ts'
 import { failureGroups } from './failures.ts'
 import { readJob } from './job-row.ts'
-import type { NodeIdentity } from './node-beat.ts'
+import type { Membership } from './membership.ts'
 import { endLostAttempts } from './recovery.ts'
-import { type StoreParts, storeParts } from './store-parts.ts'
+import { type NodeOptions, type StoreParts, storeParts } from './store-parts.ts'
 import { timings } from './timings.ts'
 
-export interface PgStoreOptions extends Partial<RetentionLimits> {
+export interface PgStoreOptions extends NodeOptions, Partial<RetentionLimits> {
   url: string
   /** The schema of the tables; it is made if there is none. */
   schema: string
   /** Connections for statements; the beat has one more. */
   connections: number
-  node: NodeIdentity
   keepJobsMs: number
   log: ServiceLog
 }
@@ -58,10 +57,11 @@ export class PgStore implements JobStore, AuditStore {
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  private constructor(database: Database, { node, log, keepJobsMs, maxFinishedJobs }: PgStoreOptions) {
+  private constructor(database: Database, options: PgStoreOptions) {
+    const { log, keepJobsMs, maxFinishedJobs } = options
     this.database = database
     const limits = { keepJobsMs, maxFinishedJobs: maxFinishedJobs ?? MAX_FINISHED_JOBS }
-    this.#parts = storeParts(database, node, limits, log)
+    this.#parts = storeParts(database, options, limits, log)
   }
 
   /**
@@ -74,7 +74,7 @@ export class PgStore implements JobStore, AuditStore {
     const database = await Database.open({ url, schema, connections, applicationName, log })
     try {
       const store = new PgStore(database, options)
-      await database.start(store.#parts.node.beat)
+      await database.start(store.#parts.membership.beat)
       const recovered = await endLostAttempts(database.run)
       if (recovered.length > 0) log.warn(`${recovered.length} attempts had been under way in servers that have ended`)
       store.#parts.upkeep.start()
@@ -83,6 +83,16 @@ export class PgStore implements JobStore, AuditStore {
       await database.close()
       throw error
     }
+  }
+
+  /** This node among the others. */
+  get membership(): Membership {
+    return this.#parts.membership
+  }
+
+  /** Calls the listener with services whose jobs wait again, as the nodes that ran them have gone. */
+  onRecovered(listener: (services: string[]) => void): void {
+    this.#parts.upkeep.onRecovered = listener
   }
 
   get isWritable(): boolean {
@@ -264,12 +274,12 @@ export class PgStore implements JobStore, AuditStore {
   }
 
   async #close(): Promise<void> {
-    const { upkeep, outcomes, node, run, log } = this.#parts
+    const { upkeep, outcomes, membership, run, log } = this.#parts
     const answered = Promise.allSettled([...this.#underWay, upkeep.close()])
     if (!(await resolvesWithin(answered, timings.closeWithinMs)))
       log.warn('the store closes, and the database has not answered: attempts that have just ended may run again')
     outcomes.close()
-    await node.leave(run).catch(() => {})
+    await membership.leave(run).catch(() => {})
     await this.database.close()
   }
 }

@@ -10,17 +10,24 @@ const PAYLOADS = statement(
   'schedulePayloads',
   'SELECT name, payload FROM schedules WHERE service = $1 AND name = ANY($2::text[])',
 )
+/** SQL of a change, which is noted: the other nodes read the schedules again. */
+const NOTED = (change: string, columns: string) => `WITH changed AS (${change} RETURNING ${columns}),
+  noted AS (UPDATE changes SET revision = nextval('revisions') WHERE kind = 'schedules' AND EXISTS (SELECT 1 FROM changed))
+  SELECT * FROM changed`
+
 const PUT = statement(
   'putSchedule',
-  `INSERT INTO schedules AS known (service, name, cron, timezone, method, payload, created_at)
+  NOTED(
+    `INSERT INTO schedules AS known (service, name, cron, timezone, method, payload, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (service, name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone,
       method = excluded.method, payload = excluded.payload,
       created_at = CASE WHEN known.cron = excluded.cron AND known.timezone = excluded.timezone
-        THEN known.created_at ELSE excluded.created_at END
-    RETURNING ${COLUMNS}`,
+        THEN known.created_at ELSE excluded.created_at END`,
+    COLUMNS,
+  ),
 )
-const REMOVE = statement('removeSchedule', 'DELETE FROM schedules WHERE service = $1 AND name = $2')
+const REMOVE = statement('removeSchedule', NOTED('DELETE FROM schedules WHERE service = $1 AND name = $2', 'service'))
 
 export class ScheduleTable {
   readonly #run: Run

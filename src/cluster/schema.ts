@@ -29,8 +29,6 @@ export const MIGRATIONS = [
     node uuid,
     -- Its node is to cancel it.
     cancel boolean NOT NULL DEFAULT false,
-    -- Another node waits for its end.
-    watched boolean NOT NULL DEFAULT false,
     -- A JSON text for each attempt before the present one.
     history text[] NOT NULL DEFAULT '{}',
     payload text NOT NULL,
@@ -44,6 +42,7 @@ export const MIGRATIONS = [
   CREATE INDEX jobs_queued ON jobs (service, priority DESC, seq) WHERE state = 'queued';
   CREATE INDEX jobs_scheduled ON jobs (service, not_before) WHERE state = 'scheduled';
   CREATE INDEX jobs_running ON jobs (node) WHERE state = 'running';
+  CREATE INDEX jobs_to_cancel ON jobs (node) WHERE state = 'running' AND cancel;
   CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL AND state IN ('queued', 'scheduled');
   CREATE INDEX jobs_finished ON jobs (finished_at, seq) WHERE finished_at IS NOT NULL;
   CREATE INDEX jobs_failed ON jobs (service, method, error_key, finished_at, seq) WHERE state = 'failed';
@@ -76,8 +75,11 @@ export const MIGRATIONS = [
     revision bigint NOT NULL,
     registration text NOT NULL
   );
-  CREATE INDEX registrations_by_revision ON registrations (revision);
   CREATE SEQUENCE revisions;
+
+  -- The last change of any registration, or of any schedule.
+  CREATE TABLE changes (kind text PRIMARY KEY, revision bigint NOT NULL) WITH (fillfactor = 50);
+  INSERT INTO changes VALUES ('registrations', 0), ('schedules', 0);
 
   CREATE TABLE nodes (
     id uuid PRIMARY KEY,

@@ -6,10 +6,11 @@ import { AuditTable } from './audit.ts'
 import { AuditRetention } from './audit-retention.ts'
 import { BulkChoice } from './bulk.ts'
 import { JobCounts } from './counts.ts'
+import type { NodeIdentity } from './cluster.ts'
 import type { Database } from './database.ts'
 import { JobKinds } from './job-kinds.ts'
 import { JobLists } from './lists.ts'
-import { NodeBeat, type NodeIdentity } from './node-beat.ts'
+import { Membership } from './membership.ts'
 import { Outcomes } from './outcomes.ts'
 import { OwnAttempts } from './own-attempts.ts'
 import { EndedJobs } from './requeue.ts'
@@ -19,14 +20,23 @@ import type { Run } from './statement.ts'
 import { StoreClock } from './store-clock.ts'
 import { StoreMeter } from './store-meter.ts'
 import { JobTaking } from './take.ts'
+import { timings } from './timings.ts'
 import { Upkeep } from './upkeep.ts'
 import { JobsWaiting } from './waiting.ts'
+
+export interface NodeOptions {
+  node: NodeIdentity
+  /** The version of the package. */
+  version: string
+  /** A node whose beat is older than this has gone. Default: 5 s. */
+  leaseMs?: number
+}
 
 export interface StoreParts {
   run: Run
   clock: StoreClock
   meter: StoreMeter
-  node: NodeBeat
+  membership: Membership
   acceptance: JobAcceptance
   taking: JobTaking
   outcomes: Outcomes
@@ -43,17 +53,17 @@ export interface StoreParts {
 
 export function storeParts(
   database: Database,
-  identity: NodeIdentity,
+  { node: self, version, leaseMs = timings.leaseMs }: NodeOptions,
   limits: RetentionLimits,
   log: ServiceLog,
 ): StoreParts {
   const { run } = database
-  const { id } = identity
+  const { id } = self
   const clock = new StoreClock()
   const meter = new StoreMeter()
   const own = new OwnAttempts(id)
   const kinds = new JobKinds(run)
-  const node = new NodeBeat(identity, clock)
+  const membership = new Membership({ self, version, leaseMs, clock, log })
   // When the database is back, outcomes are written first; whatever still seems to run here then has nobody to end it.
   const outcomes = new Outcomes(database, id, clock, own, meter)
   database.onReturn(async (settling) => {
@@ -65,7 +75,7 @@ export function storeParts(
     run,
     clock,
     meter,
-    node,
+    membership,
     acceptance: new JobAcceptance(database, id, clock, own, meter),
     taking: new JobTaking(run, id, clock, own),
     outcomes,
@@ -76,7 +86,7 @@ export function storeParts(
     counts: new JobCounts(run),
     schedules: new ScheduleTable(run),
     audit: new AuditTable(run),
-    upkeep: new Upkeep({ database, node, retention, audit: new AuditRetention(run), log }),
+    upkeep: new Upkeep({ database, membership, retention, audit: new AuditRetention(run), log }),
     log,
   }
 }

@@ -8,7 +8,7 @@ import { NOW, type StoreClock } from './store-clock.ts'
 /** Scheduled jobs that one `take` may queue because they are due. */
 const MAX_PROMOTED = 1_000
 /** Jobs of which this process knows nothing, such as those of another node, are looked for so often. */
-const POLL_MS = 1_000
+const POLL_MS = 10_000
 
 const IS_ALIVE = 'EXISTS (SELECT 1 FROM nodes WHERE id = $4)'
 

@@ -3,14 +3,14 @@ import type { ServiceLog } from '../contract/log.ts'
 import { hasCode } from '../contract/errors.ts'
 import type { AuditRetention } from './audit-retention.ts'
 import type { Database } from './database.ts'
-import type { NodeBeat } from './node-beat.ts'
+import type { Membership } from './membership.ts'
 import { endLostAttempts, forgetNodes } from './recovery.ts'
 import type { Retention } from './retention.ts'
 import { timings } from './timings.ts'
 
 export interface UpkeepParts {
   database: Database
-  node: NodeBeat
+  membership: Membership
   retention: Retention
   audit: AuditRetention
   log: ServiceLog
@@ -22,8 +22,16 @@ export class Upkeep {
   #running: Promise<void> = Promise.resolve()
   #isClosed = false
 
+  /** Told of services whose jobs wait again. */
+  onRecovered: (services: string[]) => void = () => {}
+  #recovering: Promise<void> | undefined
+
   constructor(parts: UpkeepParts) {
     this.#parts = parts
+    parts.membership.onBeat(({ others, hasLost }) => {
+      if (!parts.membership.maySpeakOfOthers) return
+      if (hasLost || others.some(({ isAlive }) => !isAlive)) this.#recoverSoon()
+    })
   }
 
   start(): void {
@@ -49,27 +57,40 @@ export class Upkeep {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    await this.#running
+    await Promise.all([this.#running, this.#recovering])
   }
 
   async #once(): Promise<void> {
-    const { database, log } = this.#parts
+    const { database } = this.#parts
     if (!database.isWritable) return
     try {
-      await this.#recover()
       await this.retain()
     } catch (error) {
-      // The database logs that it cannot be used.
-      if (!hasCode(error, 'JOURNAL_UNAVAILABLE')) log.error({ err: error }, 'the upkeep of the database has failed')
+      this.#failed(error)
     }
   }
 
+  #failed(error: unknown): void {
+    // The database logs that it cannot be used.
+    if (hasCode(error, 'JOURNAL_UNAVAILABLE')) return
+    this.#parts.log.error({ err: error }, 'the upkeep of the database has failed')
+  }
+
+  /** Beats do not wait for it. */
+  #recoverSoon(): void {
+    this.#recovering ??= this.#recover()
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#recovering = undefined
+      })
+  }
+
   async #recover(): Promise<void> {
-    const { database, node, log } = this.#parts
-    if (!node.maySpeakOfOthers) return
-    const nodes = await forgetNodes(database.run, timings.leaseMs)
+    const { database, membership, log } = this.#parts
+    const nodes = await forgetNodes(database.run, membership.leaseMs)
     const services = await endLostAttempts(database.run)
-    if (nodes.length + services.length > 0)
-      log.warn({ nodes, attempts: services.length }, 'nodes have gone: the attempts that ran there have ended')
+    if (nodes.length + services.length === 0) return
+    log.warn({ nodes, attempts: services.length }, 'nodes have gone: the attempts that ran there have ended')
+    this.onRecovered([...new Set(services)])
   }
 }

@@ -4,6 +4,7 @@ import ms from 'ms'
 import { z } from 'zod'
 
 const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
+const A_LEASE = 'a duration from 2s to 10m, such as 5s'
 const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'
 const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
 const A_COUNT = 'a whole number from 1 to 1000000'
@@ -15,6 +16,8 @@ const A_PORT_TO_TELL = 'a port from 1 to 65535'
 
 export const duration = durationTo('24h', A_DURATION)
 export const retention = durationTo('365d', A_RETENTION)
+/** Shorter than this, a busy node would be taken for gone. */
+export const lease = durationTo('10m', A_LEASE, '2s')
 export const size = z
   .string()
   .regex(/^\d+(\.\d+)?([KMG]i?B|B)$/, A_SIZE)
@@ -78,13 +81,24 @@ export const origins = z
     z.array(z.string().regex(ORIGIN, 'origins as browsers send them, separated by commas, such as https://a.example')),
   )
 
+const SOME_LABELS = 'keys and values of letters, digits, `.`, `_` and `-`, separated by commas, such as disk=ssd,zone=a'
+const LABEL = /^([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)=([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)$/
+export const labels = z
+  .string()
+  .refine((text) => textsOf(text).every((label) => LABEL.test(label)), SOME_LABELS)
+  .transform((text): Record<string, string> => Object.fromEntries(textsOf(text).map((label) => label.split('='))))
+
+function textsOf(list: string): string[] {
+  return list.trim() === '' ? [] : list.split(',').map((text) => text.trim())
+}
+
 const NODE_URL = /^(https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?)?$/i
 export const nodeUrl = z.string().regex(NODE_URL, 'http:// or https://, a name or an address, and a port')
 
-function durationTo(most: ms.StringValue, expected: string) {
+function durationTo(most: ms.StringValue, expected: string, least: ms.StringValue = '1ms') {
   return z
     .string()
     .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, expected)
     .transform((text) => ms(text as ms.StringValue))
-    .pipe(z.number().min(1, expected).max(ms(most), expected))
+    .pipe(z.number().min(ms(least), expected).max(ms(most), expected))
 }

@@ -9,6 +9,8 @@ export interface OtherServers {
   finished(id: string): void
   /** A client here waits for the end of a job. */
   watch(id: string): void
+  /** The schedules of a service have changed. */
+  schedules(service: string): void
   /** Has a job cancelled by the server that runs it. Resolves when that is sure to happen. @throws JOURNAL_UNAVAILABLE */
   requestCancel(id: string): Promise<void>
 }
@@ -18,5 +20,6 @@ export const NO_OTHERS: OtherServers = {
   work: () => {},
   finished: () => {},
   watch: () => {},
+  schedules: () => {},
   requestCancel: async () => {},
 }

@@ -12,6 +12,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import { type Job, timestampOrNull } from './job.ts'
 import type { JobTarget } from './job-target.ts'
 import type { JobStore, Schedule } from './job-store.ts'
+import type { OtherServers } from './other-servers.ts'
 import { keyOf, KnownSchedule, noService, type ScheduleError } from './known-schedule.ts'
 import { checkCron, checkPayload } from './schedule-checks.ts'
 import { ScheduleRoom } from './schedule-room.ts'
@@ -34,6 +35,8 @@ export interface SchedulesOptions {
   events: EventSink
   /** `undefined` if the service does not exist. */
   targetOf: (name: string) => JobTarget | undefined
+  /** Servers that cast the same schedules; `undefined`: there are none. */
+  others?: OtherServers | undefined
 }
 
 /** A schedule as clients see it. */
@@ -233,6 +236,7 @@ export class Schedules {
   #tell(type: 'schedule.set' | 'schedule.removed', { service, name }: Pick<Schedule, 'service' | 'name'>): void {
     const nextAt = timestampOrNull(this.#known.get(keyOf({ service, name }))?.nextAt ?? null)
     this.#options.events.emit({ type, service, name, nextAt })
+    this.#options.others?.schedules(service)
   }
 
   async removeAll(service: string): Promise<void> {

@@ -52,7 +52,7 @@ import type { Schedules } from '../jobs/schedules.ts'
 import { PayloadChecker } from '../payload/payload-checker.ts'
 import { type Registry, shuttingDown } from '../registry/registry.ts'
 import { SeriesRecorder } from '../registry/series.ts'
-import { ServiceChanges } from '../registry/service-changes.ts'
+import type { ServiceChanges } from '../registry/service-changes.ts'
 import { Metrics, type MetricsOptions } from '../scrape/metrics.ts'
 import { HttpMeter } from '../telemetry/http-meter.ts'
 import { observeProcess } from '../telemetry/process-metrics.ts'
@@ -63,6 +63,7 @@ import type { ServerOptions } from './options.ts'
 /** What the routes work on. */
 export interface AppParts {
   registry: Registry
+  changes: ServiceChanges
   dispatcher: Dispatcher
   schedules: Schedules
   events: EventLog
@@ -82,7 +83,7 @@ export async function buildApp(
   parts: AppParts,
 ): Promise<{ app: FastifyInstance; streams: EventStreams; routesOptions: RoutesOptions }> {
   const { log, allowedHosts = [], requestLog: logsRequests = false, chaos = true, tokens, origins = [] } = options
-  const { registry, dispatcher, schedules, events, book, logStreams, journal, durability, trail } = parts
+  const { registry, changes, dispatcher, schedules, events, book, logStreams, journal, durability, trail } = parts
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
   const app = createFastify(options)
   const http = new HttpMeter()
@@ -105,7 +106,6 @@ export async function buildApp(
     version,
     services: () => registry.services.map(({ name, contract }) => ({ name, description: contract.description })),
   })
-  const changes = new ServiceChanges(registry)
   const checker = new PayloadChecker()
   const stats = new ServiceStats(registry)
   const streams = new EventStreams({

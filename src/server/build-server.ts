@@ -8,10 +8,11 @@ import { Dispatcher } from '../jobs/dispatcher.ts'
 import { Schedules } from '../jobs/schedules.ts'
 import { DescriptionCache } from '../registry/description-cache.ts'
 import { ModulesFolder } from '../registry/modules-folder.ts'
-import { RegistrationFile } from '../registry/registration-file.ts'
+import { Reconciliation } from '../registry/reconciliation.ts'
 import { Registrations } from '../registry/registrations.ts'
 import { Registry } from '../registry/registry.ts'
 import { restoreServices } from '../registry/restore-services.ts'
+import { ServiceChanges } from '../registry/service-changes.ts'
 import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import { openStore } from './open-store.ts'
@@ -28,22 +29,22 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   const events = new EventLog()
   const book = new LogBook(events.boot, options.logLevel ?? 'info')
   const log = book.over(options.log)
-  const registrationFile = await RegistrationFile.open(data)
   // To load Fastify and its plugins takes the longest. Meanwhile the store opens its database.
   const opening = openStore({ folder: data, database, log, keepJobsMs })
-  const [{ store: journal, durability }, { buildApp }] = await Promise.all([opening, import('./app.ts')])
-  const dispatcher = new Dispatcher(journal, log, events)
+  const [opened, { buildApp }] = await Promise.all([opening, import('./app.ts')])
+  const { store: journal, durability, shared } = opened
+  const dispatcher = new Dispatcher(journal, log, events, shared?.node)
   try {
     const registry: Registry = new Registry({
       modules: new ModulesFolder(workers),
-      registrations: await Registrations.read(registrationFile),
+      registrations: await Registrations.read(opened.registrations),
       descriptions: new DescriptionCache(data),
       dispatcher,
       log,
       events,
       meters: new Meters(),
       maxServices,
-      runsHere: () => true,
+      runsHere: (name, { placement }) => shared?.membership.runsHere(name, placement) ?? true,
       onRemoved: (name) => {
         logStreams.end('removed', name)
         book.forget(name)
@@ -58,14 +59,38 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       log,
       events,
       targetOf: (name) => registry.find(name),
+      others: shared?.node,
     })
     schedules.load()
+    const changes = new ServiceChanges(registry)
+    if (shared !== undefined) {
+      const reconciliation = new Reconciliation(registry, changes)
+      shared.node.follow({
+        notices: dispatcher.notices,
+        services: () => registry.services,
+        readSchedules: () => schedules.readAgain(),
+        placementChanged: () => reconciliation.placementChanged(),
+        isBack: () => reconciliation.all(),
+      })
+    }
 
     const logStreams: LogStreams = new LogStreams(book)
     const trail = new AuditTrail(journal, log)
-    const { cluster } = options
+    const { cluster = shared?.membership } = options
     const forwarder = cluster && new (await import('../cluster/forwarder.ts')).Forwarder(cluster, registry)
-    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal, durability, trail, forwarder }
+    const parts = {
+      registry,
+      changes,
+      dispatcher,
+      schedules,
+      events,
+      book,
+      logStreams,
+      journal,
+      durability,
+      trail,
+      forwarder,
+    }
     const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
     const nodeApp =
       cluster &&
@@ -74,6 +99,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       ).buildNodeApp({ ...options, log }, { token: cluster.self.token, trail, routesOptions }))
     app.addHook('preClose', async () => {
       schedules.close()
+      shared?.node.startLeaving()
       events.emit({ type: 'server.closing', graceMs: options.shutdownTimeoutMs ?? null })
       app.clients.startClosing()
       await registry.close()
@@ -84,9 +110,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       await app.clients.finishClosing()
     })
     app.addHook('onClose', async () => forwarder?.close())
-    app.addHook('onClose', () => {
+    app.addHook('onClose', async () => {
       trail.close()
-      return journal.close()
+      await shared?.node.close()
+      await journal.close()
     })
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
@@ -94,6 +121,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     return { app, nodeApp, registry, dispatcher, events, log }
   } catch (error) {
     dispatcher.close()
+    await shared?.node.close()
     await journal.close()
     throw error
   }

@@ -8,15 +8,15 @@ import type { TlsFiles } from './options.ts'
 /** Each of them is any address of the machine, which nobody can connect to. */
 const ANY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::', ''])
 
-type NodeSettings = Pick<Config, 'host' | 'nodeName' | 'nodePort' | 'nodeUrl' | 'nodeCert' | 'nodeKey'>
+type NodeSettings = Pick<Config, 'host' | 'nodeName' | 'nodePort' | 'nodeUrl' | 'nodeCert' | 'nodeKey' | 'nodeLabels'>
 
-export function identityOf({ host, nodeName, nodePort, nodeUrl, nodeCert }: NodeSettings): NodeIdentity {
+export function identityOf({ host, nodeName, nodePort, nodeUrl, nodeCert, nodeLabels }: NodeSettings): NodeIdentity {
   const reached = ANY_ADDRESS.has(host) ? hostname() : host.includes(':') ? `[${host}]` : host
   const scheme = nodeCert === '' ? 'http' : 'https'
   return newIdentity({
     name: nodeName || hostname(),
     url: nodeUrl || `${scheme}://${reached}:${nodePort}`,
-    labels: {},
+    labels: nodeLabels,
   })
 }
 

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { EventLog } from '../events/event-log.ts'
 import type { LogLevel, ServiceLog } from '../contract/log.ts'
 import type { Tokens } from '../auth/tokens.ts'
-import type { Cluster } from '../cluster/cluster.ts'
+import type { Cluster, NodeIdentity } from '../cluster/cluster.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -21,6 +21,12 @@ export interface DatabaseOptions {
   schema?: string
   /** Default: 6. */
   connections?: number
+  /** This server, as other servers of the same database know it. */
+  node: NodeIdentity
+  /** A server that has not shown for so long that it is alive has gone. Default: 5 s. */
+  leaseMs?: number
+  /** False: it hears of changes up to a second later. Only tests set this. Default: true. */
+  hints?: boolean
   /** Start although accepted jobs may be lost. Default: false. */
   allowUnsafe?: boolean
 }

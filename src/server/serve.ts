@@ -9,6 +9,7 @@ import { createLogger } from '../log.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { buildServer } from './build-server.ts'
 import { closeOnSignals } from './close-on-signals.ts'
+import { identityOf, readNodeTls } from './node-settings.ts'
 import { type Report, reportServices, statesOf } from './report-to-launcher.ts'
 
 /** A launcher that was stopped with SIGSTOP reads no reports: the start of the server waits no longer than this. */
@@ -19,6 +20,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   const logger = createLogger(config)
   const bundledWorkers = fileURLToPath(new URL('../../workers/', import.meta.url))
   const tokens = await openTokens(config, logger)
+  const nodeTls = config.databaseUrl === '' ? undefined : await readNodeTls(config)
   const server = await buildServer({
     tokens,
     workers: config.workers || bundledWorkers,
@@ -29,7 +31,10 @@ export async function serve(config: Config, report?: Report): Promise<void> {
         schema: config.databaseSchema,
         connections: config.databaseConnections,
         allowUnsafe: config.unsafeDatabase,
+        node: identityOf(config),
+        leaseMs: config.leaseMs,
       },
+      ...(nodeTls !== undefined && { nodeTls }),
     }),
     log: logger,
     ...(config.logLevel !== 'silent' && { logLevel: config.logLevel }),
@@ -55,6 +60,14 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   const address = await app.listen({ host: config.host, port: config.port }).catch(async (error: unknown) => {
     await app.close()
     throw explained(error as NodeJS.ErrnoException, config)
+  })
+  await server.nodeApp?.listen({ host: config.host, port: config.nodePort }).catch(async (error: unknown) => {
+    await app.close()
+    throw explained(
+      error as NodeJS.ErrnoException,
+      { host: config.host, port: config.nodePort },
+      'THREADPLANE_NODE_PORT',
+    )
   })
   void report?.({ type: 'listening', port: (app.server.address() as AddressInfo).port })
   if (report !== undefined) void reportServices(registry, report)
@@ -89,12 +102,16 @@ async function openTokens(config: Config, log: ServiceLog): Promise<Tokens> {
 }
 
 /** What cannot be listened on, and the setting to change. */
-function explained(error: NodeJS.ErrnoException, { host, port }: Config): Error {
+function explained(
+  error: NodeJS.ErrnoException,
+  { host, port }: Pick<Config, 'host' | 'port'>,
+  setting = 'THREADPLANE_PORT',
+): Error {
   switch (error.code) {
     case 'EADDRINUSE':
-      return new Error(`port ${port} of ${host} is in use: set THREADPLANE_PORT to another port`, { cause: error })
+      return new Error(`port ${port} of ${host} is in use: set ${setting} to another port`, { cause: error })
     case 'EACCES':
-      return new Error(`port ${port} may not be used by this user: set THREADPLANE_PORT to 1024 or more`, {
+      return new Error(`port ${port} may not be used by this user: set ${setting} to 1024 or more`, {
         cause: error,
       })
     case 'EADDRNOTAVAIL':

@@ -1,5 +1,6 @@
 /** A server whose jobs are in a database: a restart in the middle, what it says of itself, and what it refuses. */
 import t from 'tap'
+import { newIdentity } from '../../src/cluster/cluster.ts'
 import { PgStore } from '../../src/cluster/pg-store.ts'
 import { serve } from '../http-helper.ts'
 import { eventually } from '../sqlite/jobs.ts'
@@ -13,7 +14,12 @@ interface JobBody {
 
 t.test('jobs are there after a restart of the server, and run', { skip: noPostgres }, async (t) => {
   const postgres = await Postgres.start(t, { fsync: true })
-  const database = { url: postgres.url, schema: postgres.schema(), connections: 3 }
+  const database = {
+    url: postgres.url,
+    schema: postgres.schema(),
+    node: newIdentity({ name: 'test', url: 'http://127.0.0.1:1', labels: {} }),
+    connections: 3,
+  }
   const first = await serve(t, { services: { echo: 'echo' }, database })
   const done = (await first.cast('echo', 'any', { text: 'first' })).json as JobBody
   const jobOf = async (server: typeof first, id: string) => (await server.get(`/v1/jobs/${id}`)).json as JobBody
@@ -38,7 +44,12 @@ t.test('jobs are there after a restart of the server, and run', { skip: noPostgr
 
 t.test('a database that may lose accepted jobs is refused, unless that is allowed', { skip: noPostgres }, async (t) => {
   const postgres = await Postgres.start(t)
-  const database = { url: postgres.url, schema: postgres.schema(), connections: 2 }
+  const database = {
+    url: postgres.url,
+    schema: postgres.schema(),
+    node: newIdentity({ name: 'test', url: 'http://127.0.0.1:1', labels: {} }),
+    connections: 2,
+  }
   await t.rejects(serve(t, { services: { echo: 'echo' }, database }), {
     message:
       /may be lost in a crash of the database: fsync and full_page_writes is off.*THREADPLANE_UNSAFE_DATABASE=true/,
@@ -51,7 +62,11 @@ t.test('while the database is away, casts are refused and calls go on', { skip: 
   const postgres = await Postgres.start(t, { fsync: true })
   const server = await serve(t, {
     services: { echo: 'echo' },
-    database: { url: postgres.url, schema: postgres.schema() },
+    database: {
+      url: postgres.url,
+      schema: postgres.schema(),
+      node: newIdentity({ name: 'test', url: 'http://127.0.0.1:1', labels: {} }),
+    },
   })
   await postgres.kill()
   await eventually(async () => (await server.get('/readyz')).status === 503)
@@ -70,7 +85,8 @@ t.test('an address without a database ends the start', { skip: noPostgres }, asy
     url,
     schema: 'x',
     connections: 2,
-    node: { id: 'x', name: 'x' },
+    node: newIdentity({ name: 'x', url: '', labels: {} }),
+    version: 'test',
     keepJobsMs: 1,
     log: console as never,
   }

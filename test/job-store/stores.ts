@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap'
 import type { AuditStore } from '../../src/contract/audit.ts'
-import { uuidv7 } from '../../src/contract/uuidv7.ts'
+import { newIdentity } from '../../src/cluster/cluster.ts'
 import { PgStore } from '../../src/cluster/pg-store.ts'
 import type { CountedJob, CountedJobs, JobStore } from '../../src/jobs/job-store.ts'
 import { noPostgres, Postgres } from '../cluster/postgres.ts'
@@ -54,7 +54,8 @@ export async function openPgStore(t: Test, limits: Limits = {}, schema?: string)
     url: postgres.url,
     schema: name,
     connections: 4,
-    node: { id: uuidv7(), name: 'test' },
+    node: newIdentity({ name: 'test', url: '', labels: {} }),
+    version: 'test',
     keepJobsMs: DAY_MS,
     log,
     ...limits,

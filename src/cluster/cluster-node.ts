@@ -1,0 +1,175 @@
+/**
+ * This server as a node: joins what nodes share with the dispatcher, the schedules and the services of this server. What a
+ * beat answers and what a hint says is the same: the hint is sooner, and the beat is sure.
+ */
+import { hasCode } from '../contract/errors.ts'
+import type { ServiceLog } from '../contract/log.ts'
+import type { Notices } from '../jobs/notices.ts'
+import type { OtherServers } from '../jobs/other-servers.ts'
+import type { SupervisedService } from '../services/supervised-service.ts'
+import type { BeatRow } from './beat.ts'
+import type { Hints } from './hints.ts'
+import { isId } from './job-row.ts'
+import type { Report } from './membership.ts'
+import type { PgRegistrations } from './pg-registrations.ts'
+import type { PgStore } from './pg-store.ts'
+import { loadOf } from './service-load.ts'
+import { statement } from './statement.ts'
+
+/** Jobs that clients of other nodes wait for. The ends of others are told by the beat alone. */
+const MAX_WATCHED = 10_000
+
+const REQUEST_CANCEL = statement(
+  'requestCancel',
+  `UPDATE jobs SET cancel = true WHERE id = $1 AND state = 'running' AND NOT cancel`,
+)
+
+export interface ClusterNodeOptions {
+  store: PgStore
+  hints: Hints
+  registrations: PgRegistrations
+  log: ServiceLog
+}
+
+/** What of this server follows the other nodes. */
+export interface Followers {
+  notices: Notices
+  services: () => readonly SupervisedService[]
+  /** Reads the schedules again. */
+  readSchedules: () => Promise<void>
+  /** Other nodes have come or gone. */
+  placementChanged: () => void
+  /** The database could not be used for a while. */
+  isBack: () => void
+}
+
+export class ClusterNode implements OtherServers {
+  readonly #options: ClusterNodeOptions
+  readonly #watched = new Set<string>()
+  /** Of the schedules, when they were last read. */
+  #schedules: number | undefined
+  /** What decides the placement of services, as a text. */
+  #nodes = ''
+
+  constructor(options: ClusterNodeOptions) {
+    this.#options = options
+  }
+
+  follow(followers: Followers): void {
+    const { store, hints } = this.#options
+    const { membership } = store
+    const { notices, isBack } = followers
+    membership.report = () => this.#report(followers)
+    membership.onLost(() => notices.lost())
+    membership.onBeat((answer) => this.#heard(answer, followers))
+    membership.onChanged(() => this.#placementMayChange(followers))
+    store.database.onUp(isBack)
+    store.onRecovered((services) => {
+      for (const service of services) {
+        notices.work(service)
+        hints.tell('work', service)
+      }
+    })
+    const each = (tell: (key: string) => void) => (keys: string[]) => keys.forEach(tell)
+    hints.on(
+      'work',
+      each((service) => notices.work(service)),
+    )
+    hints.on(
+      'finished',
+      each((id) => notices.finished(id)),
+    )
+    hints.on(
+      'cancel',
+      each((id) => notices.cancel(id)),
+    )
+    hints.on(
+      'watch',
+      each((id) => this.#watch(id)),
+    )
+    hints.on('schedules', () => this.#readSchedules(followers))
+  }
+
+  #report({ notices, services }: Followers): Report {
+    const load: [string, ReturnType<typeof loadOf>][] = []
+    const modules: [string, string][] = []
+    for (const service of services()) {
+      const { hash } = service.threadSet.version
+      load.push([service.name, loadOf(service)])
+      if (hash !== undefined) modules.push([service.name, hash])
+    }
+    const waitedFor = notices.waitedFor().filter(isId)
+    return { load: new Map(load), modules: new Map(modules), services: notices.services, waitedFor }
+  }
+
+  #heard(answer: BeatRow, followers: Followers): void {
+    const { notices } = followers
+    const { cancel, work, finished, registrations, schedules } = answer
+    for (const id of cancel) notices.cancel(id)
+    for (const service of work) notices.work(service)
+    for (const id of finished) notices.finished(id)
+    this.#options.registrations.seen(registrations)
+    if (schedules !== this.#schedules) this.#readSchedules(followers, schedules)
+  }
+
+  #readSchedules({ readSchedules }: Followers, revision = this.#schedules): void {
+    readSchedules().then(
+      () => {
+        this.#schedules = revision
+      },
+      (error: unknown) => {
+        // The next beat tells the revision again.
+        if (hasCode(error, 'JOURNAL_UNAVAILABLE')) return
+        this.#options.log.error({ err: error }, 'the schedules of other nodes cannot be read')
+      },
+    )
+  }
+
+  #placementMayChange({ placementChanged }: Followers): void {
+    const { peers } = this.#options.store.membership
+    const nodes = JSON.stringify(peers.map(({ id, name, labels, isLeaving }) => [id, name, labels, isLeaving]).sort())
+    if (nodes === this.#nodes) return
+    this.#nodes = nodes
+    placementChanged()
+  }
+
+  #watch(id: string): void {
+    this.#watched.add(id)
+    const [oldest] = this.#watched
+    if (this.#watched.size > MAX_WATCHED && oldest !== undefined) this.#watched.delete(oldest)
+  }
+
+  work(service: string): void {
+    this.#options.hints.tell('work', service)
+  }
+
+  finished(id: string): void {
+    if (this.#watched.delete(id)) this.#options.hints.tell('finished', id)
+  }
+
+  watch(id: string): void {
+    if (isId(id)) this.#options.hints.tell('watch', id)
+  }
+
+  schedules(service: string): void {
+    this.#options.hints.tell('schedules', service)
+  }
+
+  async requestCancel(id: string): Promise<void> {
+    const { store, hints } = this.#options
+    await store.database.run(REQUEST_CANCEL, [id])
+    hints.tell('cancel', id)
+  }
+
+  /** Services that are placed here move to other nodes, which take no more calls for them to this one. */
+  startLeaving(): void {
+    const { store } = this.#options
+    store.membership.startLeaving()
+    store.database.beatNow()
+  }
+
+  /** Before the store is closed, which removes the row of this node. */
+  async close(): Promise<void> {
+    await this.#options.hints.close()
+  }
+}

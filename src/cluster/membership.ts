@@ -1,0 +1,178 @@
+/**
+ * This node among the others: its row, which each beat renews, and what it knows of the nodes that are alive. A node whose
+ * row is older than the lease has gone: others delete the row, and from then on nothing can begin or end there. A node that
+ * was itself cut off from the database waits for a lease before it says that of others, and goes on to know them until then.
+ */
+import type { ServiceLog } from '../contract/log.ts'
+import type { PlacementOptions } from '../contract/options.ts'
+import { BEAT, type BeatRow, JOIN, LEAVE, type OtherRow, readTold, textOf, type Told } from './beat.ts'
+import type { Cluster, NodeIdentity, Peer } from './cluster.ts'
+import { isPlacedOn } from './placement.ts'
+import type { Run } from './statement.ts'
+import type { StoreClock } from './store-clock.ts'
+import { timings } from './timings.ts'
+
+/** Ids of jobs that one beat asks for. */
+const MAX_ASKED = 1_000
+
+/** Another node that is alive. */
+export interface Member extends Peer {
+  readonly version: string
+  readonly startedAt: string
+  readonly isLeaving: boolean
+}
+
+/** What the beat tells and asks for. */
+export interface Report extends Omit<Told, 'labels' | 'isLeaving'> {
+  /** Services whose jobs could begin here. */
+  services: string[]
+  /** Jobs whose end is waited for here. */
+  waitedFor: string[]
+}
+
+interface Understood {
+  text: string
+  told: Told
+}
+
+const NOTHING: Report = { load: new Map(), modules: new Map(), services: [], waitedFor: [] }
+
+export interface MembershipOptions {
+  self: NodeIdentity
+  /** The version of the package. */
+  version: string
+  leaseMs: number
+  clock: StoreClock
+  log: ServiceLog
+}
+
+export class Membership implements Cluster {
+  readonly self: NodeIdentity
+  peers: readonly Member[] = []
+  /** Asked for each beat. */
+  report: () => Report = () => NOTHING
+  readonly leaseMs: number
+  readonly #options: MembershipOptions
+  /** Its last row was written at this time at the latest, by the monotonic clock; `undefined`: never. */
+  #renewedAt: number | undefined
+  /** Since when it has seen the database without a break, by the monotonic clock. */
+  #seesSince: number | undefined
+  #isLeaving = false
+  readonly #onChanged: (() => void)[] = []
+  readonly #onLost: (() => void)[] = []
+  readonly #onBeat: ((answer: BeatRow) => void)[] = []
+  /** What the last beat told of each other node, by the id: most of it is the same each time. */
+  #texts = new Map<string, Understood>()
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    this.self = options.self
+    this.leaseMs = options.leaseMs
+  }
+
+  get holdsLease(): boolean {
+    return this.#renewedAt !== undefined && performance.now() - this.#renewedAt < this.leaseMs
+  }
+
+  /** May it say of others that they have gone? */
+  get maySpeakOfOthers(): boolean {
+    return this.#seesSince !== undefined && performance.now() - this.#seesSince >= this.leaseMs
+  }
+
+  onChanged(listener: () => void): void {
+    this.#onChanged.push(listener)
+  }
+
+  /** Calls the listener when others have taken this node for gone: what runs here runs again elsewhere. */
+  onLost(listener: () => void): void {
+    this.#onLost.push(listener)
+  }
+
+  /** Calls the listener after each beat. */
+  onBeat(listener: (answer: BeatRow) => void): void {
+    this.#onBeat.push(listener)
+  }
+
+  /** Is a service to run on this node? */
+  runsHere(service: string, placement: PlacementOptions | undefined): boolean {
+    if (placement === undefined) return true
+    const others = this.peers.filter(({ isLeaving }) => !isLeaving)
+    return isPlacedOn(this.self, others, service, placement)
+  }
+
+  /** Names of the nodes that have a service, by the hash of its module: more than one hash is a skew. */
+  modulesOf(service: string): Map<string, string[]> {
+    const nodes: Pick<Peer, 'name' | 'modules'>[] = [{ name: this.self.name, ...this.report() }, ...this.peers]
+    const names = new Map<string, string[]>()
+    for (const { name, modules } of nodes) {
+      const hash = modules.get(service)
+      if (hash !== undefined) names.set(hash, [...(names.get(hash) ?? []), name])
+    }
+    return names
+  }
+
+  readonly beat = async (run: Run): Promise<void> => {
+    const sentAt = performance.now()
+    const { clock } = this.#options
+    const report = this.report()
+    const told = textOf({ ...report, labels: this.self.labels, isLeaving: this.#isLeaving })
+    const asked = report.waitedFor.slice(0, MAX_ASKED)
+    try {
+      const given = [this.self.id, this.self.url, told, this.leaseMs / 1_000, report.services, asked]
+      const { rows } = await clock.measured(() => run<BeatRow>(BEAT, given))
+      const answer = rows[0] as BeatRow
+      const isLost = !answer.isMember && this.#renewedAt !== undefined
+      if (!answer.isMember) await this.#join(run, told)
+      this.#seen(sentAt)
+      this.#update(answer.others)
+      if (isLost) this.#lost()
+      for (const listener of this.#onBeat) listener(answer)
+    } catch (error) {
+      this.#seesSince = undefined
+      throw error
+    }
+  }
+
+  async #join(run: Run, told: string): Promise<void> {
+    const { id, name, url, token } = this.self
+    await run(JOIN, [id, name, url, token, this.#options.version, told])
+  }
+
+  /** A pause of this process, or a time without a connection, is a break too. */
+  #seen(sentAt: number): void {
+    const longest = 2 * timings.beatEveryMs + timings.beatWithinMs
+    if (this.#renewedAt !== undefined && sentAt - this.#renewedAt > longest) this.#seesSince = undefined
+    this.#seesSince ??= sentAt
+    this.#renewedAt = sentAt
+  }
+
+  /** After an outage all rows are old, and most of the nodes alive: they are known until that is sure. */
+  #update(rows: OtherRow[]): void {
+    const known = new Set(this.peers.map(({ id }) => id))
+    const alive = rows.filter(({ id, isAlive }) => isAlive || (known.has(id) && !this.maySpeakOfOthers))
+    const texts = new Map<string, Understood>()
+    this.peers = alive.map(({ id, name, url, token, version, startedAt, told: text }) => {
+      const before = this.#texts.get(id)
+      const told = before?.text === text ? before.told : readTold(text)
+      texts.set(id, { text, told })
+      return { id, name, url, token, version, startedAt, ...told }
+    })
+    this.#texts = texts
+    for (const listener of this.#onChanged) listener()
+  }
+
+  #lost(): void {
+    this.#options.log.error('this node was taken for gone: what ran here may run again on other nodes')
+    for (const listener of this.#onLost) listener()
+  }
+
+  /** Services that are placed on this node move to others, from the next beat on. */
+  startLeaving(): void {
+    this.#isLeaving = true
+  }
+
+  /** Attempts that have not ended here are those of a node that has gone. */
+  async leave(run: Run): Promise<void> {
+    await run(LEAVE, [this.self.id])
+  }
+}
