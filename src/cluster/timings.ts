@@ -2,6 +2,8 @@
 export const timings = {
   /** From one beat to the next, while the database answers. */
   beatEveryMs: 1_000,
+  /** What others are to know soon is told by a beat after this time, together with what comes meanwhile. */
+  beatSoonMs: 50,
   /** A beat, or a new connection for it, that takes longer says that the database hangs. */
   beatWithinMs: 700,
   /** From a failed beat to the next try. */

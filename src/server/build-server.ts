@@ -68,6 +68,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       shared.node.follow({
         notices: dispatcher.notices,
         services: () => registry.services,
+        onState: (listener) => registry.on('state', listener),
         readSchedules: () => schedules.readAgain(),
         placementChanged: () => reconciliation.placementChanged(),
         isBack: () => reconciliation.all(),
@@ -118,7 +119,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })
-    return { app, nodeApp, registry, dispatcher, events, log }
+    return { app, nodeApp, membership: shared?.membership, registry, dispatcher, events, log }
   } catch (error) {
     dispatcher.close()
     await shared?.node.close()
