@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../src/contract/uuidv7.ts'
 import { PgStore } from '../../src/cluster/pg-store.ts'
+import { timings } from '../../src/cluster/timings.ts'
 import type { Accepted } from '../../src/jobs/job-store.ts'
 import { accept, DAY_MS, eventually, FAILED, log, request, taken } from '../sqlite/jobs.ts'
 import { noPostgres, Postgres } from './postgres.ts'
@@ -225,3 +226,29 @@ t.test('a clock of this process that is hours behind changes no wait', { skip: n
   const dueMs = (await store.nextDueAt('mail')) - Date.now()
   t.ok(dueMs > 0.9 * HOUR_MS && dueMs < 1.1 * HOUR_MS, 'by the clock of the process')
 })
+
+t.test(
+  'the attempts of a node that was killed end after its lease, and its jobs run again',
+  { skip: noPostgres },
+  async (t) => {
+    const before = { ...timings }
+    Object.assign(timings, { leaseMs: 1_000, beatEveryMs: 50, upkeepEveryMs: 20 })
+    t.teardown(() => Object.assign(timings, before))
+    const postgres = await Postgres.start(t)
+    const schema = postgres.schema()
+    const store = await open(t, postgres, schema)
+    const { id } = await accept(store, { begin: true })
+    const { id: last } = await accept(store, { begin: true, maxAttempts: 1 })
+    const killed = uuidv7()
+    await postgres.query(`INSERT INTO ${schema}.nodes (id, name, url, token, version) VALUES ('${killed}', 'b', '', '', '');
+    UPDATE ${schema}.jobs SET node = '${killed}'`)
+    const again = await eventually(async () => {
+      const job = await store.get(id)
+      return job?.state === 'scheduled' && job
+    })
+    t.match(again, { attempts: 1, history: [{ number: 1, error: { reason: 'SERVER_ENDED' } }] })
+    t.match(await store.get(last), { state: 'failed', error: { reason: 'SERVER_ENDED' } })
+    t.match(await store.failures(10), [{ code: 'THREAD_DIED', name: 'SERVER_ENDED', count: 1 }])
+    t.ok((await taken(store)).includes(id))
+  },
+)
