@@ -43,8 +43,8 @@ export class ForwardedCall {
   readonly #call: CallToForward
   readonly #router: NodeRouter
   readonly #connections: Connections
-  /** Peers that have refused the call, or could not be reached. */
-  readonly #tried = new Set<Peer>()
+  /** The ids of the peers that the call was sent to. */
+  readonly #tried = new Set<string>()
   #hop: Hop | undefined
   #deadline: NodeJS.Timeout | undefined
   /** When the deadline began, by the monotonic clock. */
@@ -61,6 +61,8 @@ export class ForwardedCall {
   start(peer: Peer): void {
     const { reply, body } = this.#call
     const { raw, request } = reply
+    // The client may have gone while its body was read.
+    if (raw.destroyed) return
     raw.once('close', () => {
       clearTimeout(this.#deadline)
       this.#hop?.abandon()
@@ -81,7 +83,7 @@ export class ForwardedCall {
   #send(peer: Peer): void {
     const { reply, service, body, caller, timeoutMs, requestTimeoutMs } = this.#call
     const { raw, request } = reply
-    this.#tried.add(peer)
+    this.#tried.add(peer.id)
     this.#leave?.()
     this.#leave = this.#router.sending(peer, service)
     const hop = new Hop({
@@ -124,6 +126,8 @@ export class ForwardedCall {
   /** There is no connection to the peer. */
   #failUnsent(peer: Peer, cause: Error): void {
     const { service } = this.#call
+    // Not the peer, but the library refuses the request.
+    if ('code' in cause && cause.code === 'UND_ERR_INVALID_ARG') return this.#fail(cause)
     this.#router.unreachable(peer)
     const another = this.#router.leastBusy(service, this.#tried)
     if (another !== undefined) return this.#send(another)
