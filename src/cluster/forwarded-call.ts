@@ -64,20 +64,26 @@ export class ForwardedCall {
     // The client may have gone while its body was read.
     if (raw.destroyed) return
     raw.once('close', () => {
-      clearTimeout(this.#deadline)
+      this.#stopDeadline()
       this.#hop?.abandon()
       this.#leave?.()
     })
     // A deadline counts from when the body is there, as in a call that runs here. Until then `slow-clients.ts` counts.
     if (body.kind === 'whole') this.#startDeadline()
-    else request.raw.once('end', () => this.#startDeadline())
+    else request.raw.once('end', this.#startDeadline)
     this.#send(peer)
   }
 
-  #startDeadline(): void {
+  readonly #startDeadline = (): void => {
     const { timeoutMs } = this.#call
     this.#since = performance.now()
     this.#deadline = setTimeout(() => this.#expire(), Math.min(timeoutMs + GRACE_MS, MAX_TIMER_MS))
+  }
+
+  /** The end of the body may come after the answer: then no deadline begins any more. */
+  #stopDeadline(): void {
+    clearTimeout(this.#deadline)
+    this.#call.reply.request.raw.off('end', this.#startDeadline)
   }
 
   #send(peer: Peer): void {
@@ -90,7 +96,7 @@ export class ForwardedCall {
       raw,
       mayBeRefused: body.kind === 'whole',
       begin: (status, headers) => {
-        clearTimeout(this.#deadline)
+        this.#stopDeadline()
         reply.hijack()
         raw.writeHead(status, { ...(reply.getHeaders() as OutgoingHttpHeaders), ...answerHeaders(headers) })
       },
@@ -158,7 +164,7 @@ export class ForwardedCall {
 
   #fail(error: Error): void {
     const { reply } = this.#call
-    clearTimeout(this.#deadline)
+    this.#stopDeadline()
     this.#discardRest()
     if (!reply.raw.destroyed) reply.send(error)
   }
