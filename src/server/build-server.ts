@@ -104,11 +104,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       events.emit({ type: 'server.closing', graceMs: options.shutdownTimeoutMs ?? null })
       app.clients.startClosing()
       await registry.close()
-      // Until here it has told other nodes that this one takes no more calls.
-      await nodeApp?.close()
       streams.close()
       logStreams.close()
-      await app.clients.finishClosing()
+      // Until here the node listener has told other nodes that this one takes no more calls.
+      await Promise.all([nodeApp?.close(), app.clients.finishClosing()])
     })
     app.addHook('onClose', async () => forwarder?.close())
     app.addHook('onClose', async () => {
