@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../src/contract/uuidv7.ts'
+import { newIdentity } from '../../src/cluster/cluster.ts'
 import { PgStore } from '../../src/cluster/pg-store.ts'
 import { timings } from '../../src/cluster/timings.ts'
 import type { Accepted } from '../../src/jobs/job-store.ts'
@@ -9,8 +10,9 @@ import { accept, DAY_MS, eventually, FAILED, log, request, taken } from '../sqli
 import { noPostgres, Postgres } from './postgres.ts'
 
 async function open(t: Test, postgres: Postgres, schema = postgres.schema()): Promise<PgStore> {
-  const node = { id: uuidv7(), name: 'test' }
-  const store = await PgStore.open({ url: postgres.url, schema, connections: 4, node, keepJobsMs: DAY_MS, log })
+  const node = newIdentity({ name: 'test', url: '', labels: {} })
+  const options = { schema, connections: 4, node, version: 'test', keepJobsMs: DAY_MS, log }
+  const store = await PgStore.open({ url: postgres.url, ...options })
   t.teardown(() => store.close())
   return store
 }
