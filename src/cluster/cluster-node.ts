@@ -153,7 +153,8 @@ export class ClusterNode implements OtherServers {
 
   #placementMayChange({ placementChanged }: Followers): void {
     const { peers } = this.#options.store.membership
-    const nodes = JSON.stringify(peers.map(({ id, name, labels, isLeaving }) => [id, name, labels, isLeaving]).sort())
+    const texts = peers.map(({ id, name, labels, isLeaving }) => JSON.stringify([id, name, labels, isLeaving]))
+    const nodes = texts.sort().join()
     if (nodes === this.#nodes) return
     this.#nodes = nodes
     placementChanged()
