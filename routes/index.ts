@@ -5,7 +5,6 @@ import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
-import type { LogBook } from '../src/events/log-book.ts'
 import type { LogStreams } from '../src/events/log-streams.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
@@ -82,7 +81,6 @@ export interface RoutesOptions {
   schedules: Schedules
   events: EventLog
   streams: EventStreams
-  book: LogBook
   logStreams: LogStreams
   metrics: Metrics
   series: SeriesRecorder
@@ -106,7 +104,6 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     schedules,
     events,
     streams,
-    book,
     logStreams,
     series,
     profiles,
@@ -130,7 +127,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(sessionRoutes, { prefix: '/v1', credentials })
   await app.register(auditRoutes, { prefix: '/v1', audits: options.audits, dispatcher })
   await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
-  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
+  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, streams: logStreams, credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(profileRoutes, { prefix: '/v1', registry, profiles })

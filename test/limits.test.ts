@@ -26,7 +26,7 @@ const NO_LIMITS = new Set([
   'KEY_CHARS in src/jobs/error-key.ts',
   'LARGE_BYTES in routes/shared/stored-payload.ts', // where another way begins
   'SMALL_BYTES in src/http/body-budget.ts', // where the counting begins
-  'PART_CHARS in src/events/event-streams.ts', // the rest follows
+  'PART_CHARS in src/events/open-streams.ts', // the rest follows
   'MAX_SCHEMAS in src/payload/payload-checker.ts', // the others are sent again
   'MAX_SCHEDULE_BYTES in routes/schedules.ts', // the payload, and what is beside it
   'MAX_DOUBLINGS in src/jobs/attempts.ts', // beyond it the delay is the longest one anyway

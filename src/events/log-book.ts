@@ -5,12 +5,14 @@
 import { toWireError } from '../contract/errors.ts'
 import { LOG_LEVELS, type LogLevel, type ServiceLog } from '../contract/log.ts'
 import { Counts } from '../telemetry/counts.ts'
+import { Ring } from './ring.ts'
 
 /** Of each service, and of the server. */
 const MAX_LINES = 2_000
 const MAX_LINES_CHARS = 512 * 1024
-/** A longer line is kept without its fields. */
+/** A longer line is kept without its own fields, and with the beginning of its message. */
 const MAX_LINE_CHARS = 32 * 1024
+const CUT_MESSAGE_CHARS = 4_000
 
 export interface LogLine {
   /** Lines are numbered, over all services. */
@@ -27,24 +29,10 @@ export interface LogLine {
 }
 
 class Lines {
-  /** The last line that was dropped; 0 if all are here. */
-  droppedThrough = 0
-  readonly lines: LogLine[] = []
+  readonly ring = new Ring<LogLine>(MAX_LINES, MAX_LINES_CHARS)
   readonly counts = new Counts(LOG_LEVELS)
   /** How many lines its threads have not sent, as they were too many. */
   unsent = 0
-  #chars = 0
-
-  push(line: LogLine): void {
-    this.lines.push(line)
-    this.counts.add(line.level)
-    this.#chars += line.json.length
-    while (this.lines.length > MAX_LINES || (this.#chars > MAX_LINES_CHARS && this.lines.length > 1)) {
-      const oldest = this.lines.shift() as LogLine
-      this.droppedThrough = oldest.seq
-      this.#chars -= oldest.json.length
-    }
-  }
 }
 
 export class LogBook {
@@ -115,9 +103,13 @@ export class LogBook {
       thread: typeof thread === 'number' ? thread : undefined,
       jobId: typeof jobId === 'string' ? jobId : undefined,
       attempt: typeof attempt === 'number' ? attempt : undefined,
-      json: toJson({ ...own, ...fields, msg }, { ...own, service, thread, jobId, attempt, msg }),
+      json: toJson({ ...own, ...fields, msg }, () => {
+        return { ...own, service, thread, jobId, attempt, msg: msg.slice(0, CUT_MESSAGE_CHARS) }
+      }),
     }
-    this.#of(line.service ?? '').push(line)
+    const { ring, counts } = this.#of(line.service ?? '')
+    ring.push(line)
+    counts.add(level)
     for (const listener of this.#listeners) listener(line)
   }
 
@@ -136,12 +128,12 @@ export class LogBook {
     return { lines: counts, dropped: unsent }
   }
 
-  /** The lines of a service, of the server itself (`''`), or of all, in their order. */
-  lines(service: string | undefined): { lines: LogLine[]; droppedThrough: number } {
-    if (service !== undefined) return this.#books.get(service) ?? { lines: [], droppedThrough: 0 }
-    const books = [...this.#books.values()]
-    const lines = books.flatMap((book) => book.lines).sort((a, b) => a.seq - b.seq)
-    return { lines, droppedThrough: Math.max(0, ...books.map((book) => book.droppedThrough)) }
+  /** The lines after a number, of a service, of the server itself (`''`), or of all, in their order. */
+  lines(service: string | undefined, after: number): { lines: LogLine[]; droppedThrough: number } {
+    const books = service === undefined ? [...this.#books.values()] : [this.#books.get(service) ?? new Lines()]
+    const lines = books.flatMap(({ ring }) => ring.after(after))
+    if (books.length > 1) lines.sort((a, b) => a.seq - b.seq)
+    return { lines, droppedThrough: Math.max(0, ...books.map(({ ring }) => ring.droppedThrough)) }
   }
 
   /** Calls a function with each further line. Returns what ends that. */
@@ -156,14 +148,14 @@ export class LogBook {
   }
 }
 
-function toJson(whole: object, short: object): string {
+function toJson(whole: object, short: () => object): string {
   try {
     const json = JSON.stringify(whole, (_key, value: unknown) => (value instanceof Error ? shown(value) : value))
     if (json.length <= MAX_LINE_CHARS) return json
   } catch {
     // A field cannot be serialised.
   }
-  return JSON.stringify(short).slice(0, MAX_LINE_CHARS)
+  return JSON.stringify(short())
 }
 
 function shown(error: Error): object {

@@ -154,7 +154,6 @@ export async function buildApp(
     schedules,
     events,
     streams,
-    book,
     logStreams,
     metrics: new Metrics({ version, registry, schedules, journal, http, log: book, streams, access: credentials }),
     series,

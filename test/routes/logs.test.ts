@@ -116,3 +116,23 @@ t.test('a client that comes back is told what is not kept any more', async (t) =
     { type: 'gap', reason: 'restart', lost: null },
   ])
 })
+
+t.test('a client that follows gets all kept lines first, however much they are', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  const { log } = server.server
+  // More than a client may leave unread.
+  const services = ['a', 'b', 'c', 'd']
+  for (const service of services)
+    for (let at = 0; at < 20; at += 1) log.info({ service, text: 'x'.repeat(24_000) }, 'long')
+  const stream = await follow(t, server, '/v1/logs?follow=true&tail=10000')
+  await becomes('the kept lines', () => stream.lines.filter(({ msg }) => msg === 'long').length === 80)
+  log.info({ service: 'a' }, 'a new line')
+  await stream.has(({ msg }) => msg === 'a new line')
+})
+
+t.test('a line that is too long is kept as JSON, with the beginning of its message', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  server.server.log.info({ service: 'gate', text: 'x'.repeat(40_000) }, '"'.repeat(40_000))
+  const [line] = await read(server, '/v1/services/gate/logs?tail=1')
+  t.match(line, { level: 'info', service: 'gate', msg: '"'.repeat(4_000), text: undefined })
+})
