@@ -23,7 +23,7 @@ export interface LogFilter {
   sees?: (service: string | undefined) => boolean
 }
 
-export function passes(line: LogLine, filter: LogFilter): boolean {
+function passes(line: LogLine, filter: LogFilter): boolean {
   return (
     (filter.service === undefined || line.service === filter.service) &&
     (filter.level === undefined || LOG_LEVELS.indexOf(line.level) >= LOG_LEVELS.indexOf(filter.level)) &&
