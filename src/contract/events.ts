@@ -21,7 +21,12 @@ const MAX_MESSAGE_CHARS = 1_000
 /** An error, short enough for an event. */
 export function eventError(error: Error): EventError {
   const { name, message, code } = toWireError(error)
-  return { name, message: message.slice(0, MAX_MESSAGE_CHARS), ...(code !== undefined && { code }) }
+  return { name, message: eventMessage(message), ...(code !== undefined && { code }) }
+}
+
+/** The message of an error, short enough for an event. */
+export function eventMessage(message: string): string {
+  return message.slice(0, MAX_MESSAGE_CHARS)
 }
 
 /** A job, as far as it is known where the event happens. Never with payload or result. */
