@@ -129,6 +129,14 @@ export class ThreadSession {
     await this.#giveUp(new Error(`${reason}; it did not end by itself, and was terminated`))
   }
 
+  /** The thread has methods to begin, and begins none. Methods of a thread that does not respond were taken back. */
+  onNothingBegun(): void {
+    const { service } = this.#options
+    void this.#giveUp(
+      new Error(`the thread of ${service} has begun nothing that it was handed for ${timings.beginWithinMs} ms`),
+    )
+  }
+
   get crashedOnPurpose(): boolean {
     return this.#crashedOnPurpose
   }
