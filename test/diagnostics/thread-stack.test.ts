@@ -46,6 +46,7 @@ t.test('a thread in native code is reported as blocked-native, without frames', 
   let [stack] = await thread.stacks()
   while (stack?.state !== 'blocked-native') [stack] = await thread.stacks()
   t.match(stack, { id: thread.threadId, frames: [] })
+  await linked(1)
   cut()
 })
 
