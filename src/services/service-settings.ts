@@ -23,7 +23,7 @@ export interface ServiceSettings extends ServiceRegistration {
    * was checked here.
    */
   planDependencies: (dependsOn: string[]) => () => void
-  /** Resolves once all that the service depends on runs. */
-  startDependencies: (options: ResolvedServiceOptions) => Promise<void>
+  /** Resolves once all that the service depends on runs. `by`: the token that asked for the start. */
+  startDependencies: (options: ResolvedServiceOptions, by?: string) => Promise<void>
   onDescribed: (moduleUrl: string, description: ServiceDescription) => void
 }
