@@ -24,6 +24,7 @@ const NO_LIMITS = new Set([
   'MAX_EMPTY_RANGES in src/sqlite/bulk.ts', // the next step goes on
   'MAX_MESSAGE_CHARS in src/jobs/error-key.ts', // the rest of a message does not count
   'KEY_CHARS in src/jobs/error-key.ts',
+  'CUT_MESSAGE_CHARS in src/events/log-book.ts', // where a line is cut that is longer than a limit
   'LARGE_BYTES in routes/shared/stored-payload.ts', // where another way begins
   'SMALL_BYTES in src/http/body-budget.ts', // where the counting begins
   'PART_CHARS in src/events/event-streams.ts', // the rest follows

@@ -9,6 +9,11 @@ import { Counts } from '../telemetry/counts.ts'
 /** Of each service, and of the server. */
 const MAX_LINES = 2_000
 const MAX_LINES_CHARS = 512 * 1024
+/** Of a failed attempt: the last lines, which are kept with its job. */
+const MAX_ATTEMPT_LINES = 64
+const MAX_ATTEMPT_BYTES = 16 * 1024
+/** Of the message of a line that is too long also without its fields. */
+const CUT_MESSAGE_CHARS = 2_000
 /** A longer line is kept without its fields. */
 const MAX_LINE_CHARS = 32 * 1024
 
@@ -144,6 +149,20 @@ export class LogBook {
     return { lines, droppedThrough: Math.max(0, ...books.map((book) => book.droppedThrough)) }
   }
 
+  /** The last lines of an attempt, as lines of JSON. */
+  lastLinesOf(service: string, jobId: string, attempt: number): string {
+    const found: string[] = []
+    let bytes = 0
+    for (const line of this.lines(service).lines.toReversed()) {
+      if (line.jobId !== jobId || line.attempt !== attempt) continue
+      bytes += Buffer.byteLength(line.json) + 1
+      if (bytes > MAX_ATTEMPT_BYTES && found.length > 0) break
+      found.push(bytes > MAX_ATTEMPT_BYTES ? withoutFields(line.json) : line.json)
+      if (found.length === MAX_ATTEMPT_LINES) break
+    }
+    return found.reverse().join('\n')
+  }
+
   /** Calls a function with each further line. Returns what ends that. */
   follow(listener: (line: LogLine) => void): () => void {
     this.#listeners.add(listener)
@@ -156,14 +175,24 @@ export class LogBook {
   }
 }
 
-function toJson(whole: object, short: object): string {
+function toJson(whole: object, short: Record<string, unknown> & { msg: string }): string {
   try {
     const json = JSON.stringify(whole, (_key, value: unknown) => (value instanceof Error ? shown(value) : value))
     if (json.length <= MAX_LINE_CHARS) return json
   } catch {
     // A field cannot be serialised.
   }
-  return JSON.stringify(short).slice(0, MAX_LINE_CHARS)
+  const json = JSON.stringify(short)
+  return json.length <= MAX_LINE_CHARS ? json : withMessageCut(short)
+}
+
+function withoutFields(json: string): string {
+  const { id, time, level, service, thread, jobId, attempt, msg } = JSON.parse(json) as Record<string, string>
+  return withMessageCut({ id, time, level, service, thread, jobId, attempt, msg: String(msg) })
+}
+
+function withMessageCut(line: { msg: string } & Record<string, unknown>): string {
+  return JSON.stringify({ ...line, msg: line.msg.slice(0, CUT_MESSAGE_CHARS) })
 }
 
 function shown(error: Error): object {

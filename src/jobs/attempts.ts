@@ -26,9 +26,14 @@ export interface AttemptsSettings {
   onFinished: (id: string) => void
   /** Called when a job of a service waits in the store again. */
   onWaiting: (service: string) => void
+  /** What an attempt has logged last, as lines of JSON. */
+  logOf: AttemptLog
   /** Cancels a job, whatever its state is by now. */
   cancel: (id: string) => Promise<void>
 }
+
+/** The last log lines of an attempt, as lines of JSON; '' if there are none. */
+export type AttemptLog = (service: string, jobId: string, attempt: number) => string
 
 interface InFlight {
   feed: CastFeed
@@ -196,6 +201,7 @@ export class Attempts {
       if (await store.withdraw(id, number, { state, error: jobError, begun })) this.#finished(inFlight, state, jobError)
       return false
     }
+    const attemptLog = this.#settings.logOf(target.name, id, number)
     // Of several attempts in a thread that died, any may be innocent: no job fails for that before it has run alone.
     if (error.retryable && (number < maxAttempts || queued.diedInCompany)) {
       const { backoffMs, backoffMaxMs } = target.methodOptions(method)
@@ -203,13 +209,13 @@ export class Attempts {
       const delayMs =
         Math.min(backoffMs * 2 ** Math.min(number - 1, MAX_DOUBLINGS), backoffMaxMs) * (0.5 + Math.random() / 2)
       target.counter.count('retried', method)
-      const waits = await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
+      const waits = await store.retry(id, number, jobError, new Date(Date.now() + delayMs), attemptLog)
       if (waits) this.#settings.events.ended(target.name, attempt, 'scheduled', jobError)
       return waits
     }
     target.counter.count('failed', method)
     log.error({ err: error, service: target.name, method, jobId: id, attempts: number }, 'a cast failed')
-    if (await store.finish(id, number, { state: 'failed', error: jobError }))
+    if (await store.finish(id, number, { state: 'failed', error: jobError, log: attemptLog }))
       this.#finished(inFlight, 'failed', jobError)
     return false
   }

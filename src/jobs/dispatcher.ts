@@ -6,7 +6,7 @@ import type { JobState } from '../contract/states.ts'
 import { type EventSink, NO_EVENTS } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
-import { Attempts } from './attempts.ts'
+import { type AttemptLog, Attempts } from './attempts.ts'
 import { isFinished, type Job, jobNotFound } from './job.ts'
 import { JobOverview } from './job-overview.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
@@ -40,7 +40,7 @@ export class Dispatcher {
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
-  constructor(store: JobStore, log: ServiceLog, events: EventSink = NO_EVENTS) {
+  constructor(store: JobStore, log: ServiceLog, events: EventSink = NO_EVENTS, logOf: AttemptLog = () => '') {
     this.#store = store
     this.#log = log
     this.#events = new JobEvents(events)
@@ -48,6 +48,7 @@ export class Dispatcher {
       store,
       log,
       events: this.#events,
+      logOf,
       onFinished: (id) => this.#waiters.finished(id),
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
@@ -160,6 +161,11 @@ export class Dispatcher {
     const job = await this.deadline.within(this.#store.get(id))
     if (job === undefined) throw jobNotFound(id)
     return this.#attempts.view(job)
+  }
+
+  /** What the failed attempts of a job have logged last: lines of JSON, a text for each attempt. */
+  attemptLogs(id: string): Promise<string[]> {
+    return this.deadline.within(this.#store.attemptLogs(id))
   }
 
   /**

@@ -32,7 +32,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   // To load Fastify and its plugins takes the longest. Meanwhile the process of the journal opens the database.
   const opening = Journal.open({ folder: data, log, keepJobsMs })
   const [journal, { buildApp }] = await Promise.all([opening, import('./app.ts')])
-  const dispatcher = new Dispatcher(journal, log, events)
+  const dispatcher = new Dispatcher(journal, log, events, (...attempt) => book.lastLinesOf(...attempt))
   try {
     const registry: Registry = new Registry({
       modules: new ModulesFolder(workers),

@@ -62,7 +62,7 @@ export class LogWriter {
     if (this.#waiting.length === 0) busy.delete(this)
   }
 
-  /** Writes all lines at once, as the process exits. */
+  /** Writes all lines at once: as the process exits, and before a failure, whose lines are kept with its job. */
   writeAll(): void {
     for (const line of this.#waiting.splice(0)) this.#writeNow(line)
   }
