@@ -115,7 +115,7 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       const { id, service } = await dispatcher.get(request.params.id)
       const { attempt } = request.query
       const filter: LogFilter = { service, jobId: id, ...(attempt !== undefined && { attempt }) }
-      const kept = storedLines(await dispatcher.attemptLogs(id)).filter(
+      const kept = storedLines(await dispatcher.overview.attemptLogs(id)).filter(
         (line) => line.attempt === (attempt ?? line.attempt),
       )
       send(request, reply, filter, { tail: MAX_TAIL }, kept)

@@ -8,6 +8,7 @@ import { resolvesWithin } from '../async/deadline.ts'
 import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.ts'
@@ -28,6 +29,8 @@ export interface RegistryOptions {
   log: ServiceLog
   events: EventSink
   meters: Meters
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
   /** A client can register a service while there are fewer. */
   maxServices: number
   /** Called after a service was deleted. */
@@ -111,7 +114,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, descriptions, log, events, meters } = this.options
+    const { registrations, descriptions, log, events, meters, traces } = this.options
     return new SupervisedService({
       ...registration,
       name,
@@ -119,6 +122,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       log,
       events,
       meter: meters.service(),
+      traces,
       groups: this.#groups,
       startRefusal: () => (this.closing ? shuttingDown() : undefined),
       planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),

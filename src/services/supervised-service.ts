@@ -30,7 +30,7 @@ const CRASH_SEEN_WITHIN_MS = 1_000
 const MAX_WAITS_IN_LINE = 20
 
 export class SupervisedService extends ServiceLifecycle implements JobTarget {
-  readonly counter = new ServiceCounter(this.name, this.settings.log, this.settings.meter)
+  readonly counter = new ServiceCounter(this.name, this.settings.log, this.settings.meter, this.settings.traces)
 
   /** What is counted of it for `/metrics`. */
   get meter(): ServiceMeter {

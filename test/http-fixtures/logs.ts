@@ -14,7 +14,7 @@ export default defineService({
     }),
     flood: method({
       handler: (more, { logger }) => {
-        for (let line = 0; line < 1_500; line += 1) logger.error(`line ${line}${String(more ?? '')}`)
+        for (let line = 0; line < 1_500; line += 1) logger.error(`line ${line}${typeof more === 'string' ? more : ''}`)
       },
     }),
     fails: method({
