@@ -28,6 +28,8 @@ import {
   REFUSALS,
   TraceHeader,
 } from './schemas/invocation.ts'
+import type { Traces } from '../src/contract/traces.ts'
+import { traceCalls } from './shared/call-spans.ts'
 import { MethodParams } from './schemas/service.ts'
 
 interface CallRoutesOptions {
@@ -36,6 +38,8 @@ interface CallRoutesOptions {
   dispatcher: Dispatcher
   maxBodyBytes: number
   checker: PayloadChecker
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
 }
 
 const CallHeaders = Type.Object({
@@ -63,8 +67,9 @@ function readSmallJson(request: FastifyRequest, body: BytePayload): unknown {
 
 export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   app,
-  { registry, invoker, dispatcher, maxBodyBytes, checker },
+  { registry, invoker, dispatcher, maxBodyBytes, checker, traces },
 ) => {
+  if (traces !== undefined) traceCalls(app, traces)
   app.removeContentTypeParser(JSON_TYPE)
   app.addContentTypeParser(JSON_TYPE, (request: FastifyRequest, body: IncomingMessage, done) => {
     readBody(request, body, (error, payload) => {

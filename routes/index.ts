@@ -1,6 +1,7 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
 import type { AuditStore } from '../src/contract/audit.ts'
+import type { Traces } from '../src/contract/traces.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
@@ -90,6 +91,8 @@ export interface RoutesOptions {
   /** Who is who; `undefined`: there are no tokens, and never will be. */
   credentials: Credentials | undefined
   audits: AuditStore
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
@@ -109,6 +112,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     profiles,
     chaos,
     credentials,
+    traces,
   } = options
   app.get('/', {
     config: { scope: 'read', narrows: true },
@@ -133,7 +137,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
-  await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker })
+  await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker, traces })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(bulkRoutes, { prefix: '/v1', bulk: dispatcher.bulk })

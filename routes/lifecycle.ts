@@ -44,9 +44,9 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      return result(service, await registry.start(service.name))
+      return result(service, await registry.start(service.name, caller))
     },
   })
 
@@ -71,9 +71,9 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         { additionalProperties: false },
       ),
     },
-    handler: async ({ params, query }) => {
+    handler: async ({ caller: by, params, query }) => {
       const service = registry.get(params.service)
-      const { changed, stoppedDependents } = await registry.stop(service.name, { drain: query.drain ?? true })
+      const { changed, stoppedDependents } = await registry.stop(service.name, { drain: query.drain ?? true, by })
       return { ...result(service, changed), stoppedDependents }
     },
   })
@@ -87,9 +87,9 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      const { stoppedDependents } = await registry.restart(service.name)
+      const { stoppedDependents } = await registry.restart(service.name, caller)
       return { ...result(service, true), stoppedDependents }
     },
   })
@@ -161,18 +161,18 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'Run no further methods until the service is resumed; casts are still accepted',
       'CONFLICT',
     ),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      return result(service, service.pause())
+      return result(service, service.pause(caller))
     },
   })
 
   app.post('/services/:service/resume', {
     config: { scope: 'operate' },
     schema: operation('resume', 'Run methods again after a pause', 'CONFLICT'),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      return result(service, service.resume())
+      return result(service, service.resume(caller))
     },
   })
 }

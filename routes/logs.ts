@@ -101,6 +101,8 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       operationId: 'readJobLogs',
       tags,
       summary: 'What the attempts of a job have logged, as far as it is kept',
+      description:
+        'The last 64 lines of a failed attempt, up to 16 KiB, are kept with the job, also over a restart of the server. Other lines are kept as long as those of the service.',
       params: Type.Object({ id: Type.String({ description: 'Id of the job' }) }),
       querystring: AttemptQuery,
       response: { 200: lines, ...problems('JOB_NOT_FOUND', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE') },
@@ -109,17 +111,25 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       await checkJob(request, reply, ['logs'])
       const { id, service } = await dispatcher.get(request.params.id)
       const { attempt } = request.query
-      send(request, reply, { service, jobId: id, ...(attempt !== undefined && { attempt }) }, { tail: MAX_TAIL })
+      const filter: LogFilter = { service, jobId: id, ...(attempt !== undefined && { attempt }) }
+      const kept = storedLines(await dispatcher.overview.attemptLogs(id)).filter(
+        (line) => line.attempt === (attempt ?? line.attempt),
+      )
+      send(request, reply, filter, { tail: MAX_TAIL }, kept)
       return reply
     },
   })
 
-  /** Writes the last lines; with `follow` the answer goes on. */
+  /**
+   * Writes the last lines; with `follow` the answer goes on.
+   * @param stored lines that are older than those of the log, or are among them
+   */
   function send(
     request: FastifyRequest,
     reply: FastifyReply,
     filter: LogFilter,
     { tail = 100, follow = false }: Pick<Static<typeof LogQuery>, 'tail' | 'follow'>,
+    stored: readonly StoredLine[] = [],
   ): void {
     if (follow && streams.count >= MAX_FOLLOWERS) {
       const detail = `${streams.count} clients follow the log: close one, or try later`
@@ -139,10 +149,32 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       filter,
       format,
       tail,
+      stored,
       ...(after !== undefined && { after: String(after) }),
       ...(follow && { follower: streamClient(request, credentials) }),
     })
   }
+}
+
+/** A line that is kept with its job. */
+interface StoredLine {
+  id: string
+  attempt: number
+  json: string
+}
+
+/** @param logs lines of JSON; what is damaged is left out */
+function storedLines(logs: readonly string[]): StoredLine[] {
+  return logs
+    .flatMap((log) => log.split('\n'))
+    .flatMap((json) => {
+      try {
+        const { id, attempt } = JSON.parse(json) as StoredLine
+        return [{ id, attempt, json }]
+      } catch {
+        return []
+      }
+    })
 }
 
 function filterOf({ level, since, thread, jobId, search }: Static<typeof LogQuery>): LogFilter {

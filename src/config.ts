@@ -169,6 +169,11 @@ export const SETTINGS = {
     accepts: flag,
     meaning: 'log a line for each request, at level `info`',
   },
+  THREADPLANE_TRACES: {
+    default: 'false',
+    accepts: flag,
+    meaning: 'record traces with OpenTelemetry, whose SDK you load: see [Traces](docs/operate.md#traces)',
+  },
 } as const
 
 function durationTo(most: ms.StringValue, expected: string) {
@@ -206,6 +211,7 @@ export interface Config {
   keepJobsMs: number
   showStacks: boolean
   requestLog: boolean
+  traces: boolean
 }
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
@@ -248,6 +254,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     keepJobsMs: read('THREADPLANE_KEEP_JOBS'),
     showStacks: read('THREADPLANE_SHOW_STACKS'),
     requestLog: read('THREADPLANE_REQUEST_LOG'),
+    traces: read('THREADPLANE_TRACES'),
   }
   for (const name of Object.keys(environment)) {
     if (name.startsWith('THREADPLANE_') && !Object.hasOwn(SETTINGS, name)) {

@@ -58,10 +58,15 @@ export interface ServiceStateFacts {
   restartBudget: { maxRestarts: number; periodMs: number; remaining: number }
 }
 
+/** Who asked for it: the id of a token. `null`: no token did, but the server itself or an open server's client. */
+interface Caused {
+  by: string | null
+}
+
 /** Events of services, threads, schedules and the server: few, and never lost to a flood of jobs. */
 export type ControlEvent =
-  | { type: 'service.registered' | 'service.removed'; service: string; module: string }
-  | ({ type: 'service.state'; service: string } & ServiceStateFacts)
+  | ({ type: 'service.registered' | 'service.removed'; service: string; module: string } & Caused)
+  | ({ type: 'service.state'; service: string } & ServiceStateFacts & Caused)
   | { type: 'service.options'; service: string; changed: string[] }
   | {
       type: 'service.reloaded'

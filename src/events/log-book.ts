@@ -10,9 +10,13 @@ import { Ring } from './ring.ts'
 /** Of each service, and of the server. */
 const MAX_LINES = 2_000
 const MAX_LINES_CHARS = 512 * 1024
+/** Of a failed attempt: the last lines, which are kept with its job. */
+const MAX_ATTEMPT_LINES = 64
+const MAX_ATTEMPT_BYTES = 16 * 1024
+/** Of the message of a line that is too long. */
+const CUT_MESSAGE_CHARS = 2_000
 /** A longer line is kept without its own fields, and with the beginning of its message. */
 const MAX_LINE_CHARS = 32 * 1024
-const CUT_MESSAGE_CHARS = 4_000
 
 export interface LogLine {
   /** Lines are numbered, over all services. */
@@ -103,9 +107,7 @@ export class LogBook {
       thread: typeof thread === 'number' ? thread : undefined,
       jobId: typeof jobId === 'string' ? jobId : undefined,
       attempt: typeof attempt === 'number' ? attempt : undefined,
-      json: toJson({ ...own, ...fields, msg }, () => {
-        return { ...own, service, thread, jobId, attempt, msg: msg.slice(0, CUT_MESSAGE_CHARS) }
-      }),
+      json: toJson({ ...own, ...fields, msg }, { ...own, service, thread, jobId, attempt, msg }),
     }
     const { ring, counts } = this.#of(line.service ?? '')
     ring.push(line)
@@ -136,6 +138,20 @@ export class LogBook {
     return { lines, droppedThrough: Math.max(0, ...books.map(({ ring }) => ring.droppedThrough)) }
   }
 
+  /** The last lines of an attempt, as lines of JSON. */
+  lastLinesOf(service: string, jobId: string, attempt: number): string {
+    const found: string[] = []
+    let bytes = 0
+    for (const line of this.lines(service, 0).lines.toReversed()) {
+      if (line.jobId !== jobId || line.attempt !== attempt) continue
+      bytes += Buffer.byteLength(line.json) + 1
+      if (bytes > MAX_ATTEMPT_BYTES && found.length > 0) break
+      found.push(bytes > MAX_ATTEMPT_BYTES ? withoutFields(line.json) : line.json)
+      if (found.length === MAX_ATTEMPT_LINES) break
+    }
+    return found.reverse().join('\n')
+  }
+
   /** Calls a function with each further line. Returns what ends that. */
   follow(listener: (line: LogLine) => void): () => void {
     this.#listeners.add(listener)
@@ -148,14 +164,23 @@ export class LogBook {
   }
 }
 
-function toJson(whole: object, short: () => object): string {
+function toJson(whole: object, short: Record<string, unknown> & { msg: string }): string {
   try {
     const json = JSON.stringify(whole, (_key, value: unknown) => (value instanceof Error ? shown(value) : value))
     if (json.length <= MAX_LINE_CHARS) return json
   } catch {
     // A field cannot be serialised.
   }
-  return JSON.stringify(short())
+  return withMessageCut(short)
+}
+
+function withoutFields(json: string): string {
+  const { id, time, level, service, thread, jobId, attempt, msg } = JSON.parse(json) as Record<string, string>
+  return withMessageCut({ id, time, level, service, thread, jobId, attempt, msg: String(msg) })
+}
+
+function withMessageCut(line: { msg: string } & Record<string, unknown>): string {
+  return JSON.stringify({ ...line, msg: line.msg.slice(0, CUT_MESSAGE_CHARS) })
 }
 
 function shown(error: Error): object {

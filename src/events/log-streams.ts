@@ -39,6 +39,8 @@ function passes(line: LogLine, filter: LogFilter): boolean {
 export interface LogRequest {
   filter: LogFilter
   format: StreamFormat
+  /** Lines that are kept elsewhere too, with the ids that they had in the log. They are older than those of the log. */
+  stored: readonly { id: string; json: string }[]
   /** So many of the last lines. */
   tail: number
   /** All lines after this id, in place of `tail`. */
@@ -83,18 +85,20 @@ export class LogStreams {
   }
 
   /** The lines that are kept, and for a client that follows also those that come while it reads. */
-  *#parts({ filter, format, tail, after, follower }: LogRequest): Generator<string, undefined> {
+  *#parts({ filter, format, stored, tail, after, follower }: LogRequest): Generator<string, undefined> {
     const book = this.#book
     const until = follower === undefined ? book.lastSeq : Infinity
     const resumed = after === undefined ? undefined : book.seqOf(after)
     let seq = resumed ?? (after === undefined ? this.#beforeTail(filter, tail) : 0)
     // A client that asks for the last lines misses none of those before.
-    let told = after === undefined ? book.lines(filter.service, seq).droppedThrough : 0
+    const { droppedThrough: absent } = book.lines(filter.service, seq)
+    let told = after === undefined ? absent : 0
     let text = format.preamble
     if (after !== undefined && resumed === undefined) {
       text += gap(format, after, { lost: null, reason: 'restart' })
       told = Infinity
     }
+    for (const { id, json } of stored) if ((book.seqOf(id) ?? 0) <= absent) text += format.event(id, json)
     for (;;) {
       const { lines, droppedThrough } = book.lines(filter.service, seq)
       if (droppedThrough > Math.max(seq, told)) {

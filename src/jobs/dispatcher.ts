@@ -5,8 +5,9 @@
 import type { JobState } from '../contract/states.ts'
 import { type EventSink, NO_EVENTS } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
-import { Attempts } from './attempts.ts'
+import { type AttemptLog, Attempts } from './attempts.ts'
 import { isFinished, type Job, jobNotFound } from './job.ts'
 import { JobOverview } from './job-overview.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
@@ -16,6 +17,7 @@ import type { JobTarget } from './job-target.ts'
 import { JobEvents } from './job-events.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { ServiceJobs } from './service-jobs.ts'
+import { acceptTraced } from './traced-cast.ts'
 import { StoreDeadline } from './store-deadline.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
 import { CastFeed } from './cast-feed.ts'
@@ -25,9 +27,16 @@ const SWEEP_EVERY_MS = 500
 /** How long `cancel` waits for the end of a running job. */
 const CANCELLED_WITHIN_MS = 1_000
 
+export interface DispatcherOptions {
+  events?: EventSink
+  logOf?: AttemptLog
+  traces?: Traces | undefined
+}
+
 export class Dispatcher {
   readonly #store: JobStore
   readonly #log: ServiceLog
+  readonly #traces: Traces | undefined
   readonly #events: JobEvents
   readonly #feeds = new Map<string, CastFeed>()
   readonly #attempts: Attempts
@@ -40,14 +49,21 @@ export class Dispatcher {
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
-  constructor(store: JobStore, log: ServiceLog, events: EventSink = NO_EVENTS) {
+  constructor(
+    store: JobStore,
+    log: ServiceLog,
+    { events = NO_EVENTS, logOf = () => '', traces }: DispatcherOptions = {},
+  ) {
     this.#store = store
+    this.#traces = traces
     this.#log = log
     this.#events = new JobEvents(events)
     this.#attempts = new Attempts({
       store,
       log,
       events: this.#events,
+      logOf,
+      traces,
       onFinished: (id) => this.#waiters.finished(id),
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
@@ -129,7 +145,7 @@ export class Dispatcher {
     feed?.reserve(beginning)
     let accepted: Accepted[]
     try {
-      accepted = await this.#store.accept(accepts)
+      accepted = await acceptTraced(this.#traces, this.#store, target.name, accepts)
     } catch (error) {
       feed?.unreserve(beginning)
       feed?.pump()

@@ -8,6 +8,7 @@ import { resolvesWithin } from '../async/deadline.ts'
 import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.ts'
@@ -28,6 +29,8 @@ export interface RegistryOptions {
   log: ServiceLog
   events: EventSink
   meters: Meters
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
   /** A client can register a service while there are fewer. */
   maxServices: number
   /** Called after a service was deleted. */
@@ -86,11 +89,14 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     this.startedUp = true
   }
 
-  /** Starts a service if a person wants that, or else if its options say so. Never rejects. */
-  async bringUp(service: SupervisedService): Promise<void> {
+  /**
+   * Starts a service if a person wants that, or else if its options say so. Never rejects.
+   * @param by here and below: the token that asked for it
+   */
+  async bringUp(service: SupervisedService, by?: string): Promise<void> {
     const wanted = this.options.registrations.get(service.name)?.desiredState
     try {
-      if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
+      if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined, by })
       else if (service.contract.description === undefined) await service.contract.describe(service.options)
     } catch (error) {
       // START_FAILED was logged where it happened. The end of the server interrupts starts.
@@ -108,7 +114,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, descriptions, log, events, meters } = this.options
+    const { registrations, descriptions, log, events, meters, traces } = this.options
     return new SupervisedService({
       ...registration,
       name,
@@ -116,10 +122,11 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       log,
       events,
       meter: meters.service(),
+      traces,
       groups: this.#groups,
       startRefusal: () => (this.closing ? shuttingDown() : undefined),
       planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),
-      startDependencies: (options) => this.#startDependencies(name, options),
+      startDependencies: (options, by) => this.#startDependencies(name, options, by),
       onDescribed: (moduleUrl, description) => {
         descriptions.keep(moduleUrl, description).catch((error: unknown) => {
           log.warn({ err: error, service: name }, 'the description of a module could not be written')
@@ -129,13 +136,13 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   /** Services that were stopped are wanted from now on, as if a client had started them. */
-  async #startDependencies(name: string, options: ResolvedServiceOptions): Promise<void> {
+  async #startDependencies(name: string, options: ResolvedServiceOptions, by?: string): Promise<void> {
     const stopped = options.dependsOn.flatMap((other) => {
       const service = this.#services.get(other)
       return service?.desiredState === 'stopped' ? [service] : []
     })
     try {
-      await this.dependencies.start(name, options)
+      await this.dependencies.start(name, options, by)
     } finally {
       await Promise.all(stopped.map((service) => this.#keepDesiredState(service))).catch((error: unknown) => {
         const text = 'the services that it depends on were started; that could not be written for the next start'
@@ -172,7 +179,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
    * @param left what remains of its registration
    * @throws JOURNAL_UNAVAILABLE; then the service stays as it is
    */
-  async forget(service: SupervisedService, left: Parameters<Registrations['update']>[1]): Promise<void> {
+  async forget(service: SupervisedService, left: Parameters<Registrations['update']>[1], by?: string): Promise<void> {
     const { dispatcher, registrations, onRemoved, events } = this.options
     const { name, module } = service
     this.#services.delete(name)
@@ -186,33 +193,36 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     } finally {
       this.#leaving.delete(service)
     }
-    await service.remove()
+    await service.remove(by)
     dispatcher.forget(service)
     service.meter.end()
     // Jobs that were being accepted meanwhile.
     await dispatcher.ofService.cancelAll(name)
     await onRemoved(name)
-    events.emit({ type: 'service.removed', service: name, module })
+    events.emit({ type: 'service.removed', service: name, module, by: by ?? null })
   }
 
   // What a person wants
 
   /** Starts a service, and first what it depends on. False if it was started already. @throws START_FAILED, CONFLICT */
-  async start(name: string): Promise<boolean> {
+  async start(name: string, by?: string): Promise<boolean> {
     const service = this.get(name)
     // Both at once, so that each error is caught.
-    const [changed] = await Promise.all([service.start(), this.#keepDesiredState(service)])
+    const [changed] = await Promise.all([service.start({ by }), this.#keepDesiredState(service)])
     return changed
   }
 
   /** Stops a service, and first what depends on it. @throws JOURNAL_UNAVAILABLE */
-  async stop(name: string, { drain }: { drain: boolean }): Promise<{ changed: boolean; stoppedDependents: string[] }> {
+  async stop(
+    name: string,
+    { drain, by }: { drain: boolean; by?: string | undefined },
+  ): Promise<{ changed: boolean; stoppedDependents: string[] }> {
     const { dependentsOf } = this.dependencies
     const services = dependentsFirst([this.get(name).name], dependentsOf).map((one) => this.get(one))
     for (const service of services) service.desiredState = 'stopped'
     const stopping = this.dependencies.stop(services, async (service) => {
       // A person may have started it while it waited for its dependents to stop: the last wish wins.
-      return service.desiredState === 'stopped' && (await service.stop({ drain }))
+      return service.desiredState === 'stopped' && (await service.stop({ drain, by }))
     })
     const [stopped] = await Promise.all([stopping, ...services.map((service) => this.#keepDesiredState(service))])
     return { changed: stopped.includes(name), stoppedDependents: stopped.filter((one) => one !== name) }
@@ -222,14 +232,14 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
    * Restarts a service. What depends on it is stopped before, and started after, unless a person has stopped it meanwhile.
    * @throws START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
    */
-  async restart(name: string): Promise<{ stoppedDependents: string[] }> {
+  async restart(name: string, by?: string): Promise<{ stoppedDependents: string[] }> {
     const service = this.get(name)
     const { dependentsOf } = this.dependencies
     const dependents = dependentsFirst(dependentsOf(name), dependentsOf).map((one) => this.get(one))
-    const stoppedDependents = await this.dependencies.stop(dependents, (dependent) => dependent.halt())
-    const restarted = service.restart()
+    const stoppedDependents = await this.dependencies.stop(dependents, (dependent) => dependent.halt({ by }))
+    const restarted = service.restart(by)
     // Where the restart fails, its supervisor may still bring the service up, which its dependents wait for.
-    const followed = restarted.catch(() => {}).then(() => this.#startAgain(stoppedDependents))
+    const followed = restarted.catch(() => {}).then(() => this.#startAgain(stoppedDependents, by))
     followed.catch(() => {})
     try {
       await restarted
@@ -240,10 +250,10 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     return { stoppedDependents }
   }
 
-  async #startAgain(names: string[]): Promise<void> {
+  async #startAgain(names: string[], by: string | undefined): Promise<void> {
     const services = names.flatMap((name) => this.#services.get(name) ?? [])
     await Promise.all(
-      services.filter(({ desiredState }) => desiredState === 'running').map((service) => service.start()),
+      services.filter(({ desiredState }) => desiredState === 'running').map((service) => service.start({ by })),
     )
   }
 

@@ -151,6 +151,7 @@ export async function buildApp(
     dispatcher,
     maxBodyBytes,
     checker,
+    traces: options.traces,
     schedules,
     events,
     streams,

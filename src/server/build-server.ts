@@ -32,7 +32,11 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   // To load Fastify and its plugins takes the longest. Meanwhile the process of the journal opens the database.
   const opening = Journal.open({ folder: data, log, keepJobsMs })
   const [journal, { buildApp }] = await Promise.all([opening, import('./app.ts')])
-  const dispatcher = new Dispatcher(journal, log, events)
+  const dispatcher = new Dispatcher(journal, log, {
+    events,
+    logOf: (...attempt) => book.lastLinesOf(...attempt),
+    traces: options.traces,
+  })
   try {
     const registry: Registry = new Registry({
       modules: new ModulesFolder(workers),
@@ -42,6 +46,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       log,
       events,
       meters: new Meters(),
+      traces: options.traces,
       maxServices,
       onRemoved: async (name) => {
         await schedules.removeAll(name)

@@ -67,6 +67,10 @@ export abstract class JournalClient implements JobStore, AuditStore {
     return this.ask('payload', id)
   }
 
+  attemptLogs(id: string): Promise<string[]> {
+    return this.ask('attemptLogs', id)
+  }
+
   counts(service?: string): Promise<ServiceCounts[]> {
     return this.ask('counts', service)
   }
@@ -87,9 +91,9 @@ export abstract class JournalClient implements JobStore, AuditStore {
     return this.ask('release', id, attempt)
   }
 
-  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean> {
+  retry(id: string, attempt: number, error: JobError, notBefore: Date, log?: string): Promise<boolean> {
     this.#progress.delete(id)
-    return this.ask('retry', id, attempt, error, notBefore.getTime())
+    return this.ask('retry', id, attempt, error, notBefore.getTime(), log)
   }
 
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {

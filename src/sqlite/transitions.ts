@@ -12,7 +12,7 @@ import type { TakenRow } from './messages.ts'
 import { readJob } from './job-row.ts'
 
 /** The last attempts of a job that its history holds, beside the present one. */
-const MAX_HISTORY = 100
+export const MAX_HISTORY = 100
 /** Scheduled jobs that one `take` may queue because they are due. */
 const MAX_PROMOTED = 1_000
 
@@ -250,7 +250,9 @@ export class JobTransitions {
       })
     }
     this.#failures.remove(id)
-    this.#file.run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
+    for (const table of ['payloads', 'attemptLogs']) {
+      this.#file.run(`DELETE FROM ${table} WHERE seq = (SELECT seq FROM jobs WHERE id = ?)`, id)
+    }
     this.#file.run('DELETE FROM jobs WHERE id = ?', id)
   }
 

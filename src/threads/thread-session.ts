@@ -207,6 +207,9 @@ export class ThreadSession {
       case 'stopped':
         if (message.error) log.error({ service, err: fromWireError(message.error) }, 'error in onThreadStop')
         return
+      case 'failure':
+        this.#logWriter.writeAll()
+        return this.owner.onMessage(message)
       default:
         this.owner.onMessage(message)
     }
@@ -214,6 +217,7 @@ export class ThreadSession {
 
   #ended(exitCode: number): void {
     this.#heartbeat.stop()
+    this.#logWriter.writeAll()
     const { service } = this.#options
     const why = exitCode === UNSETTLED_AWAIT ? ': an await at the top of its module never ended' : ''
     const reason = this.#lastError ?? new Error(`the thread of ${service} exited with code ${exitCode}${why}`)
