@@ -175,7 +175,7 @@ export interface JobStore {
   /** What the failed attempts of a job have logged last, in the order of the attempts. */
   attemptLogs(id: string): Promise<string[]>
   /**
-   * The jobs of each service that has any, or of one, by state. Where counting takes long, the answer may be some seconds
+   * The jobs of each service that has any, or of one, by state. Where there are many, the answer may be some seconds
    * old: this is the one answer that need not see every change before it.
    */
   counts(service?: string): Promise<ServiceCounts[]>
