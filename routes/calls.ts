@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { BytePayload } from '../src/payload/byte-payload.ts'
+import type { Forwarder } from '../src/cluster/forwarder.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { JSON_TYPE } from '../src/payload/media-types.ts'
 import { METHOD_DEFAULTS } from '../src/contract/options.ts'
@@ -15,6 +16,7 @@ import type { Invoker } from '../src/services/call-invoker.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 import { readBody, sendBytes } from './shared/byte-body.ts'
 import { durableCall } from './shared/durable-call.ts'
+import { type CallRequest, forwardCall, makesJob } from './shared/forward-call.ts'
 import { bytesOf, takePayload } from './shared/payload.ts'
 import { readPreference, requestTimeoutMs, traceparent } from './shared/request-headers.ts'
 import { LARGE_BYTES } from './shared/stored-payload.ts'
@@ -40,6 +42,8 @@ interface CallRoutesOptions {
   checker: PayloadChecker
   /** `undefined`: nobody records them. */
   traces: Traces | undefined
+  /** Sends calls to other nodes; `undefined`: every call runs here. */
+  forwarder: Forwarder | undefined
 }
 
 const CallHeaders = Type.Object({
@@ -56,8 +60,6 @@ const CallHeaders = Type.Object({
   ...TraceHeader,
 })
 
-type CallRequest = FastifyRequest<{ Params: { service: string; method: string } }>
-
 /** The value of a JSON body; of a large one the body itself. @throws UNSUPPORTED_MEDIA_TYPE, MALFORMED_BODY */
 function readSmallJson(request: FastifyRequest, body: BytePayload): unknown {
   if (body.size < LARGE_BYTES) return readJson(request, body.whole)
@@ -67,7 +69,7 @@ function readSmallJson(request: FastifyRequest, body: BytePayload): unknown {
 
 export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   app,
-  { registry, invoker, dispatcher, maxBodyBytes, checker, traces },
+  { registry, invoker, dispatcher, maxBodyBytes, checker, traces, forwarder },
 ) => {
   if (traces !== undefined) traceCalls(app, traces)
   app.removeContentTypeParser(JSON_TYPE)
@@ -92,8 +94,21 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
     readBody(request, body, done)
   })
 
+  // Before the body is parsed, and only on a node of a cluster.
+  const passOn = (request: CallRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
+    const { service } = request.params
+    const target = forwarder?.route(service) ?? 'here'
+    try {
+      if (forwarder === undefined || target === 'here' || makesJob(request)) done()
+      else forwardCall(forwarder, target, registry.find(service), request, reply)
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+
   app.post('/services/:service/call/:method', {
     config: { scope: 'enqueue', audits: false },
+    onRequest: forwarder === undefined ? [] : passOn,
     bodyLimit: maxBodyBytes,
     schema: {
       operationId: 'call',

@@ -7,6 +7,7 @@ import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
 import type { LogStreams } from '../src/events/log-streams.ts'
+import type { Forwarder } from '../src/cluster/forwarder.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
@@ -93,6 +94,8 @@ export interface RoutesOptions {
   audits: AuditStore
   /** `undefined`: nobody records them. */
   traces: Traces | undefined
+  /** Sends calls to other nodes; `undefined`: every call runs here. */
+  forwarder: Forwarder | undefined
 }
 
 export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
@@ -113,6 +116,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     chaos,
     credentials,
     traces,
+    forwarder,
   } = options
   app.get('/', {
     config: { scope: 'read', narrows: true },
@@ -137,7 +141,16 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
-  await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker, traces })
+  await app.register(callRoutes, {
+    prefix: '/v1',
+    registry,
+    invoker,
+    dispatcher,
+    maxBodyBytes,
+    checker,
+    traces,
+    forwarder,
+  })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(bulkRoutes, { prefix: '/v1', bulk: dispatcher.bulk })

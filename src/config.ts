@@ -1,66 +1,20 @@
 /** The settings: one table of environment variables, their defaults and the values that they accept. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import bytes from 'bytes-iec'
-import ms from 'ms'
 import { z } from 'zod'
 import { LOG_LEVELS } from './contract/log.ts'
-
-const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
-const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'
-const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
-const A_COUNT = 'a whole number from 1 to 1000000'
-const A_PORT = 'a port from 0 to 65535'
-
-const duration = durationTo('24h', A_DURATION)
-const retention = durationTo('365d', A_RETENTION)
-const size = z
-  .string()
-  .regex(/^\d+(\.\d+)?([KMG]i?B|B)$/, A_SIZE)
-  .transform((text) => bytes.parse(text) as number)
-  .pipe(
-    z
-      .int(A_SIZE)
-      .min(1, A_SIZE)
-      .max(256 * 1024 * 1024, A_SIZE),
-  )
-const count = z
-  .string()
-  .regex(/^\d{1,7}$/, A_COUNT)
-  .transform(Number)
-  .pipe(z.int().min(1, A_COUNT).max(1_000_000, A_COUNT))
-const flag = z.enum(['true', 'false'], 'true or false').transform((text) => text === 'true')
-const port = z
-  .string()
-  .regex(/^\d{1,5}$/, A_PORT)
-  .transform(Number)
-  .pipe(z.int().max(65_535, A_PORT))
-
-/** A name or an address, with or without a port; `*`: any. */
-const HOST = /^(\*|([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?)$/
-const hosts = z
-  .string()
-  .transform((text) =>
-    text.trim() === ''
-      ? []
-      : text
-          .toLowerCase()
-          .split(',')
-          .map((host) => host.trim()),
-  )
-  .pipe(
-    z.array(
-      z.string().regex(HOST, 'names with or without a port, separated by commas, such as a.example,b.example:8080'),
-    ),
-  )
-
-const ORIGIN = /^https?:\/\/([a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[\da-f:.]+\])(:\d{1,5})?$/
-const origins = z
-  .string()
-  .transform((text) => (text.trim() === '' ? [] : text.split(',').map((origin) => origin.trim())))
-  .pipe(
-    z.array(z.string().regex(ORIGIN, 'origins as browsers send them, separated by commas, such as https://a.example')),
-  )
+import {
+  count,
+  duration,
+  flag,
+  hosts,
+  nodeUrl,
+  origins,
+  port,
+  portToTell,
+  retention,
+  size,
+} from './contract/setting-values.ts'
 
 /** Environment variable → its default, the values that it accepts, and its meaning. A test compares the README's table. */
 export const SETTINGS = {
@@ -174,15 +128,34 @@ export const SETTINGS = {
     accepts: flag,
     meaning: 'record traces with OpenTelemetry, whose SDK you load: see [Traces](docs/operate.md#traces)',
   },
+  THREADPLANE_NODE_NAME: {
+    default: '',
+    accepts: z.string().regex(/^([\w][\w.-]{0,62})?$/, 'letters, digits, `.`, `_` and `-`, at most 63'),
+    meaning: 'in a cluster, the name of this node; empty: the name of the host',
+  },
+  THREADPLANE_NODE_PORT: {
+    default: '8081',
+    accepts: portToTell,
+    meaning:
+      'in a cluster, the port on which other nodes reach this one; it listens on the address of `THREADPLANE_HOST`',
+  },
+  THREADPLANE_NODE_URL: {
+    default: '',
+    accepts: nodeUrl,
+    meaning:
+      'in a cluster, where other nodes reach that port, such as `https://a.example:8081`; empty: `THREADPLANE_HOST`, or the name of the host where that is any address',
+  },
+  THREADPLANE_NODE_CERT: {
+    default: '',
+    accepts: z.string(),
+    meaning: 'the file of the certificate with which that port speaks TLS, in PEM; empty: plain HTTP',
+  },
+  THREADPLANE_NODE_KEY: {
+    default: '',
+    accepts: z.string(),
+    meaning: 'the file of the key of that certificate, in PEM',
+  },
 } as const
-
-function durationTo(most: ms.StringValue, expected: string) {
-  return z
-    .string()
-    .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, expected)
-    .transform((text) => ms(text as ms.StringValue))
-    .pipe(z.number().min(1, expected).max(ms(most), expected))
-}
 
 export interface Config {
   host: string
@@ -212,6 +185,14 @@ export interface Config {
   showStacks: boolean
   requestLog: boolean
   traces: boolean
+  /** Empty: the name of the host. */
+  nodeName: string
+  nodePort: number
+  /** Empty: made of the host and the port. */
+  nodeUrl: string
+  /** The file of the certificate; empty: plain HTTP. */
+  nodeCert: string
+  nodeKey: string
 }
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
@@ -255,6 +236,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     showStacks: read('THREADPLANE_SHOW_STACKS'),
     requestLog: read('THREADPLANE_REQUEST_LOG'),
     traces: read('THREADPLANE_TRACES'),
+    nodeName: read('THREADPLANE_NODE_NAME'),
+    nodePort: read('THREADPLANE_NODE_PORT'),
+    nodeUrl: read('THREADPLANE_NODE_URL'),
+    nodeCert: read('THREADPLANE_NODE_CERT'),
+    nodeKey: read('THREADPLANE_NODE_KEY'),
   }
   for (const name of Object.keys(environment)) {
     if (name.startsWith('THREADPLANE_') && !Object.hasOwn(SETTINGS, name)) {

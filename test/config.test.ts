@@ -27,6 +27,11 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     showStacks: false,
     requestLog: false,
     traces: false,
+    nodeName: '',
+    nodePort: 8_081,
+    nodeUrl: '',
+    nodeCert: '',
+    nodeKey: '',
   })
 })
 
@@ -80,6 +85,10 @@ t.test('the message about a wrong value has its name, the value, and what it mus
     ['THREADPLANE_PORT', '-1', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', '80.5', /a port from 0 to 65535/],
     ['THREADPLANE_PORT', '0x50', /a port from 0 to 65535/],
+    ['THREADPLANE_NODE_PORT', '0', /a port from 1 to 65535/],
+    ['THREADPLANE_NODE_NAME', 'a b', /letters, digits/],
+    ['THREADPLANE_NODE_URL', 'a.example:8081', /http:\/\/ or https:\/\/, a name or an address, and a port/],
+    ['THREADPLANE_NODE_URL', 'https://a.example/path', /http:\/\/ or https:\/\/, a name or an address, and a port/],
     ['THREADPLANE_HOST', '', /an address/],
     ['THREADPLANE_DATA', '', /a folder/],
     ['THREADPLANE_SHUTDOWN_TIMEOUT', '9', /a duration from 1ms to 24h, such as/],

@@ -4,7 +4,8 @@ import ms from 'ms'
 import { ThreadplaneError } from '../../src/contract/errors.ts'
 
 const DURATION = /^\d{1,9}(\.\d{1,3})?(ms|s|m|h)$/
-const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1_000
+/** The longest `Request-Timeout`. */
+export const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1_000
 /** The longest wait of `Prefer: wait`. A longer one is shortened. */
 const MAX_WAIT_SECONDS = 60
 

@@ -6,10 +6,13 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../contract/errors.ts'
+import { connectionEvent } from './connection-event.ts'
 import { answerOnSocket } from './socket-errors.ts'
 
 export interface ClientLimitsOptions {
   maxConnections: number
+  /** Headers of a request beyond those that a client may send. */
+  moreHeaders: number
 }
 
 /** Connections beyond the limit that are answered 503 at the same time. Node closes further ones without an answer. */
@@ -18,13 +21,14 @@ const MAX_HEADERS = 100
 /** Requests that a client has sent ahead on one connection and that wait for their turn to be answered. */
 const MAX_PIPELINED = 100
 
-export const clientLimits = fp<ClientLimitsOptions>(async (app, { maxConnections }) => {
+export const clientLimits = fp<ClientLimitsOptions>(async (app, { maxConnections, moreHeaders }) => {
   const { server } = app
+  const maxHeaders = MAX_HEADERS + moreHeaders
   server.maxConnections = maxConnections + MAX_REFUSALS
   // 0 is no limit. With a limit Node silently drops the headers beyond it, and any header may be among those.
   server.maxHeadersCount = 0
   let served = 0
-  server.on('connection', (socket) => {
+  server.on(connectionEvent(server), (socket: Socket) => {
     if (served >= maxConnections) {
       const detail = `the server has ${maxConnections} open connections and serves no more: close one, or try again later`
       return answerOnSocket(socket, new ThreadplaneError('TOO_MANY_CONNECTIONS', detail))
@@ -55,8 +59,8 @@ export const clientLimits = fp<ClientLimitsOptions>(async (app, { maxConnections
 
   app.addHook('onRequest', ({ raw }, _reply, done) => {
     const headers = raw.rawHeaders.length / 2
-    if (headers <= MAX_HEADERS) return done()
-    const detail = `the request has ${headers} headers: a request may have at most ${MAX_HEADERS} headers`
+    if (headers <= maxHeaders) return done()
+    const detail = `the request has ${headers} headers: a request may have at most ${maxHeaders} headers`
     done(new ThreadplaneError('MALFORMED_HEADER', detail))
   })
 })

@@ -9,6 +9,7 @@ import fp from 'fastify-plugin'
 import type { FastifyReply } from 'fastify'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import { connectionEvent } from './connection-event.ts'
 import { answerOnSocket, closeAfterAnswers, pendingAnswer } from './socket-errors.ts'
 
 declare module 'fastify' {
@@ -132,7 +133,7 @@ function sentBytes(socket: Socket): number {
 export const clients = fp<{ log: ServiceLog }>(async (app, { log }) => {
   const known = new Clients(log)
   app.decorate('clients', known)
-  app.server.on('connection', (socket) => known.add(socket))
+  app.server.on(connectionEvent(app.server), (socket: Socket) => known.add(socket))
   app.server.prependListener('request', (request, response) => known.received(request, response))
   app.addHook('onClose', async () => known.closed())
 })

@@ -13,6 +13,7 @@ import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
+import { connectionEvent } from './connection-event.ts'
 import { answerOnSocket } from './socket-errors.ts'
 
 /** How long a client may take. The README's table of limits has these values. */
@@ -57,7 +58,7 @@ export const slowClients = fp<SlowClientsOptions>(async (app, { log, timings }) 
   const { bodyMs, answerMs, bytesPerSecond, sweepEveryMs } = timings
   const connections = new Map<Socket, Connection>()
 
-  app.server.on('connection', (socket) => {
+  app.server.on(connectionEvent(app.server), (socket: Socket) => {
     connections.set(socket, { request: undefined, response: undefined, receiving: undefined, sending: undefined })
     socket.once('close', () => connections.delete(socket))
   })

@@ -67,8 +67,15 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
 
     const logStreams: LogStreams = new LogStreams(book)
     const trail = new AuditTrail(journal, log)
-    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal, trail }
-    const { app, streams } = await buildApp({ ...options, log }, parts)
+    const { cluster } = options
+    const forwarder = cluster && new (await import('../cluster/forwarder.ts')).Forwarder(cluster, registry)
+    const parts = { registry, dispatcher, schedules, events, book, logStreams, journal, trail, forwarder }
+    const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
+    const nodeApp =
+      cluster &&
+      (await (
+        await import('./node-app.ts')
+      ).buildNodeApp({ ...options, log }, { token: cluster.self.token, trail, routesOptions }))
     app.addHook('preClose', async () => {
       schedules.close()
       events.emit({ type: 'server.closing', graceMs: options.shutdownTimeoutMs ?? null })
@@ -76,8 +83,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       await registry.close()
       streams.close()
       logStreams.close()
-      await app.clients.finishClosing()
+      // Until here the node listener has told other nodes that this one takes no more calls.
+      await Promise.all([nodeApp?.close(), app.clients.finishClosing()])
     })
+    app.addHook('onClose', async () => forwarder?.close())
     app.addHook('onClose', () => {
       trail.close()
       return journal.close()
@@ -85,7 +94,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })
-    return { app, registry, dispatcher, events, log }
+    return { app, nodeApp, registry, dispatcher, events, log }
   } catch (error) {
     dispatcher.close()
     await journal.close()

@@ -4,9 +4,16 @@ import type { EventLog } from '../events/event-log.ts'
 import type { LogLevel, ServiceLog } from '../contract/log.ts'
 import type { Traces } from '../contract/traces.ts'
 import type { Tokens } from '../auth/tokens.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
+
+/** The certificate of a listener and its key, in PEM. */
+export interface TlsFiles {
+  cert: string | Buffer
+  key: string | Buffer
+}
 
 export interface ServerOptions {
   /** The folder of service modules. */
@@ -44,12 +51,18 @@ export interface ServerOptions {
   maxStreams?: number
   /** How long a graceful shutdown may take: clients are told. */
   shutdownTimeoutMs?: number
+  /** The other nodes. Without it the server is alone, and has no listener for nodes. */
+  cluster?: Cluster
+  /** Of the listener for nodes. Default: plain HTTP. */
+  nodeTls?: TlsFiles
   /** Only tests set this. Default: `SLOW_CLIENT_DEFAULTS`. */
   slowClients?: Partial<SlowClientTimings>
 }
 
 export interface Server {
   app: FastifyInstance
+  /** The listener for other nodes, if the server is a node of a cluster. `app.close()` closes it. */
+  nodeApp: FastifyInstance | undefined
   registry: Registry
   dispatcher: Dispatcher
   events: EventLog

@@ -1,0 +1,86 @@
+/**
+ * Where a call runs: on this node if the service runs here and has room, else on the least busy of the other nodes.
+ *
+ * What peers tell of their load is as old as their last heartbeat. So the calls that this node has sent to a peer count
+ * too, and a random part of one method keeps nodes that see the same loads from choosing the same peer.
+ */
+import type { ServiceState } from '../contract/states.ts'
+import type { Cluster, Peer, ServiceLoad } from './cluster.ts'
+
+/** A peer that could not be connected to is the last choice for this long. */
+const UNREACHABLE_MS = 1_000
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** The services of this node. */
+export interface LocalServices {
+  find(name: string): { readonly state: ServiceState; readonly room: number } | undefined
+}
+
+export class NodeRouter {
+  readonly #cluster: Cluster
+  readonly #local: LocalServices
+  /** Id of a peer → since when it is known to be unreachable, by the monotonic clock. */
+  readonly #unreachable = new Map<string, number>()
+  /** Id of a peer → name of a service → calls under way there that this node has sent. */
+  readonly #sent = new Map<string, Map<string, number>>()
+
+  constructor(cluster: Cluster, local: LocalServices) {
+    this.#cluster = cluster
+    this.#local = local
+    cluster.onChanged(() => this.#forgetGone())
+  }
+
+  /** `undefined`: no node can take the call now. */
+  route(service: string): 'here' | Peer | undefined {
+    const here = this.#local.find(service)
+    if (here !== undefined && here.room > 0 && here.state === 'running') return 'here'
+    return this.leastBusy(service)
+  }
+
+  /** @param except the ids of peers that have refused the call */
+  leastBusy(service: string, except: ReadonlySet<string> = NONE): Peer | undefined {
+    let best: Peer | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (const peer of this.#cluster.peers) {
+      const load = peer.load.get(service)
+      if (load?.state !== 'running' || load.room <= 0 || load.concurrency <= 0 || except.has(peer.id)) continue
+      const busy = this.#busy(peer, service, load)
+      if (busy >= least) continue
+      best = peer
+      least = busy
+    }
+    return best
+  }
+
+  /** Notes a call that is sent to a peer. Returns what notes its end. */
+  sending({ id }: Peer, service: string): () => void {
+    const sent = this.#sent.get(id) ?? new Map<string, number>()
+    this.#sent.set(id, sent)
+    sent.set(service, (sent.get(service) ?? 0) + 1)
+    return () => {
+      const left = (sent.get(service) ?? 1) - 1
+      if (left > 0) sent.set(service, left)
+      else sent.delete(service)
+    }
+  }
+
+  /** Notes that there is no connection to a peer. */
+  unreachable({ id }: Peer): void {
+    this.#unreachable.set(id, performance.now())
+  }
+
+  /** Methods that run and wait, for each that can run at once. A peer that cannot be reached comes after all others. */
+  #busy({ id }: Peer, service: string, { running, waiting, concurrency }: ServiceLoad): number {
+    const since = this.#unreachable.get(id)
+    const penalty = since !== undefined && performance.now() - since < UNREACHABLE_MS ? Number.MAX_SAFE_INTEGER : 0
+    const sent = this.#sent.get(id)?.get(service) ?? 0
+    return penalty + (Math.max(running + waiting, sent) + Math.random()) / concurrency
+  }
+
+  #forgetGone(): void {
+    const alive = new Set(this.#cluster.peers.map(({ id }) => id))
+    for (const id of this.#unreachable.keys()) if (!alive.has(id)) this.#unreachable.delete(id)
+    for (const id of this.#sent.keys()) if (!alive.has(id)) this.#sent.delete(id)
+  }
+}
