@@ -232,7 +232,7 @@ t.test(
   'the attempts of a node that was killed end after its lease, and its jobs run again',
   { skip: noPostgres },
   async (t) => {
-    changeTimings(t, { leaseMs: 1_000, beatEveryMs: 50, upkeepEveryMs: 20 })
+    changeTimings(t, { leaseMs: 4_000, beatEveryMs: 50, upkeepEveryMs: 20 })
     const postgres = await Postgres.start(t)
     const schema = postgres.schema()
     const store = await open(t, postgres, schema)

@@ -74,7 +74,10 @@ t.test(
         isProblem(t, await server.post(`/v1/services/${name}/restart`), 'START_FAILED', { detail: place })
         const status = await server.status(name)
         t.match(status, { state: 'failed', restartCount: 1, crashReason: { message: place } })
-        const of = server.logs.records.filter(({ service, level }) => service === name && level >= 40)
+        // A busy machine may also hold up the thread itself.
+        const of = server.logs.records.filter(
+          ({ service, level, msg }) => service === name && level >= 40 && !/keepalive/.test(String(msg)),
+        )
         t.match(of, [{ level: 60, module: file, err: undefined, msg: /^the module of .* cannot be loaded: / }])
         t.equal(of.length, 1)
         writeFileSync(file, works)
