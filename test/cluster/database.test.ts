@@ -89,7 +89,12 @@ t.test(
 
 t.test('a database that hangs: refused by the beat, and then at once', { skip: noPostgres }, async (t) => {
   // So that only the beat can refuse it.
-  changeTimings(t, { statementWithinMs: 600_000, answerWithinMs: 600_000 })
+  changeTimings(t, {
+    beatWithinMs: 700,
+    connectionWithinMs: 600_000,
+    statementWithinMs: 600_000,
+    answerWithinMs: 600_000,
+  })
   const postgres = await Postgres.start(t)
   const database = await open(t, postgres)
   postgres.freeze()

@@ -122,7 +122,12 @@ t.test(
   { skip: noPostgres },
   async (t) => {
     // So that only the beat can refuse it.
-    changeTimings(t, { statementWithinMs: 600_000, answerWithinMs: 600_000 })
+    changeTimings(t, {
+      beatWithinMs: 700,
+      connectionWithinMs: 600_000,
+      statementWithinMs: 600_000,
+      answerWithinMs: 600_000,
+    })
     const postgres = await Postgres.start(t)
     const store = await open(t, postgres)
     const waiting = await accept(store)
