@@ -1,5 +1,6 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
+import { hostname } from 'node:os'
 import type { AuditStore } from '../src/contract/audit.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
@@ -7,7 +8,9 @@ import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
 import type { LogBook } from '../src/events/log-book.ts'
 import type { LogStreams } from '../src/events/log-streams.ts'
+import type { ClusterNode } from '../src/cluster/cluster-node.ts'
 import type { Forwarder } from '../src/cluster/forwarder.ts'
+import type { Plane } from '../src/cluster/plane.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
@@ -28,6 +31,7 @@ import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
 import { logRoutes } from './logs.ts'
 import { metricsRoutes } from './metrics.ts'
+import { nodeRoutes } from './nodes.ts'
 import { probeRoutes } from './probes.ts'
 import { profileRoutes } from './profiles.ts'
 import { scheduleRoutes } from './schedules.ts'
@@ -95,6 +99,10 @@ export interface RoutesOptions {
   audits: AuditStore
   /** Sends calls to other nodes; `undefined`: every call runs here. */
   forwarder: Forwarder | undefined
+  /** This server among the nodes of a cluster. */
+  node: ClusterNode | undefined
+  /** The other nodes; `undefined`: the server is alone, or another node asks it. */
+  plane: Plane | undefined
   /** What an accepted job survives, if the store knows that. */
   durability: string | undefined
 }
@@ -118,13 +126,15 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     chaos,
     credentials,
     forwarder,
+    node,
+    plane,
   } = options
   app.get('/', {
     config: { scope: 'read', narrows: true },
     schema: { hide: true },
     handler: async () => ({ name: 'threadplane', version, ...LINKS }),
   })
-  await app.register(probeRoutes, { registry, dispatcher, durability: options.durability })
+  await app.register(probeRoutes, { registry, dispatcher, durability: options.durability, node })
   await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {
     // A client that reads a list and then follows the events misses nothing.
@@ -138,6 +148,8 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
   await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
+  const alone = { id: events.boot, name: hostname() }
+  await app.register(nodeRoutes, { prefix: '/v1', version, registry, node, plane, alone })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })

@@ -8,6 +8,7 @@ import type { Notices } from '../jobs/notices.ts'
 import type { OtherServers } from '../jobs/other-servers.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import type { BeatRow } from './beat.ts'
+import type { NodeIdentity } from './cluster.ts'
 import type { Hints } from './hints.ts'
 import { isId } from './job-row.ts'
 import type { Report } from './membership.ts'
@@ -50,12 +51,14 @@ export class ClusterNode implements OtherServers {
   #schedules: number | undefined
   /** What decides the placement of services, as a text. */
   #nodes = ''
+  #followers: Followers | undefined
 
   constructor(options: ClusterNodeOptions) {
     this.#options = options
   }
 
   follow(followers: Followers): void {
+    this.#followers = followers
     const { store, hints } = this.#options
     const { membership } = store
     const { notices, isBack } = followers
@@ -159,6 +162,24 @@ export class ClusterNode implements OtherServers {
     const { store, hints } = this.#options
     await store.database.run(REQUEST_CANCEL, [id])
     hints.tell('cancel', id)
+  }
+
+  get self(): NodeIdentity {
+    return this.#options.store.membership.self
+  }
+
+  get isDraining(): boolean {
+    return this.#options.store.membership.isLeaving
+  }
+
+  /** This node takes no new work until its server is started again. */
+  drain(): void {
+    if (this.isDraining) return
+    const { store } = this.#options
+    store.membership.startDraining()
+    this.#followers?.notices.takeNothing()
+    this.#followers?.placementChanged()
+    store.database.beatNow()
   }
 
   /** Services that are placed here move to other nodes, which take no more calls for them to this one. */

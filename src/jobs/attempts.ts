@@ -247,6 +247,12 @@ export class Attempts {
     }
   }
 
+  /** Releases all attempts that have not begun in a thread: other servers run them. */
+  releaseWaiting(): void {
+    for (const { queued } of this.#inFlight.values())
+      queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'this server takes no new work')
+  }
+
   /** Releases attempts that wait in a thread behind long methods: they wait in the store, with no attempt counted. */
   releaseLate(): void {
     const since = performance.now() - RELEASE_AFTER_MS

@@ -31,7 +31,9 @@ import { routes, type RoutesOptions } from '../../routes/index.ts'
 import { ServiceStats, snapshotOf, STATS_COLUMNS } from '../../routes/shared/service-stats.ts'
 import { packageVersion } from '../config.ts'
 import type { AuditTrail } from '../auth/audit-trail.ts'
+import type { ClusterNode } from '../cluster/cluster-node.ts'
 import type { Forwarder } from '../cluster/forwarder.ts'
+import type { Plane } from '../cluster/plane.ts'
 import type { AuditStore } from '../contract/audit.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { audit } from '../http/audit.ts'
@@ -75,6 +77,9 @@ export interface AppParts {
   trail: AuditTrail
   /** Sends calls to other nodes; `undefined`: the server is alone. */
   forwarder: Forwarder | undefined
+  /** This server among others, and the others. */
+  node: ClusterNode | undefined
+  plane: Plane | undefined
 }
 
 /** Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that. */
@@ -139,6 +144,8 @@ export async function buildApp(
     credentials,
     audits: journal,
     forwarder: parts.forwarder,
+    node: parts.node,
+    plane: parts.plane,
     durability,
   }
   await app.register(routes, routesOptions)

@@ -17,6 +17,7 @@ import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import { openStore } from './open-store.ts'
 import type { Server, ServerOptions } from './options.ts'
+import { reachNodes } from './reach-nodes.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
 
@@ -77,7 +78,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     const logStreams: LogStreams = new LogStreams(book)
     const trail = new AuditTrail(journal, log)
     const { cluster = shared?.membership } = options
-    const forwarder = cluster && new (await import('../cluster/forwarder.ts')).Forwarder(cluster, registry)
+    const { connections, forwarder, plane } = await reachNodes(cluster, shared?.membership, registry)
     const parts = {
       registry,
       changes,
@@ -90,6 +91,8 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       durability,
       trail,
       forwarder,
+      plane,
+      node: shared?.node,
     }
     const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
     const nodeApp =
@@ -109,7 +112,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       logStreams.close()
       await app.clients.finishClosing()
     })
-    app.addHook('onClose', async () => forwarder?.close())
+    app.addHook('onClose', async () => connections?.close())
     app.addHook('onClose', async () => {
       trail.close()
       await shared?.node.close()
