@@ -26,6 +26,7 @@ import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
 import { eventRoutes } from './events.ts'
 import { failureRoutes } from './failures.ts'
+import { followRoutes } from './follow.ts'
 import { jobOverviewRoutes } from './job-overview.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
@@ -46,6 +47,8 @@ import {
 } from './schemas/service.ts'
 import { sessionRoutes } from './session.ts'
 import { ServiceSummaryList } from './schemas/service-summary.ts'
+import { OtherNodes } from './shared/other-nodes.ts'
+import { ServiceViews } from './shared/service-views.ts'
 import { serviceRoutes } from './services.ts'
 import { seriesRoutes } from './series.ts'
 import { stackRoutes } from './stack.ts'
@@ -147,13 +150,16 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(auditRoutes, { prefix: '/v1', audits: options.audits, dispatcher })
   await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
   await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
-  await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
+  const views = new ServiceViews(plane)
+  const others = new OtherNodes(plane)
+  await app.register(serviceRoutes, { prefix: '/v1', registry, changes, views, others })
+  if (node !== undefined && plane === undefined) await app.register(followRoutes, { prefix: '/v1', node })
   const alone = { id: events.boot, name: hostname() }
   await app.register(nodeRoutes, { prefix: '/v1', version, registry, node, plane, alone })
-  await app.register(stackRoutes, { prefix: '/v1', registry })
-  await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
+  await app.register(stackRoutes, { prefix: '/v1', registry, plane })
+  await app.register(profileRoutes, { prefix: '/v1', registry, profiles, plane })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
+  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos, views, others })
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker, forwarder })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })

@@ -8,14 +8,12 @@ import type { Plane } from '../src/cluster/plane.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { Nullable } from './schemas/nullable.ts'
-import { ServiceStatus } from './schemas/service.ts'
+import { moduleHash, ServiceStatus } from './schemas/service.ts'
 import { callerOf } from './shared/caller.ts'
 import { errorOf } from './shared/node-errors.ts'
 
 /** A drain of another node is answered within this time. */
 const DRAIN_WITHIN_MS = 2_000
-
-const moduleHash = Nullable(Type.String({ description: 'Hash of the content of its module; null: not known' }))
 
 const NodeView = Type.Object({
   id: Type.String({ description: 'Another one after each start' }),
@@ -79,7 +77,18 @@ export const nodeRoutes: FastifyPluginAsyncTypebox<NodeRoutesOptions> = async (
     }
   }
 
-  const other = ({ id, name, url, version, startedAt, seenAt, labels, isLeaving, load, modules }: Member): NodeView => ({
+  const other = ({
+    id,
+    name,
+    url,
+    version,
+    startedAt,
+    seenAt,
+    labels,
+    isLeaving,
+    load,
+    modules,
+  }: Member): NodeView => ({
     id,
     name,
     url: withoutSecrets(url),
@@ -158,7 +167,10 @@ export const nodeRoutes: FastifyPluginAsyncTypebox<NodeRoutesOptions> = async (
 }
 
 function noNode(node: string, names: string[]): ThreadplaneError {
-  return new ThreadplaneError('NODE_NOT_FOUND', `there is no node ${JSON.stringify(node)}; there are: ${names.join(', ')}`)
+  return new ThreadplaneError(
+    'NODE_NOT_FOUND',
+    `there is no node ${JSON.stringify(node)}; there are: ${names.join(', ')}`,
+  )
 }
 
 function withoutSecrets(url: string): string {

@@ -43,6 +43,8 @@ export interface Followers {
   readSchedules: () => Promise<void>
   /** Other nodes have come or gone. */
   placementChanged: () => void
+  /** Brings a service in line with its registration, and waits for that. */
+  follow: (service: string) => Promise<void>
   /** The database could not be used for a while. */
   isBack: () => void
 }
@@ -193,6 +195,11 @@ export class ClusterNode implements OtherServers {
 
   get self(): NodeIdentity {
     return this.#options.store.membership.self
+  }
+
+  /** What another node has written of a service is done here when this resolves. */
+  async bringInLine(service: string): Promise<void> {
+    await this.#followers?.follow(service)
   }
 
   get isDraining(): boolean {

@@ -8,9 +8,8 @@ import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { type Caller, requestHeaders } from './hop-headers.ts'
 import type { Member, Membership } from './membership.ts'
 import type { PeerConnections } from './peer-connections.ts'
+import { relay, type RelayedRequest } from './relay.ts'
 
-/** Within this time another node says what it knows. */
-export const ASK_WITHIN_MS = 200
 /** The answer of one node: a larger one counts as none. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
@@ -94,6 +93,11 @@ export class Plane {
       asked.delete(given)
       if (asked.size === 0) this.#asked.delete(peer.id)
     }
+  }
+
+  /** Has another node answer a request of a client. */
+  relay(peer: Member, relayed: RelayedRequest): void {
+    relay(this.connections.to(peer), peer, relayed)
   }
 
   /** A node that has gone does not answer any more, also where its connections are still open. */

@@ -72,6 +72,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
         onState: (listener) => registry.on('state', listener),
         readSchedules: () => schedules.readAgain(),
         placementChanged: () => reconciliation.placementChanged(),
+        follow: (name) => reconciliation.follow(name),
         isBack: () => reconciliation.all(),
       })
     }
