@@ -10,6 +10,7 @@ import type { LogBook } from '../src/events/log-book.ts'
 import type { LogStreams } from '../src/events/log-streams.ts'
 import type { ClusterNode } from '../src/cluster/cluster-node.ts'
 import type { Forwarder } from '../src/cluster/forwarder.ts'
+import type { PeerEvents } from '../src/cluster/peer-events.ts'
 import type { Plane } from '../src/cluster/plane.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
@@ -47,6 +48,7 @@ import {
 } from './schemas/service.ts'
 import { sessionRoutes } from './session.ts'
 import { ServiceSummaryList } from './schemas/service-summary.ts'
+import { NodeLogs } from './shared/node-logs.ts'
 import { OtherNodes } from './shared/other-nodes.ts'
 import { ServiceViews } from './shared/service-views.ts'
 import { serviceRoutes } from './services.ts'
@@ -106,6 +108,8 @@ export interface RoutesOptions {
   node: ClusterNode | undefined
   /** The other nodes; `undefined`: the server is alone, or another node asks it. */
   plane: Plane | undefined
+  /** Their events. */
+  peerEvents: PeerEvents | undefined
   /** What an accepted job survives, if the store knows that. */
   durability: string | undefined
 }
@@ -131,6 +135,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     forwarder,
     node,
     plane,
+    peerEvents,
   } = options
   app.get('/', {
     config: { scope: 'read', narrows: true },
@@ -148,12 +153,15 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   })
   await app.register(sessionRoutes, { prefix: '/v1', credentials })
   await app.register(auditRoutes, { prefix: '/v1', audits: options.audits, dispatcher })
-  await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
-  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
   const views = new ServiceViews(plane)
   const others = new OtherNodes(plane)
+  const isForNodes = node !== undefined && plane === undefined
+  const peers = { plane, peerEvents, isForNodes }
+  await app.register(eventRoutes, { prefix: '/v1', registry, events, streams, credentials, views, ...peers })
+  const logs = new NodeLogs(book, peers)
+  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, logs, streams: logStreams, credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes, views, others })
-  if (node !== undefined && plane === undefined) await app.register(followRoutes, { prefix: '/v1', node })
+  if (isForNodes) await app.register(followRoutes, { prefix: '/v1', node })
   const alone = { id: events.boot, name: hostname() }
   await app.register(nodeRoutes, { prefix: '/v1', version, registry, node, plane, alone })
   await app.register(stackRoutes, { prefix: '/v1', registry, plane })
@@ -162,7 +170,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos, views, others })
   await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker, forwarder })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
-  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher, plane })
   await app.register(bulkRoutes, { prefix: '/v1', bulk: dispatcher.bulk })
   await app.register(failureRoutes, { prefix: '/v1', overview: dispatcher.overview })
   await app.register(jobOverviewRoutes, { prefix: '/v1', registry, dispatcher })

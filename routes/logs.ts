@@ -5,14 +5,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../src/contract/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../src/contract/log.ts'
-import type { LogBook } from '../src/events/log-book.ts'
-import { type LogFilter, type LogStreams, passes } from '../src/events/log-streams.ts'
+import type { LogFilter, LogStreams } from '../src/events/log-streams.ts'
 import { LINES, SSE } from '../src/events/stream-format.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { jobCheck } from './shared/job-check.ts'
+import type { NodeLogs } from './shared/node-logs.ts'
 import { ServiceParams } from './schemas/service.ts'
 
 const EVENTS_TYPE = 'text/event-stream'
@@ -52,14 +52,14 @@ const lines = {
 interface LogRoutesOptions {
   registry: Registry
   dispatcher: Dispatcher
-  book: LogBook
+  logs: NodeLogs
   streams: LogStreams
   credentials: Credentials | undefined
 }
 
 export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
   app,
-  { registry, dispatcher, book, streams, credentials },
+  { registry, dispatcher, logs, streams, credentials },
 ) => {
   const checkJob = jobCheck(dispatcher)
   const tags = ['Logs']
@@ -74,10 +74,10 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       headers: LogHeaders,
       response: { 200: lines, ...problems('MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
     },
-    handler: (request, reply): void => {
+    handler: async (request, reply) => {
       const { access } = request
       const sees = (service: string | undefined) => access?.has(['logs'], service) ?? true
-      send(request, reply, { ...filterOf(request.query), ...(access !== undefined && { sees }) }, request.query)
+      return send(request, reply, { ...filterOf(request.query), ...(access !== undefined && { sees }) }, request.query)
     },
   })
 
@@ -92,9 +92,9 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       headers: LogHeaders,
       response: { 200: lines, ...problems('SERVICE_NOT_FOUND', 'MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
     },
-    handler: (request, reply): void => {
+    handler: async (request, reply) => {
       const { name } = registry.get(request.params.service)
-      send(request, reply, { ...filterOf(request.query), service: name }, request.query)
+      return send(request, reply, { ...filterOf(request.query), service: name }, request.query)
     },
   })
 
@@ -112,48 +112,50 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       await checkJob(request, reply, ['logs'])
       const { id, service } = await dispatcher.get(request.params.id)
       const { attempt } = request.query
-      send(request, reply, { service, jobId: id, ...(attempt !== undefined && { attempt }) }, { tail: MAX_TAIL })
-      return reply
+      return send(request, reply, { service, jobId: id, ...(attempt !== undefined && { attempt }) }, { tail: MAX_TAIL })
     },
   })
 
   /** Writes the last lines; with `follow` the answer goes on. */
-  function send(
+  async function send(
     request: FastifyRequest,
     reply: FastifyReply,
     filter: LogFilter,
     { tail = 100, follow = false }: Pick<Static<typeof LogQuery>, 'tail' | 'follow'>,
-  ): void {
+  ): Promise<FastifyReply> {
     if (follow && streams.count >= MAX_FOLLOWERS) {
       const detail = `${streams.count} clients follow the log: close one, or try later`
       throw new ThreadplaneError('TOO_MANY_STREAMS', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
     }
     const isSse = new Negotiator(request.raw).mediaType([LINES_TYPE, EVENTS_TYPE]) === EVENTS_TYPE
     const format = isSse ? SSE : LINES
-    const { lines: kept, droppedThrough } = book.lines(filter.service)
+    const since = logs.lastSeq
+    const looked = follow ? logs.look() : undefined
+    reply.raw.once('close', () => looked?.leave())
+    await looked?.begun
     const lastId = request.headers['last-event-id']
-    const seen = lastId === undefined ? undefined : book.seqOf(String(lastId))
     // A client that resumes gets all that it missed.
-    const found = kept.filter((line) => passes(line, filter) && line.seq > (seen ?? 0))
-    const shown = lastId === undefined ? (tail === 0 ? [] : found.slice(-tail)) : found
+    const { lines, gap, except } =
+      lastId === undefined
+        ? await logs.last(request, filter, tail, since)
+        : await logs.missed(request, filter, String(lastId), since)
     let text = format.preamble
-    if (lastId !== undefined && (seen === undefined || seen < droppedThrough)) {
-      const gap =
-        seen === undefined ? { lost: null, reason: 'restart' } : { lost: droppedThrough - seen, reason: 'ring' }
-      text += format.event(String(lastId), JSON.stringify({ type: 'gap', ...gap }))
-    }
-    for (const { seq, json } of shown) text += format.event(book.idOf(seq), json)
+    if (gap !== undefined) text += format.event(String(lastId), JSON.stringify({ type: 'gap', ...gap }))
+    for (const { id, json } of lines) text += format.event(id, json)
     reply.hijack()
+    // The client has hung up while other nodes were asked.
+    if (reply.raw.destroyed) return reply
     reply.raw.writeHead(200, { ...HEADERS, 'content-type': format.contentType })
     if (request.method === 'HEAD' || !follow) {
       reply.raw.end(request.method === 'HEAD' ? undefined : text)
-      return
+      return reply
     }
     if (text !== '') reply.raw.write(text)
     else reply.raw.flushHeaders()
     const { credential } = request
     const isAllowed = () => credential === undefined || credentials === undefined || credentials.isCurrent(credential)
-    streams.follow(reply.raw, filter, format, isAllowed)
+    streams.follow(reply.raw, except.size === 0 ? filter : { ...filter, except }, format, isAllowed)
+    return reply
   }
 }
 

@@ -143,7 +143,7 @@ export const profileRoutes: FastifyPluginAsyncTypebox<ProfileRoutesOptions> = as
 /** The other node that a profile is of; `undefined`: this one. @throws NODE_NOT_FOUND */
 function nodeFor(plane: Plane, service: SupervisedService, asked: string | undefined): Member | undefined {
   const { self } = plane.membership
-  if (asked === undefined) return service.threads.length > 0 ? undefined : plane.peersWith(service.name)[0]
+  if (asked === undefined) return service.sessions.length > 0 ? undefined : plane.peersWith(service.name)[0]
   if (asked === self.id || asked === self.name) return undefined
   const peer = plane.find(asked)
   if (peer !== undefined) return peer

@@ -8,6 +8,7 @@ import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { type Caller, requestHeaders } from './hop-headers.ts'
 import type { Member, Membership } from './membership.ts'
 import type { PeerConnections } from './peer-connections.ts'
+import { type Run, statement } from './statement.ts'
 import { relay, type RelayedRequest } from './relay.ts'
 
 /** The answer of one node: a larger one counts as none. */
@@ -19,6 +20,8 @@ export interface Question {
   path: string
   /** JSON. */
   body?: string
+  /** Media type of the answer. */
+  accept?: string
   /** Who asks; `undefined`: anybody may. */
   caller: Caller | undefined
   withinMs: number
@@ -30,13 +33,18 @@ export interface NodeAnswer {
   text: string
 }
 
+/** The node that a job runs on. */
+const NODE_OF = statement('nodeOf', `SELECT node::text AS node FROM jobs WHERE id = $1 AND state = 'running'`)
+
 export class Plane {
+  readonly #run: Run
   readonly membership: Membership
   readonly connections: PeerConnections
   /** Requests that are under way, by the id of the node. */
   readonly #asked = new Map<string, Set<AbortController>>()
 
-  constructor(membership: Membership, connections: PeerConnections) {
+  constructor(run: Run, membership: Membership, connections: PeerConnections) {
+    this.#run = run
     this.membership = membership
     this.connections = connections
     membership.onChanged(() => this.#giveUpGone())
@@ -57,6 +65,12 @@ export class Plane {
     return this.peers.find(({ id }) => id === node) ?? this.peers.find(({ name }) => name === node)
   }
 
+  /** The other node that a job runs on. @throws JOURNAL_UNAVAILABLE */
+  async runnerOf(jobId: string): Promise<Member | undefined> {
+    const { rows } = await this.#run<{ node: string | null }>(NODE_OF, [jobId])
+    return this.peers.find(({ id }) => id === rows[0]?.node)
+  }
+
   /** Names of the nodes that have a service, by the hash of its module. */
   modulesOf(service: string): Map<string, string[]> {
     return this.membership.modulesOf(service)
@@ -69,13 +83,16 @@ export class Plane {
   }
 
   /** @throws NODE_UNREACHABLE if there is no answer in time */
-  async ask(peer: Member, { method, path, body, caller, withinMs }: Question): Promise<NodeAnswer> {
+  async ask(peer: Member, { method, path, body, accept, caller, withinMs }: Question): Promise<NodeAnswer> {
     const given = new AbortController()
     const asked = this.#asked.get(peer.id) ?? new Set()
     this.#asked.set(peer.id, asked.add(given))
     const late = setTimeout(() => given.abort(new Error(`no answer within ${withinMs} ms`)), withinMs)
     try {
-      const sent = body === undefined ? {} : { 'content-type': 'application/json' }
+      const sent = {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(accept !== undefined && { accept }),
+      }
       const answer = await this.connections.to(peer).request({
         method,
         path,

@@ -21,6 +21,8 @@ export interface LogFilter {
   thread?: number
   jobId?: string
   attempt?: number
+  /** Ids of lines of other nodes that the client has got already. */
+  except?: ReadonlySet<string>
   /** A part of the line. */
   search?: string
   /** Whether the client may see the lines of a service; of the server itself for `undefined`. */
@@ -35,6 +37,7 @@ export function passes(line: LogLine, filter: LogFilter): boolean {
     (filter.thread === undefined || line.thread === filter.thread) &&
     (filter.jobId === undefined || line.jobId === filter.jobId) &&
     (filter.attempt === undefined || line.attempt === filter.attempt) &&
+    (filter.except === undefined || line.originId === undefined || !filter.except.has(line.originId)) &&
     (filter.search === undefined || line.json.includes(filter.search)) &&
     (filter.sees === undefined || filter.sees(line.service))
   )

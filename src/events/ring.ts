@@ -6,6 +6,8 @@ export interface LoggedEvent {
   seq: number
   type: ControlEvent['type'] | JobEvent['type']
   service: string | undefined
+  /** The id of the other node that it happened on. */
+  origin: string | undefined
   /** One line of JSON, as clients get it. */
   json: string
 }

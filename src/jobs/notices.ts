@@ -42,6 +42,11 @@ export class Notices {
     this.#attempts.releaseWaiting()
   }
 
+  /** Has a job an attempt under way on this server? */
+  runsHere(id: string): boolean {
+    return this.#attempts.has(id)
+  }
+
   /** Jobs whose end clients wait for, and that do not run here. */
   waitedFor(): string[] {
     return this.#waiters.ids.filter((id) => !this.#attempts.has(id))

@@ -27,8 +27,9 @@ const DAY_MS = 24 * 60 * 60 * 1_000
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { workers, data, database, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
-  const events = new EventLog()
-  const book = new LogBook(events.boot, options.logLevel ?? 'info')
+  const name = database?.node.name
+  const events = new EventLog(name)
+  const book = new LogBook(events.boot, options.logLevel ?? 'info', name)
   const log = book.over(options.log)
   // To load Fastify and its plugins takes the longest. Meanwhile the store opens its database.
   const opening = openStore({ folder: data, database, log, keepJobsMs })
@@ -80,7 +81,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     const logStreams: LogStreams = new LogStreams(book)
     const trail = new AuditTrail(journal, log)
     const { cluster = shared?.membership } = options
-    const { connections, forwarder, plane } = await reachNodes(cluster, shared?.membership, registry)
+    const { connections, forwarder, plane, followEvents } = await reachNodes(cluster, shared, registry)
     const parts = {
       registry,
       changes,
@@ -94,6 +95,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       trail,
       forwarder,
       plane,
+      followEvents,
       node: shared?.node,
     }
     const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
