@@ -1,13 +1,18 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
+import { hostname } from 'node:os'
 import type { AuditStore } from '../src/contract/audit.ts'
 import type { Traces } from '../src/contract/traces.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
+import type { LogBook } from '../src/events/log-book.ts'
 import type { LogStreams } from '../src/events/log-streams.ts'
+import type { ClusterNode } from '../src/cluster/cluster-node.ts'
 import type { Forwarder } from '../src/cluster/forwarder.ts'
+import type { PeerEvents } from '../src/cluster/peer-events.ts'
+import type { Plane } from '../src/cluster/plane.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { PayloadChecker } from '../src/payload/payload-checker.ts'
 import type { Schedules } from '../src/jobs/schedules.ts'
@@ -23,11 +28,13 @@ import { callRoutes } from './calls.ts'
 import { castRoutes } from './casts.ts'
 import { eventRoutes } from './events.ts'
 import { failureRoutes } from './failures.ts'
+import { followRoutes } from './follow.ts'
 import { jobOverviewRoutes } from './job-overview.ts'
 import { jobRoutes } from './jobs.ts'
 import { lifecycleRoutes } from './lifecycle.ts'
 import { logRoutes } from './logs.ts'
 import { metricsRoutes } from './metrics.ts'
+import { nodeRoutes } from './nodes.ts'
 import { probeRoutes } from './probes.ts'
 import { profileRoutes } from './profiles.ts'
 import { scheduleRoutes } from './schedules.ts'
@@ -42,6 +49,9 @@ import {
 } from './schemas/service.ts'
 import { sessionRoutes } from './session.ts'
 import { ServiceSummaryList } from './schemas/service-summary.ts'
+import { NodeLogs } from './shared/node-logs.ts'
+import { OtherNodes } from './shared/other-nodes.ts'
+import { ServiceViews } from './shared/service-views.ts'
 import { serviceRoutes } from './services.ts'
 import { seriesRoutes } from './series.ts'
 import { stackRoutes } from './stack.ts'
@@ -83,6 +93,7 @@ export interface RoutesOptions {
   schedules: Schedules
   events: EventLog
   streams: EventStreams
+  book: LogBook
   logStreams: LogStreams
   metrics: Metrics
   series: SeriesRecorder
@@ -96,6 +107,12 @@ export interface RoutesOptions {
   traces: Traces | undefined
   /** Sends calls to other nodes; `undefined`: every call runs here. */
   forwarder: Forwarder | undefined
+  /** This server among the nodes of a cluster. */
+  node: ClusterNode | undefined
+  /** The other nodes; `undefined`: the server is alone, or another node asks it. */
+  plane: Plane | undefined
+  /** Their events. */
+  peerEvents: PeerEvents | undefined
   /** What an accepted job survives, if the store knows that. */
   durability: string | undefined
 }
@@ -112,6 +129,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     schedules,
     events,
     streams,
+    book,
     logStreams,
     series,
     profiles,
@@ -119,13 +137,16 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     credentials,
     traces,
     forwarder,
+    node,
+    plane,
+    peerEvents,
   } = options
   app.get('/', {
     config: { scope: 'read', narrows: true },
     schema: { hide: true },
     handler: async () => ({ name: 'threadplane', version, ...LINKS }),
   })
-  await app.register(probeRoutes, { registry, dispatcher, durability: options.durability })
+  await app.register(probeRoutes, { registry, dispatcher, durability: options.durability, node })
   await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {
     // A client that reads a list and then follows the events misses nothing.
@@ -136,13 +157,21 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   })
   await app.register(sessionRoutes, { prefix: '/v1', credentials })
   await app.register(auditRoutes, { prefix: '/v1', audits: options.audits, dispatcher })
-  await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
-  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, streams: logStreams, credentials })
-  await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
-  await app.register(stackRoutes, { prefix: '/v1', registry })
-  await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
+  const views = new ServiceViews(plane)
+  const others = new OtherNodes(plane)
+  const isForNodes = node !== undefined && plane === undefined
+  const peers = { plane, peerEvents, isForNodes }
+  await app.register(eventRoutes, { prefix: '/v1', registry, events, streams, credentials, views, ...peers })
+  const logs = new NodeLogs(book, peers)
+  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, logs, streams: logStreams, credentials })
+  await app.register(serviceRoutes, { prefix: '/v1', registry, changes, views, others })
+  if (isForNodes) await app.register(followRoutes, { prefix: '/v1', node })
+  const alone = { id: events.boot, name: hostname() }
+  await app.register(nodeRoutes, { prefix: '/v1', version, registry, node, plane, alone })
+  await app.register(stackRoutes, { prefix: '/v1', registry, plane })
+  await app.register(profileRoutes, { prefix: '/v1', registry, profiles, plane })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
+  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos, views, others })
   await app.register(callRoutes, {
     prefix: '/v1',
     registry,
@@ -154,7 +183,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     forwarder,
   })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
-  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
+  await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher, plane })
   await app.register(bulkRoutes, { prefix: '/v1', bulk: dispatcher.bulk })
   await app.register(failureRoutes, { prefix: '/v1', overview: dispatcher.overview })
   await app.register(jobOverviewRoutes, { prefix: '/v1', registry, dispatcher })

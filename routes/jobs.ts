@@ -2,12 +2,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import type { Plane } from '../src/cluster/plane.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Job } from '../src/jobs/job.ts'
 import { auditAs } from '../src/http/audit.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { jobCheck } from './shared/job-check.ts'
+import { jobElsewhere } from './shared/job-elsewhere.ts'
 import { readPreference } from './shared/request-headers.ts'
 import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
 import { shownJob } from './shared/sensitive.ts'
@@ -19,9 +21,10 @@ const job = Type.Ref('Job', { description: 'The job' })
 interface JobRoutesOptions {
   registry: Registry
   dispatcher: Dispatcher
+  plane: Plane | undefined
 }
 
-export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app, { registry, dispatcher }) => {
+export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app, { registry, dispatcher, plane }) => {
   const checkJob = jobCheck(dispatcher)
 
   app.get('/jobs', {
@@ -79,7 +82,10 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       const { id } = request.params
       await checkJob(request, reply, ['read', 'enqueue'])
       const { waitSeconds } = readPreference(request.headers.prefer)
-      const show = (job: Job) => jobView(shownJob(registry, job, request, 'alone'))
+      const show = async (job: Job) => {
+        const elsewhere = plane && (await jobElsewhere(plane, dispatcher, job, request))
+        return elsewhere ?? jobView(shownJob(registry, job, request, 'alone'))
+      }
       if (waitSeconds === undefined) return show(await dispatcher.get(id))
       reply.header('preference-applied', `wait=${waitSeconds}`)
       return show(await dispatcher.wait(id, waitSeconds * 1_000, app.clients.signalOfWait(reply)))

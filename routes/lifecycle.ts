@@ -2,12 +2,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { CRASH_KINDS, type CrashKind } from '../src/contract/crash-kind.ts'
+import type { FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../src/contract/errors.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 import { problems } from '../src/http/problem-responses.ts'
-import { ServiceParams, serviceStatus } from './schemas/service.ts'
+import { type LifecycleResult, ServiceParams } from './schemas/service.ts'
+import type { OtherNodes } from './shared/other-nodes.ts'
+import type { ServiceViews } from './shared/service-views.ts'
 
 function operation(id: string, summary: string, ...codes: ErrorCode[]) {
   return {
@@ -27,13 +30,23 @@ export interface LifecycleRoutesOptions {
   changes: ServiceChanges
   /** False: clients may not crash a service on purpose. */
   chaos: boolean
+  views: ServiceViews
+  others: OtherNodes
 }
 
 export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> = async (
   app,
-  { registry, changes, chaos },
+  { registry, changes, chaos, views, others },
 ) => {
-  const result = (service: SupervisedService, changed: boolean) => ({ ...serviceStatus(service), changed })
+  const result = async (service: SupervisedService, changed: boolean, request: FastifyRequest) => ({
+    ...(await views.status(service, request)),
+    changed,
+  })
+  /** The answer once the other nodes have done what is written in the registration. */
+  const followed = async (service: SupervisedService, changed: boolean, request: FastifyRequest) => {
+    await others.follow(service.name, request)
+    return result(service, changed, request)
+  }
 
   app.post('/services/:service/start', {
     config: { scope: 'operate' },
@@ -44,9 +57,9 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ caller, params }) => {
-      const service = registry.get(params.service)
-      return result(service, await registry.wishes.start(service.name, caller))
+    handler: async (request) => {
+      const service = registry.get(request.params.service)
+      return followed(service, await registry.wishes.start(service.name, request.caller), request)
     },
   })
 
@@ -71,13 +84,15 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         { additionalProperties: false },
       ),
     },
-    handler: async ({ caller: by, params, query }) => {
+    handler: async (request) => {
+      const { params, query } = request
       const service = registry.get(params.service)
       const { changed, stoppedDependents } = await registry.wishes.stop(service.name, {
         drain: query.drain ?? true,
-        by,
+        by: request.caller,
       })
-      return { ...result(service, changed), stoppedDependents }
+      await Promise.all(stoppedDependents.map((name) => others.follow(name, request)))
+      return { ...(await followed(service, changed, request)), stoppedDependents }
     },
   })
 
@@ -90,10 +105,14 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ caller, params }) => {
-      const service = registry.get(params.service)
-      const { stoppedDependents } = await registry.wishes.restart(service.name, caller)
-      return { ...result(service, true), stoppedDependents }
+    handler: async (request) => {
+      const service = registry.get(request.params.service)
+      const { own, answers } = await others.all(service, request, () =>
+        registry.wishes.restart(service.name, request.caller),
+      )
+      const stopped = answers.flatMap(({ text }) => (JSON.parse(text) as LifecycleResult).stoppedDependents ?? [])
+      const stoppedDependents = [...new Set([...(own?.stoppedDependents ?? []), ...stopped])]
+      return { ...(await result(service, true, request)), stoppedDependents }
     },
   })
 
@@ -109,12 +128,12 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         'VALIDATION_FAILED',
       ),
       description:
-        'New threads start beside the old ones and take over when all of them have started; the old ones finish the methods that they have begun. If a new thread does not start, the service continues unchanged. If the service is stopped, only its description is read again.',
+        'New threads start beside the old ones and take over when all of them have started; the old ones finish the methods that they have begun. If a new thread does not start, the service continues unchanged. If the service is stopped, only its description is read again. In a cluster, one node reloads after the other; the first that fails ends that, and the error names it.',
     },
-    handler: async ({ params }) => {
-      const service = registry.get(params.service)
-      await changes.reload(service.name)
-      return result(service, true)
+    handler: async (request) => {
+      const service = registry.get(request.params.service)
+      await others.oneByOne(service, request, () => changes.reload(service.name))
+      return result(service, true, request)
     },
   })
 
@@ -146,14 +165,16 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     preValidation: async (request) => {
       if (request.body === undefined) request.body = {}
     },
-    handler: async ({ params, body }) => {
+    handler: async (request) => {
+      const { params, body } = request
       const service = registry.get(params.service)
       if (!chaos) {
         const detail = 'THREADPLANE_CHAOS is false: clients of this server may not crash a service on purpose'
         throw service.error('FORBIDDEN', detail)
       }
-      await service.crash(body?.kind ?? 'exception', body?.reason ?? 'a client crashed the service on purpose')
-      return result(service, true)
+      const reason = body?.reason ?? 'a client crashed the service on purpose'
+      await others.all(service, request, () => service.crash(body?.kind ?? 'exception', reason), { mayRefuse: true })
+      return result(service, true, request)
     },
   })
 
@@ -165,18 +186,18 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ caller, params }) => {
-      const service = registry.get(params.service)
-      return result(service, await registry.wishes.pause(service.name, caller))
+    handler: async (request) => {
+      const service = registry.get(request.params.service)
+      return followed(service, await registry.wishes.pause(service.name, request.caller), request)
     },
   })
 
   app.post('/services/:service/resume', {
     config: { scope: 'operate' },
     schema: operation('resume', 'Run methods again after a pause', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
-    handler: async ({ caller, params }) => {
-      const service = registry.get(params.service)
-      return result(service, await registry.wishes.resume(service.name, caller))
+    handler: async (request) => {
+      const service = registry.get(request.params.service)
+      return followed(service, await registry.wishes.resume(service.name, request.caller), request)
     },
   })
 }

@@ -5,13 +5,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../src/contract/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../src/contract/log.ts'
-import type { LogFilter, LogStreams } from '../src/events/log-streams.ts'
+import type { LogFilter, LogStreams, ShownLine } from '../src/events/log-streams.ts'
 import { LINES, SSE } from '../src/events/stream-format.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { jobCheck } from './shared/job-check.ts'
+import type { NodeLogs } from './shared/node-logs.ts'
 import { ServiceParams } from './schemas/service.ts'
 import { streamClient, STREAM_HEADERS } from './shared/open-stream.ts'
 
@@ -50,13 +51,14 @@ const lines = {
 interface LogRoutesOptions {
   registry: Registry
   dispatcher: Dispatcher
+  logs: NodeLogs
   streams: LogStreams
   credentials: Credentials | undefined
 }
 
 export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
   app,
-  { registry, dispatcher, streams, credentials },
+  { registry, dispatcher, logs, streams, credentials },
 ) => {
   const checkJob = jobCheck(dispatcher)
   const tags = ['Logs']
@@ -71,10 +73,10 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       headers: LogHeaders,
       response: { 200: lines, ...problems('MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
     },
-    handler: (request, reply): void => {
+    handler: async (request, reply) => {
       const { access } = request
       const sees = (service: string | undefined) => access?.has(['logs'], service) ?? true
-      send(request, reply, { ...filterOf(request.query), ...(access !== undefined && { sees }) }, request.query)
+      return send(request, reply, { ...filterOf(request.query), ...(access !== undefined && { sees }) }, request.query)
     },
   })
 
@@ -89,9 +91,9 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       headers: LogHeaders,
       response: { 200: lines, ...problems('SERVICE_NOT_FOUND', 'MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
     },
-    handler: (request, reply): void => {
+    handler: async (request, reply) => {
       const { name } = registry.get(request.params.service)
-      send(request, reply, { ...filterOf(request.query), service: name }, request.query)
+      return send(request, reply, { ...filterOf(request.query), service: name }, request.query)
     },
   })
 
@@ -112,55 +114,58 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       const { id, service } = await dispatcher.get(request.params.id)
       const { attempt } = request.query
       const filter: LogFilter = { service, jobId: id, ...(attempt !== undefined && { attempt }) }
-      const kept = storedLines(await dispatcher.overview.attemptLogs(id)).filter(
+      const stored = storedLines(await dispatcher.overview.attemptLogs(id)).filter(
         (line) => line.attempt === (attempt ?? line.attempt),
       )
-      send(request, reply, filter, { tail: MAX_TAIL }, kept)
-      return reply
+      return send(request, reply, filter, { tail: MAX_TAIL }, stored)
     },
   })
 
   /**
    * Writes the last lines; with `follow` the answer goes on.
-   * @param stored lines that are older than those of the log, or are among them
+   * @param stored lines that are kept elsewhere too, and may be among those of the log
    */
-  function send(
+  async function send(
     request: FastifyRequest,
     reply: FastifyReply,
     filter: LogFilter,
     { tail = 100, follow = false }: Pick<Static<typeof LogQuery>, 'tail' | 'follow'>,
     stored: readonly StoredLine[] = [],
-  ): void {
+  ): Promise<FastifyReply> {
     if (follow && streams.count >= MAX_FOLLOWERS) {
       const detail = `${streams.count} clients follow the log: close one, or try later`
       throw new ThreadplaneError('TOO_MANY_STREAMS', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
     }
     const isSse = new Negotiator(request.raw).mediaType([LINES_TYPE, EVENTS_TYPE]) === EVENTS_TYPE
     const format = isSse ? SSE : LINES
+    const since = logs.lastSeq
+    const looked = follow ? logs.look() : undefined
+    reply.raw.once('close', () => looked?.leave())
+    await looked?.begun
+    const after = request.headers['last-event-id']
+    // A client that resumes gets all that it missed.
+    const kept =
+      after === undefined
+        ? await logs.last(request, filter, { tail, since, stored })
+        : await logs.missed(request, filter, { after: String(after), since, stored })
     reply.hijack()
+    // The client has hung up while other nodes were asked.
+    if (reply.raw.destroyed) return reply
     reply.raw.writeHead(200, { ...STREAM_HEADERS, 'content-type': format.contentType })
     if (request.method === 'HEAD') {
       reply.raw.end()
-      return
+      return reply
     }
     if (follow) reply.raw.flushHeaders()
-    const after = request.headers['last-event-id']
-    streams.write(reply.raw, {
-      filter,
-      format,
-      tail,
-      stored,
-      ...(after !== undefined && { after: String(after) }),
-      ...(follow && { follower: streamClient(request, credentials) }),
-    })
+    const follower = follow ? streamClient(request, credentials) : undefined
+    streams.write(reply.raw, { filter, format, kept, ...(follower !== undefined && { follower }) })
+    return reply
   }
 }
 
 /** A line that is kept with its job. */
-interface StoredLine {
-  id: string
+interface StoredLine extends ShownLine {
   attempt: number
-  json: string
 }
 
 /** @param logs lines of JSON; what is damaged is left out */
@@ -169,8 +174,8 @@ function storedLines(logs: readonly string[]): StoredLine[] {
     .flatMap((log) => log.split('\n'))
     .flatMap((json) => {
       try {
-        const { id, attempt } = JSON.parse(json) as StoredLine
-        return [{ id, attempt, json }]
+        const { id, time, attempt } = JSON.parse(json) as { id: string; time: string; attempt: number }
+        return [{ id, time: Date.parse(time), attempt, json }]
       } catch {
         return []
       }

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { problems } from '../src/http/problem-responses.ts'
+import type { ClusterNode } from '../src/cluster/cluster-node.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Registry } from '../src/registry/registry.ts'
 
@@ -36,11 +37,12 @@ interface ProbeRoutesOptions {
   dispatcher: Dispatcher
   /** What an accepted job survives, if the store knows that. */
   durability: string | undefined
+  node: ClusterNode | undefined
 }
 
 export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async (
   app,
-  { registry, dispatcher, durability },
+  { registry, dispatcher, durability, node },
 ) => {
   app.addSchema(Health)
 
@@ -76,6 +78,7 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
   probe('/livez', 'livez', 'Does the event loop answer?', () => [{ name: 'eventLoop', ok: true }])
   probe('/readyz', 'readyz', 'Does the server accept work, and do all required services run?', () => [
     { name: 'open', ok: !registry.closing },
+    ...(node === undefined ? [] : [{ name: 'takesWork', ok: !node.isDraining }]),
     { name: 'journal', ok: dispatcher.storeIsReady, ...(durability !== undefined && { detail: durability }) },
     ...registry.services
       .filter((service) => service.options.required)

@@ -6,17 +6,23 @@ import { NAME_PATTERN } from '../src/contract/options.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import { problems } from '../src/http/problem-responses.ts'
-import { methodList, ServiceParams, serviceStatus } from './schemas/service.ts'
-import { serviceSummary } from './schemas/service-summary.ts'
+import { methodList, ServiceParams } from './schemas/service.ts'
+import type { OtherNodes } from './shared/other-nodes.ts'
+import type { ServiceViews } from './shared/service-views.ts'
 
 const status = Type.Ref('ServiceStatus', { description: 'The status of the service' })
 
 interface ServiceRoutesOptions {
   registry: Registry
   changes: ServiceChanges
+  views: ServiceViews
+  others: OtherNodes
 }
 
-export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = async (app, { registry, changes }) => {
+export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = async (
+  app,
+  { registry, changes, views, others },
+) => {
   app.get('/services', {
     config: { scope: 'read', narrows: true },
     schema: {
@@ -48,10 +54,13 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
         ...problems('MALFORMED_QUERY'),
       },
     },
-    handler: async ({ access, query: { view } }) => {
+    handler: async (request) => {
+      const { access, query } = request
       const { services } = registry
       const seen = access === undefined ? services : services.filter(({ name }) => access.has(['read'], name))
-      return { items: view === 'summary' ? seen.map(serviceSummary) : seen.map(serviceStatus) }
+      return {
+        items: await (query.view === 'summary' ? views.summaries(seen, request) : views.statuses(seen, request)),
+      }
     },
   })
 
@@ -64,7 +73,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
       params: ServiceParams,
       response: { 200: status, ...problems('SERVICE_NOT_FOUND') },
     },
-    handler: async ({ params }) => serviceStatus(registry.get(params.service)),
+    handler: async (request) => views.status(registry.get(request.params.service), request),
   })
 
   app.get('/services/:service/methods', {
@@ -104,14 +113,17 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
         ),
       },
     },
-    handler: async ({ caller, params, body: { module, ...options } }, reply) => {
+    handler: async (request, reply) => {
+      const { params, body } = request
+      const { module, ...options } = body
       const name = params.service
       if (!NAME_PATTERN.test(name)) {
         const message = `the service name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}`
         throw new ThreadplaneError('VALIDATION_FAILED', message, { errors: [{ pointer: '', message }] })
       }
-      const { service, isNew } = await changes.put(name, module, options, caller)
-      return reply.code(isNew ? 201 : 200).send(serviceStatus(service))
+      const { service, isNew } = await changes.put(name, module, options, request.caller)
+      await others.follow(name, request)
+      return reply.code(isNew ? 201 : 200).send(await views.status(service, request))
     },
   })
 
@@ -138,9 +150,11 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
         ),
       },
     },
-    handler: async ({ params, body }) => {
+    handler: async (request) => {
+      const { params, body } = request
       await changes.patch(params.service, body)
-      return serviceStatus(registry.get(params.service))
+      await others.follow(params.service, request)
+      return views.status(registry.get(params.service), request)
     },
   })
 
@@ -164,8 +178,10 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
         ...problems('SERVICE_NOT_FOUND', 'CONFLICT', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ caller: by, params, query }, reply) => {
-      await changes.remove(params.service, { cancelJobs: query.cancelJobs ?? false, by })
+    handler: async (request, reply) => {
+      const { params, query } = request
+      await changes.remove(params.service, { cancelJobs: query.cancelJobs ?? false, by: request.caller })
+      await others.follow(params.service, request)
       return reply.code(204).send(null)
     },
   })

@@ -1,10 +1,12 @@
 /** The JavaScript stacks of the threads of a service at this moment. It works for a thread that hangs, too. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import type { Plane } from '../src/cluster/plane.ts'
 import { STACK_STATES } from '../src/contract/stack.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { ServiceParams } from './schemas/service.ts'
+import { callerOf } from './shared/caller.ts'
 
 const Frame = Type.Object({
   function: Type.String(),
@@ -12,6 +14,9 @@ const Frame = Type.Object({
   line: Type.Integer({ minimum: 1 }),
   column: Type.Integer({ minimum: 1 }),
 })
+
+/** A thread in native code is waited for a second. */
+const STACKS_WITHIN_MS = 2_000
 
 const StackList = Type.Object(
   {
@@ -23,6 +28,7 @@ const StackList = Type.Object(
           description:
             'running: it runs JavaScript. idle: its event loop waits. blocked-native: it did not answer for a second, so it runs native code',
         }),
+        node: Type.Optional(Type.String({ description: 'In a cluster: the name of the node that it runs on' })),
         frames: Type.Array(Frame, { description: 'Innermost first, at most 200' }),
       }),
     ),
@@ -30,7 +36,14 @@ const StackList = Type.Object(
   { description: 'One stack for each thread, also for threads that start, stop or retire' },
 )
 
-export const stackRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = async (app, { registry }) => {
+type StackList = Static<typeof StackList>
+
+interface StackRoutesOptions {
+  registry: Registry
+  plane: Plane | undefined
+}
+
+export const stackRoutes: FastifyPluginAsyncTypebox<StackRoutesOptions> = async (app, { registry, plane }) => {
   app.get('/services/:service/stack', {
     config: { scope: 'profile' },
     schema: {
@@ -41,6 +54,20 @@ export const stackRoutes: FastifyPluginAsyncTypebox<{ registry: Registry }> = as
       params: ServiceParams,
       response: { 200: StackList, ...problems('SERVICE_NOT_FOUND') },
     },
-    handler: async ({ params }) => ({ items: await registry.get(params.service).stacks() }),
+    handler: async (request) => {
+      const service = registry.get(request.params.service)
+      if (plane === undefined) return { items: await service.stacks() }
+      const { peers, membership } = plane
+      const caller = callerOf(request)
+      const [own, answers] = await Promise.all([
+        service.stacks(),
+        plane.askAll(peers, { method: 'GET', path: request.url, caller, withinMs: STACKS_WITHIN_MS }),
+      ])
+      const others = answers.flatMap(({ peer, status, text }) => {
+        const { items } = status === 200 ? (JSON.parse(text) as StackList) : { items: [] }
+        return items.map((stack) => ({ ...stack, node: peer.name }))
+      })
+      return { items: [...own.map((stack) => ({ ...stack, node: membership.self.name })), ...others] }
+    },
   })
 }

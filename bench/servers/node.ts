@@ -24,6 +24,7 @@ const SERVICE = 'adder'
 class FixedPeers implements Cluster {
   readonly self = newIdentity({ name: `node-${process.pid}`, url: '', labels: {} })
   readonly holdsLease = true
+  readonly isLeaving = false
   peers: readonly Peer[] = []
   #listener = () => {}
 
@@ -34,7 +35,7 @@ class FixedPeers implements Cluster {
   set(nodes: NodeReport['node'][]): void {
     const idle = { state: 'running', threads: 1, concurrency: 2, running: 0, waiting: 0, room: 1_000 } as const
     const load = new Map([[SERVICE, idle]])
-    this.peers = nodes.map((node) => ({ ...node, labels: {}, modules: new Map(), load }))
+    this.peers = nodes.map((node) => ({ ...node, labels: {}, modules: new Map(), isLeaving: false, load }))
     this.#listener()
   }
 }

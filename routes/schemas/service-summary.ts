@@ -30,12 +30,14 @@ const ServiceSummary = Type.Object(
   },
   { title: 'ServiceSummary' },
 )
+export type ServiceSummary = Static<typeof ServiceSummary>
+
 export const ServiceSummaryList = Type.Object(
   { items: Type.Array(ServiceSummary) },
   { $id: 'ServiceSummaryList', title: 'ServiceSummaryList' },
 )
 
-export function serviceSummary(service: SupervisedService): Static<typeof ServiceSummary> {
+export function serviceSummary(service: SupervisedService): ServiceSummary {
   const { threads, options, restartBudget, crashReason } = service
   const ready = threads.filter(({ state, draining, responsive }) => state === 'running' && !draining && responsive)
   return {

@@ -31,6 +31,20 @@ const Thread = Type.Object({
   eventLoopUtilization: Type.Number({ minimum: 0, maximum: 1 }),
   heapUsedBytes: Type.Integer(),
   startedAt: Nullable(Type.String({ format: 'date-time' })),
+  node: Type.Optional(Type.String({ description: 'In a cluster: the name of the node that it runs on' })),
+})
+
+export const moduleHash = Nullable(Type.String({ description: 'Hash of the content of its module; null: not known' }))
+
+const NodeOfService = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  self: Type.Boolean({ description: 'Is it the node that answers?' }),
+  state: Type.String(),
+  threads: Type.Integer({ description: 'Threads that run' }),
+  moduleHash,
+  differs: Type.Boolean({ description: 'True if another node has the service with other code' }),
+  answered: Type.Boolean({ description: 'False: it did not answer in time. State and threads are those it told last' }),
 })
 
 export const ServiceStatus = Type.Object(
@@ -76,6 +90,12 @@ export const ServiceStatus = Type.Object(
       }),
     ),
     methods: Type.Array(Type.String()),
+    nodes: Type.Optional(
+      Type.Array(NodeOfService, {
+        description:
+          'In a cluster: how it is on each node. Threads, queues and counts of this status are those of all nodes together',
+      }),
+    ),
   },
   { $id: 'ServiceStatus', title: 'ServiceStatus' },
 )
@@ -99,6 +119,7 @@ export const LifecycleResult = Type.Object(
   },
   { $id: 'LifecycleResult', title: 'LifecycleResult' },
 )
+export type LifecycleResult = Static<typeof LifecycleResult>
 
 const MethodView = Type.Object({
   name: Type.String(),

@@ -28,6 +28,8 @@ export interface DurableCall {
   preference: Preference
   /** From `Request-Timeout`. */
   requestTimeoutMs: number | undefined
+  /** It runs on another node, if not here. */
+  runsElsewhere: boolean
   request: FastifyRequest<{ Params: { method: string } }>
   reply: FastifyReply
 }
@@ -70,13 +72,13 @@ function signalOfClient({ raw }: FastifyReply): AbortSignal {
 
 /** Validates the payload and casts it. The job is an earlier one if the request repeats an `Idempotency-Key`. */
 async function acceptJob(
-  { dispatcher, checker, service, preference, request, reply }: DurableCall,
+  { dispatcher, checker, service, preference, runsElsewhere, request, reply }: DurableCall,
   timeoutMs: number,
 ): Promise<{ job: Job; isNew: boolean }> {
   const { method } = request.params
   const { text, idempotency } = await storedPayload(checker, service, request, [], timeoutMs)
   // With `respond-async` the job may wait until the service runs. Without it the client waits for the result.
-  if (!preference.respondAsync) service.checkTakesCalls(method)
+  if (!preference.respondAsync && !runsElsewhere) service.checkTakesCalls(method)
   const options = { traceparent: traceparent(request.headers), idempotency }
   const [answer] = await dispatcher.cast(service, [{ method, payload: text, options }])
   return { job: acceptedJob(answer as Accepted, reply), isNew: answer?.kind === 'new' }

@@ -5,6 +5,7 @@ import type { CallBody } from '../../src/cluster/forwarded-call.ts'
 import type { Forwarder } from '../../src/cluster/forwarder.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
 import { readBody } from './byte-body.ts'
+import { callerOf } from './caller.ts'
 import { MAX_TIMEOUT_MS, readPreference, requestTimeoutMs } from './request-headers.ts'
 
 /** A larger body is not kept, so the call is sent to one peer only. */
@@ -29,7 +30,7 @@ export function forwardCall(
   request: CallRequest,
   reply: FastifyReply,
 ): void {
-  const { headers, params, credential } = request
+  const { headers, params } = request
   const { bodyLimit } = request.routeOptions
   const ofRequest = requestTimeoutMs(headers['request-timeout'])
   const forward = (body: CallBody) => {
@@ -39,7 +40,7 @@ export function forwardCall(
       body,
       requestTimeoutMs: ofRequest,
       timeoutMs: ofRequest ?? (service?.described ? service.methodOptions(params.method).timeoutMs : MAX_TIMEOUT_MS),
-      caller: credential && { id: credential.token.id, scopes: credential.token.access.scopes },
+      caller: callerOf(request),
     })
   }
   const bytes = Number(headers['content-length'] ?? 0)

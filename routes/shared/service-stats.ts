@@ -1,8 +1,7 @@
 /** The numbers of services that a stream of events shows: all of them at first, then what has changed. */
-import type { EventFilter } from '../../src/events/event-filter.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
-import { serviceSummary } from '../schemas/service-summary.ts'
+import type { ServiceSummary } from '../schemas/service-summary.ts'
 
 /** What the numbers of a service are, in their order. */
 export const STATS_COLUMNS = [
@@ -17,6 +16,9 @@ export const STATS_COLUMNS = [
   'elu',
   'heapBytes',
 ] as const
+
+/** Of several nodes, the greatest of these is shown: there is no sum of them. */
+const GREATEST: ReadonlySet<string | undefined> = new Set(['p50Ms', 'p95Ms', 'p99Ms', 'elu'])
 
 /** `null`: not known. */
 type Row = (number | null)[]
@@ -40,6 +42,10 @@ interface Sample {
 export class ServiceStats {
   readonly #registry: Registry
   #samples = new Map<string, Sample>()
+  /** Id of another node → the last numbers of its services. */
+  readonly #others = new Map<string, Map<string, Row>>()
+  /** Services whose numbers on other nodes have changed since they were last shown. */
+  #heard = new Set<string>()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -59,6 +65,35 @@ export class ServiceStats {
     }
     this.#samples = samples
     return changed
+  }
+
+  /** Another node has told the numbers of its services that have changed. */
+  heard(node: string, rows: Record<string, Row>): void {
+    const known = this.#others.get(node) ?? new Map<string, Row>()
+    this.#others.set(node, known)
+    for (const [service, row] of Object.entries(rows)) {
+      known.set(service, row)
+      this.#heard.add(service)
+    }
+  }
+
+  forget(node: string): void {
+    for (const service of this.#others.get(node)?.keys() ?? []) this.#heard.add(service)
+    this.#others.delete(node)
+  }
+
+  /** The numbers of all nodes together, of services whose numbers have changed here (`own`) or on another node. */
+  ofAll(own: Record<string, Row>): Record<string, Row> {
+    const names = [...new Set([...Object.keys(own), ...this.#heard])]
+    this.#heard = new Set()
+    const sums: Record<string, Row> = {}
+    for (const name of names) {
+      const here = this.#samples.get(name)?.row
+      const others = [...this.#others.values()].flatMap((rows): Row[] => [rows.get(name) ?? []])
+      const rows = [here ?? [], ...others].filter(({ length }) => length > 0)
+      if (rows.length > 0) sums[name] = rows.reduce(together)
+    }
+    return sums
   }
 }
 
@@ -95,13 +130,21 @@ function sampleOf(service: SupervisedService, last: Sample | undefined): Sample 
   }
 }
 
+/** Numbers of two nodes: the longest times, the busiest thread, and the sum of all else. */
+function together(one: Row, other: Row): Row {
+  return one.map((value, at) => {
+    const more = other[at] ?? null
+    if (value === null || more === null) return value ?? more
+    return GREATEST.has(STATS_COLUMNS[at]) ? Math.max(value, more) : round(value + more)
+  })
+}
+
 function round(value: number): number {
   return Math.round(value * 1_000) / 1_000
 }
 
-/** The present state of the services that a client asked for, in lists of limited length. One list at least. */
-export function snapshotOf(registry: Registry, filter: EventFilter): object[][] {
-  const services = registry.services.filter(({ name }) => filter.hasService(name)).map(serviceSummary)
+/** The present state of services, in lists of limited length. One list at least. */
+export function snapshotOf(services: ServiceSummary[]): object[][] {
   const lists = Array.from({ length: Math.ceil(services.length / SERVICES_PER_EVENT) }, (_, at) =>
     services.slice(at * SERVICES_PER_EVENT, (at + 1) * SERVICES_PER_EVENT),
   )

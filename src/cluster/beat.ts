@@ -14,6 +14,8 @@ const RUNNING = `running (node) AS ((SELECT node FROM jobs WHERE state = 'runnin
 
 const LIST = (of: string, from: string) => `(SELECT coalesce(json_agg(${of}), '[]') FROM ${from})`
 
+const ISO = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
 export const BEAT = statement(
   'beat',
   `WITH RECURSIVE beat AS (UPDATE nodes SET seen_at = clock_timestamp(), url = $2, load = $3 WHERE id = $1::uuid RETURNING id),
@@ -23,7 +25,7 @@ export const BEAT = statement(
       (SELECT revision FROM changes WHERE kind = 'schedules') AS schedules,
       ${LIST(
         `json_build_object('id', id, 'name', name, 'url', url, 'token', token, 'version', version, 'told', load,
-          'startedAt', to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+          'startedAt', ${ISO('started_at')}, 'seenAt', ${ISO('seen_at')},
           'isAlive', seen_at > clock_timestamp() - make_interval(secs => $4))`,
         'nodes WHERE id <> $1::uuid',
       )} AS others,
@@ -68,6 +70,7 @@ export interface BeatRow {
 export interface OtherRow extends Pick<Peer, 'id' | 'name' | 'url' | 'token'> {
   version: string
   startedAt: string
+  seenAt: string
   told: string
   isAlive: boolean
 }

@@ -8,6 +8,7 @@ import type { Notices } from '../jobs/notices.ts'
 import type { OtherServers } from '../jobs/other-servers.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import type { BeatRow } from './beat.ts'
+import type { NodeIdentity } from './cluster.ts'
 import type { Hints } from './hints.ts'
 import { isId } from './job-row.ts'
 import type { Report } from './membership.ts'
@@ -42,6 +43,8 @@ export interface Followers {
   readSchedules: () => Promise<void>
   /** Other nodes have come or gone. */
   placementChanged: () => void
+  /** Brings a service in line with its registration, and waits for that. */
+  follow: (service: string) => Promise<void>
   /** The database could not be used for a while. */
   isBack: () => void
 }
@@ -53,6 +56,7 @@ export class ClusterNode implements OtherServers {
   #schedules: number | undefined
   /** What decides the placement of services, as a text. */
   #nodes = ''
+  #followers: Followers | undefined
   /** Is there something that others are to know soon? From a change until the beat that tells it has begun. */
   #isUntold = true
   /** Does the beat that is under way tell such a thing? */
@@ -64,6 +68,7 @@ export class ClusterNode implements OtherServers {
   }
 
   follow(followers: Followers): void {
+    this.#followers = followers
     const { store, hints } = this.#options
     const { membership } = store
     const { notices, isBack } = followers
@@ -186,6 +191,28 @@ export class ClusterNode implements OtherServers {
     const { store, hints } = this.#options
     await store.database.run(REQUEST_CANCEL, [id])
     hints.tell('cancel', id)
+  }
+
+  get self(): NodeIdentity {
+    return this.#options.store.membership.self
+  }
+
+  /** What another node has written of a service is done here when this resolves. */
+  async bringInLine(service: string): Promise<void> {
+    await this.#followers?.follow(service)
+  }
+
+  get isDraining(): boolean {
+    return this.#options.store.membership.isLeaving
+  }
+
+  /** This node takes no new work until its server is started again. */
+  drain(): void {
+    if (this.isDraining) return
+    this.#options.store.membership.startDraining()
+    this.#followers?.notices.takeNothing()
+    this.#followers?.placementChanged()
+    this.#tellSoon()
   }
 
   /** Services that are placed here move to other nodes, which take no more calls for them to this one. */

@@ -42,6 +42,8 @@ export interface Peer extends NodeIdentity {
   readonly load: ReadonlyMap<string, ServiceLoad>
   /** Name of a service → hash of the content of its module, to see that nodes run the same code. */
   readonly modules: ReadonlyMap<string, string>
+  /** It takes no new work. */
+  readonly isLeaving: boolean
 }
 
 export interface Cluster {
@@ -50,6 +52,8 @@ export interface Cluster {
   readonly peers: readonly Peer[]
   /** May this node begin jobs? False while it cannot show the others that it is alive. */
   readonly holdsLease: boolean
+  /** Does this node take no new work? */
+  readonly isLeaving: boolean
   /** Calls the listener after `peers` or `holdsLease` has changed. */
   onChanged(listener: () => void): void
 }
@@ -59,6 +63,7 @@ export class SoleNode implements Cluster {
   readonly self: NodeIdentity
   readonly peers: readonly Peer[] = []
   readonly holdsLease = true
+  readonly isLeaving = false
 
   constructor(self: NodeIdentity) {
     this.self = self

@@ -19,7 +19,8 @@ const MAX_ASKED = 1_000
 export interface Member extends Peer {
   readonly version: string
   readonly startedAt: string
-  readonly isLeaving: boolean
+  /** Of its last beat. */
+  readonly seenAt: string
 }
 
 /** What the beat tells and asks for. */
@@ -57,7 +58,7 @@ export class Membership implements Cluster {
   #renewedAt: number | undefined
   /** Since when it has seen the database without a break, by the monotonic clock. */
   #seesSince: number | undefined
-  #isLeaving = false
+  #presence: 'stays' | 'drains' | 'leaves' = 'stays'
   readonly #onChanged: (() => void)[] = []
   readonly #onLost: (() => void)[] = []
   readonly #onBeat: ((answer: BeatRow) => void)[] = []
@@ -99,6 +100,7 @@ export class Membership implements Cluster {
   runsHere(service: string, placement: PlacementOptions | undefined): boolean {
     if (placement === undefined) return true
     const others = this.peers.filter(({ isLeaving }) => !isLeaving)
+    if (this.#presence === 'drains' && others.some((other) => isPlacedOn(other, [], service, placement))) return false
     return isPlacedOn(this.self, others, service, placement)
   }
 
@@ -118,7 +120,7 @@ export class Membership implements Cluster {
     const { clock } = this.#options
     const report = this.report()
     this.#reported = report
-    const told = textOf({ ...report, labels: this.self.labels, isLeaving: this.#isLeaving })
+    const told = textOf({ ...report, labels: this.self.labels, isLeaving: this.isLeaving })
     const asked = report.waitedFor.slice(0, MAX_ASKED)
     try {
       const given = [this.self.id, this.self.url, told, this.leaseMs / 1_000, report.services, asked]
@@ -154,11 +156,11 @@ export class Membership implements Cluster {
     const known = new Set(this.peers.map(({ id }) => id))
     const alive = rows.filter(({ id, isAlive }) => isAlive || (known.has(id) && !this.maySpeakOfOthers))
     const texts = new Map<string, Understood>()
-    this.peers = alive.map(({ id, name, url, token, version, startedAt, told: text }) => {
+    this.peers = alive.map(({ id, name, url, token, version, startedAt, seenAt, told: text }) => {
       const before = this.#texts.get(id)
       const told = before?.text === text ? before.told : readTold(text)
       texts.set(id, { text, told })
-      return { id, name, url, token, version, startedAt, ...told }
+      return { id, name, url, token, version, startedAt, seenAt, ...told }
     })
     this.#texts = texts
     for (const listener of this.#onChanged) listener()
@@ -171,7 +173,16 @@ export class Membership implements Cluster {
 
   /** Services that are placed on this node move to others, from the next beat on. */
   startLeaving(): void {
-    this.#isLeaving = true
+    this.#presence = 'leaves'
+  }
+
+  /** This node takes no new work, and stays: other nodes run what is placed on some nodes only. */
+  startDraining(): void {
+    if (this.#presence === 'stays') this.#presence = 'drains'
+  }
+
+  get isLeaving(): boolean {
+    return this.#presence !== 'stays'
   }
 
   /** Attempts that have not ended here are those of a node that has gone. */

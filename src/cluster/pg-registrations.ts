@@ -54,7 +54,19 @@ export class PgRegistrations implements RegistrationStore {
   }
 
   read(): Promise<Map<string, StoredRegistration>> {
-    return this.#inTurn(() => this.#read())
+    return this.#inTurn(() => this.#readAndTell())
+  }
+
+  /** Whatever it was read for, listeners are told of what others have changed. */
+  async #readAndTell(): Promise<Map<string, StoredRegistration>> {
+    const before = this.#known
+    const now = await this.#read()
+    for (const name of new Set([...before.keys(), ...now.keys()])) {
+      const changed = now.get(name)
+      if (changed?.revision === before.get(name)?.revision) continue
+      for (const listener of this.#listeners) listener(name, changed)
+    }
+    return now
   }
 
   async #read(): Promise<Map<string, StoredRegistration>> {
@@ -103,14 +115,8 @@ export class PgRegistrations implements RegistrationStore {
     this.#refreshing = true
     void this.#inTurn(async () => {
       this.#refreshing = false
-      const before = this.#known
-      const now = await this.#read()
+      await this.#readAndTell()
       if (revision !== undefined) this.#revision = revision
-      for (const name of new Set([...before.keys(), ...now.keys()])) {
-        const changed = now.get(name)
-        if (changed?.revision === before.get(name)?.revision) continue
-        for (const listener of this.#listeners) listener(name, changed)
-      }
     }).catch(() => {
       // The next beat tells the revision again.
     })

@@ -34,8 +34,9 @@ export class NodeRouter {
   /** `undefined`: no node can take the call now. */
   route(service: string): 'here' | Peer | undefined {
     const here = this.#local.find(service)
-    if (here !== undefined && here.room > 0 && here.state === 'running') return 'here'
-    return this.leastBusy(service)
+    const runsHere = here !== undefined && here.room > 0 && here.state === 'running'
+    if (runsHere && !this.#cluster.isLeaving) return 'here'
+    return this.leastBusy(service) ?? (runsHere ? 'here' : undefined)
   }
 
   /** @param except the ids of peers that have refused the call */
@@ -70,10 +71,14 @@ export class NodeRouter {
     this.#unreachable.set(id, performance.now())
   }
 
-  /** Methods that run and wait, for each that can run at once. A peer that cannot be reached comes after all others. */
-  #busy({ id }: Peer, service: string, { running, waiting, concurrency }: ServiceLoad): number {
+  /**
+   * Methods that run and wait, for each that can run at once. A peer that takes no new work, or cannot be reached, comes
+   * after all others.
+   */
+  #busy({ id, isLeaving }: Peer, service: string, { running, waiting, concurrency }: ServiceLoad): number {
     const since = this.#unreachable.get(id)
-    const penalty = since !== undefined && performance.now() - since < UNREACHABLE_MS ? Number.MAX_SAFE_INTEGER : 0
+    const isLast = isLeaving || (since !== undefined && performance.now() - since < UNREACHABLE_MS)
+    const penalty = isLast ? Number.MAX_SAFE_INTEGER : 0
     const sent = this.#sent.get(id)?.get(service) ?? 0
     return penalty + (Math.max(running + waiting, sent) + Math.random()) / concurrency
   }

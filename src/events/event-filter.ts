@@ -1,4 +1,5 @@
 /** Which events a client asked for: by type, and by service. Pure. */
+import type { LoggedEvent } from './logged-event.ts'
 import { CONTROL_EVENT_TYPES, JOB_EVENT_TYPES } from '../contract/events.ts'
 
 export const DEFAULT_TYPES = 'service.*,thread.*,schedule.*,server.*,job.failed'
@@ -6,6 +7,11 @@ export const DEFAULT_TYPES = 'service.*,thread.*,schedule.*,server.*,job.failed'
 const UNLOGGED_TYPES = ['stats', 'log', 'audit'] as const
 const TYPES: readonly string[] = [...CONTROL_EVENT_TYPES, ...JOB_EVENT_TYPES, ...UNLOGGED_TYPES]
 const JOB_TYPES: ReadonlySet<string> = new Set(JOB_EVENT_TYPES)
+
+/** Is it a type of events that are kept? */
+export function isKeptType(type: string): type is LoggedEvent['type'] {
+  return isJobType(type) || (CONTROL_EVENT_TYPES as readonly string[]).includes(type)
+}
 
 export function isJobType(type: string): boolean {
   return JOB_TYPES.has(type)
@@ -29,6 +35,9 @@ export class EventFilter {
   readonly followsJobs: boolean
   readonly wantsStats: boolean
   readonly wantsLogs: boolean
+  readonly wantsAudit: boolean
+  /** Only what happens on this node: another node asks, which merges the events of all. */
+  readonly ownOnly: boolean
   /** Streams of equal keys get the same events. */
   readonly key: string
   readonly #types: ReadonlySet<string>
@@ -40,7 +49,9 @@ export class EventFilter {
     matched: ReadonlySet<string>,
     services: string[] | undefined,
     sight: Sight | undefined,
+    ownOnly: boolean,
   ) {
+    this.ownOnly = ownOnly
     this.#sight = sight
     this.types = types
     this.#types = matched
@@ -51,7 +62,8 @@ export class EventFilter {
     this.hasControl = CONTROL_EVENT_TYPES.some((type) => matched.has(type))
     this.wantsStats = matched.has('stats')
     this.wantsLogs = matched.has('log')
-    this.key = JSON.stringify([[...matched].sort(), services?.toSorted(), sight?.key])
+    this.wantsAudit = matched.has('audit')
+    this.key = JSON.stringify([[...matched].sort(), services?.toSorted(), sight?.key, ownOnly])
   }
 
   /**
@@ -60,7 +72,12 @@ export class EventFilter {
    * @param sight `undefined`: the client may see everything
    * @returns the first of the types that does not exist
    */
-  static parse(types = DEFAULT_TYPES, services?: string, sight?: Sight): EventFilter | { unknown: string } {
+  static parse(
+    types = DEFAULT_TYPES,
+    services?: string,
+    sight?: Sight,
+    ownOnly = false,
+  ): EventFilter | { unknown: string } {
     const patterns = split(types)
     const matched = new Set<string>()
     for (const pattern of patterns) {
@@ -68,11 +85,12 @@ export class EventFilter {
       if (found.length === 0) return { unknown: pattern }
       for (const type of found) matched.add(type)
     }
-    return new EventFilter(patterns, matched, services === undefined ? undefined : split(services), sight)
+    return new EventFilter(patterns, matched, services === undefined ? undefined : split(services), sight, ownOnly)
   }
 
-  passes({ type, service }: { type: string; service: string | undefined }): boolean {
-    if (!this.#types.has(type)) return false
+  /** @param origin another node that it happened on */
+  passes({ type, service, origin }: Pick<LoggedEvent, 'service' | 'origin'> & { type: string }): boolean {
+    if (!this.#types.has(type) || (this.ownOnly && origin !== undefined)) return false
     return service === undefined ? this.#sees(type, undefined) : this.hasService(service, type)
   }
 

@@ -6,7 +6,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ControlEvent, EventSink, JobEvent } from '../contract/events.ts'
-import { isJobType, type EventFilter } from './event-filter.ts'
+import { isJobType, isKeptType, type EventFilter } from './event-filter.ts'
+import type { LoggedEvent } from './logged-event.ts'
 import { Ring } from './ring.ts'
 
 /** Events in each ring. */
@@ -16,27 +17,29 @@ const MAX_RING_CHARS = 16 * 1024 * 1024
 /** After the last client that followed jobs, their events are kept so much longer: it may come back for them. */
 const FOLLOWED_FOR_MS = 60_000
 
-export interface LoggedEvent {
-  /** Events are numbered, over both rings. */
-  seq: number
-  type: ControlEvent['type'] | JobEvent['type']
-  service: string | undefined
-  /** One line of JSON, as clients get it. */
-  json: string
-}
-
 /** A part of the events that a client asks for and that is not there any more. */
 export interface Gap {
   /** The cursor that the client gave. */
   from: string
   /** The cursor from which on nothing is missing. */
   to: string
-  /** The server was started again, or the ring had no more room. */
-  reason: 'restart' | 'ring'
+  /**
+   * The server was started again; the ring had no more room; or events of other nodes may be missing, as the cursor is of
+   * another node, or nobody looked at them here.
+   */
+  reason: 'restart' | 'ring' | 'node'
   /** Kinds of events that may be missing. */
   types: string[]
   /** How many may be missing at most; `null` if nobody knows. */
   lost: number | null
+}
+
+/** An event as another node wrote it. */
+export interface ForeignEvent {
+  type: string
+  service?: string
+  job?: { service: string }
+  [member: string]: unknown
 }
 
 export class EventLog implements EventSink {
@@ -50,6 +53,16 @@ export class EventLog implements EventSink {
   #unfollowedThrough = 0
   #followers = 0
   #followedUntil = 0
+  /** Up to these, events of other nodes may be missing. */
+  readonly #unmergedThrough = { control: 0, jobs: 0 }
+  readonly #node: string | undefined
+  /** Is this the start of another node's server? */
+  isOfPeer: (boot: string) => boolean = () => false
+
+  /** @param node the name of this node, if there are others */
+  constructor(node?: string) {
+    this.#node = node
+  }
 
   get lastSeq(): number {
     return this.#lastSeq
@@ -88,10 +101,33 @@ export class EventLog implements EventSink {
     this.#lastSeq += 1
     const seq = this.#lastSeq
     const { type, ...facts } = event
-    const json = JSON.stringify({ id: this.idOf(seq), type, at: new Date().toISOString(), ...facts })
+    const own = { id: this.idOf(seq), type, at: new Date().toISOString() }
+    const json = JSON.stringify(
+      this.#node === undefined ? { ...own, ...facts } : { ...own, node: this.#node, ...facts },
+    )
     const service = 'job' in event ? event.job.service : 'service' in event ? event.service : undefined
     const ring = isJobType(type) ? this.#jobs : this.#control
-    ring.push({ seq, type, service, json })
+    ring.push({ seq, type, service, origin: undefined, json })
+    this.onEvent()
+  }
+
+  /** From now on events of other nodes are merged: a client with an older cursor may have missed some. */
+  mergesFromNow(kind: 'control' | 'jobs'): void {
+    // A number that no event has: so the cursor of the last event is an older one, too.
+    this.#lastSeq += 1
+    this.#unmergedThrough[kind] = this.#lastSeq
+  }
+
+  /** An event of another node. It gets a number of this log; the time stays that of the other node. */
+  adopt({ type, ...event }: ForeignEvent, origin: string): void {
+    // A newer version may have further types.
+    if (!isKeptType(type)) return
+    this.#lastSeq += 1
+    const seq = this.#lastSeq
+    const service = event.job?.service ?? event.service
+    const json = JSON.stringify({ ...event, id: this.idOf(seq), type })
+    const ring = isJobType(type) ? this.#jobs : this.#control
+    ring.push({ seq, type, service, origin, json })
     this.onEvent()
   }
 
@@ -112,8 +148,14 @@ export class EventLog implements EventSink {
     if (cursor === 'earliest') return { seq: 0 }
     const [, boot, digits] = /^([0-9a-f]{10})-(\d{1,15})$/.exec(cursor) ?? []
     if (boot === undefined) return undefined
-    if (boot !== this.boot) return { seq: 0, gap: this.#gap(cursor, 0, 'restart', filter, null) }
+    if (boot !== this.boot) {
+      const reason = this.isOfPeer(boot) ? 'node' : 'restart'
+      return { seq: 0, gap: this.#gap(cursor, 0, reason, filter, null) }
+    }
     const seq = Math.min(Number(digits), this.#lastSeq)
+    const { control, jobs } = this.#unmergedThrough
+    const unmerged = Math.max(filter.hasControl || filter.hasJobs ? control : 0, filter.followsJobs ? jobs : 0)
+    if (unmerged > seq && !filter.ownOnly) return { seq, gap: this.#gap(cursor, unmerged, 'node', filter, null) }
     const missing = Math.max(
       filter.hasControl ? this.#control.droppedThrough : 0,
       filter.hasJobs ? this.#jobs.droppedThrough : 0,

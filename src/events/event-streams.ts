@@ -23,20 +23,23 @@ export interface StreamRequest {
   start: { seq: number; gap?: Gap }
   /** What the client gave as a cursor, if it did. */
   resumed: boolean
-  /** The first events show the present state. */
-  snapshot: boolean
+  /** The first events show the present state of the services, in parts that make one event each. */
+  snapshot: object[][]
   client: StreamClient
 }
+
+/** By service. */
+type Numbers = Record<string, (number | null)[]>
 
 export interface EventStreamsSettings {
   log: EventLog
   version: string
   /** Streams at the same time. */
   maxStreams: number
-  /** The present state of the services, in parts that make one event each. */
-  snapshot: (filter: EventFilter) => object[][]
   /** Numbers of the services that have changed since the last call. */
-  stats: () => Record<string, readonly (number | null)[]>
+  stats: () => Numbers
+  /** The same of all nodes together, with what the call before has answered. */
+  statsOfAll: (own: Numbers) => Numbers
   statsColumns: readonly string[]
   /** Lines of the log, for streams that ask for them. */
   book: LogBook
@@ -90,7 +93,8 @@ export class EventStreams {
     // Until the client has what it missed, it must come back to where it was.
     const id = log.idOf(start.seq)
     target.write(format.preamble + this.#greeting(format, id, start.gap, resumed))
-    if (snapshot) target.write(this.#snapshot(filter, format, id))
+    for (const [at, services] of snapshot.entries())
+      target.write(unlogged(format, id, 'snapshot', { services, last: at === snapshot.length - 1 }))
     let { seq } = start
     const missed = () => {
       let text = ''
@@ -123,20 +127,31 @@ export class EventStreams {
     })
   }
 
-  #onLine({ service, time, json }: LogLine): void {
-    this.#add('log', service, time, `"line":${json}`)
+  #onLine({ service, origin, time, json }: LogLine): void {
+    this.#add('log', service, origin, time, `"line":${json}`)
   }
 
-  /** A row was added to the audit. */
-  audited({ at, ...row }: AuditRow): void {
-    if (this.#groups.size > 0) this.#add('audit', row.service ?? undefined, at, JSON.stringify(row).slice(1, -1))
+  /** A row was added to the audit. @param origin the other node that added it */
+  audited({ at, ...row }: AuditRow, origin?: string): void {
+    if (this.#groups.size === 0) return
+    this.#add('audit', row.service ?? undefined, origin, at, JSON.stringify(row).slice(1, -1))
+  }
+
+  /** Events of another node may be missing, or were too many: says so on every stream. */
+  tell(type: 'gap' | 'jobs.skipped', facts: object): void {
+    for (const group of this.#groups.values()) {
+      if (group.filter.ownOnly) continue
+      // Behind the events before it.
+      this.#flush(group)
+      this.#send(group, unlogged(group.format, this.#settings.log.idOf(group.seq), type, facts))
+    }
   }
 
   /** @param members of a JSON object, after id, type and time */
-  #add(type: 'log' | 'audit', service: string | undefined, time: number, members: string): void {
+  #add(type: 'log' | 'audit', service: string | undefined, origin: string | undefined, time: number, members: string) {
     for (const group of this.#groups.values()) {
       const { filter, format } = group
-      if (!filter.passes({ type, service })) continue
+      if (!filter.passes({ type, service, origin })) continue
       // The id of the stream stays that of the last event: lines and rows are in no ring of events.
       const id = this.#settings.log.idOf(group.seq)
       const at = new Date(time).toISOString()
@@ -150,13 +165,6 @@ export class EventStreams {
     const server = { boot: log.boot, version, startedAt: this.#startedAt }
     const hello = { server, cursor, resumed, heartbeatMs: HEARTBEAT_MS, statsColumns }
     return unlogged(format, cursor, 'hello', hello) + (gap === undefined ? '' : unlogged(format, cursor, 'gap', gap))
-  }
-
-  #snapshot(filter: EventFilter, format: StreamFormat, cursor: string): string {
-    const parts = this.#settings.snapshot(filter)
-    return parts
-      .map((services, at) => unlogged(format, cursor, 'snapshot', { services, last: at === parts.length - 1 }))
-      .join('')
   }
 
   #schedule(): void {
@@ -191,9 +199,11 @@ export class EventStreams {
   #sendStats(): void {
     const groups = [...this.#groups.values()].filter(({ filter }) => filter.wantsStats)
     if (groups.length === 0) return
-    const all = Object.entries(this.#settings.stats())
+    const own = this.#settings.stats()
+    const all = this.#settings.statsOfAll(own)
     for (const group of groups) {
-      const services = Object.fromEntries(all.filter(([name]) => group.filter.hasService(name, 'stats')))
+      const numbers = Object.entries(group.filter.ownOnly ? own : all)
+      const services = Object.fromEntries(numbers.filter(([name]) => group.filter.hasService(name, 'stats')))
       if (Object.keys(services).length === 0) continue
       this.#send(group, unlogged(group.format, this.#settings.log.idOf(group.seq), 'stats', { services }))
     }

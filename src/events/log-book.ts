@@ -25,11 +25,21 @@ export interface LogLine {
   level: LogLevel
   /** `undefined`: the server itself. */
   service: string | undefined
+  /** The id of the other node that wrote it. */
+  origin: string | undefined
+  /** Its id there. */
+  originId: string | undefined
   thread: number | undefined
   jobId: string | undefined
   attempt: number | undefined
   /** One line of JSON, as clients get it. */
   json: string
+}
+
+/** A line as another node wrote it. */
+export interface ForeignLine extends Pick<LogLine, 'level' | 'service' | 'thread' | 'jobId' | 'attempt'> {
+  id: string
+  time: string
 }
 
 class Lines {
@@ -50,9 +60,14 @@ export class LogBook {
   readonly #listeners = new Set<(line: LogLine) => void>()
   #lastSeq = 0
 
-  /** @param least the lowest level that is kept */
-  constructor(boot: string, least: LogLevel) {
+  /** Lines of other nodes, while somebody looks at them here. */
+  readonly #foreign = new Lines()
+  readonly #node: { node: string } | undefined
+
+  /** @param least the lowest level that is kept; @param node the name of this node, if there are others */
+  constructor(boot: string, least: LogLevel, node?: string) {
     this.boot = boot
+    this.#node = node === undefined ? undefined : { node }
     this.#least = LOG_LEVELS.indexOf(least)
   }
 
@@ -98,12 +113,14 @@ export class LogBook {
     const seq = this.#lastSeq
     const time = Date.now()
     const { service, thread, jobId, attempt } = fields
-    const own = { id: this.idOf(seq), time: new Date(time).toISOString(), level }
+    const own = { id: this.idOf(seq), time: new Date(time).toISOString(), level, ...this.#node }
     const line: LogLine = {
       seq,
       time,
       level,
       service: typeof service === 'string' ? service : undefined,
+      origin: undefined,
+      originId: undefined,
       thread: typeof thread === 'number' ? thread : undefined,
       jobId: typeof jobId === 'string' ? jobId : undefined,
       attempt: typeof attempt === 'number' ? attempt : undefined,
@@ -113,6 +130,29 @@ export class LogBook {
     ring.push(line)
     counts.add(level)
     for (const listener of this.#listeners) listener(line)
+  }
+
+  /** From now on lines of other nodes are merged: those before may be missing. */
+  mergesFromNow(): void {
+    this.#lastSeq += 1
+    this.#foreign.ring.droppedThrough = this.#lastSeq
+  }
+
+  /** A line of another node. */
+  adopt(foreign: ForeignLine, origin: string): void {
+    this.#lastSeq += 1
+    const seq = this.#lastSeq
+    const { id, time, level, service, thread, jobId, attempt } = foreign
+    const known = { level, service, thread, jobId, attempt, origin, originId: id }
+    const line = { ...known, seq, time: Date.parse(time), json: JSON.stringify({ ...foreign, id: this.idOf(seq) }) }
+    this.#foreign.ring.push(line)
+    for (const listener of this.#listeners) listener(line)
+  }
+
+  /** Lines of other nodes after one with a number. */
+  foreign(seq: number): { lines: LogLine[]; droppedThrough: number } {
+    const { ring } = this.#foreign
+    return { lines: ring.after(seq), droppedThrough: ring.droppedThrough }
   }
 
   #of(service: string): Lines {

@@ -17,13 +17,15 @@ export interface LogFilter {
   thread?: number
   jobId?: string
   attempt?: number
+  /** Ids of lines of other nodes that the client has got already. */
+  except?: ReadonlySet<string>
   /** A part of the line. */
   search?: string
   /** Whether the client may see the lines of a service; of the server itself for `undefined`. */
   sees?: (service: string | undefined) => boolean
 }
 
-function passes(line: LogLine, filter: LogFilter): boolean {
+export function passes(line: LogLine, filter: LogFilter): boolean {
   return (
     (filter.service === undefined || line.service === filter.service) &&
     (filter.level === undefined || LOG_LEVELS.indexOf(line.level) >= LOG_LEVELS.indexOf(filter.level)) &&
@@ -31,20 +33,41 @@ function passes(line: LogLine, filter: LogFilter): boolean {
     (filter.thread === undefined || line.thread === filter.thread) &&
     (filter.jobId === undefined || line.jobId === filter.jobId) &&
     (filter.attempt === undefined || line.attempt === filter.attempt) &&
+    (filter.except === undefined || line.originId === undefined || !filter.except.has(line.originId)) &&
     (filter.search === undefined || line.json.includes(filter.search)) &&
     (filter.sees === undefined || filter.sees(line.service))
   )
 }
 
+/** A line as it is shown to a client. */
+export interface ShownLine {
+  id: string
+  /** Milliseconds since the epoch. */
+  time: number
+  json: string
+}
+
+/** Lines that a client gets first. */
+export interface KeptLines {
+  lines: ShownLine[]
+  /** Before the lines, some are missing that the client has not got. `after`: the id of its last line. */
+  gap: (GapFacts & { after: string }) | undefined
+  /** Ids that lines of other nodes have there: they may come once more. */
+  except: ReadonlySet<string>
+  /** The number of the last line of the log when these were chosen. */
+  seq: number
+}
+
+interface GapFacts {
+  /** `null`: nobody knows how many. */
+  lost: number | null
+  reason: 'restart' | 'ring' | 'node'
+}
+
 export interface LogRequest {
   filter: LogFilter
   format: StreamFormat
-  /** Lines that are kept elsewhere too, with the ids that they had in the log. They are older than those of the log. */
-  stored: readonly { id: string; json: string }[]
-  /** So many of the last lines. */
-  tail: number
-  /** All lines after this id, in place of `tail`. */
-  after?: string
+  kept: KeptLines
   /** `undefined`: the answer ends with the last line. */
   follower?: StreamClient
 }
@@ -73,10 +96,10 @@ export class LogStreams {
   }
 
   /** Writes the lines that are kept. Then the answer ends, or goes on with the lines to come until the client leaves. */
-  write(target: StreamTarget, request: LogRequest): void {
-    const { filter, format, follower } = request
+  write(target: StreamTarget, { format, kept, follower, ...request }: LogRequest): void {
     if (follower !== undefined) this.#open.add(target, follower, format.heartbeat)
-    const parts = this.#parts(request)
+    const filter = kept.except.size === 0 ? request.filter : { ...request.filter, except: kept.except }
+    const parts = inParts(this.#texts(filter, format, kept, follower !== undefined))
     this.#open.writeParts(
       target,
       () => parts.next().value ?? '',
@@ -85,48 +108,21 @@ export class LogStreams {
   }
 
   /** The lines that are kept, and for a client that follows also those that come while it reads. */
-  *#parts({ filter, format, stored, tail, after, follower }: LogRequest): Generator<string, undefined> {
-    const book = this.#book
-    const until = follower === undefined ? book.lastSeq : Infinity
-    const resumed = after === undefined ? undefined : book.seqOf(after)
-    let seq = resumed ?? (after === undefined ? this.#beforeTail(filter, tail) : 0)
-    // A client that asks for the last lines misses none of those before.
-    const { droppedThrough: absent } = book.lines(filter.service, seq)
-    let told = after === undefined ? absent : 0
-    let text = format.preamble
-    if (after !== undefined && resumed === undefined) {
-      text += gap(format, after, { lost: null, reason: 'restart' })
-      told = Infinity
+  *#texts(filter: LogFilter, format: StreamFormat, kept: KeptLines, follows: boolean): Generator<string> {
+    yield format.preamble
+    if (kept.gap !== undefined) yield gapText(format, kept.gap)
+    for (const { id, json } of kept.lines) yield format.event(id, json)
+    let { seq } = kept
+    while (follows && this.#book.lastSeq > seq) {
+      const own = this.#book.lines(filter.service, seq)
+      const foreign = this.#book.foreign(seq)
+      const after = this.#book.idOf(seq)
+      if (own.droppedThrough > seq) yield gapText(format, { after, lost: own.droppedThrough - seq, reason: 'ring' })
+      if (foreign.droppedThrough > seq) yield gapText(format, { after, lost: null, reason: 'node' })
+      const lines = [...own.lines, ...foreign.lines].sort((a, b) => a.seq - b.seq)
+      seq = this.#book.lastSeq
+      for (const line of lines) if (passes(line, filter)) yield format.event(this.#book.idOf(line.seq), line.json)
     }
-    for (const { id, json } of stored) if ((book.seqOf(id) ?? 0) <= absent) text += format.event(id, json)
-    for (;;) {
-      const { lines, droppedThrough } = book.lines(filter.service, seq)
-      if (droppedThrough > Math.max(seq, told)) {
-        text += gap(format, book.idOf(seq), { lost: droppedThrough - seq, reason: 'ring' })
-        told = droppedThrough
-      }
-      for (const line of lines) {
-        if (line.seq > until || text.length > PART_CHARS) break
-        seq = line.seq
-        if (passes(line, filter)) text += format.event(book.idOf(seq), line.json)
-      }
-      if (text === '') return
-      yield text
-      text = ''
-    }
-  }
-
-  /** The number that the last `tail` lines come after. */
-  #beforeTail(filter: LogFilter, tail: number): number {
-    const { lines } = this.#book.lines(filter.service, 0)
-    let left = tail
-    for (let at = lines.length - 1; at >= 0; at -= 1) {
-      const line = lines[at] as LogLine
-      if (!passes(line, filter)) continue
-      if (left === 0) return line.seq
-      left -= 1
-    }
-    return 0
   }
 
   /** From here on the client gets each line that passes. */
@@ -178,6 +174,18 @@ export class LogStreams {
 }
 
 /** Says that lines are missing which a client comes back for. */
-function gap(format: StreamFormat, id: string, facts: { lost: number | null; reason: 'restart' | 'ring' }): string {
-  return format.event(id, JSON.stringify({ type: 'gap', ...facts }))
+function gapText(format: StreamFormat, { after, ...facts }: GapFacts & { after: string }): string {
+  return format.event(after, JSON.stringify({ type: 'gap', ...facts }))
+}
+
+/** Joins texts to parts that are long enough to be written. */
+function* inParts(texts: Iterable<string>): Generator<string, undefined> {
+  let part = ''
+  for (const text of texts) {
+    part += text
+    if (part.length <= PART_CHARS) continue
+    yield part
+    part = ''
+  }
+  if (part !== '') yield part
 }

@@ -5,14 +5,14 @@
 import type { ServiceLog } from '../contract/log.ts'
 import type { Traces, WorkSpan } from '../contract/traces.ts'
 import { timeOfUuidv7 } from '../contract/uuidv7.ts'
-import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import { ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
 import { type Job, type JobError, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
 import { isSuspect } from './suspect.ts'
 import type { CastFeed } from './cast-feed.ts'
 import type { JobEvents } from './job-events.ts'
-import type { EndOfJob } from './job-target.ts'
+import { type EndOfJob, isRefusal } from './job-target.ts'
 
 /** A cast that ends within this time lets the window of its feed grow by one. */
 const SOON_MS = 100
@@ -176,7 +176,7 @@ export class Attempts {
     const { store, log, onWaiting } = this.#settings
     this.#tellBegun(inFlight)
     feed.target.counter.attempted(inFlight.queued, error)
-    if (error === undefined || !neverBegan(error)) this.#endSpan(inFlight, error)
+    if (error === undefined || !isRefusal(error)) this.#endSpan(inFlight, error)
     // The method ran to its end, also where it threw. Any other error, such as a death of the thread, does not say so.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED' || error.code === 'METHOD_REFUSED'
     if (error?.code === 'QUEUE_FULL') feed.hold()
@@ -225,7 +225,7 @@ export class Attempts {
     } = inFlight
     const { id, number, maxAttempts, method } = attempt
     const { started: begun = false } = error.facts
-    if (neverBegan(error)) return store.release(id, number)
+    if (isRefusal(error)) return store.release(id, number)
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
       const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
@@ -274,6 +274,12 @@ export class Attempts {
     }
   }
 
+  /** Releases all attempts that have not begun in a thread: other servers run them. */
+  releaseWaiting(): void {
+    for (const { queued } of this.#inFlight.values())
+      queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'this server takes no new work')
+  }
+
   /** Releases attempts that wait in a thread behind long methods: they wait in the store, with no attempt counted. */
   releaseLate(): void {
     const since = performance.now() - RELEASE_AFTER_MS
@@ -287,12 +293,6 @@ export class Attempts {
       queued.abortUnlessBegun('SERVICE_NOT_RUNNING', 'it did not begin within a second')
     }
   }
-}
-
-/** Did its service stop, or was its queue full, before the attempt began? */
-function neverBegan(error: ThreadplaneError): boolean {
-  const { started = false } = error.facts
-  return !started && (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL'))
 }
 
 function waits({ queued }: InFlight): boolean {

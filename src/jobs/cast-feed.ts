@@ -192,6 +192,10 @@ export class CastFeed {
     this.#state = state
   }
 
+  get isClosed(): boolean {
+    return this.#state.kind === 'closed'
+  }
+
   /** Takes nothing more from the store. */
   close(): void {
     this.#enter({ kind: 'closed' })

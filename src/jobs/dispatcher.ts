@@ -106,6 +106,7 @@ export class Dispatcher {
       hand: (feed, attempt) => this.#attempts.hand(feed, attempt),
     })
     this.#feeds.set(target.name, feed)
+    if (this.notices.takesNothing) feed.close()
   }
 
   /** Called when the service was deleted. */

@@ -3,7 +3,7 @@
  * threads or its counters.
  */
 import type { ResolvedMethodOptions } from '../contract/options.ts'
-import type { ThreadplaneError } from '../contract/errors.ts'
+import { hasCode, type ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod, QueuedMethodOptions } from '../queue/queued-method.ts'
 import type { JobState } from '../contract/states.ts'
 import type { Job } from './job.ts'
@@ -58,4 +58,10 @@ export interface JobTarget {
   /** `changed`: `ready`, `room`, `concurrency` or `described` may have changed. */
   on(event: 'changed', listener: () => void): unknown
   off(event: 'changed', listener: () => void): unknown
+}
+
+/** Did the target refuse the attempt, as its service stopped or its queue was full, before it began? */
+export function isRefusal(error: ThreadplaneError): boolean {
+  const { started = false } = error.facts
+  return !started && (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL'))
 }

@@ -7,6 +7,7 @@ export class Notices {
   readonly #feeds: ReadonlyMap<string, CastFeed>
   readonly #attempts: Attempts
   readonly #waiters: JobWaiters
+  takesNothing = false
 
   constructor(feeds: ReadonlyMap<string, CastFeed>, attempts: Attempts, waiters: JobWaiters) {
     this.#feeds = feeds
@@ -34,6 +35,18 @@ export class Notices {
     this.#attempts.lose()
   }
 
+  /** From now on, jobs wait for other servers: those that have not begun in a thread here, too. */
+  takeNothing(): void {
+    this.takesNothing = true
+    for (const feed of this.#feeds.values()) feed.close()
+    this.#attempts.releaseWaiting()
+  }
+
+  /** Has a job an attempt under way on this server? */
+  runsHere(id: string): boolean {
+    return this.#attempts.has(id)
+  }
+
   /** Jobs whose end clients wait for, and that do not run here. */
   waitedFor(): string[] {
     return this.#waiters.ids.filter((id) => !this.#attempts.has(id))
@@ -41,6 +54,6 @@ export class Notices {
 
   /** Services whose jobs could begin here. */
   get services(): string[] {
-    return [...this.#feeds].flatMap(([name, { target }]) => (target.ready ? [name] : []))
+    return [...this.#feeds].flatMap(([name, { target, isClosed }]) => (target.ready && !isClosed ? [name] : []))
   }
 }

@@ -47,6 +47,20 @@ export class Reconciliation {
       this.changed(name)
   }
 
+  /**
+   * Brings a service in line with what is stored now, and waits until it has started or stopped. Never rejects for an error
+   * of the service itself. @throws JOURNAL_UNAVAILABLE
+   */
+  async follow(name: string): Promise<void> {
+    await this.#registry.options.registrations.refresh()
+    await this.#reconcile(name)
+    const service = this.#registry.find(name)
+    if (service === undefined) return
+    const { phase, live } = service.phases
+    if (phase.kind === 'stopping') await service.whenStopped()
+    if (live?.kind === 'starting') await live.operation.catch(() => {})
+  }
+
   /** Other servers have come or gone: services that are not placed on all of them may have to start or to stop here. */
   placementChanged(): void {
     for (const { name, options } of this.#registry.services) if (options.placement !== undefined) this.changed(name)

@@ -46,6 +46,11 @@ export class Registrations {
     await this.#changes.run(name, async () => {})
   }
 
+  /** Reads what other servers have changed, without waiting until that is told. @throws JOURNAL_UNAVAILABLE */
+  async refresh(): Promise<void> {
+    this.#view = await this.#store.read()
+  }
+
   get(name: string): Registration | undefined {
     return this.#view.get(name)?.registration
   }

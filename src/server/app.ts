@@ -28,10 +28,13 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { routes, type RoutesOptions } from '../../routes/index.ts'
-import { ServiceStats, snapshotOf, STATS_COLUMNS } from '../../routes/shared/service-stats.ts'
+import { ServiceStats, STATS_COLUMNS } from '../../routes/shared/service-stats.ts'
 import { packageVersion } from '../config.ts'
 import type { AuditTrail } from '../auth/audit-trail.ts'
+import type { ClusterNode } from '../cluster/cluster-node.ts'
 import type { Forwarder } from '../cluster/forwarder.ts'
+import type { PeerEvents, PeerEventSink } from '../cluster/peer-events.ts'
+import type { Plane } from '../cluster/plane.ts'
 import type { AuditStore } from '../contract/audit.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { audit } from '../http/audit.ts'
@@ -58,6 +61,7 @@ import { HttpMeter } from '../telemetry/http-meter.ts'
 import { observeProcess } from '../telemetry/process-metrics.ts'
 import { Profiles } from '../services/profiles.ts'
 import { createFastify, registerLimits } from './create-fastify.ts'
+import { foreignEvents } from './foreign-events.ts'
 import type { ServerOptions } from './options.ts'
 
 /** What the routes work on. */
@@ -75,6 +79,11 @@ export interface AppParts {
   trail: AuditTrail
   /** Sends calls to other nodes; `undefined`: the server is alone. */
   forwarder: Forwarder | undefined
+  /** This server among others, and the others. */
+  node: ClusterNode | undefined
+  plane: Plane | undefined
+  /** Follows the events of the others. */
+  followEvents: ((sink: PeerEventSink) => PeerEvents) | undefined
 }
 
 /** Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that. */
@@ -112,11 +121,14 @@ export async function buildApp(
     log: events,
     version,
     maxStreams: options.maxStreams ?? 100,
-    snapshot: (filter) => snapshotOf(registry, filter),
     stats: () => stats.changed(),
+    statsOfAll: (own) => stats.ofAll(own),
     statsColumns: STATS_COLUMNS,
     book,
   })
+  const peerEvents = parts.followEvents?.(foreignEvents({ events, book, streams, stats }))
+  events.isOfPeer = (boot) => peerEvents?.knows(boot) === true
+  if (peerEvents !== undefined) app.addHook('preClose', async () => peerEvents.close())
   trail.onRow = (row) => streams.audited(row)
   const series = new SeriesRecorder(() => registry.services)
   const routesOptions: RoutesOptions = {
@@ -131,6 +143,7 @@ export async function buildApp(
     schedules,
     events,
     streams,
+    book,
     logStreams,
     metrics: new Metrics({ version, registry, schedules, journal, http, log: book, streams, access: credentials }),
     series,
@@ -139,6 +152,9 @@ export async function buildApp(
     credentials,
     audits: journal,
     forwarder: parts.forwarder,
+    node: parts.node,
+    plane: parts.plane,
+    peerEvents,
     durability,
   }
   await app.register(routes, routesOptions)

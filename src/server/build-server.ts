@@ -17,6 +17,7 @@ import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
 import { openStore } from './open-store.ts'
 import type { Server, ServerOptions } from './options.ts'
+import { reachNodes } from './reach-nodes.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
 
@@ -26,8 +27,9 @@ const DAY_MS = 24 * 60 * 60 * 1_000
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { workers, data, database, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
-  const events = new EventLog()
-  const book = new LogBook(events.boot, options.logLevel ?? 'info')
+  const name = database?.node.name
+  const events = new EventLog(name)
+  const book = new LogBook(events.boot, options.logLevel ?? 'info', name)
   const log = book.over(options.log)
   // To load Fastify and its plugins takes the longest. Meanwhile the store opens its database.
   const opening = openStore({ folder: data, database, log, keepJobsMs })
@@ -77,6 +79,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
         onState: (listener) => registry.on('state', listener),
         readSchedules: () => schedules.readAgain(),
         placementChanged: () => reconciliation.placementChanged(),
+        follow: (name) => reconciliation.follow(name),
         isBack: () => reconciliation.all(),
       })
     }
@@ -84,7 +87,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     const logStreams: LogStreams = new LogStreams(book)
     const trail = new AuditTrail(journal, log)
     const { cluster = shared?.membership } = options
-    const forwarder = cluster && new (await import('../cluster/forwarder.ts')).Forwarder(cluster, registry)
+    const { connections, forwarder, plane, followEvents } = await reachNodes(cluster, shared, registry)
     const parts = {
       registry,
       changes,
@@ -97,6 +100,9 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       durability,
       trail,
       forwarder,
+      plane,
+      followEvents,
+      node: shared?.node,
     }
     const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
     const nodeApp =
@@ -115,7 +121,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       // Until here the node listener has told other nodes that this one takes no more calls.
       await Promise.all([nodeApp?.close(), app.clients.finishClosing()])
     })
-    app.addHook('onClose', async () => forwarder?.close())
+    app.addHook('onClose', async () => connections?.close())
     app.addHook('onClose', async () => {
       trail.close()
       await shared?.node.close()

@@ -41,7 +41,13 @@ export async function buildNodeApp(options: ServerOptions, parts: NodeAppParts):
   await app.register(nodeGuard, { token })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry: routesOptions.registry })
-  await app.register(routes, { ...routesOptions, forwarder: undefined, credentials: undefined })
+  await app.register(routes, {
+    ...routesOptions,
+    forwarder: undefined,
+    plane: undefined,
+    peerEvents: undefined,
+    credentials: undefined,
+  })
   app.addHook('preClose', async () => {
     app.clients.startClosing()
     await app.clients.finishClosing()

@@ -6,6 +6,7 @@ import type { AuditStore } from '../contract/audit.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { ClusterNode } from '../cluster/cluster-node.ts'
 import type { Membership } from '../cluster/membership.ts'
+import type { Run } from '../cluster/statement.ts'
 import { packageVersion } from '../config.ts'
 import type { JobStore } from '../jobs/job-store.ts'
 import { makeFolder } from '../registry/data-folder.ts'
@@ -21,7 +22,7 @@ export interface OpenStore {
   /** What an accepted job survives, to be shown. */
   durability: string | undefined
   /** This server among others; `undefined`: it is alone. */
-  shared: { node: ClusterNode; membership: Membership } | undefined
+  shared: { node: ClusterNode; membership: Membership; run: Run } | undefined
 }
 
 export interface StoreOptions {
@@ -61,7 +62,12 @@ async function openDatabase(database: DatabaseOptions, keepJobsMs: number, log: 
     if (safe) log.info(`jobs are kept in a database: ${durability}`)
     else log.warn(`jobs are kept in a database: ${durability}`)
     const { node: joined, registrations } = await joinCluster(store, options, hints)
-    return { store, registrations, durability, shared: { node: joined, membership: store.membership } }
+    return {
+      store,
+      registrations,
+      durability,
+      shared: { node: joined, membership: store.membership, run: store.database.run },
+    }
   } catch (error) {
     await store.close()
     throw error

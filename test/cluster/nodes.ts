@@ -14,6 +14,7 @@ export class ListedPeers implements Cluster {
   readonly self: NodeIdentity
   peers: readonly Peer[] = []
   readonly holdsLease = true
+  isLeaving = false
   readonly #listeners: (() => void)[] = []
 
   constructor(name: string) {
@@ -68,6 +69,7 @@ function peerOf(identity: NodeIdentity, registry: Registry): Peer {
   return {
     ...identity,
     modules: new Map(),
+    isLeaving: false,
     get load() {
       return new Map(registry.services.map((service) => [service.name, loadOf(service)]))
     },
@@ -80,6 +82,7 @@ export function idlePeer(name: string, url: string, ...services: string[]): Peer
   return {
     ...newIdentity({ name, url, labels: {} }),
     modules: new Map(),
+    isLeaving: false,
     load: new Map(services.map((service) => [service, load])),
   }
 }

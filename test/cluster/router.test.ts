@@ -9,7 +9,7 @@ const IDLE: ServiceLoad = { state: 'running', threads: 1, concurrency: 2, runnin
 
 function peer(name: string, load: Partial<ServiceLoad> = {}): Peer {
   const identity = newIdentity({ name, url: 'http://127.0.0.1:1', labels: {} })
-  return { ...identity, modules: new Map(), load: new Map([['a', { ...IDLE, ...load }]]) }
+  return { ...identity, modules: new Map(), isLeaving: false, load: new Map([['a', { ...IDLE, ...load }]]) }
 }
 
 function routerOver(here: ReturnType<LocalServices['find']>, ...peers: Peer[]) {

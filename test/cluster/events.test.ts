@@ -1,0 +1,144 @@
+/** The streams of events and of the log have what happens on all nodes, whichever node a client asks. */
+import t, { type Test } from 'tap'
+import { becomes, openGate, type TestServer } from '../http-helper.ts'
+import { LineStream } from '../line-stream.ts'
+import { Members } from './members.ts'
+import { noPostgres } from './postgres.ts'
+
+interface Event extends Record<string, unknown> {
+  id: string
+  type: string
+  at: string
+  node?: string
+  service?: string
+  reason?: string
+}
+
+interface Line extends Record<string, unknown> {
+  id: string
+  msg: string
+  node: string
+}
+
+const options = { skip: noPostgres }
+const follow = (t: Test, server: TestServer, query = '', headers = {}) =>
+  LineStream.open<Event>(t, server, `/v1/events${query}`, headers)
+const know = (server: TestServer, count: number) =>
+  becomes('the others to be known', () => server.server.membership?.peers.length === count)
+const ended = (stream: LineStream<Event>, node: string) =>
+  stream.has((event) => event.type === 'thread.ended' && event.node === node)
+
+t.test('events of all nodes are on one stream, each with its node, and no id comes twice', options, async (t) => {
+  const members = await Members.start(t)
+  const services = { echo: 'echo', gate: 'gate', faults: 'faults' }
+  const a = await members.join('a', { services })
+  const b = await members.join('b', { services })
+  await know(a, 1)
+  await know(b, 1)
+  const [onA, onB] = [await follow(t, a), await follow(t, b)]
+  await a.post('/v1/services/echo/restart')
+  for (const stream of [onA, onB]) for (const node of ['a', 'b']) await ended(stream, node)
+  for (const { lines } of [onA, onB]) {
+    const ids = lines.map(({ id, type }) => (type === 'hello' ? '' : id)).filter((id) => id !== '')
+    t.equal(new Set(ids).size, ids.length, 'ids do not collide')
+    const told = lines.filter(({ type, node }) => type === 'thread.ended' && node === 'b')
+    t.equal(told.length, 1, 'each event once')
+  }
+
+  await t.test('jobs are followed on the node where they run', async (t) => {
+    const stream = await follow(t, a, '?type=job.*&service=gate')
+    const { json: job } = await b.cast('gate', 'progress', { token: 'seen' })
+    const of = (type: string) =>
+      stream.has((event) => event.type === type && (event.job as { id: string }).id === job.id)
+    await of('job.accepted')
+    await of('job.progress')
+    openGate('seen')
+    t.match(await of('job.succeeded'), { node: /^[ab]$/ })
+    stream.request.destroy()
+  })
+
+  await t.test('a client that comes back to the same node goes on, without a gap', async (t) => {
+    const last = onA.lines.at(-1) as Event
+    onA.request.destroy()
+    await b.post('/v1/services/gate/pause')
+    const again = await follow(t, a, '', { 'last-event-id': last.id })
+    const paused = (node: string) =>
+      again.has((event) => event.type === 'service.state' && event.state === 'paused' && event.node === node)
+    await paused('a')
+    await paused('b')
+    t.notOk(
+      again.lines.some(({ type }) => type === 'gap'),
+      'nothing is missing',
+    )
+    await b.post('/v1/services/gate/resume')
+    again.request.destroy()
+  })
+
+  await t.test('a client that comes to another node is told of a gap', async (t) => {
+    const last = onA.lines.at(-1) as Event
+    const other = await follow(t, b, '', { 'last-event-id': last.id })
+    t.match(await other.has(({ type }) => type === 'gap'), { reason: 'node', from: last.id, lost: null })
+    other.request.destroy()
+  })
+
+  await t.test('what is kept on all nodes is listed', async (t) => {
+    const { json } = await a.get('/v1/events?type=thread.ended', { headers: { accept: 'application/json' } })
+    const nodes = (json.items as Event[]).map(({ node }) => node)
+    t.ok(nodes.includes('a') && nodes.includes('b'), nodes.join())
+    const times = (json.items as Event[]).map(({ at }) => at)
+    t.strictSame(times, [...times].sort())
+  })
+
+  await t.test('numbers and the present state are those of all', async (t) => {
+    const stream = await follow(t, b, '?type=stats&snapshot=true&service=echo')
+    const { services: shown } = (await stream.has(({ type }) => type === 'snapshot')) as unknown as {
+      services: { threads: { wanted: number } }[]
+    }
+    t.equal(shown[0]?.threads.wanted, 2)
+    await stream.has(({ type, services }) => type === 'stats' && (services as object | undefined) !== undefined)
+    stream.request.destroy()
+  })
+
+  await t.test('a node that comes is heard from its start on; one that leaves says so', async (t) => {
+    const stream = await follow(t, b)
+    const c = await members.join('c', { services })
+    await stream.has((event) => event.type === 'thread.started' && event.node === 'c')
+    await c.close()
+    await stream.has((event) => event.type === 'server.closing' && event.node === 'c')
+    stream.request.destroy()
+  })
+})
+
+t.test('lines of the log of all nodes: the last ones, and those to come', options, async (t) => {
+  const members = await Members.start(t)
+  const services = { speaks: 'speaks', gate: 'gate' }
+  const a = await members.join('a', { services })
+  const b = await members.join('b', { services })
+  await know(a, 1)
+  await know(b, 1)
+  a.server.log.info({ service: 'gate' }, 'of a')
+  b.server.log.info({ service: 'gate' }, 'of b')
+  const kept = async (server: TestServer) =>
+    (await server.get('/v1/services/gate/logs')).text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Line)
+  const messages = (lines: Line[]) =>
+    lines.filter(({ msg }) => /^of [ab]/.test(msg)).map(({ msg, node }) => `${msg} ${node}`)
+  for (const server of [a, b]) {
+    await becomes('both to be there', async () => messages(await kept(server)).length === 2)
+    t.strictSame(messages(await kept(server)).sort(), ['of a a', 'of b b'])
+  }
+  const stream = await LineStream.open<Line>(t, a, '/v1/services/gate/logs?follow=true')
+  b.server.log.info({ service: 'gate' }, 'of b, later')
+  a.server.log.info({ service: 'gate' }, 'of a, later')
+  await stream.has(({ msg, node }) => msg === 'of b, later' && node === 'b')
+  await stream.has(({ msg, node }) => msg === 'of a, later' && node === 'a')
+  t.strictSame(messages(stream.lines).sort(), ['of a a', 'of a, later a', 'of b b', 'of b, later b'])
+  const last = stream.lines.at(-1) as Line
+  stream.request.destroy()
+  b.server.log.info({ service: 'gate' }, 'of b, unseen')
+  const again = await LineStream.open<Line>(t, a, '/v1/services/gate/logs?follow=true', { 'last-event-id': last.id })
+  await again.has(({ msg }) => msg === 'of b, unseen')
+  t.equal(messages(again.lines).length, 1)
+})
