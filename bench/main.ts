@@ -26,6 +26,7 @@ const CHECKS: Record<string, () => Promise<unknown>> = {
   cycles: () => import('./cycles.ts'),
   faults: () => import('./faults.ts'),
   crashes: () => import('./crashes.ts'),
+  hop: () => import('./hop.ts'),
   hostile: () => import('./hostile.ts'),
   watch: () => import('./watch.ts'),
 }

@@ -1,4 +1,7 @@
-/** The settings: one table of environment variables, their defaults and the values that they accept. */
+/**
+ * The settings: one table of environment variables, their defaults and the values that they accept. It is one file, so
+ * that whoever adds a setting finds all its places together.
+ */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'

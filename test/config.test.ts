@@ -32,6 +32,8 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     requestLog: false,
     nodeName: '',
     nodePort: 8_081,
+    nodeLabels: {},
+    leaseMs: 5_000,
     nodeUrl: '',
     nodeCert: '',
     nodeKey: '',
@@ -81,7 +83,6 @@ t.test('the message about a wrong value has its name, the value, and what it mus
     ['THREADPLANE_ALLOWED_HOSTS', 'a.example,', /names with or without a port, separated by commas/],
     ['THREADPLANE_ORIGINS', 'a.example', /origins as browsers send them, separated by commas/],
     ['THREADPLANE_ORIGINS', 'https://a.example/', /origins as browsers send them, separated by commas/],
-    ['THREADPLANE_DATABASE_URL', 'mysql://a.example', /not valid: it must be a URL that begins with postgres/],
     ['THREADPLANE_DATABASE_SCHEMA', 'Plane', /a name of small letters/],
     ['THREADPLANE_DATABASE_CONNECTIONS', '1', /a whole number from 2 to 100/],
     ['THREADPLANE_UNSAFE_DATABASE', 'yes', /true or false/],
@@ -94,6 +95,9 @@ t.test('the message about a wrong value has its name, the value, and what it mus
     ['THREADPLANE_PORT', '0x50', /a port from 0 to 65535/],
     ['THREADPLANE_NODE_PORT', '0', /a port from 1 to 65535/],
     ['THREADPLANE_NODE_NAME', 'a b', /letters, digits/],
+    ['THREADPLANE_NODE_LABELS', 'ssd', /keys and values of letters/],
+    ['THREADPLANE_NODE_LABELS', 'a=b,=c', /keys and values of letters/],
+    ['THREADPLANE_LEASE', '1s', /a duration from 2s to 10m/],
     ['THREADPLANE_NODE_URL', 'a.example:8081', /http:\/\/ or https:\/\/, a name or an address, and a port/],
     ['THREADPLANE_NODE_URL', 'https://a.example/path', /http:\/\/ or https:\/\/, a name or an address, and a port/],
     ['THREADPLANE_HOST', '', /an address/],
@@ -140,6 +144,13 @@ t.test('a wrong administrator token is not shown in the message', async (t) => {
     const message = /^THREADPLANE_ADMIN_TOKEN is not valid: it must be 20 to 200 printable ASCII characters[^"]*$/
     t.throws(() => readConfig({ THREADPLANE_ADMIN_TOKEN: token }), { message })
   }
+})
+
+t.test('a wrong address of a database is not shown in the message, as it may have a password', async (t) => {
+  const message = /^THREADPLANE_DATABASE_URL is not valid: it must be a URL that begins with postgres[^"]*$/
+  t.throws(() => readConfig({ THREADPLANE_DATABASE_URL: 'mysql://user:secret@a.example' }), { message })
+  const url = 'postgres://user:secret@a.example/plane'
+  t.equal(readConfig({ THREADPLANE_DATABASE_URL: url }).databaseUrl, url)
 })
 
 t.test('loopback addresses are told from those that other machines may reach (P7)', async (t) => {

@@ -99,9 +99,10 @@ export function textOf({ labels, isLeaving, load, modules }: Told): string {
   return JSON.stringify({ labels, isLeaving, services })
 }
 
+/** A node of another version may tell less. */
 export function readTold(text: string): Told {
-  const { labels, isLeaving, services } = JSON.parse(text) as Pick<Told, 'labels' | 'isLeaving'> & {
-    services: [name: string, text: ServiceText][]
+  const { labels = {}, isLeaving = false, services = [] } = JSON.parse(text) as Partial<Told> & {
+    services?: [name: string, text: ServiceText][]
   }
   const load = new Map<string, ServiceLoad>()
   const modules = new Map<string, string>()

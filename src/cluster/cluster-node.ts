@@ -15,6 +15,7 @@ import type { PgRegistrations } from './pg-registrations.ts'
 import type { PgStore } from './pg-store.ts'
 import { loadOf } from './service-load.ts'
 import { statement } from './statement.ts'
+import { timings } from './timings.ts'
 
 /** Jobs that clients of other nodes wait for. The ends of others are told by the beat alone. */
 const MAX_WATCHED = 10_000
@@ -35,6 +36,8 @@ export interface ClusterNodeOptions {
 export interface Followers {
   notices: Notices
   services: () => readonly SupervisedService[]
+  /** Calls the listener when the state of a service has changed. */
+  onState: (listener: () => void) => void
   /** Reads the schedules again. */
   readSchedules: () => Promise<void>
   /** Other nodes have come or gone. */
@@ -50,6 +53,11 @@ export class ClusterNode implements OtherServers {
   #schedules: number | undefined
   /** What decides the placement of services, as a text. */
   #nodes = ''
+  /** Is there something that others are to know soon? From a change until the beat that tells it has begun. */
+  #isUntold = true
+  /** Does the beat that is under way tell such a thing? */
+  #tells = false
+  #beatTimer: NodeJS.Timeout | undefined
 
   constructor(options: ClusterNodeOptions) {
     this.#options = options
@@ -70,6 +78,8 @@ export class ClusterNode implements OtherServers {
         hints.tell('work', service)
       }
     })
+    followers.onState(() => this.#tellSoon())
+    hints.on('nodes', () => this.#beatSoon())
     const each = (tell: (key: string) => void) => (keys: string[]) => keys.forEach(tell)
     hints.on(
       'work',
@@ -90,7 +100,22 @@ export class ClusterNode implements OtherServers {
     hints.on('schedules', () => this.#readSchedules(followers))
   }
 
+  /** The beat tells it, and then a hint has the other nodes ask for it. */
+  #tellSoon(): void {
+    this.#isUntold = true
+    this.#beatSoon()
+  }
+
+  #beatSoon(): void {
+    this.#beatTimer ??= setTimeout(() => {
+      this.#beatTimer = undefined
+      this.#options.store.database.beatNow()
+    }, timings.beatSoonMs).unref()
+  }
+
   #report({ notices, services }: Followers): Report {
+    this.#tells = this.#isUntold
+    this.#isUntold = false
     const load: [string, ReturnType<typeof loadOf>][] = []
     const modules: [string, string][] = []
     for (const service of services()) {
@@ -105,6 +130,7 @@ export class ClusterNode implements OtherServers {
   #heard(answer: BeatRow, followers: Followers): void {
     const { notices } = followers
     const { cancel, work, finished, registrations, schedules } = answer
+    if (this.#tells) this.#options.hints.tell('nodes', this.#options.store.membership.self.id)
     for (const id of cancel) notices.cancel(id)
     for (const service of work) notices.work(service)
     for (const id of finished) notices.finished(id)
@@ -127,7 +153,8 @@ export class ClusterNode implements OtherServers {
 
   #placementMayChange({ placementChanged }: Followers): void {
     const { peers } = this.#options.store.membership
-    const nodes = JSON.stringify(peers.map(({ id, name, labels, isLeaving }) => [id, name, labels, isLeaving]).sort())
+    const texts = peers.map(({ id, name, labels, isLeaving }) => JSON.stringify([id, name, labels, isLeaving]))
+    const nodes = texts.sort().join()
     if (nodes === this.#nodes) return
     this.#nodes = nodes
     placementChanged()
@@ -163,13 +190,13 @@ export class ClusterNode implements OtherServers {
 
   /** Services that are placed here move to other nodes, which take no more calls for them to this one. */
   startLeaving(): void {
-    const { store } = this.#options
-    store.membership.startLeaving()
-    store.database.beatNow()
+    this.#options.store.membership.startLeaving()
+    this.#tellSoon()
   }
 
   /** Before the store is closed, which removes the row of this node. */
   async close(): Promise<void> {
+    clearTimeout(this.#beatTimer)
     await this.#options.hints.close()
   }
 }

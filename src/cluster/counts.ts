@@ -1,6 +1,6 @@
 /**
  * How many jobs each service has in each state. One statement reads an index, and no job. With a million jobs that takes a
- * fifth of a second, so a count that took long is answered again for a while.
+ * fifth of a second, so a count of many jobs is answered again for a while.
  */
 import { JOB_STATES, type JobState } from '../contract/states.ts'
 import type { CountedJob, CountedJobs, ServiceCounts } from '../jobs/job-store.ts'
@@ -8,8 +8,8 @@ import { type CountedRow, countsByService } from '../jobs/state-counts.ts'
 import { MAX_COUNTED_SERVICES } from '../jobs/store-limits.ts'
 import { type Run, statement } from './statement.ts'
 
-/** A count that took longer than this is kept. A shorter one is always made again. */
-const SHORT_MS = 50
+/** A count of more jobs is kept. One of fewer is always made again, however busy the database is. */
+const MANY_JOBS = 20_000
 /** A count is kept for so many times the time that it took: counting takes at most a twentieth of the time. */
 const KEPT_FOR = 20
 /** Jobs that are counted at a time for `countJobs`. */
@@ -40,7 +40,7 @@ interface Part {
 
 export class JobCounts {
   readonly #run: Run
-  /** Service, or `undefined` for all → counts that took long. */
+  /** Service, or `undefined` for all → counts of many jobs. */
   readonly #kept = new Map<string | undefined, { counts: ServiceCounts[]; until: number }>()
 
   constructor(run: Run) {
@@ -58,7 +58,8 @@ export class JobCounts {
         : await this.#run<CountedRow>(COUNT_SERVICE, [service])
     const counts = countsByService(rows)
     const now = performance.now()
-    if (now - since > SHORT_MS) this.#kept.set(service, { counts, until: now + (now - since) * KEPT_FOR })
+    const jobs = rows.reduce((sum, { count }) => sum + count, 0)
+    if (jobs > MANY_JOBS) this.#kept.set(service, { counts, until: now + (now - since) * KEPT_FOR })
     return counts
   }
 

@@ -39,7 +39,10 @@ export function durabilityOf(settings: DurabilitySettings): Durability {
     ...(synchronousCommit === 'on' || synchronousCommit === 'remote_apply' ? [] : ['synchronous_commit']),
   ]
   if (off.length > 0)
-    return { safe: false, text: `may be lost in a crash of the database: ${off.join(' and ')} is off` }
+    return {
+      safe: false,
+      text: `may be lost in a crash of the database: ${off.join(' and ')} ${off.length === 1 ? 'is' : 'are'} off`,
+    }
   // Beside at least one other server with the same data, a commit waits for the disks of both.
   if (synchronousStandbyNames.trim() !== '') return { safe: true, text: 'survives the loss of its machine' }
   return { safe: true, text: 'survives a crash of the database' }

@@ -43,8 +43,8 @@ export class ForwardedCall {
   readonly #call: CallToForward
   readonly #router: NodeRouter
   readonly #connections: Connections
-  /** Peers that have refused the call, or could not be reached. */
-  readonly #tried = new Set<Peer>()
+  /** The ids of the peers that the call was sent to. */
+  readonly #tried = new Set<string>()
   #hop: Hop | undefined
   #deadline: NodeJS.Timeout | undefined
   /** When the deadline began, by the monotonic clock. */
@@ -61,34 +61,42 @@ export class ForwardedCall {
   start(peer: Peer): void {
     const { reply, body } = this.#call
     const { raw, request } = reply
+    // The client may have gone while its body was read.
+    if (raw.destroyed) return
     raw.once('close', () => {
-      clearTimeout(this.#deadline)
+      this.#stopDeadline()
       this.#hop?.abandon()
       this.#leave?.()
     })
     // A deadline counts from when the body is there, as in a call that runs here. Until then `slow-clients.ts` counts.
     if (body.kind === 'whole') this.#startDeadline()
-    else request.raw.once('end', () => this.#startDeadline())
+    else request.raw.once('end', this.#startDeadline)
     this.#send(peer)
   }
 
-  #startDeadline(): void {
+  readonly #startDeadline = (): void => {
     const { timeoutMs } = this.#call
     this.#since = performance.now()
     this.#deadline = setTimeout(() => this.#expire(), Math.min(timeoutMs + GRACE_MS, MAX_TIMER_MS))
   }
 
+  /** The end of the body may come after the answer: then no deadline begins any more. */
+  #stopDeadline(): void {
+    clearTimeout(this.#deadline)
+    this.#call.reply.request.raw.off('end', this.#startDeadline)
+  }
+
   #send(peer: Peer): void {
     const { reply, service, body, caller, timeoutMs, requestTimeoutMs } = this.#call
     const { raw, request } = reply
-    this.#tried.add(peer)
+    this.#tried.add(peer.id)
     this.#leave?.()
     this.#leave = this.#router.sending(peer, service)
     const hop = new Hop({
       raw,
       mayBeRefused: body.kind === 'whole',
       begin: (status, headers) => {
-        clearTimeout(this.#deadline)
+        this.#stopDeadline()
         reply.hijack()
         raw.writeHead(status, { ...(reply.getHeaders() as OutgoingHttpHeaders), ...answerHeaders(headers) })
       },
@@ -124,6 +132,8 @@ export class ForwardedCall {
   /** There is no connection to the peer. */
   #failUnsent(peer: Peer, cause: Error): void {
     const { service } = this.#call
+    // Not the peer, but the library refuses the request.
+    if ('code' in cause && cause.code === 'UND_ERR_INVALID_ARG') return this.#fail(cause)
     this.#router.unreachable(peer)
     const another = this.#router.leastBusy(service, this.#tried)
     if (another !== undefined) return this.#send(another)
@@ -154,7 +164,7 @@ export class ForwardedCall {
 
   #fail(error: Error): void {
     const { reply } = this.#call
-    clearTimeout(this.#deadline)
+    this.#stopDeadline()
     this.#discardRest()
     if (!reply.raw.destroyed) reply.send(error)
   }

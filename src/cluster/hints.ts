@@ -11,9 +11,10 @@ import { timings } from './timings.ts'
 
 /**
  * What a hint is about, and what its keys are: jobs of a service wait (services); a registration was changed (services); a
- * job has ended, is to be cancelled, or its end is waited for (ids of jobs); schedules were changed (services).
+ * job has ended, is to be cancelled, or its end is waited for (ids of jobs); schedules were changed (services); a node has
+ * something to tell by its row (ids of nodes).
  */
-export type HintKind = 'work' | 'registration' | 'finished' | 'cancel' | 'watch' | 'schedules'
+export type HintKind = 'work' | 'registration' | 'finished' | 'cancel' | 'watch' | 'schedules' | 'nodes'
 
 /** Hints that wait to be sent. Others are left out: the beat finds what they are about. */
 const MAX_HINTS = 10_000

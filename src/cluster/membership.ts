@@ -61,6 +61,8 @@ export class Membership implements Cluster {
   readonly #onChanged: (() => void)[] = []
   readonly #onLost: (() => void)[] = []
   readonly #onBeat: ((answer: BeatRow) => void)[] = []
+  /** What the last beat told of this node. */
+  #reported = NOTHING
   /** What the last beat told of each other node, by the id: most of it is the same each time. */
   #texts = new Map<string, Understood>()
 
@@ -102,7 +104,7 @@ export class Membership implements Cluster {
 
   /** Names of the nodes that have a service, by the hash of its module: more than one hash is a skew. */
   modulesOf(service: string): Map<string, string[]> {
-    const nodes: Pick<Peer, 'name' | 'modules'>[] = [{ name: this.self.name, ...this.report() }, ...this.peers]
+    const nodes: Pick<Peer, 'name' | 'modules'>[] = [{ name: this.self.name, ...this.#reported }, ...this.peers]
     const names = new Map<string, string[]>()
     for (const { name, modules } of nodes) {
       const hash = modules.get(service)
@@ -115,6 +117,7 @@ export class Membership implements Cluster {
     const sentAt = performance.now()
     const { clock } = this.#options
     const report = this.report()
+    this.#reported = report
     const told = textOf({ ...report, labels: this.self.labels, isLeaving: this.#isLeaving })
     const asked = report.waitedFor.slice(0, MAX_ASKED)
     try {

@@ -1,6 +1,6 @@
 /**
  * Knows whether the database can be used. A beat runs once a second on a connection of its own; when it fails or takes too
- * long, or when a statement reports that its connection is lost, the database is down. Then it is tried twenty times a
+ * long, or when a statement reports that its connection is lost, the database is down. Then it is tried forty times a
  * second until a beat succeeds. Before it counts as up again, everything that the outage left open is settled.
  */
 import type { Client } from 'pg'

@@ -10,7 +10,7 @@ import type { Cluster, Peer, ServiceLoad } from './cluster.ts'
 /** A peer that could not be connected to is the last choice for this long. */
 const UNREACHABLE_MS = 1_000
 
-const NONE: ReadonlySet<Peer> = new Set()
+const NONE: ReadonlySet<string> = new Set()
 
 /** The services of this node. */
 export interface LocalServices {
@@ -38,13 +38,13 @@ export class NodeRouter {
     return this.leastBusy(service)
   }
 
-  /** @param except peers that have refused the call */
-  leastBusy(service: string, except: ReadonlySet<Peer> = NONE): Peer | undefined {
+  /** @param except the ids of peers that have refused the call */
+  leastBusy(service: string, except: ReadonlySet<string> = NONE): Peer | undefined {
     let best: Peer | undefined
     let least = Number.POSITIVE_INFINITY
     for (const peer of this.#cluster.peers) {
       const load = peer.load.get(service)
-      if (load?.state !== 'running' || load.room <= 0 || load.concurrency <= 0 || except.has(peer)) continue
+      if (load?.state !== 'running' || load.room <= 0 || load.concurrency <= 0 || except.has(peer.id)) continue
       const busy = this.#busy(peer, service, load)
       if (busy >= least) continue
       best = peer

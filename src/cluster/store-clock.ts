@@ -4,8 +4,8 @@
  */
 import { type Answer, type Run, statement } from './statement.ts'
 
-/** SQL of the present time: that of the statement, not of its transaction's begin. */
-export const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
+/** SQL of the time at which the statement began. One that changed during the statement could not be looked up in an index. */
+export const NOW = 'floor(extract(epoch FROM now()) * 1000)::bigint'
 
 const TOLERATED_MS = 1_000
 

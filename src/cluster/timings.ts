@@ -2,10 +2,12 @@
 export const timings = {
   /** From one beat to the next, while the database answers. */
   beatEveryMs: 1_000,
+  /** What others are to know soon is told by a beat after this time, together with what comes meanwhile. */
+  beatSoonMs: 50,
   /** A beat, or a new connection for it, that takes longer says that the database hangs. */
   beatWithinMs: 700,
   /** From a failed beat to the next try. */
-  retryEveryMs: 50,
+  retryEveryMs: 25,
   /** The database itself ends a statement after this time. */
   statementWithinMs: 5_000,
   /** The database ends the wait of a statement for a lock after this time. */

@@ -2,6 +2,7 @@
 import bytes from 'bytes-iec'
 import ms from 'ms'
 import { z } from 'zod'
+import { LABEL_PATTERN } from './options.ts'
 
 const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
 const A_LEASE = 'a duration from 2s to 10m, such as 5s'
@@ -82,11 +83,15 @@ export const origins = z
   )
 
 const SOME_LABELS = 'keys and values of letters, digits, `.`, `_` and `-`, separated by commas, such as disk=ssd,zone=a'
-const LABEL = /^([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)=([A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)$/
 export const labels = z
   .string()
-  .refine((text) => textsOf(text).every((label) => LABEL.test(label)), SOME_LABELS)
+  .refine((text) => textsOf(text).every(isLabel), SOME_LABELS)
   .transform((text): Record<string, string> => Object.fromEntries(textsOf(text).map((label) => label.split('='))))
+
+function isLabel(text: string): boolean {
+  const parts = text.split('=')
+  return parts.length === 2 && parts.every((part) => LABEL_PATTERN.test(part))
+}
 
 function textsOf(list: string): string[] {
   return list.trim() === '' ? [] : list.split(',').map((text) => text.trim())

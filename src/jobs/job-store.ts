@@ -12,7 +12,8 @@
  * - **Refusals.** These four record what has already happened, so the store does not refuse them while it cannot write:
  *   it keeps them and writes them before later operations; until then their promises stay pending. It may reject them
  *   with JOURNAL_UNAVAILABLE only when its limit for kept operations is reached, or when it is closed. Every other
- *   method may reject with JOURNAL_UNAVAILABLE at any time, and has then changed nothing.
+ *   method may reject with JOURNAL_UNAVAILABLE at any time, and has then changed nothing. Only where the answer of a
+ *   database was lost, it may have made the change all the same: the error says so, and the caller runs no attempt by it.
  * - **Recovery.** Before its first answer the store ends each attempt that it finds `running` with {@link SERVER_ENDED}.
  *   That attempt counts: the job waits for its next attempt, or has `failed` after its last one.
  * - **One dispatcher.** No other process changes the store's jobs without `nextDueAt` taking that into account.

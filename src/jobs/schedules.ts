@@ -146,8 +146,13 @@ export class Schedules {
     if (this.#loaded !== undefined) await this.#answer(this.#loaded)
   }
 
+  /** Clients find what they have just stored on another server. @throws JOURNAL_UNAVAILABLE */
+  async #whenCurrent(): Promise<void> {
+    await (this.#options.others === undefined ? this.#whenLoaded() : this.#answer(this.readAgain()))
+  }
+
   async #of(service: string): Promise<KnownSchedule[]> {
-    await this.#whenLoaded()
+    await this.#whenCurrent()
     const known = [...this.#known.values()].filter(({ schedule }) => schedule.service === service)
     return known.sort((a, b) => (a.schedule.name < b.schedule.name ? -1 : 1))
   }
@@ -170,7 +175,7 @@ export class Schedules {
   }
 
   async #get(service: string, name: string): Promise<KnownSchedule> {
-    await this.#whenLoaded()
+    await this.#whenCurrent()
     const known = this.#known.get(keyOf({ service, name }))
     if (known !== undefined) return known
     const names = (await this.#of(service)).map(({ schedule }) => schedule.name)

@@ -68,6 +68,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       shared.node.follow({
         notices: dispatcher.notices,
         services: () => registry.services,
+        onState: (listener) => registry.on('state', listener),
         readSchedules: () => schedules.readAgain(),
         placementChanged: () => reconciliation.placementChanged(),
         isBack: () => reconciliation.all(),
@@ -103,11 +104,10 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       events.emit({ type: 'server.closing', graceMs: options.shutdownTimeoutMs ?? null })
       app.clients.startClosing()
       await registry.close()
-      // Until here it has told other nodes that this one takes no more calls.
-      await nodeApp?.close()
       streams.close()
       logStreams.close()
-      await app.clients.finishClosing()
+      // Until here the node listener has told other nodes that this one takes no more calls.
+      await Promise.all([nodeApp?.close(), app.clients.finishClosing()])
     })
     app.addHook('onClose', async () => forwarder?.close())
     app.addHook('onClose', async () => {
@@ -118,7 +118,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })
-    return { app, nodeApp, registry, dispatcher, events, log }
+    return { app, nodeApp, membership: shared?.membership, registry, dispatcher, events, log }
   } catch (error) {
     dispatcher.close()
     await shared?.node.close()

@@ -4,6 +4,7 @@ import type { EventLog } from '../events/event-log.ts'
 import type { LogLevel, ServiceLog } from '../contract/log.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Cluster, NodeIdentity } from '../cluster/cluster.ts'
+import type { Membership } from '../cluster/membership.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -79,6 +80,8 @@ export interface Server {
   app: FastifyInstance
   /** The listener for other nodes, if the server is a node of a cluster. `app.close()` closes it. */
   nodeApp: FastifyInstance | undefined
+  /** This server among others, if it shares a database with them. */
+  membership: Membership | undefined
   registry: Registry
   dispatcher: Dispatcher
   events: EventLog

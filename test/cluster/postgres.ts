@@ -40,7 +40,7 @@ function user(): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -84,7 +84,11 @@ export class Postgres {
     // The user of the database must reach it, which a testdir below root's home need not allow.
     const folder = mkdtempSync(join(tmpdir(), 'threadplane-postgres-'))
     const postgres = new Postgres(join(folder, 'data'), await freePort(), options)
+    // A test that crashes has no teardown, and must leave no server behind.
+    const atExit = () => postgres.#server?.kill('SIGKILL')
+    process.once('exit', atExit)
     t.teardown(async () => {
+      process.off('exit', atExit)
       await postgres.kill()
       rmSync(folder, { recursive: true, force: true })
     })

@@ -36,7 +36,7 @@ t.test('a peer is no choice if the service does not run there, has no room, or h
   t.equal(routerOver(undefined, other).router.route('b'), undefined)
   t.equal(routerOver(undefined, peer('other', { state: 'paused' })).router.route('a'), undefined)
   t.equal(routerOver(undefined, peer('other', { room: 0 })).router.route('a'), undefined)
-  t.equal(routerOver(undefined, other).router.leastBusy('a', new Set([other])), undefined)
+  t.equal(routerOver(undefined, other).router.leastBusy('a', new Set([other.id])), undefined)
   t.equal(routerOver(undefined).router.route('a'), undefined)
 })
 

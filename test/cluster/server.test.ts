@@ -52,7 +52,7 @@ t.test('a database that may lose accepted jobs is refused, unless that is allowe
   }
   await t.rejects(serve(t, { services: { echo: 'echo' }, database }), {
     message:
-      /may be lost in a crash of the database: fsync and full_page_writes is off.*THREADPLANE_UNSAFE_DATABASE=true/,
+      /may be lost in a crash of the database: fsync and full_page_writes are off.*THREADPLANE_UNSAFE_DATABASE=true/,
   })
   const server = await serve(t, { services: { echo: 'echo' }, database: { ...database, allowUnsafe: true } })
   t.match((await server.cast('echo', 'any', { text: 'x' })).status, 202)
