@@ -29,7 +29,7 @@ export function contentOf(t: Test, folder: string): Record<string, string[]> {
 }
 
 /** Registrations: one that can be used, and two that cannot, which are kept as they are. */
-export const SERVICES = `{ "version": 1, "services": {
+const SERVICES = `{ "version": 1, "services": {
   "mail": { "module": "mail.js", "options": { "threads": 2 }, "desiredState": "stopped" },
   "later": { "module": "later.js", "options": { "ofALaterVersion": "ü" } },
   "__proto__": 7
@@ -94,7 +94,7 @@ export interface Ran {
   output: string
 }
 
-export function startMigrate(t: Test, args: string[], environment: NodeJS.ProcessEnv): Process {
+function startMigrate(t: Test, args: string[], environment: NodeJS.ProcessEnv): Process {
   return new Process(t, mkdtempSync(join(HERE, 'migrate-')), ['migrate', ...args], environment)
 }
 
