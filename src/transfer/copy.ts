@@ -29,14 +29,18 @@ export async function copyAll(source: Side, target: Side, options: CopyOptions):
   let total = registrations.size
   for (const table of TABLES) {
     const rows = await copyTable(source, target, table, options)
-    copied.push(`${rows} ${table.title}`)
+    copied.push(counted(rows, table.title))
     total += rows
   }
   if (total === 0) throw new Error(`${source.name} holds nothing: nothing was copied`)
   // If the process ends between the two, the target has no jobs, and the same command can be given again.
   await target.setRegistrations(registrations)
   await target.commit()
-  return [...copied, `${registrations.size} registrations`]
+  return [...copied, counted(registrations.size, 'registration')]
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 /** @throws if the target holds anything that would be lost or mixed */
@@ -44,10 +48,10 @@ async function refuseIfUsed(target: Side, registrations: RegistrationTexts): Pro
   const held: string[] = []
   for (const table of TABLES) {
     const count = await target.count(table)
-    if (count > 0) held.push(`${count} ${table.title}`)
+    if (count > 0) held.push(counted(count, table.title))
   }
   const others = [...(await target.registrations())].filter(([name, text]) => registrations.get(name) !== text)
-  if (others.length > 0) held.push(`${others.length} other registrations`)
+  if (others.length > 0) held.push(counted(others.length, 'other registration'))
   if (held.length === 0) return
   throw new Error(`${target.name} holds ${held.join(', ')} already: --replace deletes all of that first`)
 }
@@ -78,7 +82,7 @@ async function add(target: Side, table: Table, rows: Row[]): Promise<void> {
     await target.add(table, rows)
   } catch (error) {
     const keyOf = (row: Row | undefined) => table.key.map((name) => row?.[name]).join(' ')
-    const which = `${table.title} from ${keyOf(rows[0])} to ${keyOf(rows.at(-1))}`
+    const which = `${table.title}s from ${keyOf(rows[0])} to ${keyOf(rows.at(-1))}`
     throw new Error(`${target.name} does not take the ${which}, so nothing was copied`, { cause: error })
   }
 }

@@ -73,7 +73,7 @@ async function copy(source: Side, target: Side, replace: boolean): Promise<void>
   let told = 0
   const onCopied = ({ title }: Table, rows: number) => {
     const reached = Math.floor(rows / TOLD_EVERY)
-    if (reached > told) console.error(`${rows} ${title} …`)
+    if (reached > told) console.error(`${rows} ${title}s …`)
     told = reached
   }
   const copied = await copyAll(source, target, { replace, onCopied })

@@ -15,7 +15,7 @@ export interface Column {
 }
 
 export interface Table {
-  /** For people. */
+  /** What a row is, for people. */
   title: string
   journal: string
   database: string
@@ -37,7 +37,7 @@ const columns = (...texts: string[]): Column[] =>
   })
 
 export const JOBS: Table = {
-  title: 'jobs',
+  title: 'job',
   journal: 'jobs',
   database: 'jobs',
   columns: columns(
@@ -69,7 +69,7 @@ export const JOBS: Table = {
 }
 
 const SCHEDULES: Table = {
-  title: 'schedules',
+  title: 'schedule',
   journal: 'schedules',
   database: 'schedules',
   columns: columns(
@@ -88,7 +88,7 @@ const SCHEDULES: Table = {
 }
 
 const IDEMPOTENCY_KEYS: Table = {
-  title: 'idempotency keys',
+  title: 'idempotency key',
   journal: 'idempotencyKeys',
   database: 'idempotency_keys',
   columns: columns('scope', 'fingerprint', 'jobId: uuid', 'expiresAt: bigint'),
@@ -98,7 +98,7 @@ const IDEMPOTENCY_KEYS: Table = {
 }
 
 const AUDIT: Table = {
-  title: 'rows of the audit',
+  title: 'audit row',
   journal: 'audit',
   database: 'audit',
   columns: columns(

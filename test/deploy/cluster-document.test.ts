@@ -75,7 +75,7 @@ t.test('the commands of docs/cluster.md do what it says', { skip: noPostgres }, 
   await once(server, 'exit')
   t.equal(move.commands[0], 'npx threadplane migrate --to database')
   const moved = await paste((move.commands[0] ?? '').replace('npx threadplane', `${process.execPath} ${MAIN}`))
-  t.match(moved, /^copied from the data folder \.threadplane to the database \(schema threadplane\): 1 jobs, /)
+  t.match(moved, /^copied from the data folder \.threadplane to the database \(schema threadplane\): 1 job, /)
 
   serveLine(t, one, folder, env)
   serveLine(t, two, folder, env)

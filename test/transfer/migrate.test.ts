@@ -23,7 +23,7 @@ t.test('from a folder to a database and back, everything is as it was', { skip: 
   const { environment } = await newDatabase(folder)
   const there = await migrate(t, ['database'], environment)
   t.equal(there.code, 0)
-  const what = '7 jobs, 1 schedules, 1 idempotency keys, 1 rows of the audit, 3 registrations'
+  const what = '7 jobs, 1 schedule, 1 idempotency key, 1 audit row, 3 registrations'
   t.match(
     there.output,
     `copied from the data folder ${folder} to the database (schema ${environment.THREADPLANE_DATABASE_SCHEMA}): ${what}`,
