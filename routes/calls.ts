@@ -30,6 +30,8 @@ import {
   REFUSALS,
   TraceHeader,
 } from './schemas/invocation.ts'
+import type { Traces } from '../src/contract/traces.ts'
+import { traceCalls } from './shared/call-spans.ts'
 import { MethodParams } from './schemas/service.ts'
 
 interface CallRoutesOptions {
@@ -38,6 +40,8 @@ interface CallRoutesOptions {
   dispatcher: Dispatcher
   maxBodyBytes: number
   checker: PayloadChecker
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
   /** Sends calls to other nodes; `undefined`: every call runs here. */
   forwarder: Forwarder | undefined
 }
@@ -65,8 +69,9 @@ function readSmallJson(request: FastifyRequest, body: BytePayload): unknown {
 
 export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   app,
-  { registry, invoker, dispatcher, maxBodyBytes, checker, forwarder },
+  { registry, invoker, dispatcher, maxBodyBytes, checker, traces, forwarder },
 ) => {
+  if (traces !== undefined) traceCalls(app, traces)
   app.removeContentTypeParser(JSON_TYPE)
   app.addContentTypeParser(JSON_TYPE, (request: FastifyRequest, body: IncomingMessage, done) => {
     readBody(request, body, (error, payload) => {

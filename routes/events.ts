@@ -10,13 +10,11 @@ import type { EventStreams } from '../src/events/event-streams.ts'
 import { LINES, SSE } from '../src/events/stream-format.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
+import { streamClient, STREAM_HEADERS } from './shared/open-stream.ts'
 
 const EVENTS_TYPE = 'text/event-stream'
 const LINES_TYPE = 'application/x-ndjson'
 const JSON_TYPE = 'application/json'
-
-/** Proxies must neither store the stream nor wait until they have more of it. */
-const HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' }
 
 const Query = Type.Object(
   {
@@ -100,21 +98,19 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
         reply.type(`${JSON_TYPE}; charset=utf-8`).serializer(String).send(text)
         return
       }
-      const { credential, caller: token } = request
-      if (!streams.hasRoom(token)) {
+      if (!streams.hasRoom(request.caller)) {
         const detail = `too many streams of events are open, in all (THREADPLANE_MAX_STREAMS) or of this token: close one`
         throw new ThreadplaneError('TOO_MANY_STREAMS', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
       }
       const format = accepted === LINES_TYPE ? LINES : SSE
-      const headers = { ...HEADERS, 'content-type': format.contentType, 'event-cursor': events.idOf(start.seq) }
+      const headers = { ...STREAM_HEADERS, 'content-type': format.contentType, 'event-cursor': events.idOf(start.seq) }
       reply.hijack()
       reply.raw.writeHead(200, headers)
       if (request.method === 'HEAD') reply.raw.end()
       else {
-        const isAllowed = () =>
-          credential === undefined || credentials === undefined || credentials.isCurrent(credential)
         const resumed = cursor !== undefined
-        streams.open(reply.raw, { filter, format, start, resumed, snapshot, client: { token, isAllowed } })
+        const client = streamClient(request, credentials)
+        streams.open(reply.raw, { filter, format, start, resumed, snapshot, client })
       }
     },
   })

@@ -1,11 +1,11 @@
 /** Registers all routes, and lists the schemas that they share. */
 import type { FastifyPluginAsync } from 'fastify'
 import type { AuditStore } from '../src/contract/audit.ts'
+import type { Traces } from '../src/contract/traces.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
-import type { LogBook } from '../src/events/log-book.ts'
 import type { LogStreams } from '../src/events/log-streams.ts'
 import type { Forwarder } from '../src/cluster/forwarder.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
@@ -83,7 +83,6 @@ export interface RoutesOptions {
   schedules: Schedules
   events: EventLog
   streams: EventStreams
-  book: LogBook
   logStreams: LogStreams
   metrics: Metrics
   series: SeriesRecorder
@@ -93,6 +92,8 @@ export interface RoutesOptions {
   /** Who is who; `undefined`: there are no tokens, and never will be. */
   credentials: Credentials | undefined
   audits: AuditStore
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
   /** Sends calls to other nodes; `undefined`: every call runs here. */
   forwarder: Forwarder | undefined
   /** What an accepted job survives, if the store knows that. */
@@ -111,12 +112,12 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     schedules,
     events,
     streams,
-    book,
     logStreams,
     series,
     profiles,
     chaos,
     credentials,
+    traces,
     forwarder,
   } = options
   app.get('/', {
@@ -136,13 +137,22 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(sessionRoutes, { prefix: '/v1', credentials })
   await app.register(auditRoutes, { prefix: '/v1', audits: options.audits, dispatcher })
   await app.register(eventRoutes, { prefix: '/v1', events, streams, credentials })
-  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, book, streams: logStreams, credentials })
+  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, streams: logStreams, credentials })
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes })
   await app.register(stackRoutes, { prefix: '/v1', registry })
   await app.register(profileRoutes, { prefix: '/v1', registry, profiles })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
   await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos })
-  await app.register(callRoutes, { prefix: '/v1', registry, invoker, dispatcher, maxBodyBytes, checker, forwarder })
+  await app.register(callRoutes, {
+    prefix: '/v1',
+    registry,
+    invoker,
+    dispatcher,
+    maxBodyBytes,
+    checker,
+    traces,
+    forwarder,
+  })
   await app.register(castRoutes, { prefix: '/v1', registry, dispatcher, maxBodyBytes, checker })
   await app.register(jobRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(bulkRoutes, { prefix: '/v1', bulk: dispatcher.bulk })

@@ -28,7 +28,7 @@ export const jobOverviewRoutes: FastifyPluginAsyncTypebox<JobOverviewOptions> = 
       tags: ['Jobs'],
       summary: 'How many jobs each service has in each state',
       description:
-        'Services without jobs are left out; services that were deleted are listed while their jobs are kept. With hundreds of thousands of jobs the counts may be some seconds old.',
+        'Services without jobs are left out; services that were deleted are listed while their jobs are kept. With more than 20,000 jobs the counts may be some seconds old.',
       querystring: Type.Object({ service: Type.Optional(Type.String()) }, { additionalProperties: false }),
       response: { 200: JobCountsView, ...problems('MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE') },
     },

@@ -44,9 +44,9 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      return result(service, await registry.wishes.start(service.name))
+      return result(service, await registry.wishes.start(service.name, caller))
     },
   })
 
@@ -71,9 +71,12 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         { additionalProperties: false },
       ),
     },
-    handler: async ({ params, query }) => {
+    handler: async ({ caller: by, params, query }) => {
       const service = registry.get(params.service)
-      const { changed, stoppedDependents } = await registry.wishes.stop(service.name, { drain: query.drain ?? true })
+      const { changed, stoppedDependents } = await registry.wishes.stop(service.name, {
+        drain: query.drain ?? true,
+        by,
+      })
       return { ...result(service, changed), stoppedDependents }
     },
   })
@@ -87,9 +90,9 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      const { stoppedDependents } = await registry.wishes.restart(service.name)
+      const { stoppedDependents } = await registry.wishes.restart(service.name, caller)
       return { ...result(service, true), stoppedDependents }
     },
   })
@@ -162,18 +165,18 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      return result(service, await registry.wishes.pause(service.name))
+      return result(service, await registry.wishes.pause(service.name, caller))
     },
   })
 
   app.post('/services/:service/resume', {
     config: { scope: 'operate' },
     schema: operation('resume', 'Run methods again after a pause', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
-    handler: async ({ params }) => {
+    handler: async ({ caller, params }) => {
       const service = registry.get(params.service)
-      return result(service, await registry.wishes.resume(service.name))
+      return result(service, await registry.wishes.resume(service.name, caller))
     },
   })
 }

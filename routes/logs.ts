@@ -5,8 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../src/contract/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../src/contract/log.ts'
-import type { LogBook } from '../src/events/log-book.ts'
-import { type LogFilter, type LogStreams, passes } from '../src/events/log-streams.ts'
+import type { LogFilter, LogStreams } from '../src/events/log-streams.ts'
 import { LINES, SSE } from '../src/events/stream-format.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
@@ -14,11 +13,10 @@ import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { jobCheck } from './shared/job-check.ts'
 import { ServiceParams } from './schemas/service.ts'
+import { streamClient, STREAM_HEADERS } from './shared/open-stream.ts'
 
 const EVENTS_TYPE = 'text/event-stream'
 const LINES_TYPE = 'application/x-ndjson'
-/** Proxies must neither store the stream nor wait until they have more of it. */
-const HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' }
 /** Lines in one answer. */
 const MAX_TAIL = 10_000
 /** Clients that follow the log at the same time. */
@@ -52,14 +50,13 @@ const lines = {
 interface LogRoutesOptions {
   registry: Registry
   dispatcher: Dispatcher
-  book: LogBook
   streams: LogStreams
   credentials: Credentials | undefined
 }
 
 export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
   app,
-  { registry, dispatcher, book, streams, credentials },
+  { registry, dispatcher, streams, credentials },
 ) => {
   const checkJob = jobCheck(dispatcher)
   const tags = ['Logs']
@@ -104,6 +101,8 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       operationId: 'readJobLogs',
       tags,
       summary: 'What the attempts of a job have logged, as far as it is kept',
+      description:
+        'The last 64 lines of a failed attempt, up to 16 KiB, are kept with the job, also over a restart of the server. Other lines are kept as long as those of the service.',
       params: Type.Object({ id: Type.String({ description: 'Id of the job' }) }),
       querystring: AttemptQuery,
       response: { 200: lines, ...problems('JOB_NOT_FOUND', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE') },
@@ -112,17 +111,25 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       await checkJob(request, reply, ['logs'])
       const { id, service } = await dispatcher.get(request.params.id)
       const { attempt } = request.query
-      send(request, reply, { service, jobId: id, ...(attempt !== undefined && { attempt }) }, { tail: MAX_TAIL })
+      const filter: LogFilter = { service, jobId: id, ...(attempt !== undefined && { attempt }) }
+      const kept = storedLines(await dispatcher.overview.attemptLogs(id)).filter(
+        (line) => line.attempt === (attempt ?? line.attempt),
+      )
+      send(request, reply, filter, { tail: MAX_TAIL }, kept)
       return reply
     },
   })
 
-  /** Writes the last lines; with `follow` the answer goes on. */
+  /**
+   * Writes the last lines; with `follow` the answer goes on.
+   * @param stored lines that are older than those of the log, or are among them
+   */
   function send(
     request: FastifyRequest,
     reply: FastifyReply,
     filter: LogFilter,
     { tail = 100, follow = false }: Pick<Static<typeof LogQuery>, 'tail' | 'follow'>,
+    stored: readonly StoredLine[] = [],
   ): void {
     if (follow && streams.count >= MAX_FOLLOWERS) {
       const detail = `${streams.count} clients follow the log: close one, or try later`
@@ -130,31 +137,44 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
     }
     const isSse = new Negotiator(request.raw).mediaType([LINES_TYPE, EVENTS_TYPE]) === EVENTS_TYPE
     const format = isSse ? SSE : LINES
-    const { lines: kept, droppedThrough } = book.lines(filter.service)
-    const lastId = request.headers['last-event-id']
-    const seen = lastId === undefined ? undefined : book.seqOf(String(lastId))
-    // A client that resumes gets all that it missed.
-    const found = kept.filter((line) => passes(line, filter) && line.seq > (seen ?? 0))
-    const shown = lastId === undefined ? (tail === 0 ? [] : found.slice(-tail)) : found
-    let text = format.preamble
-    if (lastId !== undefined && (seen === undefined || seen < droppedThrough)) {
-      const gap =
-        seen === undefined ? { lost: null, reason: 'restart' } : { lost: droppedThrough - seen, reason: 'ring' }
-      text += format.event(String(lastId), JSON.stringify({ type: 'gap', ...gap }))
-    }
-    for (const { seq, json } of shown) text += format.event(book.idOf(seq), json)
     reply.hijack()
-    reply.raw.writeHead(200, { ...HEADERS, 'content-type': format.contentType })
-    if (request.method === 'HEAD' || !follow) {
-      reply.raw.end(request.method === 'HEAD' ? undefined : text)
+    reply.raw.writeHead(200, { ...STREAM_HEADERS, 'content-type': format.contentType })
+    if (request.method === 'HEAD') {
+      reply.raw.end()
       return
     }
-    if (text !== '') reply.raw.write(text)
-    else reply.raw.flushHeaders()
-    const { credential } = request
-    const isAllowed = () => credential === undefined || credentials === undefined || credentials.isCurrent(credential)
-    streams.follow(reply.raw, filter, format, isAllowed)
+    if (follow) reply.raw.flushHeaders()
+    const after = request.headers['last-event-id']
+    streams.write(reply.raw, {
+      filter,
+      format,
+      tail,
+      stored,
+      ...(after !== undefined && { after: String(after) }),
+      ...(follow && { follower: streamClient(request, credentials) }),
+    })
   }
+}
+
+/** A line that is kept with its job. */
+interface StoredLine {
+  id: string
+  attempt: number
+  json: string
+}
+
+/** @param logs lines of JSON; what is damaged is left out */
+function storedLines(logs: readonly string[]): StoredLine[] {
+  return logs
+    .flatMap((log) => log.split('\n'))
+    .flatMap((json) => {
+      try {
+        const { id, attempt } = JSON.parse(json) as StoredLine
+        return [{ id, attempt, json }]
+      } catch {
+        return []
+      }
+    })
 }
 
 function filterOf({ level, since, thread, jobId, search }: Static<typeof LogQuery>): LogFilter {

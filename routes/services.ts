@@ -104,13 +104,13 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
         ),
       },
     },
-    handler: async ({ params, body: { module, ...options } }, reply) => {
+    handler: async ({ caller, params, body: { module, ...options } }, reply) => {
       const name = params.service
       if (!NAME_PATTERN.test(name)) {
         const message = `the service name ${JSON.stringify(name)} does not match ${NAME_PATTERN.source}`
         throw new ThreadplaneError('VALIDATION_FAILED', message, { errors: [{ pointer: '', message }] })
       }
-      const { service, isNew } = await changes.put(name, module, options)
+      const { service, isNew } = await changes.put(name, module, options, caller)
       return reply.code(isNew ? 201 : 200).send(serviceStatus(service))
     },
   })
@@ -164,8 +164,8 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
         ...problems('SERVICE_NOT_FOUND', 'CONFLICT', 'MALFORMED_QUERY', 'JOURNAL_UNAVAILABLE'),
       },
     },
-    handler: async ({ params, query }, reply) => {
-      await changes.remove(params.service, { cancelJobs: query.cancelJobs ?? false })
+    handler: async ({ caller: by, params, query }, reply) => {
+      await changes.remove(params.service, { cancelJobs: query.cancelJobs ?? false, by })
       return reply.code(204).send(null)
     },
   })

@@ -40,7 +40,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     schema: {
       operationId: 'signIn',
       tags: ['Access'],
-      summary: 'Begin a session: the cookie of the answer stands for the token, for at most 12 hours',
+      summary: 'Begin a session: a cookie with the rights of the token, for at most 12 hours',
       description:
         'For web pages of this server. A request with the cookie that is not GET or HEAD needs `Sec-Fetch-Site: same-origin`, which browsers send.',
       body: Type.Object({ token: Type.String({ maxLength: 200 }) }, { additionalProperties: false }),

@@ -152,6 +152,11 @@ export const SETTINGS = {
     accepts: flag,
     meaning: 'log a line for each request, at level `info`',
   },
+  THREADPLANE_TRACES: {
+    default: 'false',
+    accepts: flag,
+    meaning: 'record traces with OpenTelemetry, whose SDK you load: see [Traces](docs/operate.md#traces)',
+  },
   THREADPLANE_NODE_NAME: {
     default: '',
     accepts: z.string().regex(/^([\w][\w.-]{0,62})?$/, 'letters, digits, `.`, `_` and `-`, at most 63'),
@@ -225,6 +230,7 @@ export interface Config {
   keepJobsMs: number
   showStacks: boolean
   requestLog: boolean
+  traces: boolean
   /** Empty: the name of the host. */
   nodeName: string
   nodePort: number
@@ -281,6 +287,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     keepJobsMs: read('THREADPLANE_KEEP_JOBS'),
     showStacks: read('THREADPLANE_SHOW_STACKS'),
     requestLog: read('THREADPLANE_REQUEST_LOG'),
+    traces: read('THREADPLANE_TRACES'),
     nodeName: read('THREADPLANE_NODE_NAME'),
     nodePort: read('THREADPLANE_NODE_PORT'),
     nodeUrl: read('THREADPLANE_NODE_URL'),

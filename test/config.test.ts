@@ -30,6 +30,7 @@ t.test('without any setting the configuration has the defaults', async (t) => {
     keepJobsMs: 86_400_000,
     showStacks: false,
     requestLog: false,
+    traces: false,
     nodeName: '',
     nodePort: 8_081,
     nodeLabels: {},

@@ -10,8 +10,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Teardown } from './helper.ts'
 
-/** For the test. Returns the function that opens a gate. */
+/**
+ * For the test. Returns the function that opens a gate. Each key is opened once: all threads hear of it, and one that is
+ * slow might open the gate of a later test.
+ */
 export function serveGates(t: Teardown): (key: string) => void {
+  const opened = new Set<string>()
   const path = join(tmpdir(), `threadplane-gates-${randomUUID()}`)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -27,6 +31,8 @@ export function serveGates(t: Teardown): (key: string) => void {
     for (const socket of sockets) socket.destroy()
   })
   return (key) => {
+    if (opened.has(key)) throw new Error(`the gate ${key} was opened before`)
+    opened.add(key)
     for (const socket of sockets) socket.write(`${key}\n`)
   }
 }

@@ -29,11 +29,11 @@ const NO_LIMITS = new Set([
   'KEY_CHARS in src/jobs/error-key.ts',
   'LARGE_BYTES in routes/shared/stored-payload.ts', // where another way begins
   'SMALL_BYTES in src/http/body-budget.ts', // where the counting begins
+  'PART_CHARS in src/events/open-streams.ts', // the rest follows
   'TOKEN_BYTES in src/cluster/cluster.ts', // of a token that the server makes
   'MAX_REFUSAL_BYTES in src/cluster/hop.ts', // what is longer is passed on
   'MAX_KEPT_BYTES in routes/shared/forward-call.ts', // where another way begins
   'MAX_TIMER_MS in src/cluster/forwarded-call.ts', // Node has no longer timers
-  'PART_CHARS in src/events/event-streams.ts', // the rest follows
   'MAX_SCHEMAS in src/payload/payload-checker.ts', // the others are sent again
   'MAX_SCHEDULE_BYTES in routes/schedules.ts', // the payload, and what is beside it
   'MAX_DOUBLINGS in src/jobs/attempts.ts', // beyond it the delay is the longest one anyway

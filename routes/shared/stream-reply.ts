@@ -6,12 +6,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import type { Invocation } from '../../src/services/call-invoker.ts'
+import { STREAM_HEADERS } from './open-stream.ts'
 
 const NDJSON = 'application/x-ndjson'
 const EVENTS = 'text/event-stream'
-
-/** Proxies must neither store the stream nor wait until they have more of it. */
-const HEADERS = { 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' }
 
 interface Format {
   contentType: string
@@ -47,7 +45,7 @@ export function sendItems(invocation: Invocation, request: FastifyRequest, reply
   const begin = () => {
     if (raw.headersSent) return
     reply.hijack()
-    raw.writeHead(200, { ...HEADERS, 'content-type': format.contentType })
+    raw.writeHead(200, { ...STREAM_HEADERS, 'content-type': format.contentType })
   }
   invocation.onItem = (json, cost) => {
     begin()

@@ -101,7 +101,11 @@ export function textOf({ labels, isLeaving, load, modules }: Told): string {
 
 /** A node of another version may tell less. */
 export function readTold(text: string): Told {
-  const { labels = {}, isLeaving = false, services = [] } = JSON.parse(text) as Partial<Told> & {
+  const {
+    labels = {},
+    isLeaving = false,
+    services = [],
+  } = JSON.parse(text) as Partial<Told> & {
     services?: [name: string, text: ServiceText][]
   }
   const load = new Map<string, ServiceLoad>()

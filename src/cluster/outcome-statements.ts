@@ -2,6 +2,7 @@
  * The statements that end attempts. All take ids, attempts, the node, and whether they are repeated: then they also answer
  * jobs that look as if the same statement had changed them before, and leave these as they are.
  */
+import { WITH_LOGS } from './attempt-logs.ts'
 import { HISTORY } from './job-row.ts'
 import { statement } from './statement.ts'
 
@@ -15,7 +16,8 @@ const IF_RUNNING = (value: string, column: string) =>
 
 export const END_ATTEMPTS = statement(
   'endAttempts',
-  `UPDATE jobs SET state = v.state, finished_at = ${IF_RUNNING('CASE WHEN v.begun THEN greatest(v.at, jobs.begun_at) ELSE v.at END', 'finished_at')},
+  WITH_LOGS(
+    `UPDATE jobs SET state = v.state, finished_at = ${IF_RUNNING('CASE WHEN v.begun THEN greatest(v.at, jobs.begun_at) ELSE v.at END', 'finished_at')},
       result = v.result, error = v.error, error_key = v.error_key, node = NULL, cancel = false,
       attempts = ${IF_RUNNING('jobs.attempts - (NOT v.begun)::int', 'attempts')},
       begun_at = CASE WHEN v.begun THEN jobs.begun_at END,
@@ -24,18 +26,23 @@ export const END_ATTEMPTS = statement(
     WHERE jobs.id = v.id AND (${RUNS_HERE} OR ($4::boolean AND jobs.state = v.state AND jobs.node IS NULL
       AND jobs.attempts = v.attempt - (NOT v.begun)::int
       AND jobs.finished_at = CASE WHEN v.begun THEN greatest(v.at, jobs.begun_at) ELSE v.at END))
-    RETURNING jobs.id::text AS id`,
+    RETURNING jobs.id`,
+    '$11',
+  ),
 )
 
 export const RETRY_ATTEMPTS = statement(
   'retryAttempts',
-  `UPDATE jobs SET state = ${IF_RUNNING("'scheduled'", 'state')}, not_before = v.not_before,
+  WITH_LOGS(
+    `UPDATE jobs SET state = ${IF_RUNNING("'scheduled'", 'state')}, not_before = v.not_before,
       history = ${IF_RUNNING(HISTORY('greatest(v.at, jobs.begun_at)', 'v.error'), 'history')}, begun_at = NULL, node = NULL,
       cancel = false
     FROM ${GIVEN(', $5::bigint[], $6::bigint[], $7::text[]', ', at, not_before, error')}
     WHERE jobs.id = v.id AND (${RUNS_HERE} OR ($4::boolean AND jobs.state IN ('scheduled', 'queued')
       AND jobs.attempts = v.attempt AND jobs.not_before = v.not_before))
-    RETURNING jobs.id::text AS id`,
+    RETURNING jobs.id`,
+    '$8',
+  ),
 )
 
 export const RELEASE_ATTEMPTS = statement(

@@ -35,8 +35,9 @@ type Outcome = { id: string; attempt: number } & (
       error: string | null
       errorKey: string | null
       begun: boolean
+      log: string | null
     }
-  | { kind: 'retry'; at: number; notBefore: number; error: string }
+  | { kind: 'retry'; at: number; notBefore: number; error: string; log: string | null }
   | { kind: 'release' }
 )
 
@@ -88,19 +89,22 @@ export class Outcomes {
       error: hasFailed ? JSON.stringify(outcome.error) : null,
       errorKey: hasFailed ? errorKeyOf(outcome.error) : null,
       begun: true,
+      log: hasFailed ? (outcome.log ?? null) : null,
     })
   }
 
   withdraw(id: string, attempt: number, { state, error, begun }: Withdrawal): Promise<boolean> {
     const text = JSON.stringify(error)
     const at = this.#clock.now()
-    return this.#record({ kind: 'end', id, attempt, state, at, result: null, error: text, errorKey: null, begun })
+    const nothing = { result: null, errorKey: null, log: null }
+    return this.#record({ kind: 'end', id, attempt, state, at, error: text, begun, ...nothing })
   }
 
-  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean> {
+  retry(id: string, attempt: number, error: JobError, notBefore: Date, log = ''): Promise<boolean> {
     const at = this.#clock.now()
     const due = this.#clock.toStore(notBefore.getTime())
-    return this.#record({ kind: 'retry', id, attempt, at, notBefore: due, error: JSON.stringify(error) })
+    const text = JSON.stringify(error)
+    return this.#record({ kind: 'retry', id, attempt, at, notBefore: due, error: text, log: log || null })
   }
 
   release(id: string, attempt: number): Promise<boolean> {
@@ -205,11 +209,14 @@ export class Outcomes {
     const written = async () => {
       switch (first.kind) {
         case 'end': {
-          const names = ['state', 'at', 'result', 'error', 'errorKey', 'begun']
+          const names = ['state', 'at', 'result', 'error', 'errorKey', 'begun', 'log']
           return await run<{ id: string }>(END_ATTEMPTS, [...common, ...names.map(column)])
         }
         case 'retry':
-          return await run<{ id: string }>(RETRY_ATTEMPTS, [...common, ...['at', 'notBefore', 'error'].map(column)])
+          return await run<{ id: string }>(RETRY_ATTEMPTS, [
+            ...common,
+            ...['at', 'notBefore', 'error', 'log'].map(column),
+          ])
         case 'release':
           return await run<{ id: string }>(RELEASE_ATTEMPTS, common)
       }
@@ -224,9 +231,9 @@ function bytesOf(outcome: Outcome): number {
   const beside = 200
   switch (outcome.kind) {
     case 'end':
-      return beside + 2 * ((outcome.result?.length ?? 0) + (outcome.error?.length ?? 0))
+      return beside + 2 * ((outcome.result?.length ?? 0) + (outcome.error?.length ?? 0) + (outcome.log?.length ?? 0))
     case 'retry':
-      return beside + 2 * outcome.error.length
+      return beside + 2 * (outcome.error.length + (outcome.log?.length ?? 0))
     case 'release':
       return beside
   }

@@ -30,6 +30,7 @@ import type {
 import { KnownProgress } from '../jobs/known-progress.ts'
 import { MAX_FINISHED_JOBS, type RetentionLimits } from '../jobs/store-limits.ts'
 import type { StoreFigures } from '../jobs/store-figures.ts'
+import { readAttemptLogs } from './attempt-logs.ts'
 import { Database } from './database.ts'
 import { unavailable } from './database-errors.ts'
 import { failureGroups } from './failures.ts'
@@ -139,6 +140,10 @@ export class PgStore implements JobStore, AuditStore {
     return { ...page, items: page.items.map((job) => this.#progress.shownIn(job)) }
   }
 
+  attemptLogs(id: string): Promise<string[]> {
+    return this.#do(({ run }) => readAttemptLogs(run, id))
+  }
+
   payload(id: string): Promise<StoredPayload | undefined> {
     return this.#do(({ lists }) => lists.payload(id))
   }
@@ -168,9 +173,9 @@ export class PgStore implements JobStore, AuditStore {
     return this.#do(({ outcomes }) => outcomes.release(id, attempt))
   }
 
-  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean> {
+  retry(id: string, attempt: number, error: JobError, notBefore: Date, log?: string): Promise<boolean> {
     this.#progress.forget(id)
-    return this.#do(({ outcomes }) => outcomes.retry(id, attempt, error, notBefore))
+    return this.#do(({ outcomes }) => outcomes.retry(id, attempt, error, notBefore, log))
   }
 
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {

@@ -47,6 +47,14 @@ export const MIGRATIONS = [
   CREATE INDEX jobs_finished ON jobs (finished_at, seq) WHERE finished_at IS NOT NULL;
   CREATE INDEX jobs_failed ON jobs (service, method, error_key, finished_at, seq) WHERE state = 'failed';
 
+  -- What failed attempts have logged last: lines of JSON.
+  CREATE TABLE attempt_logs (
+    job_id uuid NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    attempt int NOT NULL,
+    log text NOT NULL,
+    PRIMARY KEY (job_id, attempt)
+  );
+
   CREATE TABLE schedules (
     service text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,

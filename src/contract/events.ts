@@ -21,7 +21,12 @@ const MAX_MESSAGE_CHARS = 1_000
 /** An error, short enough for an event. */
 export function eventError(error: Error): EventError {
   const { name, message, code } = toWireError(error)
-  return { name, message: message.slice(0, MAX_MESSAGE_CHARS), ...(code !== undefined && { code }) }
+  return { name, message: eventMessage(message), ...(code !== undefined && { code }) }
+}
+
+/** The message of an error, short enough for an event. */
+export function eventMessage(message: string): string {
+  return message.slice(0, MAX_MESSAGE_CHARS)
 }
 
 /** A job, as far as it is known where the event happens. Never with payload or result. */
@@ -53,10 +58,15 @@ export interface ServiceStateFacts {
   restartBudget: { maxRestarts: number; periodMs: number; remaining: number }
 }
 
+/** Who asked for it: the id of a token. `null`: no token did, but the server itself or an open server's client. */
+interface Caused {
+  by: string | null
+}
+
 /** Events of services, threads, schedules and the server: few, and never lost to a flood of jobs. */
 export type ControlEvent =
-  | { type: 'service.registered' | 'service.removed'; service: string; module: string }
-  | ({ type: 'service.state'; service: string } & ServiceStateFacts)
+  | ({ type: 'service.registered' | 'service.removed'; service: string; module: string } & Caused)
+  | ({ type: 'service.state'; service: string } & ServiceStateFacts & Caused)
   | { type: 'service.options'; service: string; changed: string[] }
   | {
       type: 'service.reloaded'

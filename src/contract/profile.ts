@@ -11,3 +11,6 @@ export type ProfileRequest =
  * ended. `failed`: for another reason, such as a full disk.
  */
 export type ProfileOutcome = { kind: 'done' | 'blocked-native' | 'gone' } | { kind: 'failed'; why: string }
+
+/** Longest time for a heap snapshot, in which the thread does nothing else. */
+export const SNAPSHOT_WITHIN_MS = 300_000

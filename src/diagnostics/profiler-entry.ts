@@ -5,14 +5,12 @@
 import { writeFileSync } from 'node:fs'
 import { type InspectorNotification, type NodeWorker, Session } from 'node:inspector'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
+import { type ProfileOutcome, type ProfileRequest, SNAPSHOT_WITHIN_MS } from '../contract/profile.ts'
 
 /** A thread that has not answered after this long is in native code. Under load it answers late. */
 const ANSWER_WITHIN_MS = 3_000
 /** To stop a long profile is to make its JSON. */
 const STOP_WITHIN_MS = 20_000
-/** The thread may be ended for taking longer: see `profiler.ts`. */
-const SNAPSHOT_WITHIN_MS = 300_000
 /** Bytes between two allocations that are recorded, as in V8's own tools. */
 const ALLOCATION_INTERVAL = 32_768
 

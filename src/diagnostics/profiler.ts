@@ -6,12 +6,10 @@
  * large as the heap, and the client may read it slowly.
  */
 import { Worker } from 'node:worker_threads'
-import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
+import { type ProfileOutcome, type ProfileRequest, SNAPSHOT_WITHIN_MS } from '../contract/profile.ts'
 
 /** A recording takes at most so much longer than it was told to: to start, to stop, and to be written. */
 const MARGIN_MS = 30_000
-/** Longest time for a heap snapshot, in which the thread does nothing else. */
-const SNAPSHOT_WITHIN_MS = 300_000
 
 /** The longest time that a recording takes, whatever the thread does. */
 export function longestMs(request: ProfileRequest): number {

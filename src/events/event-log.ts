@@ -6,8 +6,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { ControlEvent, EventSink, JobEvent } from '../contract/events.ts'
-import { type LoggedEvent, Ring } from './ring.ts'
 import { isJobType, type EventFilter } from './event-filter.ts'
+import { Ring } from './ring.ts'
 
 /** Events in each ring. */
 const MAX_EVENTS = 10_000
@@ -15,6 +15,15 @@ const MAX_EVENTS = 10_000
 const MAX_RING_CHARS = 16 * 1024 * 1024
 /** After the last client that followed jobs, their events are kept so much longer: it may come back for them. */
 const FOLLOWED_FOR_MS = 60_000
+
+export interface LoggedEvent {
+  /** Events are numbered, over both rings. */
+  seq: number
+  type: ControlEvent['type'] | JobEvent['type']
+  service: string | undefined
+  /** One line of JSON, as clients get it. */
+  json: string
+}
 
 /** A part of the events that a client asks for and that is not there any more. */
 export interface Gap {
@@ -34,8 +43,8 @@ export class EventLog implements EventSink {
   readonly boot = randomBytes(5).toString('hex')
   /** Called after each event. */
   onEvent: () => void = () => {}
-  readonly #control = new Ring(MAX_EVENTS, MAX_RING_CHARS)
-  readonly #jobs = new Ring(MAX_EVENTS, MAX_RING_CHARS)
+  readonly #control = new Ring<LoggedEvent>(MAX_EVENTS, MAX_RING_CHARS)
+  readonly #jobs = new Ring<LoggedEvent>(MAX_EVENTS, MAX_RING_CHARS)
   #lastSeq = 0
   /** Events of jobs up to this one were emitted only in part, as nobody followed jobs. */
   #unfollowedThrough = 0

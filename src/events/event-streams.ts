@@ -1,40 +1,20 @@
 /**
  * The open streams of events. Streams with the same filter and format are a group: their events are written once, every
- * 100 ms, and the same bytes go to each. A client that does not read is cut, and comes back with the id of its last event.
+ * 100 ms, and the same bytes go to each. A client that was cut comes back with the id of its last event.
  */
-import { Counts } from '../telemetry/counts.ts'
+import type { Counts } from '../telemetry/counts.ts'
 import type { AuditRow } from '../contract/audit.ts'
 import type { EventFilter } from './event-filter.ts'
 import type { EventLog, Gap } from './event-log.ts'
 import type { LogBook, LogLine } from './log-book.ts'
 import { JobRate } from './job-rate.ts'
+import { HEARTBEAT_MS, OpenStreams, PART_CHARS, type StreamClient, type StreamTarget } from './open-streams.ts'
 import type { StreamFormat } from './stream-format.ts'
 
 /** How often events are written, in milliseconds. */
 const FLUSH_EVERY_MS = 100
-const HEARTBEAT_MS = 15_000
 const STATS_EVERY_MS = 2_000
-const CHECK_EVERY_MS = 500
 const MAX_STREAMS_OF_TOKEN = 10
-/** Bytes of a stream that its client has not read. */
-const MAX_UNSENT_BYTES = 1024 * 1024
-
-/** Characters of what a client has missed that are written at a time. */
-const PART_CHARS = 256 * 1024
-
-/** Why a stream is ended before its client leaves: the client does not read, or its token allows no more. */
-const CUT_REASONS = ['slow', 'token'] as const
-
-/** What a stream is written to: a response of Node's server. */
-export interface StreamTarget {
-  readonly writableLength: number
-  readonly destroyed: boolean
-  readonly writableEnded: boolean
-  write(bytes: Buffer | string): unknown
-  end(): unknown
-  destroy(): unknown
-  once(event: 'close' | 'drain', listener: () => void): unknown
-}
 
 export interface StreamRequest {
   filter: EventFilter
@@ -46,14 +26,6 @@ export interface StreamRequest {
   /** The first events show the present state. */
   snapshot: boolean
   client: StreamClient
-}
-
-/** Who reads a stream. */
-export interface StreamClient {
-  /** The id of its token. */
-  token: string | undefined
-  /** False once the client may read no more. */
-  isAllowed: () => boolean
 }
 
 export interface EventStreamsSettings {
@@ -82,71 +54,57 @@ interface Group {
 }
 
 export class EventStreams {
-  readonly cuts = new Counts(CUT_REASONS)
   readonly #settings: EventStreamsSettings
   readonly #groups = new Map<string, Group>()
   readonly #startedAt = new Date().toISOString()
-  readonly #clients = new Map<StreamTarget, StreamClient>()
+  readonly #open = new OpenStreams()
   #flushTimer: NodeJS.Timeout | undefined
-  readonly #heartbeatTimer: NodeJS.Timeout
   readonly #statsTimer: NodeJS.Timeout
-  readonly #checkTimer: NodeJS.Timeout
   #unfollowLog: (() => void) | undefined
 
   constructor(settings: EventStreamsSettings) {
     this.#settings = settings
     settings.log.onEvent = () => this.#schedule()
-    this.#heartbeatTimer = setInterval(() => this.#beat(), HEARTBEAT_MS).unref()
     this.#statsTimer = setInterval(() => this.#sendStats(), STATS_EVERY_MS).unref()
-    this.#checkTimer = setInterval(() => this.#endRefused(), CHECK_EVERY_MS).unref()
   }
 
   get count(): number {
-    return this.#clients.size
+    return this.#open.count
+  }
+
+  get cuts(): Counts<string> {
+    return this.#open.cuts
   }
 
   /** Is there room for another stream, of this token? */
   hasRoom(token: string | undefined): boolean {
-    if (this.#clients.size >= this.#settings.maxStreams) return false
-    if (token === undefined) return true
-    return [...this.#clients.values()].filter((client) => client.token === token).length < MAX_STREAMS_OF_TOKEN
+    if (this.count >= this.#settings.maxStreams) return false
+    return token === undefined || this.#open.countOf(token) < MAX_STREAMS_OF_TOKEN
   }
 
   /** Writes what the client has missed, and goes on until it leaves. */
   open(target: StreamTarget, { filter, format, start, resumed, snapshot, client }: StreamRequest): void {
     const { log } = this.#settings
-    this.#clients.set(target, client)
-    const unfollow = filter.followsJobs ? log.followJobs() : () => {}
-    target.once('close', () => {
-      this.#clients.delete(target)
-      unfollow()
-    })
+    this.#open.add(target, client, format.heartbeat)
+    if (filter.followsJobs) target.once('close', log.followJobs())
     // Until the client has what it missed, it must come back to where it was.
     const id = log.idOf(start.seq)
     target.write(format.preamble + this.#greeting(format, id, start.gap, resumed))
     if (snapshot) target.write(this.#snapshot(filter, format, id))
-    this.#catchUp(target, filter, format, start.seq)
-  }
-
-  /** Writes what was missed in parts, each when the one before is read. Then the stream joins its group. */
-  #catchUp(target: StreamTarget, filter: EventFilter, format: StreamFormat, after: number): void {
-    const { log } = this.#settings
-    let seq = after
-    while (!target.destroyed) {
+    let { seq } = start
+    const missed = () => {
       let text = ''
       for (const event of log.after(seq, filter)) {
         text += format.event(log.idOf(event.seq), event.json)
         seq = event.seq
         if (text.length > PART_CHARS) break
       }
-      if (text === '') return this.#join(target, filter, format)
-      if (target.write(text) === false) {
-        target.once('drain', () => this.#catchUp(target, filter, format, seq))
-        return
-      }
+      return text
     }
+    this.#open.writeParts(target, missed, () => this.#join(target, filter, format))
   }
 
+  /** From here on the stream gets what its group gets. */
   #join(target: StreamTarget, filter: EventFilter, format: StreamFormat): void {
     const key = `${format.contentType} ${filter.key}`
     const { lastSeq: seq } = this.#settings.log
@@ -227,25 +185,7 @@ export class EventStreams {
   #send({ targets }: Group, text: string): void {
     if (text === '') return
     const bytes = Buffer.from(text)
-    for (const target of targets) {
-      target.write(bytes)
-      if (target.writableLength <= MAX_UNSENT_BYTES || target.destroyed) continue
-      this.cuts.add('slow')
-      target.destroy()
-    }
-  }
-
-  #beat(): void {
-    for (const group of this.#groups.values()) this.#send(group, group.format.heartbeat)
-  }
-
-  /** Ends the streams of tokens that were revoked. */
-  #endRefused(): void {
-    for (const [target, { isAllowed }] of this.#clients) {
-      if (target.writableEnded || isAllowed()) continue
-      this.cuts.add('token')
-      target.end()
-    }
+    for (const target of targets) this.#open.write(target, bytes)
   }
 
   #sendStats(): void {
@@ -262,13 +202,9 @@ export class EventStreams {
   /** Writes what is left, and ends all streams. */
   close(): void {
     clearTimeout(this.#flushTimer)
-    clearInterval(this.#heartbeatTimer)
     clearInterval(this.#statsTimer)
-    clearInterval(this.#checkTimer)
-    for (const group of this.#groups.values()) {
-      this.#flush(group)
-      for (const target of group.targets) target.end()
-    }
+    for (const group of this.#groups.values()) this.#flush(group)
+    this.#open.close()
   }
 }
 

@@ -1,6 +1,6 @@
 /** Lets so many events of jobs a second through to a stream, and counts the others. */
 import { isJobType } from './event-filter.ts'
-import type { LoggedEvent } from './ring.ts'
+import type { LoggedEvent } from './event-log.ts'
 
 const MAX_PER_SECOND = 500
 

@@ -5,11 +5,17 @@
 import { toWireError } from '../contract/errors.ts'
 import { LOG_LEVELS, type LogLevel, type ServiceLog } from '../contract/log.ts'
 import { Counts } from '../telemetry/counts.ts'
+import { Ring } from './ring.ts'
 
 /** Of each service, and of the server. */
 const MAX_LINES = 2_000
 const MAX_LINES_CHARS = 512 * 1024
-/** A longer line is kept without its fields. */
+/** Of a failed attempt: the last lines, which are kept with its job. */
+const MAX_ATTEMPT_LINES = 64
+const MAX_ATTEMPT_BYTES = 16 * 1024
+/** Of the message of a line that is too long. */
+const CUT_MESSAGE_CHARS = 2_000
+/** A longer line is kept without its own fields, and with the beginning of its message. */
 const MAX_LINE_CHARS = 32 * 1024
 
 export interface LogLine {
@@ -27,24 +33,10 @@ export interface LogLine {
 }
 
 class Lines {
-  /** The last line that was dropped; 0 if all are here. */
-  droppedThrough = 0
-  readonly lines: LogLine[] = []
+  readonly ring = new Ring<LogLine>(MAX_LINES, MAX_LINES_CHARS)
   readonly counts = new Counts(LOG_LEVELS)
   /** How many lines its threads have not sent, as they were too many. */
   unsent = 0
-  #chars = 0
-
-  push(line: LogLine): void {
-    this.lines.push(line)
-    this.counts.add(line.level)
-    this.#chars += line.json.length
-    while (this.lines.length > MAX_LINES || (this.#chars > MAX_LINES_CHARS && this.lines.length > 1)) {
-      const oldest = this.lines.shift() as LogLine
-      this.droppedThrough = oldest.seq
-      this.#chars -= oldest.json.length
-    }
-  }
 }
 
 export class LogBook {
@@ -117,7 +109,9 @@ export class LogBook {
       attempt: typeof attempt === 'number' ? attempt : undefined,
       json: toJson({ ...own, ...fields, msg }, { ...own, service, thread, jobId, attempt, msg }),
     }
-    this.#of(line.service ?? '').push(line)
+    const { ring, counts } = this.#of(line.service ?? '')
+    ring.push(line)
+    counts.add(level)
     for (const listener of this.#listeners) listener(line)
   }
 
@@ -136,12 +130,26 @@ export class LogBook {
     return { lines: counts, dropped: unsent }
   }
 
-  /** The lines of a service, of the server itself (`''`), or of all, in their order. */
-  lines(service: string | undefined): { lines: LogLine[]; droppedThrough: number } {
-    if (service !== undefined) return this.#books.get(service) ?? { lines: [], droppedThrough: 0 }
-    const books = [...this.#books.values()]
-    const lines = books.flatMap((book) => book.lines).sort((a, b) => a.seq - b.seq)
-    return { lines, droppedThrough: Math.max(0, ...books.map((book) => book.droppedThrough)) }
+  /** The lines after a number, of a service, of the server itself (`''`), or of all, in their order. */
+  lines(service: string | undefined, after: number): { lines: LogLine[]; droppedThrough: number } {
+    const books = service === undefined ? [...this.#books.values()] : [this.#books.get(service) ?? new Lines()]
+    const lines = books.flatMap(({ ring }) => ring.after(after))
+    if (books.length > 1) lines.sort((a, b) => a.seq - b.seq)
+    return { lines, droppedThrough: Math.max(0, ...books.map(({ ring }) => ring.droppedThrough)) }
+  }
+
+  /** The last lines of an attempt, as lines of JSON. */
+  lastLinesOf(service: string, jobId: string, attempt: number): string {
+    const found: string[] = []
+    let bytes = 0
+    for (const line of this.lines(service, 0).lines.toReversed()) {
+      if (line.jobId !== jobId || line.attempt !== attempt) continue
+      bytes += Buffer.byteLength(line.json) + 1
+      if (bytes > MAX_ATTEMPT_BYTES && found.length > 0) break
+      found.push(bytes > MAX_ATTEMPT_BYTES ? withoutFields(line.json) : line.json)
+      if (found.length === MAX_ATTEMPT_LINES) break
+    }
+    return found.reverse().join('\n')
   }
 
   /** Calls a function with each further line. Returns what ends that. */
@@ -156,14 +164,23 @@ export class LogBook {
   }
 }
 
-function toJson(whole: object, short: object): string {
+function toJson(whole: object, short: Record<string, unknown> & { msg: string }): string {
   try {
     const json = JSON.stringify(whole, (_key, value: unknown) => (value instanceof Error ? shown(value) : value))
     if (json.length <= MAX_LINE_CHARS) return json
   } catch {
     // A field cannot be serialised.
   }
-  return JSON.stringify(short).slice(0, MAX_LINE_CHARS)
+  return withMessageCut(short)
+}
+
+function withoutFields(json: string): string {
+  const { id, time, level, service, thread, jobId, attempt, msg } = JSON.parse(json) as Record<string, string>
+  return withMessageCut({ id, time, level, service, thread, jobId, attempt, msg: String(msg) })
+}
+
+function withMessageCut(line: { msg: string } & Record<string, unknown>): string {
+  return JSON.stringify({ ...line, msg: line.msg.slice(0, CUT_MESSAGE_CHARS) })
 }
 
 function shown(error: Error): object {

@@ -1,14 +1,10 @@
-/** Clients that follow the log. Lines are written every 100 ms; a client that does not read is cut, and can resume. */
+/** Writes lines of the log to clients: the last ones, and to clients that follow it, every 100 ms, those to come. */
 import { LOG_LEVELS, type LogLevel } from '../contract/log.ts'
 import type { LogBook, LogLine } from './log-book.ts'
-import type { StreamTarget } from './event-streams.ts'
+import { OpenStreams, PART_CHARS, type StreamClient, type StreamTarget } from './open-streams.ts'
 import type { StreamFormat } from './stream-format.ts'
 
 const FLUSH_EVERY_MS = 100
-const HEARTBEAT_MS = 15_000
-const CHECK_EVERY_MS = 500
-/** Bytes of a stream that its client has not read. */
-const MAX_UNSENT_BYTES = 1024 * 1024
 
 /** Which lines a client asked for. */
 export interface LogFilter {
@@ -27,7 +23,7 @@ export interface LogFilter {
   sees?: (service: string | undefined) => boolean
 }
 
-export function passes(line: LogLine, filter: LogFilter): boolean {
+function passes(line: LogLine, filter: LogFilter): boolean {
   return (
     (filter.service === undefined || line.service === filter.service) &&
     (filter.level === undefined || LOG_LEVELS.indexOf(line.level) >= LOG_LEVELS.indexOf(filter.level)) &&
@@ -40,44 +36,105 @@ export function passes(line: LogLine, filter: LogFilter): boolean {
   )
 }
 
-interface Follower {
-  target: StreamTarget
+export interface LogRequest {
   filter: LogFilter
   format: StreamFormat
-  /** False once the client may read no more. */
-  isAllowed: () => boolean
+  /** Lines that are kept elsewhere too, with the ids that they had in the log. They are older than those of the log. */
+  stored: readonly { id: string; json: string }[]
+  /** So many of the last lines. */
+  tail: number
+  /** All lines after this id, in place of `tail`. */
+  after?: string
+  /** `undefined`: the answer ends with the last line. */
+  follower?: StreamClient
+}
+
+interface Follower {
+  filter: LogFilter
+  format: StreamFormat
+  /** Lines that are not written yet. */
   text: string
 }
 
 export class LogStreams {
   readonly #book: LogBook
-  readonly #followers = new Set<Follower>()
-  readonly #heartbeatTimer: NodeJS.Timeout
-  readonly #checkTimer: NodeJS.Timeout
+  readonly #open = new OpenStreams()
+  readonly #followers = new Map<StreamTarget, Follower>()
   #flushTimer: NodeJS.Timeout | undefined
   #unfollow: (() => void) | undefined
 
   constructor(book: LogBook) {
     this.#book = book
-    this.#heartbeatTimer = setInterval(() => {
-      for (const follower of this.#followers) this.#write(follower, follower.format.heartbeat)
-    }, HEARTBEAT_MS).unref()
-    this.#checkTimer = setInterval(() => {
-      for (const { target, isAllowed } of this.#followers) if (!isAllowed()) target.end()
-    }, CHECK_EVERY_MS).unref()
   }
 
+  /** How many clients follow the log. */
   get count(): number {
-    return this.#followers.size
+    return this.#open.count
   }
 
-  /** Writes each further line that passes, until the client leaves. */
-  follow(target: StreamTarget, filter: LogFilter, format: StreamFormat, isAllowed: () => boolean): void {
-    const follower: Follower = { target, filter, format, isAllowed, text: '' }
-    this.#followers.add(follower)
+  /** Writes the lines that are kept. Then the answer ends, or goes on with the lines to come until the client leaves. */
+  write(target: StreamTarget, request: LogRequest): void {
+    const { filter, format, follower } = request
+    if (follower !== undefined) this.#open.add(target, follower, format.heartbeat)
+    const parts = this.#parts(request)
+    this.#open.writeParts(
+      target,
+      () => parts.next().value ?? '',
+      () => (follower === undefined ? target.end() : this.#join(target, { filter, format, text: '' })),
+    )
+  }
+
+  /** The lines that are kept, and for a client that follows also those that come while it reads. */
+  *#parts({ filter, format, stored, tail, after, follower }: LogRequest): Generator<string, undefined> {
+    const book = this.#book
+    const until = follower === undefined ? book.lastSeq : Infinity
+    const resumed = after === undefined ? undefined : book.seqOf(after)
+    let seq = resumed ?? (after === undefined ? this.#beforeTail(filter, tail) : 0)
+    // A client that asks for the last lines misses none of those before.
+    const { droppedThrough: absent } = book.lines(filter.service, seq)
+    let told = after === undefined ? absent : 0
+    let text = format.preamble
+    if (after !== undefined && resumed === undefined) {
+      text += gap(format, after, { lost: null, reason: 'restart' })
+      told = Infinity
+    }
+    for (const { id, json } of stored) if ((book.seqOf(id) ?? 0) <= absent) text += format.event(id, json)
+    for (;;) {
+      const { lines, droppedThrough } = book.lines(filter.service, seq)
+      if (droppedThrough > Math.max(seq, told)) {
+        text += gap(format, book.idOf(seq), { lost: droppedThrough - seq, reason: 'ring' })
+        told = droppedThrough
+      }
+      for (const line of lines) {
+        if (line.seq > until || text.length > PART_CHARS) break
+        seq = line.seq
+        if (passes(line, filter)) text += format.event(book.idOf(seq), line.json)
+      }
+      if (text === '') return
+      yield text
+      text = ''
+    }
+  }
+
+  /** The number that the last `tail` lines come after. */
+  #beforeTail(filter: LogFilter, tail: number): number {
+    const { lines } = this.#book.lines(filter.service, 0)
+    let left = tail
+    for (let at = lines.length - 1; at >= 0; at -= 1) {
+      const line = lines[at] as LogLine
+      if (!passes(line, filter)) continue
+      if (left === 0) return line.seq
+      left -= 1
+    }
+    return 0
+  }
+
+  /** From here on the client gets each line that passes. */
+  #join(target: StreamTarget, follower: Follower): void {
+    this.#followers.set(target, follower)
     this.#unfollow ??= this.#book.follow((line) => this.#onLine(line))
     target.once('close', () => {
-      this.#followers.delete(follower)
+      this.#followers.delete(target)
       if (this.#followers.size > 0) return
       this.#unfollow?.()
       this.#unfollow = undefined
@@ -85,7 +142,7 @@ export class LogStreams {
   }
 
   #onLine(line: LogLine): void {
-    for (const follower of this.#followers) {
+    for (const follower of this.#followers.values()) {
       if (!passes(line, follower.filter)) continue
       follower.text += follower.format.event(this.#book.idOf(line.seq), line.json)
       this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_EVERY_MS).unref()
@@ -93,34 +150,34 @@ export class LogStreams {
   }
 
   #flush(): void {
+    clearTimeout(this.#flushTimer)
     this.#flushTimer = undefined
-    for (const follower of this.#followers) {
-      const { text } = follower
+    for (const [target, follower] of this.#followers) {
+      if (follower.text !== '') this.#open.write(target, follower.text)
       follower.text = ''
-      this.#write(follower, text)
     }
-  }
-
-  #write({ target }: Follower, text: string): void {
-    if (text === '') return
-    target.write(text)
-    if (target.writableLength > MAX_UNSENT_BYTES) target.destroy()
   }
 
   /** Ends the streams of a service that was deleted, or all of them. */
   end(reason: 'removed' | 'closing', service?: string): void {
     this.#flush()
-    for (const { target, filter, format } of this.#followers) {
+    for (const [target, { filter, format }] of this.#followers) {
       if (service !== undefined && filter.service !== service) continue
-      target.write(format.event(this.#book.idOf(this.#book.lastSeq), JSON.stringify({ type: 'end', reason })))
+      this.#open.write(
+        target,
+        format.event(this.#book.idOf(this.#book.lastSeq), JSON.stringify({ type: 'end', reason })),
+      )
       target.end()
     }
   }
 
   close(): void {
-    clearInterval(this.#heartbeatTimer)
-    clearInterval(this.#checkTimer)
-    clearTimeout(this.#flushTimer)
     this.end('closing')
+    this.#open.close()
   }
+}
+
+/** Says that lines are missing which a client comes back for. */
+function gap(format: StreamFormat, id: string, facts: { lost: number | null; reason: 'restart' | 'ring' }): string {
+  return format.event(id, JSON.stringify({ type: 'gap', ...facts }))
 }

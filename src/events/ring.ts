@@ -1,22 +1,21 @@
-/** The last events of one kind, up to a number and a size. The oldest are dropped. */
-import type { JobEvent, ControlEvent } from '../contract/events.ts'
+/** The last events, or the last lines of a log, up to a number and a size. The oldest are dropped. */
 
-export interface LoggedEvent {
-  /** Events are numbered, over both rings. */
+/** What is kept in a ring. */
+interface Entry {
+  /** Greater than that of the entry before it. */
   seq: number
-  type: ControlEvent['type'] | JobEvent['type']
-  service: string | undefined
   /** One line of JSON, as clients get it. */
   json: string
 }
 
-export class Ring {
-  /** The last event that was dropped; 0 if all are here. */
+export class Ring<E extends Entry> {
+  /** The last entry that was dropped; 0 if all are here. */
   droppedThrough = 0
   readonly #most: number
   readonly #mostChars: number
-  #events: LoggedEvent[] = []
-  /** Where the first event is: dropped events before it are removed many at a time. */
+  /** `undefined`: dropped. Places of dropped entries are removed many at a time. */
+  #entries: (E | undefined)[] = []
+  /** Where the first entry is. */
   #first = 0
   #chars = 0
 
@@ -25,31 +24,32 @@ export class Ring {
     this.#mostChars = mostChars
   }
 
-  push(event: LoggedEvent): void {
-    this.#events.push(event)
-    this.#chars += event.json.length
-    while (this.#events.length - this.#first > this.#most || this.#chars > this.#mostChars) this.#dropOldest()
+  push(entry: E): void {
+    this.#entries.push(entry)
+    this.#chars += entry.json.length
+    while (this.#entries.length - this.#first > this.#most || this.#chars > this.#mostChars) this.#dropOldest()
   }
 
   #dropOldest(): void {
-    const { seq, json } = this.#events[this.#first] as LoggedEvent
+    const { seq, json } = this.#entries[this.#first] as E
     this.droppedThrough = seq
     this.#chars -= json.length
+    this.#entries[this.#first] = undefined
     this.#first += 1
     if (this.#first < this.#most) return
-    this.#events = this.#events.slice(this.#first)
+    this.#entries = this.#entries.slice(this.#first)
     this.#first = 0
   }
 
-  /** Events after a number, in their order. */
-  after(seq: number): LoggedEvent[] {
+  /** Entries after a number, in their order. */
+  after(seq: number): E[] {
     let low = this.#first
-    let high = this.#events.length
+    let high = this.#entries.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#events[middle] as LoggedEvent).seq <= seq) low = middle + 1
+      if ((this.#entries[middle] as E).seq <= seq) low = middle + 1
       else high = middle
     }
-    return this.#events.slice(low)
+    return this.#entries.slice(low) as E[]
   }
 }

@@ -14,6 +14,10 @@ import { CODES_OF_A_BODY, CODES_OF_A_TOKEN, withProblems } from './problem-respo
 import { asSeen } from './token-guard.ts'
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /** The error that it was answered with. */
+    problem: ThreadplaneError | undefined
+  }
   interface FastifyInstance {
     /** The problem document of an error that is only a part of an answer: of a stream, or of a batch. */
     problemOf: (error: ThreadplaneError, request: FastifyRequest) => Problem
@@ -37,12 +41,14 @@ export const errorHandler = fp<ErrorHandlerOptions>(async (app, { log, showStack
     })
   }
   app.decorate('problemOf', problemOf)
+  app.decorateRequest('problem', undefined)
 
   const send = (request: FastifyRequest, reply: FastifyReply, error: ThreadplaneError) => {
     // Fastify would close the connection of a client that still sends its body, and the client might miss the answer.
     // Instead the rest of the body is read and discarded, for as long as `slow-clients.ts` allows.
     if (!request.raw.complete) reply.removeHeader('connection')
     app.auditProblem(request, error)
+    request.problem = error
     const body = JSON.stringify(problemOf(error, request))
     return reply.code(error.status).headers(problemHeaders(error)).serializer(String).send(body)
   }

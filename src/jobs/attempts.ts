@@ -3,10 +3,13 @@
  * service; when its method settles, the store is told how it ended (P3).
  */
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces, WorkSpan } from '../contract/traces.ts'
+import { timeOfUuidv7 } from '../contract/uuidv7.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { QueuedMethod } from '../queue/queued-method.ts'
 import { type Job, type JobError, SERVER_ENDED, toJobError } from './job.ts'
 import type { JobStore, OpenAttempt } from './job-store.ts'
+import { isSuspect } from './suspect.ts'
 import type { CastFeed } from './cast-feed.ts'
 import type { JobEvents } from './job-events.ts'
 import type { EndOfJob } from './job-target.ts'
@@ -26,14 +29,21 @@ export interface AttemptsSettings {
   onFinished: (id: string) => void
   /** Called when a job of a service waits in the store again. */
   onWaiting: (service: string) => void
+  /** What an attempt has logged last, as lines of JSON. */
+  logOf: AttemptLog
+  traces: Traces | undefined
   /** Cancels a job, whatever its state is by now. */
   cancel: (id: string) => Promise<void>
 }
+
+/** The last log lines of an attempt, as lines of JSON; '' if there are none. */
+export type AttemptLog = (service: string, jobId: string, attempt: number) => string
 
 interface InFlight {
   feed: CastFeed
   attempt: OpenAttempt
   queued: QueuedMethod
+  span: WorkSpan | undefined
   /** When it was handed to the queue, in milliseconds of the monotonic clock. */
   handedAt: number
   cancelled: boolean
@@ -57,16 +67,34 @@ export class Attempts {
     const { id } = attempt
     // The store may begin the next attempt of a job before its answer about the previous one has arrived here.
     const cancelled = this.#inFlight.get(id)?.cancelled || this.#cancelling.has(id)
-    const queued = this.#run(feed, attempt)
-    const inFlight: InFlight = { feed, attempt, queued, handedAt: performance.now(), cancelled, isToldBegun: false }
+    const span = this.#spanOf(feed, attempt)
+    const queued = this.#run(feed, attempt, span?.traceparent ?? attempt.traceparent)
+    const inFlight: InFlight = {
+      feed,
+      attempt,
+      queued,
+      span,
+      handedAt: performance.now(),
+      cancelled,
+      isToldBegun: false,
+    }
     this.#inFlight.set(id, inFlight)
     feed.handed(attempt.payload.length)
     queued.whenSettled((error, result) => void this.#ended(inFlight, error, result as string))
     if (cancelled) queued.cancel()
   }
 
-  #run({ target }: CastFeed, attempt: OpenAttempt): QueuedMethod {
-    const { id, number, method, payload, priority, traceparent } = attempt
+  #spanOf({ target }: CastFeed, { id, number, method, traceparent: cast }: OpenAttempt): WorkSpan | undefined {
+    return this.#settings.traces?.attempt({ service: target.name, method, id, number, castAt: timeOfUuidv7(id), cast })
+  }
+
+  #endSpan({ queued, span }: InFlight, error: ThreadplaneError | undefined): void {
+    this.#settings.traces?.settled(queued, error)
+    span?.end(error)
+  }
+
+  #run({ target }: CastFeed, attempt: OpenAttempt, traceparent: string | null): QueuedMethod {
+    const { id, number, method, payload, priority } = attempt
     const { store, events } = this.#settings
     return target.run({
       method,
@@ -148,6 +176,7 @@ export class Attempts {
     const { store, log, onWaiting } = this.#settings
     this.#tellBegun(inFlight)
     feed.target.counter.attempted(inFlight.queued, error)
+    if (error === undefined || !neverBegan(error)) this.#endSpan(inFlight, error)
     // The method ran to its end, also where it threw. Any other error, such as a death of the thread, does not say so.
     const hasRun = error === undefined || error.code === 'METHOD_FAILED' || error.code === 'METHOD_REFUSED'
     if (error?.code === 'QUEUE_FULL') feed.hold()
@@ -196,16 +225,14 @@ export class Attempts {
     } = inFlight
     const { id, number, maxAttempts, method } = attempt
     const { started: begun = false } = error.facts
-    // The service stopped or its queue was full before the attempt began.
-    if (!begun && (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL'))) {
-      return store.release(id, number)
-    }
+    if (neverBegan(error)) return store.release(id, number)
     const jobError = toJobError(error)
     if (error.code === 'JOB_CANCELLED' || error.code === 'JOB_EXPIRED') {
       const state = error.code === 'JOB_CANCELLED' ? 'cancelled' : 'expired'
       if (await store.withdraw(id, number, { state, error: jobError, begun })) this.#finished(inFlight, state, jobError)
       return false
     }
+    const attemptLog = this.#settings.logOf(target.name, id, number)
     // Of several attempts in a thread that died, any may be innocent: no job fails for that before it has run alone.
     if (error.retryable && (number < maxAttempts || queued.diedInCompany)) {
       const { backoffMs, backoffMaxMs } = target.methodOptions(method)
@@ -213,13 +240,13 @@ export class Attempts {
       const delayMs =
         Math.min(backoffMs * 2 ** Math.min(number - 1, MAX_DOUBLINGS), backoffMaxMs) * (0.5 + Math.random() / 2)
       target.counter.count('retried', method)
-      const waits = await store.retry(id, number, jobError, new Date(Date.now() + delayMs))
+      const waits = await store.retry(id, number, jobError, new Date(Date.now() + delayMs), attemptLog)
       if (waits) this.#settings.events.ended(target.name, attempt, 'scheduled', jobError)
       return waits
     }
     target.counter.count('failed', method)
     log.error({ err: error, service: target.name, method, jobId: id, attempts: number }, 'a cast failed')
-    if (await store.finish(id, number, { state: 'failed', error: jobError }))
+    if (await store.finish(id, number, { state: 'failed', error: jobError, log: attemptLog }))
       this.#finished(inFlight, 'failed', jobError)
     return false
   }
@@ -262,15 +289,12 @@ export class Attempts {
   }
 }
 
-function waits({ queued }: InFlight): boolean {
-  return !queued.settled && !queued.begun
+/** Did its service stop, or was its queue full, before the attempt began? */
+function neverBegan(error: ThreadplaneError): boolean {
+  const { started = false } = error.facts
+  return !started && (hasCode(error, 'SERVICE_NOT_RUNNING') || hasCode(error, 'QUEUE_FULL'))
 }
 
-/**
- * Did the previous attempt end because its thread died? Then this one runs alone, so that it harms no other method and
- * none harms it. The end of the server says nothing about a job: run alone, all jobs that ran then would delay the
- * others after every restart.
- */
-function isSuspect({ lastError }: OpenAttempt): boolean {
-  return lastError?.code === 'THREAD_DIED' && lastError.reason !== 'SERVER_ENDED'
+function waits({ queued }: InFlight): boolean {
+  return !queued.settled && !queued.begun
 }

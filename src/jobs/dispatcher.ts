@@ -3,10 +3,12 @@
  * from the store to its queue; `Attempts` follows each attempt from there to its end.
  */
 import type { JobState } from '../contract/states.ts'
-import { type EventSink, NO_EVENTS } from '../contract/events.ts'
+import { NO_EVENTS } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import { Attempts } from './attempts.ts'
+import { checkMayRetry } from './check-retry.ts'
 import { isFinished, type Job, jobNotFound } from './job.ts'
 import { JobOverview } from './job-overview.ts'
 import { type CastRequest, firstAttempt, toAcceptRequest } from './cast-request.ts'
@@ -16,11 +18,13 @@ import type { JobTarget } from './job-target.ts'
 import { JobEvents } from './job-events.ts'
 import { JobWaiters } from './job-waiters.ts'
 import { ServiceJobs } from './service-jobs.ts'
+import { acceptTraced } from './traced-cast.ts'
 import { StoreDeadline } from './store-deadline.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
 import { CastFeed } from './cast-feed.ts'
 import { Notices } from './notices.ts'
 import { NO_OTHERS, type OtherServers } from './other-servers.ts'
+import type { DispatcherOptions } from './dispatcher-options.ts'
 
 /** How often attempts and jobs that wait are checked: for their `ttlMs`, and for attempts to release. */
 const SWEEP_EVERY_MS = 500
@@ -31,6 +35,7 @@ export class Dispatcher {
   readonly #store: JobStore
   readonly #others: OtherServers
   readonly #log: ServiceLog
+  readonly #traces: Traces | undefined
   readonly #events: JobEvents
   readonly #feeds = new Map<string, CastFeed>()
   readonly #attempts: Attempts
@@ -45,15 +50,22 @@ export class Dispatcher {
   readonly #sweepTimer: NodeJS.Timeout
   readonly #waitingJobs: WaitingJobs
 
-  constructor(store: JobStore, log: ServiceLog, events: EventSink = NO_EVENTS, others: OtherServers = NO_OTHERS) {
+  constructor(
+    store: JobStore,
+    log: ServiceLog,
+    { events = NO_EVENTS, logOf = () => '', traces, others = NO_OTHERS }: DispatcherOptions = {},
+  ) {
     this.#store = store
     this.#others = others
+    this.#traces = traces
     this.#log = log
     this.#events = new JobEvents(events)
     this.#attempts = new Attempts({
       store,
       log,
       events: this.#events,
+      logOf,
+      traces,
       onFinished: (id) => this.#finished(id),
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
@@ -136,7 +148,7 @@ export class Dispatcher {
     feed?.reserve(beginning)
     let accepted: Accepted[]
     try {
-      accepted = await this.#store.accept(accepts)
+      accepted = await acceptTraced(this.#traces, this.#store, target.name, accepts)
     } catch (error) {
       feed?.unreserve(beginning)
       feed?.pump()
@@ -225,20 +237,7 @@ export class Dispatcher {
   async retry(id: string): Promise<Job> {
     const job = await this.get(id)
     const { service } = job
-    // A job of a deleted service would wait for ever.
-    if (!this.#feeds.has(service)) {
-      throw new ThreadplaneError('SERVICE_NOT_FOUND', `the service ${service} of the job does not exist any more`, {
-        service,
-        jobId: id,
-      })
-    }
-    if (!isFinished(job) || job.state === 'succeeded') {
-      throw new ThreadplaneError(
-        'CONFLICT',
-        `the job is ${job.state}: only a failed, expired or cancelled job can be retried`,
-        { jobId: id },
-      )
-    }
+    checkMayRetry(job, this.#feeds.has(service))
     const requeued = this.#store.requeue(id).then((queued) => {
       this.#waiting(service)
       return queued

@@ -1,12 +1,9 @@
 /**
  * Tells clients what happens to jobs, while somebody follows them. The failure of a job for good is told always.
  */
-import { type EventJob, type EventSink, type JobEvent } from '../contract/events.ts'
+import { type EventJob, eventMessage, type EventSink, type JobEvent } from '../contract/events.ts'
 import type { Job, JobError } from './job.ts'
 import type { OpenAttempt, WaitingJob } from './job-store.ts'
-
-/** Of the message of an error in an event. */
-const MAX_MESSAGE_CHARS = 1_000
 
 export class JobEvents {
   readonly #sink: EventSink
@@ -45,7 +42,7 @@ export class JobEvents {
   ended(service: string, attempt: OpenAttempt, state: EventJob['state'], error?: JobError): void {
     if (state !== 'failed' && !this.areFollowed) return
     const type = state === 'scheduled' ? 'job.retrying' : (`job.${state}` as JobEvent['type'])
-    const told = error && { code: error.code, message: error.message.slice(0, MAX_MESSAGE_CHARS) }
+    const told = error && { code: error.code, message: eventMessage(error.message) }
     const named = error?.cause === undefined ? told : { ...told, name: error.cause.name, message: told?.message ?? '' }
     this.#sink.emit({ type, job: ofAttempt(service, attempt, state), ...(named !== undefined && { error: named }) })
   }

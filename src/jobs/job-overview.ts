@@ -45,4 +45,10 @@ export class JobOverview {
     if (payload === null) throw new ThreadplaneError('INTERNAL', 'the record of the payload is damaged', { jobId: id })
     return { service, method, payload }
   }
+
+  /** What the failed attempts of a job have logged last: lines of JSON, a text for each attempt. */
+  attemptLogs(id: string): Promise<string[]> {
+    const { store, deadline } = this.#parts
+    return deadline.within(store.attemptLogs(id))
+  }
 }

@@ -97,8 +97,8 @@ export interface BulkPage {
   next?: BulkCursor
 }
 
-/** How a job ends because its attempt has run. */
-export type JobOutcome = { state: 'succeeded'; result: string } | { state: 'failed'; error: JobError }
+/** How a job ends because its attempt has run. `log`: what the attempt has logged last, as lines of JSON. */
+export type JobOutcome = { state: 'succeeded'; result: string } | { state: 'failed'; error: JobError; log?: string }
 
 /** How a job ends because its attempt was aborted. */
 export interface Withdrawal {
@@ -182,8 +182,10 @@ export interface JobStore {
   get(id: string): Promise<Job | undefined>
   /** The payload of a job; `undefined` if there is no job with this id. */
   payload(id: string): Promise<StoredPayload | undefined>
+  /** What the failed attempts of a job have logged last, in the order of the attempts. */
+  attemptLogs(id: string): Promise<string[]>
   /**
-   * The jobs of each service that has any, or of one, by state. Where counting takes long, the answer may be some seconds
+   * The jobs of each service that has any, or of one, by state. Where there are many, the answer may be some seconds
    * old: this is the one answer that need not see every change before it.
    */
   counts(service?: string): Promise<ServiceCounts[]>
@@ -206,8 +208,11 @@ export interface JobStore {
   nextDueAt(service: string): Promise<number | undefined>
   /** Puts an attempt back that did not begin in a thread: the job is `queued` again, and the attempt is not counted. */
   release(id: string, attempt: number): Promise<boolean>
-  /** Ends an attempt with an error: the job is `scheduled` for `notBefore`, and the error is added to its history. */
-  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean>
+  /**
+   * Ends an attempt with an error: the job is `scheduled` for `notBefore`, and the error is added to its history.
+   * @param log as in {@link JobOutcome}
+   */
+  retry(id: string, attempt: number, error: JobError, notBefore: Date, log?: string): Promise<boolean>
   /** Ends an attempt and its job with the outcome of the attempt. */
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean>
   /**

@@ -4,7 +4,6 @@
  * Pure.
  */
 import type { JobContext } from '../contract/description.ts'
-import { checkThreadMessage, checkTuple } from './check-messages.ts'
 import type { ControlMessage, JsonBytes, ResultFormat, RunMessage, ThreadMessage } from './messages.ts'
 
 type RunTuple = [
@@ -20,9 +19,9 @@ type RunTuple = [
 ]
 /** The index of the payload in a {@link RunTuple}. */
 const PAYLOAD = 3
-type ResultTuple = [slot: number, sequence: number, value: unknown, ranUs: number]
+export type ResultTuple = [slot: number, sequence: number, value: unknown, ranUs: number]
 /** The method goes on, so that the place of `ranUs` is not used. */
-type ItemTuple = [slot: number, sequence: number, value: unknown, ranUs: 0, cost: number]
+export type ItemTuple = [slot: number, sequence: number, value: unknown, ranUs: 0, cost: number]
 
 export type ControlWire = RunTuple | Exclude<ControlMessage, { type: 'run' }>
 export type ThreadWire = ResultTuple | ItemTuple | Exclude<ThreadMessage, { type: 'result' | 'item' }>
@@ -52,23 +51,6 @@ export function packThread(message: ThreadMessage): ThreadWire {
     default:
       return message
   }
-}
-
-function unpackThread(wire: unknown): ThreadMessage {
-  if (!Array.isArray(wire)) {
-    checkThreadMessage(wire)
-    return wire as Exclude<ThreadMessage, { type: 'result' | 'item' }>
-  }
-  checkTuple(wire)
-  const [slot, sequence, value, ranUs, cost] = wire as unknown as ResultTuple | ItemTuple
-  if (cost !== undefined) return { type: 'item', slot, sequence, value, cost }
-  return { type: 'result', slot, sequence, value, ranUs }
-}
-
-/** Checks and decodes what a thread posted. Its module can post anything. @throws TypeError that names what is wrong */
-export function unpackMessages(wires: unknown): ThreadMessage[] {
-  if (!Array.isArray(wires)) throw new TypeError('it posted something that is not an array of messages')
-  return wires.map(unpackThread)
 }
 
 /** The buffers to transfer with these messages: they are detached on this side. */

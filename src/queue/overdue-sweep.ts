@@ -1,7 +1,7 @@
 /**
  * Enforces a method's own `timeoutMs`, counted from the moment the method began. Past it the method is aborted; a
  * method that still goes on after the grace is overdue, and its thread is to be retired. The deadline of a client is
- * something else: it never costs a thread.
+ * something else: it never costs a thread. Also notices a thread that runs nothing and begins nothing that it was handed.
  */
 import type { QueuedMethod } from './queued-method.ts'
 
@@ -23,12 +23,18 @@ export interface OverdueSweepOptions {
    * A method went on after its own deadline or its cancellation, and the grace. Called in each sweep, until it ends.
    */
   onOverdue: (method: QueuedMethod) => void
+  /** How long a thread may run nothing while it has methods to begin, in milliseconds. */
+  beginWithinMs: () => number
+  /** The thread has begun nothing for so long. Called once. */
+  onNothingBegun: () => void
 }
 
 export class OverdueSweep {
   readonly #handed: HandedMethods
   readonly #options: OverdueSweepOptions
   #timer: NodeJS.Timeout | undefined
+  /** Sweeps and not milliseconds: a pause of the whole process counts as one. */
+  #sweepsWithoutRunning = 0
 
   constructor(handed: HandedMethods, options: OverdueSweepOptions) {
     this.#handed = handed
@@ -43,6 +49,7 @@ export class OverdueSweep {
   stop(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
+    this.#sweepsWithoutRunning = 0
   }
 
   /** Are all methods that still run overdue? */
@@ -66,6 +73,11 @@ export class OverdueSweep {
     }
     // After all aborts: if the first overdue method costs the thread, the others still fail with their own deadlines.
     for (const method of running) if (now >= this.#overdueAt(method)) this.#options.onOverdue(method)
+    this.#sweepsWithoutRunning = running.length > 0 ? 0 : this.#sweepsWithoutRunning + 1
+    const withoutRunningMs = this.#sweepsWithoutRunning * SWEEP_EVERY_MS
+    if (withoutRunningMs <= this.#options.beginWithinMs()) return
+    this.#sweepsWithoutRunning = Number.NEGATIVE_INFINITY
+    this.#options.onNothingBegun()
   }
 
   #overdueAt({ begunAt = Number.POSITIVE_INFINITY, timeoutMs, cancelledAt = Number.POSITIVE_INFINITY }: QueuedMethod) {

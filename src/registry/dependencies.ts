@@ -61,11 +61,11 @@ export class Dependencies {
    * dependencies, which makes the order among all of them.
    * @throws VALIDATION_FAILED, START_FAILED that names what does not run
    */
-  async start(name: string, { dependsOn, startTimeoutMs }: ResolvedServiceOptions): Promise<void> {
+  async start(name: string, { dependsOn, startTimeoutMs }: ResolvedServiceOptions, by?: string): Promise<void> {
     this.check(name, dependsOn)
     const start = async (other: string) => {
       try {
-        await this.#services.get(other)?.whenRunning(startTimeoutMs)
+        await this.#services.get(other)?.whenRunning(startTimeoutMs, by)
       } catch (error) {
         const detail = `${name} depends on ${other}, which does not run: ${(error as Error).message}`
         throw new ThreadplaneError('START_FAILED', detail, { service: other, cause: error })

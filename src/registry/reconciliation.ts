@@ -96,7 +96,7 @@ export class Reconciliation {
     }
     if (service === undefined) {
       service = await restoreService(registry, name, module)
-      registry.options.events.emit({ type: 'service.registered', service: name, module })
+      registry.options.events.emit({ type: 'service.registered', service: name, module, by: null })
       this.#arrived(name)
       await Promise.all([...this.#arriving.values()].map(({ promise }) => promise))
     } else if (registry.options.registrations.damageOf(name) === undefined) await this.#replace(service, module)

@@ -9,6 +9,7 @@ import { Deferred } from '../async/deferred.ts'
 import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.ts'
@@ -30,6 +31,8 @@ export interface RegistryOptions {
   log: ServiceLog
   events: EventSink
   meters: Meters
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
   /** A client can register a service while there are fewer. */
   maxServices: number
   /** Is a service, with its options, to run on this server? */
@@ -97,13 +100,16 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     this.startedUp = true
   }
 
-  /** Starts a service if a person wants that, or else if its options say so. Never rejects. */
-  async bringUp(service: SupervisedService): Promise<void> {
+  /**
+   * Starts a service if a person wants that, or else if its options say so. Never rejects.
+   * @param by here and below: the token that asked for it
+   */
+  async bringUp(service: SupervisedService, by?: string): Promise<void> {
     const { desiredState: wanted, paused = false } = this.options.registrations.get(service.name) ?? {}
     // It is paused from its first moment on.
     if (paused) service.methodQueue.paused = true
     try {
-      if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined })
+      if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined, by })
       else if (service.contract.description === undefined) await service.contract.describe(service.options)
     } catch (error) {
       // START_FAILED was logged where it happened. The end of the server interrupts starts.
@@ -122,7 +128,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {
-    const { registrations, descriptions, log, events, meters, runsHere } = this.options
+    const { registrations, descriptions, log, events, meters, runsHere, traces } = this.options
     return new SupervisedService({
       ...registration,
       name,
@@ -130,10 +136,11 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       log,
       events,
       meter: meters.service(),
+      traces,
       groups: this.#groups,
       startRefusal: () => (this.closing ? shuttingDown() : undefined),
       planDependencies: (dependsOn) => this.dependencies.plan(name, dependsOn),
-      startDependencies: (options) => this.#startDependencies(name, options),
+      startDependencies: (options, by) => this.#startDependencies(name, options, by),
       runsHere: (options) => runsHere(name, options),
       onDescribed: (moduleUrl, description) => {
         descriptions.keep(moduleUrl, description).catch((error: unknown) => {
@@ -144,13 +151,13 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   /** Services that were stopped are wanted from now on, as if a client had started them. */
-  async #startDependencies(name: string, options: ResolvedServiceOptions): Promise<void> {
+  async #startDependencies(name: string, options: ResolvedServiceOptions, by?: string): Promise<void> {
     const stopped = options.dependsOn.flatMap((other) => {
       const service = this.#services.get(other)
       return service?.desiredState === 'stopped' ? [service] : []
     })
     try {
-      await this.dependencies.start(name, options)
+      await this.dependencies.start(name, options, by)
     } finally {
       const { registrations } = this.options
       // Another server may have written it already.
@@ -190,7 +197,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
    * @param left what remains of its registration
    * @throws JOURNAL_UNAVAILABLE; then the service stays as it is
    */
-  async forget(service: SupervisedService, left: Parameters<Registrations['update']>[1]): Promise<void> {
+  async forget(service: SupervisedService, left: Parameters<Registrations['update']>[1], by?: string): Promise<void> {
     const { dispatcher, registrations, onDeleted } = this.options
     const { name } = service
     this.#services.delete(name)
@@ -204,27 +211,27 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     } finally {
       this.#leaving.delete(service)
     }
-    await this.drop(service)
+    await this.drop(service, by)
     // Jobs that were being accepted meanwhile.
     await dispatcher.ofService.cancelAll(name)
     await onDeleted(name)
   }
 
   /** Stops a service and forgets it on this server: its registration is gone. */
-  async drop(service: SupervisedService): Promise<void> {
+  async drop(service: SupervisedService, by?: string): Promise<void> {
     const { dispatcher, onRemoved, events } = this.options
     const { name, module } = service
     this.#services.delete(name)
     this.#leaving.add(service)
     try {
-      await service.remove()
+      await service.remove(by)
     } finally {
       this.#leaving.delete(service)
     }
     dispatcher.forget(service)
     service.meter.end()
     onRemoved(name)
-    events.emit({ type: 'service.removed', service: name, module })
+    events.emit({ type: 'service.removed', service: name, module, by: by ?? null })
   }
 
   // At the end of the server

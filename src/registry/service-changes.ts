@@ -25,12 +25,14 @@ export class ServiceChanges {
   /**
    * Registers a service, or replaces one live. The start of a new service, or of one that was stopped, is waited for; if
    * it fails, the registration is kept, except for a module that can never be loaded. If the new version of a running service does not start, the old one goes on.
+   * @param by the token that asked for it
    * @throws MODULE_REFUSED, VALIDATION_FAILED, START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
    */
   async put(
     name: string,
     module: string,
     options: ServiceOptions,
+    by?: string,
   ): Promise<{ service: SupervisedService; isNew: boolean }> {
     const registry = this.#registry
     const isNew = await this.oneByOne(name, async () => {
@@ -38,7 +40,7 @@ export class ServiceChanges {
       const registration = await registry.registration(module, options)
       const service = registry.find(name)
       if (service === undefined) {
-        await this.#register(name, registration)
+        await this.#register(name, registration, by)
         return true
       }
       const stop = service.stopSignal
@@ -48,7 +50,7 @@ export class ServiceChanges {
         await registrations.update(name, (known) => ({ ...(live && wishOf(known)), module, options }))
       })
       // A stop that came meanwhile is the last word.
-      if (!live && !stop.aborted) await registry.bringUp(service)
+      if (!live && !stop.aborted) await registry.bringUp(service, by)
       return false
     })
     const service = registry.find(name)
@@ -77,7 +79,7 @@ export class ServiceChanges {
     }
   }
 
-  async #register(name: string, registration: ServiceRegistration): Promise<void> {
+  async #register(name: string, registration: ServiceRegistration, by: string | undefined): Promise<void> {
     const registry = this.#registry
     const { dependencies } = registry
     const { registrations } = registry.options
@@ -89,12 +91,12 @@ export class ServiceChanges {
       await registry.withRoom(async () => {
         await registrations.update(name, () => ({ module, options }))
         registry.add(service)
-        registry.options.events.emit({ type: 'service.registered', service: name, module })
+        registry.options.events.emit({ type: 'service.registered', service: name, module, by: by ?? null })
       })
     } finally {
       release()
     }
-    await registry.bringUp(service)
+    await registry.bringUp(service, by)
     try {
       const { crashReason } = service
       if (service.state === 'failed' && isUnloadable(crashReason)) {
@@ -104,7 +106,7 @@ export class ServiceChanges {
       // Its module may ask for more services than the registration does.
       dependencies.check(name, service.options.dependsOn)
     } catch (error) {
-      await registry.forget(service, () => before)
+      await registry.forget(service, () => before, by)
       throw error
     }
   }
@@ -147,7 +149,7 @@ export class ServiceChanges {
   }
 
   /** Stops a service and forgets it. With unfinished jobs only if they may be cancelled. @throws CONFLICT, JOURNAL_UNAVAILABLE */
-  async remove(name: string, { cancelJobs }: { cancelJobs: boolean }): Promise<void> {
+  async remove(name: string, { cancelJobs, by }: { cancelJobs: boolean; by?: string | undefined }): Promise<void> {
     const { dependencies, options } = this.#registry
     await this.oneByOne(name, async () => {
       const service = this.#registry.get(name)
@@ -163,7 +165,7 @@ export class ServiceChanges {
       }
       // Without a file of that name in the modules folder there is nothing to remember.
       const left = options.modules.hasService(name) ? ({ deleted: true } as const) : undefined
-      await this.#registry.forget(service, () => left)
+      await this.#registry.forget(service, () => left, by)
     })
   }
 

@@ -6,6 +6,12 @@ import type { SupervisedService } from '../services/supervised-service.ts'
 import { dependentsFirst } from './dependencies.ts'
 import type { Registry } from './registry.ts'
 
+interface Stop {
+  drain: boolean
+  /** The token that asked for it, here and below. */
+  by?: string | undefined
+}
+
 export class Wishes {
   readonly #registry: Registry
 
@@ -14,29 +20,29 @@ export class Wishes {
   }
 
   /** Starts a service, and first what it depends on. False if it was started already. @throws START_FAILED, CONFLICT */
-  async start(name: string): Promise<boolean> {
+  async start(name: string, by?: string): Promise<boolean> {
     const service = this.#registry.get(name)
     // Both at once, so that each error is caught.
-    const [changed] = await Promise.all([service.start(), this.keep(service)])
+    const [changed] = await Promise.all([service.start({ by }), this.keep(service)])
     return changed
   }
 
   /** Stops a service, and first what depends on it. @throws JOURNAL_UNAVAILABLE */
-  async stop(name: string, { drain }: { drain: boolean }): Promise<{ changed: boolean; stoppedDependents: string[] }> {
+  async stop(name: string, how: Stop): Promise<{ changed: boolean; stoppedDependents: string[] }> {
     const services = this.#withDependents(name)
-    const stopping = this.stopHere(name, { drain })
+    const stopping = this.stopHere(name, how)
     const kept = services.map((service) => this.keep(service, { resumes: true }))
     const [stopped] = await Promise.all([stopping, ...kept])
     return { changed: stopped.includes(name), stoppedDependents: stopped.filter((one) => one !== name) }
   }
 
   /** As {@link stop}, and writes nothing. Answers which services were stopped. */
-  stopHere(name: string, { drain }: { drain: boolean }): Promise<string[]> {
+  stopHere(name: string, how: Stop): Promise<string[]> {
     const services = this.#withDependents(name)
     for (const service of services) service.desiredState = 'stopped'
     return this.#registry.dependencies.stop(services, async (service) => {
       // A person may have started it while it waited for its dependents to stop: the last wish wins.
-      return service.desiredState === 'stopped' && (await service.stop({ drain }))
+      return service.desiredState === 'stopped' && (await service.stop(how))
     })
   }
 
@@ -51,14 +57,14 @@ export class Wishes {
    * Restarts a service. What depends on it is stopped before, and started after, unless a person has stopped it meanwhile.
    * @throws START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
    */
-  async restart(name: string): Promise<{ stoppedDependents: string[] }> {
+  async restart(name: string, by?: string): Promise<{ stoppedDependents: string[] }> {
     const { dependencies } = this.#registry
     const service = this.#registry.get(name)
     const dependents = this.#withDependents(name).filter((one) => one !== service)
-    const stoppedDependents = await dependencies.stop(dependents, (dependent) => dependent.halt())
-    const restarted = service.restart()
+    const stoppedDependents = await dependencies.stop(dependents, (dependent) => dependent.halt({ by }))
+    const restarted = service.restart(by)
     // Where the restart fails, its supervisor may still bring the service up, which its dependents wait for.
-    const followed = restarted.catch(() => {}).then(() => this.#startAgain(stoppedDependents))
+    const followed = restarted.catch(() => {}).then(() => this.#startAgain(stoppedDependents, by))
     followed.catch(() => {})
     try {
       await restarted
@@ -69,10 +75,10 @@ export class Wishes {
     return { stoppedDependents }
   }
 
-  async #startAgain(names: string[]): Promise<void> {
+  async #startAgain(names: string[], by: string | undefined): Promise<void> {
     const services = names.flatMap((name) => this.#registry.find(name) ?? [])
     await Promise.all(
-      services.filter(({ desiredState }) => desiredState === 'running').map((service) => service.start()),
+      services.filter(({ desiredState }) => desiredState === 'running').map((service) => service.start({ by })),
     )
   }
 
@@ -80,20 +86,20 @@ export class Wishes {
    * Nothing is dispatched until `resume`. Servers that share the registrations all pause the service, also after they were
    * restarted. False if it was paused already. @throws CONFLICT, JOURNAL_UNAVAILABLE
    */
-  async pause(name: string): Promise<boolean> {
+  async pause(name: string, by?: string): Promise<boolean> {
     const service = this.#registry.get(name)
     if (service.isPlacedHere) service.checkServes('a running service pauses')
     const isNew = await this.#keepPaused(name, true)
     // It may have stopped or crashed meanwhile.
-    return (service.state === 'running' && service.pause()) || isNew
+    return (service.state === 'running' && service.pause(by)) || isNew
   }
 
   /** False if it was running already. @throws CONFLICT, JOURNAL_UNAVAILABLE */
-  async resume(name: string): Promise<boolean> {
+  async resume(name: string, by?: string): Promise<boolean> {
     const service = this.#registry.get(name)
     if (service.isPlacedHere) service.checkServes('a paused service resumes')
     const isNew = await this.#keepPaused(name, false)
-    return (service.state === 'paused' && service.resume()) || isNew
+    return (service.state === 'paused' && service.resume(by)) || isNew
   }
 
   /** False if it was so already, or if the server is alone: then a pause lasts as long as the server, and needs no disk. */

@@ -33,7 +33,12 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   const opening = openStore({ folder: data, database, log, keepJobsMs })
   const [opened, { buildApp }] = await Promise.all([opening, import('./app.ts')])
   const { store: journal, durability, shared } = opened
-  const dispatcher = new Dispatcher(journal, log, events, shared?.node)
+  const dispatcher = new Dispatcher(journal, log, {
+    events,
+    logOf: (...attempt) => book.lastLinesOf(...attempt),
+    traces: options.traces,
+    others: shared?.node,
+  })
   try {
     const registry: Registry = new Registry({
       modules: new ModulesFolder(workers),
@@ -43,6 +48,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       log,
       events,
       meters: new Meters(),
+      traces: options.traces,
       maxServices,
       runsHere: (name, { placement }) => shared?.membership.runsHere(name, placement) ?? true,
       onRemoved: (name) => {

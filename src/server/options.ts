@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { EventLog } from '../events/event-log.ts'
 import type { LogLevel, ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Cluster, NodeIdentity } from '../cluster/cluster.ts'
 import type { Membership } from '../cluster/membership.ts'
@@ -58,6 +59,8 @@ export interface ServerOptions {
   showStacks?: boolean
   /** Log a line for each request. Default: false. */
   requestLog?: boolean
+  /** Who records traces. Default: nobody. */
+  traces?: Traces | undefined
   /** How long finished jobs are kept. Default: one day. */
   keepJobsMs?: number
   /** Default: 10,000. */

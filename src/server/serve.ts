@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { readAdminToken } from '../auth/admin-token.ts'
 import { Tokens } from '../auth/tokens.ts'
-import { type Config, isLoopback } from '../config.ts'
+import { type Config, isLoopback, packageVersion } from '../config.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import { createLogger } from '../log.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { buildServer } from './build-server.ts'
@@ -19,10 +20,12 @@ const REPORT_WITHIN_MS = 1_000
 export async function serve(config: Config, report?: Report): Promise<void> {
   const logger = createLogger(config)
   const bundledWorkers = fileURLToPath(new URL('../../workers/', import.meta.url))
+  const traces = config.traces ? await openTraces() : undefined
   const tokens = await openTokens(config, logger)
   const nodeTls = config.databaseUrl === '' ? undefined : await readNodeTls(config)
   const server = await buildServer({
     tokens,
+    traces,
     workers: config.workers || bundledWorkers,
     data: config.data,
     ...(config.databaseUrl !== '' && {
@@ -82,6 +85,11 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     ? `/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`
     : own && `/v1/services/${own.name}/methods`
   for (const line of suggestions(address, first, tokens.asked)) log.info(line)
+}
+
+async function openTraces(): Promise<Traces> {
+  const { OpenTelemetry } = await import('../telemetry/open-telemetry.ts')
+  return new OpenTelemetry(packageVersion())
 }
 
 /** @throws Error if other machines could reach the server, and need no token */

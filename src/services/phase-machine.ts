@@ -1,12 +1,12 @@
 /** Holds the phase of one service, and is the only one that enters another. */
 import type { ServiceLog } from '../contract/log.ts'
-import { type LivePhase, liveOf, mayFollow, type Phase, type Replacement } from './phase.ts'
+import { callerOf, type LivePhase, liveOf, mayFollow, type Phase, type Replacement } from './phase.ts'
 
 export interface PhaseMachineSettings {
   service: string
   log: ServiceLog
-  /** Called after each step. */
-  onEntered: () => void
+  /** Called after each step, with the token that asked for it. */
+  onEntered: (by: string | undefined) => void
 }
 
 export class PhaseMachine {
@@ -32,7 +32,7 @@ export class PhaseMachine {
       log.error({ service, from, to: next }, 'a fault of threadplane: this step between phases is not in its table')
     }
     this.#phase = next
-    onEntered()
+    onEntered(callerOf(from, next))
   }
 
   /** A step of the live phase. A replacement beside it goes on. */

@@ -15,6 +15,8 @@ export interface Starting {
   onlyIfAutostart: boolean
   /** False: the service was left stopped. */
   operation: Promise<boolean>
+  /** The id of the token that asked for it. */
+  by: string | undefined
 }
 
 export interface Replacement {
@@ -31,6 +33,8 @@ export interface Stopping {
   draining: boolean
   /** The phase after it. */
   next: 'stopped' | 'removed'
+  /** The id of the token that asked for it. */
+  by: string | undefined
 }
 
 /** A service that has threads, or is about to have some: another version may replace what runs. */
@@ -67,6 +71,13 @@ const NEXT: Record<Phase['kind'], readonly Phase['kind'][]> = {
 export function liveOf(phase: Phase): LivePhase | undefined {
   if (phase.kind === 'replacing') return phase.over
   return phase.kind === 'stopped' || phase.kind === 'stopping' || phase.kind === 'removed' ? undefined : phase
+}
+
+/** The token that asked for a step: for the operation that begins with it, or else for the one that ends with it. */
+export function callerOf(from: Phase, to: Phase): string | undefined {
+  const [before, after] = [liveOf(from) ?? from, liveOf(to) ?? to]
+  if (after.kind === 'starting' || after.kind === 'stopping') return after.by
+  return before.kind === 'starting' || before.kind === 'stopping' ? before.by : undefined
 }
 
 /** Is this step in the table? While replacing, the phase below takes its own steps. */

@@ -1,6 +1,7 @@
 /** Counts what happens to the calls and jobs of a service: for its status, for `/metrics`, and failed calls for the log. */
 import type { ThreadplaneError } from '../contract/errors.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import { timeOfUuidv7 } from '../contract/uuidv7.ts'
 import type { Job } from '../jobs/job.ts'
 import type { EndOfJob, JobCounter, JobEvent } from '../jobs/job-target.ts'
@@ -12,10 +13,12 @@ export class ServiceCounter implements JobCounter {
   /** As the status of the service shows them. */
   readonly counts = { calls: 0, casts: 0, succeeded: 0, failed: 0, retried: 0 }
   readonly #meter: ServiceMeter
+  readonly #traces: Traces | undefined
   readonly #failedCalls: FailedCalls
 
-  constructor(service: string, log: ServiceLog, meter: ServiceMeter) {
+  constructor(service: string, log: ServiceLog, meter: ServiceMeter, traces: Traces | undefined) {
     this.#meter = meter
+    this.#traces = traces
     this.#failedCalls = new FailedCalls(service, log)
   }
 
@@ -30,6 +33,7 @@ export class ServiceCounter implements JobCounter {
     counts.calls += 1
     queued.whenSettled((error) => {
       this.#meter.call(queued.method, error, queued)
+      this.#traces?.settled(queued, error)
       if (error === undefined) {
         counts.succeeded += 1
         return

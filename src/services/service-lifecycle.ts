@@ -1,6 +1,5 @@
 /**
  * The life of a registered service: what starts, stops and restarts it, and the phases (phase.ts) that follow.
- *
  * Operations that meet do not queue. A stop ends whatever is being started or replaced, except a replacement whose
  * registration is being written: the stop waits for that one. A start waits for the stop under way. What is asked for
  * twice is done once. A person's last wish wins: `desiredState`.
@@ -21,6 +20,16 @@ import { runStart, stoppedMeanwhile } from './starting.ts'
 import { runStop, wasStopped } from './stopping.ts'
 import { ThreadSet } from './thread-set.ts'
 import { optionsOf, type ServiceRegistration, type Version } from './version.ts'
+
+/** The token that asked for an operation. */
+interface Asked {
+  by?: string | undefined
+}
+
+interface Stop extends Asked {
+  /** False: methods that wait are rejected instead of run. */
+  drain?: boolean
+}
 
 export abstract class ServiceLifecycle
   extends EventEmitter<{ state: [ServiceState]; changed: [] }>
@@ -44,7 +53,7 @@ export abstract class ServiceLifecycle
     this.name = settings.name
     this.desiredState = settings.desiredState
     this.settings = settings
-    this.phases = new PhaseMachine({ service: this.name, log: settings.log, onEntered: () => this.announce() })
+    this.phases = new PhaseMachine({ service: this.name, log: settings.log, onEntered: (by) => this.announce(by) })
     const version = this.versionOf(settings)
     this.#options = optionsOf(version)
     const { queueCapacity: capacity, queueBytes: maxBytes } = this.#options
@@ -76,7 +85,7 @@ export abstract class ServiceLifecycle
     return this.threadSet.version.contract
   }
 
-  /** Is this the server, or one of the servers, that are to run it? Its module may have to be asked for its options. */
+  /** Is it to run on this server? Its module may have to be asked for its options. */
   get isPlacedHere(): boolean {
     return this.settings.runsHere(this.#options)
   }
@@ -121,8 +130,11 @@ export abstract class ServiceLifecycle
     for (const thread of this.threadSet.fit()) thread.start().catch(() => {})
   }
 
-  /** Rejects calls that wait for a service that has failed, and emits the state if it is another one. */
-  announce(): void {
+  /**
+   * Rejects calls that wait for a service that has failed, and emits the state if it is another one.
+   * @param by the token that asked for the change
+   */
+  announce(by?: string): void {
     const { state } = this
     if (state === 'failed') {
       const why = this.crashReason?.message ?? 'unknown'
@@ -136,7 +148,7 @@ export abstract class ServiceLifecycle
     if (state === this.#lastState) return
     const from = this.#lastState
     this.#lastState = state
-    this.settings.events.emit({ type: 'service.state', service: this.name, from, ...this.facts() })
+    this.settings.events.emit({ type: 'service.state', service: this.name, from, ...this.facts(), by: by ?? null })
     this.emit('state', state)
     this.emit('changed')
   }
@@ -172,29 +184,29 @@ export abstract class ServiceLifecycle
   /**
    * True if it started the service; false if that was done already, or is for another server to do.
    * @param onlyIfAutostart leave it stopped where its options say so; its module may have to be asked for them
+   * @param by the token that asked for it
    * @throws START_FAILED, CONFLICT, SHUTTING_DOWN, SERVICE_NOT_FOUND
    */
-  async start({ onlyIfAutostart = false } = {}): Promise<boolean> {
+  async start({ onlyIfAutostart = false, by }: { onlyIfAutostart?: boolean } & Asked = {}): Promise<boolean> {
     this.#checkMayStart()
     this.desiredState = 'running'
-    return this.#start(onlyIfAutostart)
+    return this.#start(onlyIfAutostart, by)
   }
 
-  async #start(onlyIfAutostart: boolean): Promise<boolean> {
+  async #start(onlyIfAutostart: boolean, by: string | undefined): Promise<boolean> {
     // Without a stop under way nothing is awaited before the phase changes: a start that leaves the service stopped, and
     // notes that as its desired state, must not come in between.
     if (this.phases.phase.kind === 'stopping') await this.whenStopped()
     this.#checkMayStart()
     if (this.desiredState === 'stopped') throw stoppedMeanwhile(this)
-    if (!this.isPlacedHere) return false
     const { live } = this.phases
-    if (live?.kind === 'serving') return false
+    if (!this.isPlacedHere || live?.kind === 'serving') return false
     // A supervisor's start is joined too: the answer says that nothing changed.
     const joins = this.state === 'starting'
-    const starting = live?.kind === 'starting' ? live : this.#beginStart(onlyIfAutostart)
+    const starting = live?.kind === 'starting' ? live : this.#beginStart(onlyIfAutostart, by)
     if (!onlyIfAutostart) starting.onlyIfAutostart = false
     // The start that was joined may have left the service stopped before this caller wanted more than that.
-    if (!(await starting.operation) && !onlyIfAutostart && this.isPlacedHere) return this.start()
+    if (!(await starting.operation) && !onlyIfAutostart && this.isPlacedHere) return this.start({ by })
     return !joins
   }
 
@@ -207,9 +219,9 @@ export abstract class ServiceLifecycle
     if (refusal !== undefined) throw refusal
   }
 
-  #beginStart(onlyIfAutostart: boolean): Starting {
+  #beginStart(onlyIfAutostart: boolean, by: string | undefined): Starting {
     const { promise: operation, resolve, reject } = new Deferred<boolean>()
-    const starting: Starting = { kind: 'starting', onlyIfAutostart, operation }
+    const starting: Starting = { kind: 'starting', onlyIfAutostart, operation, by }
     this.methodQueue.open()
     this.phases.enterLive(starting)
     runStart(this, starting).then(resolve, reject)
@@ -220,13 +232,13 @@ export abstract class ServiceLifecycle
    * Stops the service, because a person wants that. Methods that wait are run first, unless `drain` is false: then they
    * are rejected. Casts that have not begun go back to their store. True if there was something to stop.
    */
-  async stop({ drain = true } = {}): Promise<boolean> {
+  async stop(how: Stop = {}): Promise<boolean> {
     this.desiredState = 'stopped'
-    return this.halt({ drain })
+    return this.halt(how)
   }
 
   /** As {@link stop}, but the desired state stays as it is: for a restart, and for the end of the server. */
-  async halt({ drain = true } = {}): Promise<boolean> {
+  async halt({ drain = true, by }: Stop = {}): Promise<boolean> {
     const { phase } = this.phases
     this.#stopped.abort()
     this.#stopped = new AbortController()
@@ -241,7 +253,7 @@ export abstract class ServiceLifecycle
         await phase.operation
         return false
       default:
-        await this.#beginStop(phase, drain).operation
+        await this.#beginStop(phase, drain, by).operation
         return true
     }
   }
@@ -252,21 +264,21 @@ export abstract class ServiceLifecycle
     if (phase.kind === 'stopping') await phase.operation
   }
 
-  #beginStop(from: Phase, drain: boolean): Stopping {
+  #beginStop(from: Phase, drain: boolean, by: string | undefined): Stopping {
     const { promise: operation, resolve, reject } = new Deferred<void>()
-    const stopping: Stopping = { kind: 'stopping', operation, draining: false, next: 'stopped' }
+    const stopping: Stopping = { kind: 'stopping', operation, draining: false, next: 'stopped', by }
     this.phases.enter(stopping)
     runStop(this, stopping, from, drain).then(resolve, reject)
     return stopping
   }
 
   /** @throws START_FAILED, CONFLICT if it is stopped meanwhile, SHUTTING_DOWN, SERVICE_NOT_FOUND */
-  async restart(): Promise<void> {
+  async restart(by?: string): Promise<void> {
     this.#checkMayStart()
     this.desiredState = 'running'
-    await this.halt()
+    await this.halt({ by })
     this.threadSet.countRestart()
-    await this.#start(false)
+    await this.#start(false, by)
   }
 
   /** Resolves once the threads of earlier versions have finished what they had begun, or after `shutdownTimeoutMs`. */
@@ -275,11 +287,11 @@ export abstract class ServiceLifecycle
   }
 
   /** Stops the service for good. A start that waits for this stop is refused. */
-  async remove(): Promise<void> {
+  async remove(by?: string): Promise<void> {
     this.desiredState = 'stopped'
     const { phases } = this
     if (phases.phase.kind === 'stopped') phases.enter({ kind: 'removed' })
-    const halted = this.halt()
+    const halted = this.halt({ by })
     if (phases.phase.kind === 'stopping') phases.phase.next = 'removed'
     await halted
     await this.contract.stopDescribing()

@@ -4,6 +4,7 @@ import type { ServiceDescription } from '../contract/description.ts'
 import type { ThreadplaneError } from '../contract/errors.ts'
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
+import type { Traces } from '../contract/traces.ts'
 import type { ResolvedServiceOptions } from '../contract/options.ts'
 import type { ServiceMeter } from '../telemetry/meters.ts'
 import type { RestartGroups } from '../supervision/restart-groups.ts'
@@ -15,6 +16,8 @@ export interface ServiceSettings extends ServiceRegistration {
   log: ServiceLog
   events: EventSink
   meter: ServiceMeter
+  /** `undefined`: nobody records them. */
+  traces: Traces | undefined
   groups: RestartGroups
   /** Why no service may be started now: the server is closing. */
   startRefusal: () => ThreadplaneError | undefined
@@ -23,8 +26,8 @@ export interface ServiceSettings extends ServiceRegistration {
    * was checked here.
    */
   planDependencies: (dependsOn: string[]) => () => void
-  /** Resolves once all that the service depends on runs. */
-  startDependencies: (options: ResolvedServiceOptions) => Promise<void>
+  /** Resolves once all that the service depends on runs. `by`: the token that asked for the start. */
+  startDependencies: (options: ResolvedServiceOptions, by?: string) => Promise<void>
   /** Is the service, with these options, to run on this server? */
   runsHere: (options: ResolvedServiceOptions) => boolean
   onDescribed: (moduleUrl: string, description: ServiceDescription) => void

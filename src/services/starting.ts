@@ -27,7 +27,7 @@ export async function runStart(service: ServiceParts, starting: Starting): Promi
       isLeftStopped = true
       return false
     }
-    await startDependencies(service, service.options, stop)
+    await startDependencies(service, service.options, stop, starting.by)
     stop.throwIfAborted()
     await threadSet.start()
     return true
@@ -62,9 +62,10 @@ export async function startDependencies(
   service: ServiceParts,
   options: ResolvedServiceOptions,
   stop: AbortSignal,
+  by?: string,
 ): Promise<void> {
   try {
-    await unlessAborted(service.settings.startDependencies(options), stop)
+    await unlessAborted(service.settings.startDependencies(options, by), stop)
   } catch (error) {
     const hasThreads = service.threadSet.current.some(({ state }) => state !== 'stopped')
     if (!stop.aborted && !hasThreads) service.settings.log.error({ err: error, service: service.name }, 'not started')

@@ -30,7 +30,7 @@ const CRASH_SEEN_WITHIN_MS = 1_000
 const MAX_WAITS_IN_LINE = 20
 
 export class SupervisedService extends ServiceLifecycle implements JobTarget {
-  readonly counter = new ServiceCounter(this.name, this.settings.log, this.settings.meter)
+  readonly counter = new ServiceCounter(this.name, this.settings.log, this.settings.meter, this.settings.traces)
 
   /** What is counted of it for `/metrics`. */
   get meter(): ServiceMeter {
@@ -130,7 +130,7 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
    * other servers run is not waited for.
    * @throws what kept it from running
    */
-  async whenRunning(timeoutMs: number): Promise<void> {
+  async whenRunning(timeoutMs: number, by?: string): Promise<void> {
     const settled = new Deferred<void>()
     const check = () => {
       const { kind } = this.phases.live ?? this.phases.phase
@@ -142,7 +142,7 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
     }
     this.on('state', check)
     try {
-      const started = this.start().then(check, check)
+      const started = this.start({ by }).then(check, check)
       const running = Promise.all([started, settled.promise])
       // A wait in the line of starts, its own or that of what it depends on, is not counted.
       for (let waits = 1; !(await resolvesWithin(running, timeoutMs)); waits += 1) {
@@ -158,21 +158,21 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
   }
 
   /** Nothing is dispatched until `resume`; casts are still accepted. False if it was paused already. @throws CONFLICT */
-  pause(): boolean {
+  pause(by?: string): boolean {
     this.checkServes('a running service pauses')
     if (this.state === 'paused') return false
     this.methodQueue.paused = true
     for (const thread of this.threadSet.current) thread.recall()
-    this.announce()
+    this.announce(by)
     return true
   }
 
   /** False if it was running already. @throws CONFLICT */
-  resume(): boolean {
+  resume(by?: string): boolean {
     this.checkServes('a paused service resumes')
     if (this.state === 'running') return false
     this.methodQueue.paused = false
-    this.announce()
+    this.announce(by)
     return true
   }
 

@@ -63,6 +63,10 @@ export abstract class JournalClient implements JobStore, AuditStore {
     return this.ask('payload', id)
   }
 
+  attemptLogs(id: string): Promise<string[]> {
+    return this.ask('attemptLogs', id)
+  }
+
   counts(service?: string): Promise<ServiceCounts[]> {
     return this.ask('counts', service)
   }
@@ -83,9 +87,9 @@ export abstract class JournalClient implements JobStore, AuditStore {
     return this.ask('release', id, attempt)
   }
 
-  retry(id: string, attempt: number, error: JobError, notBefore: Date): Promise<boolean> {
+  retry(id: string, attempt: number, error: JobError, notBefore: Date, log?: string): Promise<boolean> {
     this.#progress.forget(id)
-    return this.ask('retry', id, attempt, error, notBefore.getTime())
+    return this.ask('retry', id, attempt, error, notBefore.getTime(), log)
   }
 
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {

@@ -111,7 +111,8 @@ export interface JournalOperations {
   take: (service: string, limit: number, bytes: number) => TakenRow[]
   nextDueAt: (service: string) => number | undefined
   release: (id: string, attempt: number) => boolean
-  retry: (id: string, attempt: number, error: JobError, notBefore: number) => boolean
+  retry: (id: string, attempt: number, error: JobError, notBefore: number, log?: string) => boolean
+  attemptLogs: (id: string) => string[]
   finish: (id: string, attempt: number, outcome: JobOutcome) => boolean
   withdraw: (id: string, attempt: number, withdrawal: Withdrawal) => boolean
   cancel: (id: string) => Job | undefined

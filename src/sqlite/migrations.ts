@@ -110,4 +110,13 @@ export const MIGRATIONS = [
   CREATE INDEX auditByService ON audit (service, seq) WHERE service IS NOT NULL;
   CREATE INDEX auditByBoth ON audit (service, token, seq) WHERE service IS NOT NULL AND token IS NOT NULL;
   `,
+  // What the failed attempts of a job have logged last.
+  `
+  CREATE TABLE attemptLogs (
+    seq INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    log TEXT NOT NULL,
+    PRIMARY KEY (seq, attempt)
+  ) STRICT;
+  `,
 ]

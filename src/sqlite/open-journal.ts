@@ -4,6 +4,7 @@
  */
 import { fromWireError } from '../contract/errors.ts'
 import { JobAcceptance } from './accept.ts'
+import { AttemptLogs } from './attempt-logs.ts'
 import { AuditTable } from './audit.ts'
 import { BulkChanges } from './bulk.ts'
 import { JobCounts } from './counts.ts'
@@ -86,6 +87,11 @@ export class OpenJournal {
     const schedules = new ScheduleTable(this.file)
     const bulk = new BulkChanges(this.file, lists, jobs)
     const counts = new JobCounts(this.file)
+    const logs = new AttemptLogs(this.file)
+    const keepLog = (isEnded: boolean, id: string, attempt: number, log = '') => {
+      if (isEnded && log !== '') logs.add(id, attempt, log)
+      return isEnded
+    }
     return {
       accept: (rows) => acceptance.accept(rows),
       get: (id) => jobs.get(id),
@@ -96,8 +102,11 @@ export class OpenJournal {
       take: (service, limit, bytes) => jobs.take(service, limit, bytes),
       nextDueAt: (service) => jobs.nextDueAt(service),
       release: (id, attempt) => jobs.release(id, attempt),
-      retry: (id, attempt, error, notBefore) => jobs.retry(id, attempt, error, notBefore),
-      finish: (id, attempt, outcome) => jobs.finish(id, attempt, outcome),
+      retry: (id, attempt, error, notBefore, log) =>
+        keepLog(jobs.retry(id, attempt, error, notBefore), id, attempt, log),
+      finish: (id, attempt, outcome) =>
+        keepLog(jobs.finish(id, attempt, outcome), id, attempt, outcome.state === 'failed' ? outcome.log : undefined),
+      attemptLogs: (id) => logs.of(id),
       withdraw: (id, attempt, withdrawal) => jobs.withdraw(id, attempt, withdrawal),
       cancel: (id) => jobs.cancel(id),
       expire: () => jobs.expire(EXPIRED_PER_TRANSACTION),

@@ -138,6 +138,7 @@ export class Retention {
   #delete(seq: number): void {
     this.#file.run('DELETE FROM payloads WHERE seq = ?', seq)
     this.#file.run('DELETE FROM failures WHERE seq = ?', seq)
+    this.#file.run('DELETE FROM attemptLogs WHERE seq = ?', seq)
     this.#file.run('DELETE FROM jobs WHERE seq = ?', seq)
   }
 

@@ -248,7 +248,9 @@ export class JobTransitions {
       })
     }
     this.#failures.remove(id)
-    this.#file.run('DELETE FROM payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?)', id)
+    for (const table of ['payloads', 'attemptLogs']) {
+      this.#file.run(`DELETE FROM ${table} WHERE seq = (SELECT seq FROM jobs WHERE id = ?)`, id)
+    }
     this.#file.run('DELETE FROM jobs WHERE id = ?', id)
   }
 

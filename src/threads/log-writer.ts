@@ -62,14 +62,16 @@ export class LogWriter {
     if (this.#waiting.length === 0) busy.delete(this)
   }
 
-  /** Writes all lines at once, as the process exits. */
+  /** Writes all lines at once: as the process exits, and before a failure, whose lines are kept with its job. */
   writeAll(): void {
     for (const line of this.#waiting.splice(0)) this.#writeNow(line)
   }
 
   #writeNow({ level, message, fields, of }: LogMessage): void {
     const given = fields === undefined ? {} : besideOwn(parseFields(fields))
-    this.#log[level]({ ...given, service: this.#service, thread: this.#thread, ...of }, message)
+    // The second name is the one that those who join logs with traces look for.
+    const traced = of?.traceId === undefined ? undefined : { trace_id: of.traceId }
+    this.#log[level]({ ...given, service: this.#service, thread: this.#thread, ...of, ...traced }, message)
   }
 }
 
@@ -88,6 +90,7 @@ const OWN_FIELDS = new Set([
   'method',
   'attempt',
   'traceId',
+  'trace_id',
 ])
 
 /** The fields of a module; those that a line has itself are moved into `fields`. */

@@ -145,6 +145,8 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
       cancelGraceMs: () => this.options.cancelGraceMs,
       post: (messages) => session.worker.post(messages),
       onOverdue: (method) => this.#onOverdue(session, method),
+      beginWithinMs: () => timings.beginWithinMs,
+      onNothingBegun: () => session.onNothingBegun(),
     })
     void session.worker.stop().then(() => this.#seats.end(session))
     this.#seats.add(session, handoff)

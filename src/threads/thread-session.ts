@@ -129,6 +129,14 @@ export class ThreadSession {
     await this.#giveUp(new Error(`${reason}; it did not end by itself, and was terminated`))
   }
 
+  /** The thread has methods to begin, and begins none. Methods of a thread that does not respond were taken back. */
+  onNothingBegun(): void {
+    const { service } = this.#options
+    void this.#giveUp(
+      new Error(`the thread of ${service} has begun nothing that it was handed for ${timings.beginWithinMs} ms`),
+    )
+  }
+
   get crashedOnPurpose(): boolean {
     return this.#crashedOnPurpose
   }
@@ -199,6 +207,9 @@ export class ThreadSession {
       case 'stopped':
         if (message.error) log.error({ service, err: fromWireError(message.error) }, 'error in onThreadStop')
         return
+      case 'failure':
+        this.#logWriter.writeAll()
+        return this.owner.onMessage(message)
       default:
         this.owner.onMessage(message)
     }
@@ -206,6 +217,7 @@ export class ThreadSession {
 
   #ended(exitCode: number): void {
     this.#heartbeat.stop()
+    this.#logWriter.writeAll()
     const { service } = this.#options
     const why = exitCode === UNSETTLED_AWAIT ? ': an await at the top of its module never ended' : ''
     const reason = this.#lastError ?? new Error(`the thread of ${service} exited with code ${exitCode}${why}`)

@@ -21,6 +21,8 @@ export const timings = {
    * ended.
    */
   blockedAfterMs: 5_000,
+  /** A thread whose event loop turns, that runs nothing, and begins nothing that it was handed for so long, is ended. */
+  beginWithinMs: 5_000,
   /** Longest turn of a start, see start-line.ts. A thread without much to load starts in a fifth of it. */
   startTurnMs: 1_000,
   /** Longest wait for the stack of a process, which reads it within a second. */

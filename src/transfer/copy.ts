@@ -58,32 +58,33 @@ async function refuseIfUsed(target: Side, registrations: RegistrationTexts): Pro
 
 async function copyTable(source: Side, target: Side, table: Table, { onCopied }: CopyOptions): Promise<number> {
   let copied = 0
-  let after = table.start
+  let after: Key | undefined
   for (;;) {
     const upTo = await endOfPage(source, table, after)
     if (upTo === undefined) return copied
     const rows = await source.rows(table, after, upTo)
-    await add(target, table, table === JOBS ? rows.map(checkedJob) : rows)
+    await add(target, table, table === JOBS ? rows.map(checkedJob) : rows, upTo)
     copied += rows.length
     onCopied(table, copied)
     after = upTo
   }
 }
 
-async function endOfPage(source: Side, table: Table, after: Key): Promise<Key | undefined> {
+async function endOfPage(source: Side, table: Table, after: Key | undefined): Promise<Key | undefined> {
   const places = await source.places(table, after, MAX_PAGE_ROWS)
   let bytes = 0
   const beyond = places.findIndex((place, index) => (bytes += place.bytes) > MAX_PAGE_BYTES && index > 0)
   return places.at(beyond === -1 ? -1 : beyond - 1)?.key
 }
 
-async function add(target: Side, table: Table, rows: Row[]): Promise<void> {
+async function add(target: Side, table: Table, rows: Row[], upTo: Key): Promise<void> {
   try {
     await target.add(table, rows)
   } catch (error) {
-    const keyOf = (row: Row | undefined) => table.key.map((name) => row?.[name]).join(' ')
-    const which = `${table.title}s from ${keyOf(rows[0])} to ${keyOf(rows.at(-1))}`
-    throw new Error(`${target.name} does not take the ${which}, so nothing was copied`, { cause: error })
+    throw new Error(
+      `${target.name} does not take the ${rows.length} ${table.title}s up to ${upTo.join(' ')}, so nothing was copied`,
+      { cause: error },
+    )
   }
 }
 

@@ -6,7 +6,7 @@ import { migrate } from '../cluster/migrate.ts'
 import { endLostAttempts, forgetNodes } from '../cluster/recovery.ts'
 import type { Run } from '../cluster/statement.ts'
 import type { Place, RegistrationTexts, Side } from './side.ts'
-import { type Key, type Row, type Table, TABLES } from './tables.ts'
+import { BY_NUMBER, type Key, type Row, type Table, TABLES } from './tables.ts'
 
 /** One statement may take so long: a page of rows, or the deletion of all. */
 const STATEMENT_WITHIN_MS = 60_000
@@ -91,31 +91,28 @@ export class DatabaseSide implements Side {
     return { rows: rows as Found[], count: rowCount ?? 0 }
   }
 
-  async places(table: Table, after: Key, limit: number): Promise<Place[]> {
-    const { database, key, large } = table
-    const order = orderOf(table)
-    const bytes = large.map((name) =>
-      name === 'history' ? `octet_length(${READ_HISTORY})` : `coalesce(octet_length(${columnOf(table, name)}), 0)`,
-    )
-    const text = `SELECT ${order}, ${['0', ...bytes].join(' + ')} AS bytes FROM ${database}
-      WHERE (${order}) > (${marks(1, key.length)}) ORDER BY ${order} LIMIT $${key.length + 1}`
-    const rows = await this.#query<{ bytes: number } & Record<string, string | number>>(text, [...after, limit])
-    return rows.map((row) => ({
-      key: key.map((name) => row[columnOf(table, name)] as string | number),
-      bytes: row.bytes,
-    }))
+  async places(table: Table, after: Key | undefined, limit: number): Promise<Place[]> {
+    const { by, start } = table.order.database
+    const order = by.join(', ')
+    const bytes = table.columns
+      .filter(({ name }) => table.large.includes(name))
+      .map(({ name, column }) => `coalesce(octet_length(${name === 'history' ? READ_HISTORY : column}), 0)`)
+    const text = `SELECT ${order}, ${['0', ...bytes].join(' + ')} AS bytes FROM ${table.database}
+      WHERE (${order}) > (${marks(1, by.length)}) ORDER BY ${order} LIMIT $${by.length + 1}`
+    const rows = await this.#query<Record<string, string | number>>(text, [...(after ?? start), limit])
+    return rows.map((row) => ({ key: by.map((column) => row[column] ?? ''), bytes: Number(row.bytes) }))
   }
 
-  async rows(table: Table, after: Key, upTo: Key): Promise<Row[]> {
-    const { database, key, columns } = table
-    const order = orderOf(table)
-    const read = columns.map(({ name, column, type }) => {
+  async rows(table: Table, after: Key | undefined, upTo: Key): Promise<Row[]> {
+    const { by, start } = table.order.database
+    const order = by.join(', ')
+    const read = table.columns.map(({ name, column, type }) => {
       if (name === 'history') return `${READ_HISTORY} AS history`
       return `${column}${type === 'uuid' ? '::text' : ''} AS "${name}"`
     })
-    const text = `SELECT ${read.join(', ')} FROM ${database} WHERE (${order}) > (${marks(1, key.length)})
-      AND (${order}) <= (${marks(key.length + 1, key.length)}) ORDER BY ${order}`
-    return await this.#query<Row>(text, [...after, ...upTo])
+    const text = `SELECT ${read.join(', ')} FROM ${table.database} WHERE (${order}) > (${marks(1, by.length)})
+      AND (${order}) <= (${marks(by.length + 1, by.length)}) ORDER BY ${order}`
+    return await this.#query<Row>(text, [...(after ?? start), ...upTo])
   }
 
   async count({ database }: Table): Promise<number> {
@@ -157,8 +154,8 @@ export class DatabaseSide implements Side {
 
   async commit(): Promise<void> {
     // New rows come after those that were copied, and servers that know the tables read them again.
-    for (const { database, key } of TABLES) {
-      if (key[0] !== 'seq') continue
+    for (const { database, order } of TABLES) {
+      if (order !== BY_NUMBER) continue
       await this.#query(`SELECT setval(pg_get_serial_sequence('${database}', 'seq'), max(seq)) FROM ${database}
         HAVING max(seq) IS NOT NULL`)
     }
@@ -170,14 +167,6 @@ export class DatabaseSide implements Side {
     await this.#query('ROLLBACK').catch(() => {})
     await this.#client.end().catch(() => {})
   }
-}
-
-function columnOf({ columns }: Table, name: string): string {
-  return columns.find((each) => each.name === name)?.column ?? name
-}
-
-function orderOf(table: Table): string {
-  return table.key.map((name) => columnOf(table, name)).join(', ')
 }
 
 function marks(first: number, count: number): string {

@@ -13,13 +13,19 @@ import { JobLists } from '../sqlite/lists.ts'
 import { openTrouble } from '../sqlite/storage-errors.ts'
 import { JobTransitions } from '../sqlite/transitions.ts'
 import type { Place, RegistrationTexts, Side } from './side.ts'
-import { JOBS, type Key, NOT_COPIED, type Row, type Table, TABLES } from './tables.ts'
+import { ATTEMPT_LOGS, JOBS, type Key, NOT_COPIED, type Row, type Table, TABLES } from './tables.ts'
 
-/** Columns of a job that are in another table. */
-const ELSEWHERE: Record<string, string> = {
-  payload: `coalesce((SELECT payload FROM payloads WHERE payloads.seq = jobs.seq), '')`,
-  errorKey: '(SELECT errorKey FROM failures WHERE failures.seq = jobs.seq)',
-}
+/** Columns of a table that are in another table: SQL that reads them. */
+const ELSEWHERE = new Map<Table, Record<string, string>>([
+  [
+    JOBS,
+    {
+      payload: `coalesce((SELECT payload FROM payloads WHERE payloads.seq = jobs.seq), '')`,
+      errorKey: '(SELECT errorKey FROM failures WHERE failures.seq = jobs.seq)',
+    },
+  ],
+  [ATTEMPT_LOGS, { jobId: '(SELECT id FROM jobs WHERE jobs.seq = attemptLogs.seq)' }],
+])
 
 export class FolderSide implements Side {
   readonly name: string
@@ -58,20 +64,23 @@ export class FolderSide implements Side {
     }
   }
 
-  async places({ journal, key, large }: Table, after: Key, limit: number): Promise<Place[]> {
-    const bytes = large.map((name) => `coalesce(octet_length(${readFrom(journal, name)}), 0)`)
-    const sql = `SELECT ${key.join(', ')}, ${['0', ...bytes].join(' + ')} FROM ${journal}
-      WHERE (${key.join(', ')}) > (${marks(key.length)}) ORDER BY ${key.join(', ')} LIMIT ?`
-    const found = this.#file.tuples<Key>(sql, ...after, limit)
+  async places(table: Table, after: Key | undefined, limit: number): Promise<Place[]> {
+    const { by, start } = table.order.journal
+    const order = by.join(', ')
+    const bytes = table.large.map((name) => `coalesce(octet_length(${readFrom(table, name)}), 0)`)
+    const sql = `SELECT ${order}, ${['0', ...bytes].join(' + ')} FROM ${table.journal}
+      WHERE (${order}) > (${marks(by.length)}) ORDER BY ${order} LIMIT ?`
+    const found = this.#file.tuples<Key>(sql, ...(after ?? start), limit)
     return found.map((tuple) => ({ key: tuple.slice(0, -1), bytes: Number(tuple.at(-1)) }))
   }
 
-  async rows({ journal, key, columns }: Table, after: Key, upTo: Key): Promise<Row[]> {
-    const read = columns.map(({ name }) => `${readFrom(journal, name)} AS ${name}`)
-    const place = `(${key.join(', ')})`
-    const sql = `SELECT ${read.join(', ')} FROM ${journal} WHERE ${place} > (${marks(key.length)})
-      AND ${place} <= (${marks(key.length)}) ORDER BY ${key.join(', ')}`
-    return this.#file.all<Row>(sql, ...after, ...upTo)
+  async rows(table: Table, after: Key | undefined, upTo: Key): Promise<Row[]> {
+    const { by, start } = table.order.journal
+    const read = table.columns.map(({ name }) => `${readFrom(table, name)} AS ${name}`)
+    const order = by.join(', ')
+    const sql = `SELECT ${read.join(', ')} FROM ${table.journal} WHERE (${order}) > (${marks(by.length)})
+      AND (${order}) <= (${marks(by.length)}) ORDER BY ${order}`
+    return this.#file.all<Row>(sql, ...(after ?? start), ...upTo)
   }
 
   async count({ journal }: Table): Promise<number> {
@@ -90,12 +99,18 @@ export class FolderSide implements Side {
   }
 
   async add(table: Table, rows: Row[]): Promise<void> {
-    const names = table.columns.map(({ name }) => name).filter((name) => table !== JOBS || !(name in ELSEWHERE))
+    if (table === ATTEMPT_LOGS) return this.#addLogs(rows)
+    const names = table.columns.map(({ name }) => name).filter((name) => readFrom(table, name) === name)
     const sql = `INSERT INTO ${table.journal} (${names.join(', ')}) VALUES (${marks(names.length)})`
     for (const row of rows) {
       this.#file.run(sql, ...names.map((name) => row[name]))
       if (table === JOBS) this.#addParts(row)
     }
+  }
+
+  #addLogs(rows: Row[]): void {
+    const sql = 'INSERT INTO attemptLogs (seq, attempt, log) VALUES ((SELECT seq FROM jobs WHERE id = ?), ?, ?)'
+    for (const { jobId, attempt, log } of rows) this.#file.run(sql, jobId, attempt, log)
   }
 
   #addParts({ seq, service, method, payload, errorKey, finishedAt, createdAt }: Row): void {
@@ -121,8 +136,8 @@ export class FolderSide implements Side {
 }
 
 /** SQL of a column of a row. */
-function readFrom(journal: string, name: string): string {
-  return (journal === JOBS.journal && ELSEWHERE[name]) || name
+function readFrom(table: Table, name: string): string {
+  return ELSEWHERE.get(table)?.[name] ?? name
 }
 
 function marks(count: number): string {

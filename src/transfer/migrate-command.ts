@@ -9,8 +9,8 @@ import { FolderSide } from './folder-side.ts'
 import type { Side } from './side.ts'
 import type { Table } from './tables.ts'
 
-const USAGE = `threadplane migrate --to database    copy jobs, schedules, idempotency keys, the audit and the
-                                     registrations from the data folder to the database
+const USAGE = `threadplane migrate --to database    copy jobs with the logs of failed attempts, schedules,
+                                     idempotency keys, the audit and the registrations from the data folder to the database
 threadplane migrate --to folder      the same from the database to the data folder
       --replace                      delete all of that in the target first; without it, a target
                                      that holds any of it is refused

@@ -17,10 +17,10 @@ export interface Place {
 export interface Side {
   /** For messages. */
   readonly name: string
-  /** The next rows after a place. */
-  places(table: Table, after: Key, limit: number): Promise<Place[]>
+  /** The next rows after a place; `undefined`: the first ones. */
+  places(table: Table, after: Key | undefined, limit: number): Promise<Place[]>
   /** The rows after the first place, up to the second. */
-  rows(table: Table, after: Key, upTo: Key): Promise<Row[]>
+  rows(table: Table, after: Key | undefined, upTo: Key): Promise<Row[]>
   count(table: Table): Promise<number>
   registrations(): Promise<RegistrationTexts>
   /** Deletes all that is copied. */

@@ -14,16 +14,20 @@ export interface Column {
   type: 'bigint' | 'int' | 'smallint' | 'text' | 'uuid'
 }
 
+/** Columns with an index, by which the rows are read, and a place before all rows. */
+export interface Order {
+  by: readonly string[]
+  start: Key
+}
+
 export interface Table {
   /** What a row is, for people. */
   title: string
   journal: string
   database: string
   columns: readonly Column[]
-  /** Names of the columns that order the rows. */
-  key: readonly string[]
-  /** A place before all rows. */
-  start: Key
+  /** Each side has an order of its own. */
+  order: { journal: Order; database: Order }
   /** Columns whose texts may be large. */
   large: readonly string[]
 }
@@ -35,6 +39,9 @@ const columns = (...texts: string[]): Column[] =>
     const column = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
     return { name, column, type: type as Column['type'] }
   })
+
+const onBothSides = (order: Order) => ({ journal: order, database: order })
+export const BY_NUMBER = onBothSides({ by: ['seq'], start: [0] })
 
 export const JOBS: Table = {
   title: 'job',
@@ -63,9 +70,21 @@ export const JOBS: Table = {
     'errorKey',
     'traceparent',
   ),
-  key: ['seq'],
-  start: [0],
+  order: BY_NUMBER,
   large: ['history', 'payload', 'result', 'error'],
+}
+
+/** What failed attempts have logged last. */
+export const ATTEMPT_LOGS: Table = {
+  title: 'attempt log',
+  journal: 'attemptLogs',
+  database: 'attempt_logs',
+  columns: columns('jobId: uuid', 'attempt: int', 'log'),
+  order: {
+    journal: { by: ['seq', 'attempt'], start: [0, 0] },
+    database: { by: ['job_id', 'attempt'], start: ['00000000-0000-0000-0000-000000000000', 0] },
+  },
+  large: ['log'],
 }
 
 const SCHEDULES: Table = {
@@ -82,8 +101,7 @@ const SCHEDULES: Table = {
     'createdAt: bigint',
     'lastTickAt: bigint',
   ),
-  key: ['service', 'name'],
-  start: ['', ''],
+  order: onBothSides({ by: ['service', 'name'], start: ['', ''] }),
   large: ['payload'],
 }
 
@@ -92,8 +110,7 @@ const IDEMPOTENCY_KEYS: Table = {
   journal: 'idempotencyKeys',
   database: 'idempotency_keys',
   columns: columns('scope', 'fingerprint', 'jobId: uuid', 'expiresAt: bigint'),
-  key: ['scope'],
-  start: [''],
+  order: onBothSides({ by: ['scope'], start: [''] }),
   large: [],
 }
 
@@ -114,12 +131,12 @@ const AUDIT: Table = {
     'code',
     'requestId',
   ),
-  key: ['seq'],
-  start: [0],
+  order: BY_NUMBER,
   large: [],
 }
 
-export const TABLES: readonly Table[] = [JOBS, SCHEDULES, IDEMPOTENCY_KEYS, AUDIT]
+/** A row comes after those that it names. */
+export const TABLES: readonly Table[] = [JOBS, ATTEMPT_LOGS, SCHEDULES, IDEMPOTENCY_KEYS, AUDIT]
 
 /** Tables of a side whose rows are made from those above, or hold for one server or one database only. */
 export const NOT_COPIED = {

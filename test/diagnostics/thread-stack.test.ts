@@ -9,7 +9,7 @@ import { serveLinks } from '../links.ts'
 // The product waits 250 ms for the stack of a thread before it ends the thread: too short on a busy machine.
 shorten(t, { stackTimeoutMs: 15_000 })
 serveGates(t)
-const { cut } = serveLinks(t)
+const { linked, cut } = serveLinks(t)
 
 const policy = { maxRestarts: 50, periodMs: 60_000, backoffMs: 5, backoffMaxMs: 10 }
 
@@ -46,6 +46,7 @@ t.test('a thread in native code is reported as blocked-native, without frames', 
   let [stack] = await thread.stacks()
   while (stack?.state !== 'blocked-native') [stack] = await thread.stacks()
   t.match(stack, { id: thread.threadId, frames: [] })
+  await linked(1)
   cut()
 })
 

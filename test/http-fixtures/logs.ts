@@ -13,8 +13,16 @@ export default defineService({
       },
     }),
     flood: method({
-      handler: (_payload, { logger }) => {
-        for (let line = 0; line < 1_500; line += 1) logger.error(`line ${line}`)
+      handler: (more, { logger }) => {
+        for (let line = 0; line < 1_500; line += 1) logger.error(`line ${line}${typeof more === 'string' ? more : ''}`)
+      },
+    }),
+    fails: method({
+      backoffMs: 1,
+      backoffMaxMs: 1,
+      handler: (lines, { logger }) => {
+        for (let line = 0; line < Number(lines); line += 1) logger.info(`line ${line}`)
+        throw new Error('after its last line')
       },
     }),
     takes: method({ handler: (ms) => sleep(Number(ms)) }),

@@ -173,6 +173,10 @@ export class MemoryStore implements JobStore {
     return []
   }
 
+  async attemptLogs(): Promise<string[]> {
+    return []
+  }
+
   async payload(): Promise<undefined> {
     return undefined
   }

@@ -1,7 +1,7 @@
 /** What a thread or a process posts is checked before it is used. */
 import t from 'tap'
 import { checkEncodedValue, checkProcessMessage } from '../../src/protocol/check-messages.ts'
-import { unpackMessages } from '../../src/protocol/wire.ts'
+import { unpackMessages } from '../../src/protocol/unpack-messages.ts'
 import { FORGED, MEANINGLESS } from '../http-fixtures/forges.ts'
 
 t.test('messages of a wrong form are refused', async (t) => {

@@ -217,6 +217,8 @@ function attached(queue: MethodQueue, length: number) {
     cancelGraceMs: () => 1_000,
     post: (messages) => posted.push(...messages),
     onOverdue: () => {},
+    beginWithinMs: () => Infinity,
+    onNothingBegun: () => {},
   })
   queue.attach(handoff)
   /** The thread's side: the messages posted by the end of this turn, and the table of slots. */

@@ -18,6 +18,8 @@ t.test('all methods past their deadline are aborted before any of them costs the
           sweep.stop()
           resolve()
         },
+        beginWithinMs: () => Infinity,
+        onNothingBegun: () => {},
       },
     )
     sweep.start()

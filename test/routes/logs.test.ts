@@ -54,6 +54,31 @@ t.test('the lines of a service say which thread, method and attempt has logged t
   isProblem(t, await server.get('/v1/jobs/none/logs'), 'JOB_NOT_FOUND')
 })
 
+t.test('the last lines of a failed attempt are kept with its job, over a restart of the server too', async (t) => {
+  const first = await serve(t, { services: { logs: 'logs' } })
+  const { json: job } = await first.cast('logs', 'fails', 100, '?maxAttempts=2')
+  t.match(await first.finished(job.id), { state: 'failed', attempts: 2 })
+  const all = await read(first, `/v1/jobs/${job.id}/logs`)
+  t.equal(all.length, 201, 'while the log has all its lines, all are shown, and none twice')
+  t.match(all[200], { level: 'error', msg: 'a cast failed' })
+  await first.call('logs', 'flood', 'x'.repeat(1_000))
+  await becomes('the log to have dropped the lines', async () => {
+    const [oldest] = await read(first, '/v1/services/logs/logs?tail=10000')
+    return Number(oldest?.id.split('-')[1]) > Number(all.at(-1)?.id.split('-')[1])
+  })
+  const last = [...all.slice(36, 100), ...all.slice(136, 200)]
+  t.same(await read(first, `/v1/jobs/${job.id}/logs`), last)
+  await first.close()
+
+  const second = await serve(t, { services: {}, folder: first.folder })
+  t.same(await read(second, `/v1/jobs/${job.id}/logs`), last)
+  t.same(await read(second, `/v1/jobs/${job.id}/logs?attempt=2`), last.slice(64))
+  const { text } = await second.get(`/v1/jobs/${job.id}/logs`, { headers: { accept: 'text/event-stream' } })
+  t.equal(text.split(`id: ${last[0]?.id}\n`).length, 2)
+  t.equal((await second.delete(`/v1/jobs/${job.id}`)).status, 204)
+  isProblem(t, await second.get(`/v1/jobs/${job.id}/logs`), 'JOB_NOT_FOUND')
+})
+
 t.test('filters, and what is kept over a crash', async (t) => {
   const server = await serve(t, { services: { gate: 'gate' } })
   await server.post('/v1/services/gate/crash', {})
@@ -115,4 +140,24 @@ t.test('a client that comes back is told what is not kept any more', async (t) =
   t.match(await read(server, '/v1/services/gate/logs?tail=1', { 'last-event-id': '0000000000-1' }), [
     { type: 'gap', reason: 'restart', lost: null },
   ])
+})
+
+t.test('a client that follows gets all kept lines first, however much they are', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  const { log } = server.server
+  // More than a client may leave unread.
+  const services = ['a', 'b', 'c', 'd']
+  for (const service of services)
+    for (let at = 0; at < 20; at += 1) log.info({ service, text: 'x'.repeat(24_000) }, 'long')
+  const stream = await follow(t, server, '/v1/logs?follow=true&tail=10000')
+  await becomes('the kept lines', () => stream.lines.filter(({ msg }) => msg === 'long').length === 80)
+  log.info({ service: 'a' }, 'a new line')
+  await stream.has(({ msg }) => msg === 'a new line')
+})
+
+t.test('a line that is too long is kept as JSON, with the beginning of its message', async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  server.server.log.info({ service: 'gate', text: 'x'.repeat(40_000) }, '"'.repeat(40_000))
+  const [line] = await read(server, '/v1/services/gate/logs?tail=1')
+  t.match(line, { level: 'info', service: 'gate', msg: '"'.repeat(2_000), text: undefined })
 })

@@ -113,3 +113,14 @@ t.test('what cannot be recorded is refused', async (t) => {
   await server.post('/v1/services/spins/stop')
   isProblem(t, await server.post(path, { kind: 'cpu', seconds: 1 }), 'CONFLICT')
 })
+
+t.test('a heap snapshot that may need more memory than is left is refused, unless it is forced', async (t) => {
+  const server = await serve(t, { services: { ballast: 'ballast' } })
+  await server.call('ballast', 'keep')
+  const [session] = server.server.registry.get('ballast').sessions
+  await becomes('the heap to be reported', () => (session?.heapUsedBytes ?? 0) > 100 * 1024 * 1024)
+  const path = '/v1/services/ballast/heap-snapshot'
+  isProblem(t, await server.post(path, {}), 'CONFLICT', { detail: /needs about 2\d\d MiB .* and 2\d\d MiB are left/ })
+  const { status, text } = await server.post(path, { force: true })
+  t.equal(status, 200, text.slice(0, 300))
+})

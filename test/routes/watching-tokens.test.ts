@@ -41,6 +41,44 @@ t.test('a token for one service receives the events of that service only', async
   await becomes('a line of the log', () => all.lines.some(({ type }) => type === 'log'))
 })
 
+t.test('an event names the token that asked for it, and none where a supervisor acts', async (t) => {
+  const stream = await LineStream.open<Record<string, unknown>>(t, server, '/v1/events', rig.bearer('admin'))
+  const as = (id: string) => ({ headers: rig.bearer(id) })
+  const path = '/v1/services/mine'
+  await server.request('PUT', path, { json: { module: 'echo.js' }, ...as('admin') })
+  await server.post(`${path}/pause`, undefined, as('admin'))
+  await server.post(`${path}/resume`, undefined, as('admin'))
+  await server.post(`${path}/crash`, {}, as('admin'))
+  const states = () => stream.lines.filter(({ type, service }) => type === 'service.state' && service === 'mine')
+  await becomes('the restart to be told', () => states().at(-1)?.from === 'starting' && states().length > 4)
+  await server.post(`${path}/restart`, undefined, as('admin'))
+  await server.request('DELETE', path, as('admin'))
+  const removed = await stream.has(({ type }) => type === 'service.removed')
+  t.match(removed, { service: 'mine', by: 'admin' })
+  t.match(
+    stream.lines.find(({ type }) => type === 'service.registered'),
+    { service: 'mine', by: 'admin' },
+  )
+  t.strictSame(
+    states().map(({ state, by }) => [state, by]),
+    [
+      ['starting', 'admin'],
+      ['running', 'admin'],
+      ['paused', 'admin'],
+      ['running', 'admin'],
+      ['backoff', null],
+      ['starting', null],
+      ['running', null],
+      ['stopping', 'admin'],
+      ['stopped', 'admin'],
+      ['starting', 'admin'],
+      ['running', 'admin'],
+      ['stopping', 'admin'],
+      ['stopped', 'admin'],
+    ],
+  )
+})
+
 t.test('the log of a service is for those who may read it', async (t) => {
   const as = (id: string) => ({ headers: rig.bearer(id) })
   t.equal((await server.get('/v1/services/echo/logs', as('logger'))).status, 200)

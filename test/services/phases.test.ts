@@ -5,7 +5,7 @@
 import t, { type Test } from 'tap'
 import { Deferred } from '../../src/async/deferred.ts'
 import { ThreadplaneError } from '../../src/contract/errors.ts'
-import { type LivePhase, livePhase, mayFollow, type Phase } from '../../src/services/phase.ts'
+import { callerOf, type LivePhase, livePhase, mayFollow, type Phase } from '../../src/services/phase.ts'
 import { reconfigure, replaceVersion } from '../../src/services/replacing.ts'
 import { RestartGroups } from '../../src/supervision/restart-groups.ts'
 import { RecordingLog, within } from '../helper.ts'
@@ -368,21 +368,31 @@ t.test('a stop while a oneForAll group restarts is the last word', async (t) => 
 })
 
 t.test('the table of steps, and the phase that the threads call for', async (t) => {
-  const starting: LivePhase = { kind: 'starting', onlyIfAutostart: false, operation: Promise.resolve(true) }
+  const starting = (by?: string): LivePhase => {
+    return { kind: 'starting', onlyIfAutostart: false, operation: Promise.resolve(true), by }
+  }
   const serving: LivePhase = { kind: 'serving' }
   const replacement = { operation: Promise.resolve(), committed: false }
   const replacing = (over: LivePhase): Phase => ({ kind: 'replacing', over, replacement })
-  t.ok(mayFollow({ kind: 'stopped' }, starting))
+  t.ok(mayFollow({ kind: 'stopped' }, starting()))
   t.notOk(mayFollow({ kind: 'stopped' }, serving), 'a service starts before it serves')
-  t.notOk(mayFollow({ kind: 'removed' }, starting), 'a deleted service never starts')
-  t.ok(mayFollow(replacing(starting), replacing(serving)), 'the phase below a replacement takes its own steps')
-  t.notOk(mayFollow(replacing(serving), replacing(starting)))
+  t.notOk(mayFollow({ kind: 'removed' }, starting()), 'a deleted service never starts')
+  t.ok(mayFollow(replacing(starting()), replacing(serving)), 'the phase below a replacement takes its own steps')
+  t.notOk(mayFollow(replacing(serving), replacing(starting())))
 
   const reason = new Error('a dependency does not run')
-  t.same(livePhase(starting, 'stopped', reason), { kind: 'failed', reason })
+  t.same(livePhase(starting(), 'stopped', reason), { kind: 'failed', reason })
   t.same(livePhase(serving, 'stopped'), { kind: 'recovering', recovery: 'restarting' }, 'never stopped in between')
   t.equal(livePhase(serving, 'crashed'), serving, 'its supervisor decides next')
   t.equal(livePhase(serving, 'running'), serving)
   t.same(livePhase(serving, 'backoff'), { kind: 'recovering', recovery: 'backoff' })
   t.same(livePhase({ kind: 'recovering', recovery: 'backoff' }, 'failed'), { kind: 'failed', reason: undefined })
+
+  const stopping: Phase = { kind: 'stopping', operation: Promise.resolve(), draining: false, next: 'stopped', by: 'b' }
+  t.equal(callerOf({ kind: 'stopped' }, starting('a')), 'a')
+  t.equal(callerOf(replacing(starting('a')), replacing(serving)), 'a', 'for the end of an operation too')
+  t.equal(callerOf(starting('a'), stopping), 'b')
+  t.equal(callerOf(stopping, { kind: 'stopped' }), 'b')
+  t.equal(callerOf(starting('a'), { ...stopping, by: undefined }), undefined, 'the server stops what a token started')
+  t.equal(callerOf(serving, livePhase(serving, 'backoff')), undefined)
 })

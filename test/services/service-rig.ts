@@ -40,6 +40,7 @@ export class Rig {
       groups: groups ?? new RestartGroups(this.log.log),
       startRefusal: () => (this.closing ? new ThreadplaneError('SHUTTING_DOWN', 'closing') : undefined),
       planDependencies: () => () => {},
+      traces: undefined,
       startDependencies: async () => {},
       runsHere: () => true,
       onDescribed: () => {},

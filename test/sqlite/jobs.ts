@@ -75,6 +75,11 @@ export class LocalJournal extends JournalClient {
     return [...this.#open.upkeep()].length
   }
 
+  /** How many rows a table has. */
+  count(table: string): number | undefined {
+    return this.#open.file.get<{ rows: number }>(`SELECT count(*) AS rows FROM ${table}`)?.rows
+  }
+
   override async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

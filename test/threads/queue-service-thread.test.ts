@@ -132,12 +132,12 @@ t.test('two methods of one thread overlap at await points: numWorkers is 2 by de
 t.test('numWorkers: 1: no two methods overlap', async (t) => {
   const { thread, log } = oneAtATime
   log.lines.length = 0
-  const first = thread.callThread('wait', { key: 'a' })
+  const first = thread.callThread('wait', { key: 'alone' })
   const second = thread.callThread('echo', 'b')
-  await log.line('begun a')
+  await log.line('begun alone')
   t.equal(thread.running, 1)
-  open('a')
-  t.strictSame(await Promise.all([first, second]), ['a', 'b'])
+  open('alone')
+  t.strictSame(await Promise.all([first, second]), ['alone', 'b'])
 })
 
 testOnce(t, 'stop() runs what is queued before the thread ends', async (t) => {

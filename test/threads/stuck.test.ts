@@ -31,6 +31,7 @@ t.test(
     t.equal(await within(thread.callThread('echo', 1), 'a call in the new thread'), 1)
     t.match(await log.line(STUCK), { level: 'error', fields: { service: 'exhausts' } })
     t.equal(stuck(), 1)
+    await linked(1)
     cut()
     await log.line('the stuck thread has ended')
     t.equal(stuck(), 0)

@@ -9,7 +9,17 @@ import { QueuedMethod } from '../../src/queue/queued-method.ts'
 import { OneForOneSupervisor } from '../../src/supervision/supervisor.ts'
 import { Service } from '../../src/supervision/service.ts'
 import { WorkerThread } from '../../src/threads/worker-thread.ts'
-import { errorOf, isolation, queueThread, reached, startedThread, testOnce, watched, within } from '../helper.ts'
+import {
+  errorOf,
+  isolation,
+  queueThread,
+  reached,
+  shorten,
+  startedThread,
+  testOnce,
+  watched,
+  within,
+} from '../helper.ts'
 
 const open = serveGates(t)
 
@@ -350,4 +360,20 @@ testOnce(t, 'a thread that has died before its start is noticed makes no running
   const { thread } = queueThread(t, 'dies-once-started', { Worker: AllAtOnce })
   t.match(await errorOf(thread.start()), { message: /exited with code 3/ })
   t.equal(thread.state, 'crashed')
+})
+
+testOnce(t, 'a thread that turns and begins nothing that it was handed is ended', async (t) => {
+  shorten(t, { beginWithinMs: 200 })
+  class Deaf extends WorkerThread {
+    override post(messages: Parameters<WorkerThread['post']>[0]) {
+      super.post(messages.filter(({ type }) => type !== 'run'))
+    }
+  }
+  const { thread } = await startedThread(t, 'dies', { Worker: Deaf })
+  const unheard = within(errorOf(thread.callThread('echo', 1)), 'the end of the call')
+  t.match(await unheard, { code: 'THREAD_DIED', facts: { started: false } })
+  t.match(thread, {
+    state: 'crashed',
+    crashReason: { message: /^the thread of dies has begun nothing that it was handed for 200 ms/ },
+  })
 })

@@ -17,13 +17,14 @@ t.test('from a folder to a database and back, everything is as it was', { skip: 
   t.match(before, {
     jobs: { length: 7 },
     failures: { length: 1 },
+    attemptLogs: { length: 2 },
     idempotencyKeys: { length: 1 },
     audit: { length: 1 },
   })
   const { environment } = await newDatabase(folder)
   const there = await migrate(t, ['database'], environment)
   t.equal(there.code, 0)
-  const what = '7 jobs, 1 schedule, 1 idempotency key, 1 audit row, 3 registrations'
+  const what = '7 jobs, 2 attempt logs, 1 schedule, 1 idempotency key, 1 audit row, 3 registrations'
   t.match(
     there.output,
     `copied from the data folder ${folder} to the database (schema ${environment.THREADPLANE_DATABASE_SCHEMA}): ${what}`,
@@ -90,7 +91,10 @@ t.test(
     await query(`UPDATE $schema.jobs SET service = 'other'; UPDATE $schema.registrations SET registration = '{}'`)
     const refused = await migrate(t, ['database'], environment)
     t.equal(refused.code, 1)
-    t.match(refused.output, /holds 7 jobs, .*3 other registrations already: --replace deletes all of that first\n$/)
+    t.match(
+      refused.output,
+      /holds 7 jobs, 2 attempt logs, .*3 other registrations already: --replace deletes all of that first\n$/,
+    )
     t.match(await query("SELECT count(*)::int AS others FROM $schema.jobs WHERE service = 'other'"), [{ others: 7 }])
     t.match(await migrate(t, ['database', '--replace'], environment), { code: 0 })
     t.match(await query("SELECT count(*)::int AS others FROM $schema.jobs WHERE service = 'other'"), [{ others: 0 }])

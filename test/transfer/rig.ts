@@ -43,9 +43,9 @@ export async function fullFolder(t: Test, { running = false } = {}): Promise<str
     (await accept(journal, { begin: true, ...more })).id
   await journal.finish(await inState(), 1, { state: 'succeeded', result: '{"text":"\\u0000 ü 🙂 \\\\ \\"{,}"}' })
   const failing = await inState({ traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' })
-  await journal.retry(failing, 1, { ...FAILED, message: 'a, "b" \u0000 {c}' }, new Date())
+  await journal.retry(failing, 1, { ...FAILED, message: 'a, "b" \u0000 {c}' }, new Date(), '{"msg":"ü \\u0000"}\n')
   await taken(journal)
-  await journal.finish(failing, 2, { state: 'failed', error: FAILED })
+  await journal.finish(failing, 2, { state: 'failed', error: FAILED, log: '{}\n' })
   const requeued = await inState()
   await journal.finish(requeued, 1, { state: 'failed', error: FAILED })
   await journal.requeue(requeued)
