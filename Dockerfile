@@ -5,7 +5,10 @@ COPY package.json package-lock.json ./
 RUN npm ci
 COPY . .
 RUN npm pack \
-    && tar --extract --gzip --file threadplane-*.tgz \
+    && tar --extract --gzip --file threadplane-*.tgz
+# The image has the driver of PostgreSQL too, for THREADPLANE_DATABASE_URL. It is loaded only with that setting.
+RUN npm pkg set dependencies.pg="$(node --print 'require("./package.json").peerDependencies.pg')" \
+    && npm pkg delete devDependencies.pg \
     && npm prune --omit=dev
 
 FROM node:24-slim
@@ -20,7 +23,8 @@ COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/package ./
 # So `docker compose exec threadplane threadplane token list` works.
 RUN chmod +x dist/src/main.js && ln --symbolic /app/dist/src/main.js /usr/local/bin/threadplane
-RUN install --directory --owner=node --group=node /data
+# /tokens is a folder for tokens that several nodes share.
+RUN install --directory --owner=node --group=node /data /tokens
 VOLUME /data
 USER node
 EXPOSE 8080

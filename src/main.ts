@@ -8,6 +8,7 @@ const USAGE = `threadplane: an HTTP control plane for worker threads
                                without a folder, with the bundled modules
       --no-supervise           run the server in this process: nothing starts it again after a crash
   threadplane token …          make, list and revoke tokens: see threadplane token --help
+  threadplane migrate …        copy the data of a server to a database, or back: see threadplane migrate --help
   threadplane -h, --help       show this text
   threadplane --version        show the version
 
@@ -16,6 +17,7 @@ The README has a table of all settings.`
 
 try {
   if (process.argv[2] === 'token') await token(process.argv.slice(3))
+  else if (process.argv[2] === 'migrate') await migrate(process.argv.slice(3))
   else await main()
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code === 'EMFILE') {
@@ -60,6 +62,18 @@ async function token(args: string[]): Promise<void> {
     ...(THREADPLANE_TOKENS !== undefined && { THREADPLANE_TOKENS }),
   })
   process.exitCode = await tokenCommand(args, tokens)
+}
+
+async function migrate(args: string[]): Promise<void> {
+  const { readConfig } = await import('./config.ts')
+  const { migrateCommand } = await import('./transfer/migrate-command.ts')
+  // Other settings may be wrong: only these say what is copied.
+  const names = ['THREADPLANE_DATA', 'THREADPLANE_DATABASE_URL', 'THREADPLANE_DATABASE_SCHEMA', 'THREADPLANE_LEASE']
+  const given = Object.entries(process.env).filter(([name]) => names.includes(name))
+  process.exitCode = await migrateCommand(args, () => {
+    const { data, databaseUrl, databaseSchema, leaseMs } = readConfig(Object.fromEntries(given))
+    return { folder: data, url: databaseUrl, schema: databaseSchema, leaseMs }
+  })
 }
 
 async function serve(environment: NodeJS.ProcessEnv): Promise<void> {

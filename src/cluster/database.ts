@@ -213,8 +213,8 @@ function runOn(client: Client | PoolClient): Run {
   }
 }
 
-/** The error that ends the start of the server. It names neither the password nor the address. */
-function notOpened(error: unknown): Error {
+/** The error that ends the start of a server, or a command. It names neither the password nor the address. */
+export function notOpened(error: unknown): Error {
   const { message } = error as Error
   const why = isOutage(error) ? `${whyUnavailable(error)}: ${message}` : message
   return new Error(`the database of THREADPLANE_DATABASE_URL cannot be used: ${why}`, { cause: error })

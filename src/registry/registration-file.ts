@@ -17,6 +17,33 @@ const fileSchema = z.strictObject({
   services: z.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value)),
 })
 
+const fileIn = (folder: string) => join(folder, 'services.json')
+
+/**
+ * The name of each service, and what the file has of it, whether that can be used or not.
+ * @throws if the file as a whole is damaged: the error names it
+ */
+export async function readServices(folder: string): Promise<[name: string, stored: unknown][]> {
+  const file = fileIn(folder)
+  try {
+    const text = await readIfThere(file)
+    return text === undefined ? [] : Object.entries(fileSchema.parse(JSON.parse(text)).services)
+  } catch (error) {
+    throw new Error(`${file} cannot be read: repair it, or move it away to begin without registrations`, {
+      cause: error,
+    })
+  }
+}
+
+/** Writes the file anew, in one step. */
+export async function writeServices(
+  folder: string,
+  stored: Iterable<readonly [name: string, stored: unknown]>,
+): Promise<void> {
+  const services = Object.fromEntries(stored)
+  await writeInto(folder, fileIn(folder), `${JSON.stringify({ version: 1, services }, null, 2)}\n`)
+}
+
 export class RegistrationFile implements RegistrationStore {
   readonly isShared = false
   readonly #folder: string
@@ -43,21 +70,9 @@ export class RegistrationFile implements RegistrationStore {
     return file
   }
 
-  get #file(): string {
-    return join(this.#folder, 'services.json')
-  }
-
   async #load(): Promise<void> {
-    try {
-      const text = await readIfThere(this.#file)
-      if (text === undefined) return
-      const { services } = fileSchema.parse(JSON.parse(text))
-      this.#stored = new Map(Object.entries(services).map(([name, stored]) => [name, this.#read(name, stored)]))
-    } catch (error) {
-      throw new Error(`${this.#file} cannot be read: repair it, or move it away to begin without registrations`, {
-        cause: error,
-      })
-    }
+    const entries = await readServices(this.#folder)
+    this.#stored = new Map(entries.map(([name, stored]) => [name, this.#read(name, stored)]))
   }
 
   #read(name: string, stored: unknown): StoredRegistration {
@@ -96,11 +111,11 @@ export class RegistrationFile implements RegistrationStore {
   }
 
   async #write(stored: ReadonlyMap<string, StoredRegistration>): Promise<void> {
-    const services = Object.fromEntries(
-      [...stored].map(([name, { registration, damage }]) => [name, damage ? this.#damaged.get(name) : registration]),
+    const services = [...stored].map(
+      ([name, { registration, damage }]) => [name, damage ? this.#damaged.get(name) : registration] as const,
     )
     try {
-      await writeInto(this.#folder, this.#file, `${JSON.stringify({ version: 1, services }, null, 2)}\n`)
+      await writeServices(this.#folder, services)
     } catch (error) {
       const { message } = error as Error
       throw new ThreadplaneError('JOURNAL_UNAVAILABLE', `the data folder cannot be written: ${message}`, {

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,7 @@ import { Deferred } from '../async/deferred.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { ownProcesses } from '../system/own-processes.ts'
 import { MAX_FINISHED_JOBS } from '../jobs/store-limits.ts'
+import { cannotOpen, HOLDER_FILE, JOURNAL_FILE } from './cannot-open.ts'
 import { JournalClient } from './journal-client.ts'
 import type { StoreFigures } from '../jobs/store-figures.ts'
 import {
@@ -29,10 +30,6 @@ import {
   OUTCOMES,
 } from './messages.ts'
 import { timings } from './timings.ts'
-
-const FILE = 'jobs.sqlite'
-/** Says which process uses the data folder. */
-const HOLDER = 'holder.json'
 
 export interface JournalOptions {
   /** The data folder. */
@@ -81,7 +78,7 @@ export class Journal extends JournalClient {
     this.#folder = folder
     this.#log = log
     const child = startProcess({
-      file: resolve(folder, FILE),
+      file: resolve(folder, JOURNAL_FILE),
       retention: { keepJobsMs, maxFinishedJobs },
       timings,
     })
@@ -110,7 +107,7 @@ export class Journal extends JournalClient {
   static async open(options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options)
     const status = await journal.#opened.promise
-    if (status.kind === 'refused') throw await startRefusal(options.folder, status)
+    if (status.kind === 'refused') throw await cannotOpen(options.folder, status.reason, fromWireError(status.error))
     return journal
   }
 
@@ -154,7 +151,7 @@ export class Journal extends JournalClient {
 
   /** Only for the error message that a second process gets: the lock is the operating system's. */
   async #writeHolder(): Promise<void> {
-    const file = join(this.#folder, HOLDER)
+    const file = join(this.#folder, HOLDER_FILE)
     const holder = JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() })
     await writeFile(file, holder, { mode: 0o600 }).catch((error: unknown) =>
       this.#log.warn({ err: error }, `${file} cannot be written`),
@@ -246,31 +243,4 @@ function startProcess(data: JournalData): ChildProcess {
 
 function unavailable(why: string, cause?: Error): ThreadplaneError {
   return new ThreadplaneError('JOURNAL_UNAVAILABLE', why, { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
-}
-
-/** The error that ends the start of the server. */
-async function startRefusal(folder: string, { reason, error }: JournalStatus & { kind: 'refused' }): Promise<Error> {
-  const cause = fromWireError(error)
-  const file = join(folder, FILE)
-  switch (reason) {
-    case 'inUse':
-      return new Error(`the data folder ${folder} is in use by ${await holderOf(folder)}: one process at a time`)
-    case 'damaged':
-      return new Error(
-        `the journal ${file} is damaged: restore it from a backup, or move it away to begin without jobs`,
-        { cause },
-      )
-    case 'other':
-      return new Error(`the journal ${file} cannot be opened`, { cause })
-  }
-}
-
-async function holderOf(folder: string): Promise<string> {
-  try {
-    const text = await readFile(join(folder, HOLDER), 'utf8')
-    const { pid, host, since } = JSON.parse(text) as { pid: number; host: string; since: string }
-    return `process ${pid} on ${host}, since ${since}`
-  } catch {
-    return 'another process'
-  }
 }
