@@ -89,7 +89,7 @@ export class NodeLogs {
     parameters.delete('follow')
     const caller = callerOf(request)
     const question = { method: 'GET', accept: 'application/x-ndjson', caller, withinMs: ASK_WITHIN_MS } as const
-    return this.#plane.askAll(this.#plane.peers, { ...question, path: `${path}?${parameters}` })
+    return this.#plane.askAll(this.#plane.peers, { ...question, path: `${path}?${parameters.toString()}` })
   }
 }
 

@@ -56,7 +56,7 @@ export class PeerStream {
     try {
       const { statusCode, body } = await to.request({
         method: 'GET',
-        path: `/v1/events?${query}`,
+        path: `/v1/events?${query.toString()}`,
         headers: requestHeaders({ accept: 'application/x-ndjson' }, this.peer.token, undefined, undefined),
         signal,
         headersTimeout: HEAD_WITHIN_MS,

@@ -34,5 +34,4 @@ export class RoundRobin {
     })
     return new RoundRobin((proxy.address() as AddressInfo).port)
   }
-
 }

@@ -30,7 +30,8 @@ export async function serveThree(t: Test, options: ServeOptions, url: string): P
   for (const { server } of servers) {
     await becomes('all to know all', () => {
       const peers = server.membership?.peers ?? []
-      const told = (name: string) => peers.every(({ load }) => load.get(name)?.state === server.registry.find(name)?.state)
+      const told = (name: string) =>
+        peers.every(({ load }) => load.get(name)?.state === server.registry.find(name)?.state)
       return peers.length === 2 && Object.keys(options.services).every(told)
     })
   }
