@@ -69,15 +69,23 @@ async function allEnded(): Promise<void> {
   while (threads.size > 0) await Promise.all([...threads].map((worker) => once(worker, 'exit')))
 }
 
-/** Serves fixtures. The teardown closes the server, and fails if a thread does not end. */
+/**
+ * Serves fixtures. The teardown closes the server, and fails if a thread does not end. Where the variable TEST_DATABASE is
+ * set, the server is three of them, behind a proxy: see `cluster/black-box.test.ts`.
+ */
 export async function serve(t: Test, options: ServeOptions): Promise<TestServer> {
+  const { TEST_DATABASE: url } = process.env
+  if (url === undefined || options.database !== undefined) return serveOne(t, options, new Logs())
+  return (await import('./cluster/serve-three.ts')).serveThree(t, options, url)
+}
+
+export async function serveOne(t: Test, options: ServeOptions, logs: Logs): Promise<TestServer> {
   const { services, folder = mkdtempSync(join(FIXTURES, '../http-')), start = true, ...more } = options
   const workers = join(folder, 'workers')
   mkdirSync(workers, { recursive: true })
   for (const [name, fixture] of Object.entries(services)) {
     copyFileSync(join(FIXTURES, `${fixture}.js`), join(workers, `${name}.js`))
   }
-  const logs = new Logs()
   const server = await buildServer({ workers, data: join(folder, 'data'), log: logs.logger, ...more })
   open += 1
   let closed: Promise<void> | undefined
@@ -100,8 +108,9 @@ export class TestServer {
   readonly folder: string
   readonly workers: string
   readonly logs: Logs
-  readonly port: number
-  readonly close: () => Promise<void>
+  /** Where clients reach it. */
+  port: number
+  close: () => Promise<void>
 
   constructor(server: Server, folder: string, logs: Logs, close: () => Promise<void>) {
     this.server = server

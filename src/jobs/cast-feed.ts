@@ -135,8 +135,9 @@ export class CastFeed {
     // The common case is `caughtUp`: all casts so far began in the transaction that accepted them.
     if (state.kind === 'taking' && state.meanwhile === 'nothing') state.meanwhile = 'room'
     if (state.kind !== 'behind' || !this.target.ready) return
-    // The window is refilled when it is half empty, so that a backlog costs few transactions per window.
-    if (this.#inFlight > this.#window / 2) return
+    // The window is refilled when it is half empty, so that a backlog costs few transactions per window; or when a thread
+    // has nothing to run: beside long methods, a small window would not become half empty for long.
+    if (this.#inFlight > this.#window / 2 && this.#inFlight >= this.target.concurrency) return
     const taking: State = { kind: 'taking', meanwhile: 'nothing' }
     this.#enter(taking)
     void this.#fill(taking)
