@@ -58,7 +58,7 @@ export class Membership implements Cluster {
   #renewedAt: number | undefined
   /** Since when it has seen the database without a break, by the monotonic clock. */
   #seesSince: number | undefined
-  #presence: 'stays' | 'drains' | 'leaves' = 'stays'
+  #presence: 'stays' | 'drains' | 'leaves' | 'left' = 'stays'
   readonly #onChanged: (() => void)[] = []
   readonly #onLost: (() => void)[] = []
   readonly #onBeat: ((answer: BeatRow) => void)[] = []
@@ -126,8 +126,9 @@ export class Membership implements Cluster {
       const given = [this.self.id, this.self.url, told, this.leaseMs / 1_000, report.services, asked]
       const { rows } = await clock.measured(() => run<BeatRow>(BEAT, given))
       const answer = rows[0] as BeatRow
-      const isLost = !answer.isMember && this.#renewedAt !== undefined
-      if (!answer.isMember) await this.#join(run, told)
+      const isLost = !answer.isMember && this.#renewedAt !== undefined && this.#presence !== 'left'
+      // A beat that was under way when this node left must not bring its row back.
+      if (!answer.isMember && this.#presence !== 'left') await this.#join(run, told)
       this.#seen(sentAt)
       this.#update(answer.others)
       if (isLost) this.#lost()
@@ -187,6 +188,7 @@ export class Membership implements Cluster {
 
   /** Attempts that have not ended here are those of a node that has gone. */
   async leave(run: Run): Promise<void> {
+    this.#presence = 'left'
     await run(LEAVE, [this.self.id])
   }
 }
