@@ -161,7 +161,8 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
     if (headers.prefer !== undefined || headers['idempotency-key'] !== undefined) {
       const preference = readPreference(headers.prefer)
       if (preference.respondAsync || headers['idempotency-key'] !== undefined) {
-        const runsElsewhere = typeof forwarder?.route(service.name) === 'object'
+        // What peers tell of themselves may be older than a stop.
+        const runsElsewhere = service.desiredState === 'running' && typeof forwarder?.route(service.name) === 'object'
         const requestTimeout = { requestTimeoutMs: timeoutMs, runsElsewhere }
         durableCall({ dispatcher, checker, service, preference, ...requestTimeout, request, reply }).catch(
           (error: unknown) => reply.send(error),

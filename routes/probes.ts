@@ -82,7 +82,10 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
     { name: 'journal', ok: dispatcher.storeIsReady, ...(durability !== undefined && { detail: durability }) },
     ...registry.services
       .filter((service) => service.options.required)
-      .map((service) => ({ name: `service ${service.name}`, ok: service.state === 'running' })),
+      .map((service) => ({
+        name: `service ${service.name}`,
+        ok: service.state === 'running' || !service.isPlacedHere,
+      })),
   ])
   probe('/startupz', 'startupz', 'Has the start of every autostarted service succeeded or failed?', () => [
     { name: 'startedUp', ok: registry.startedUp },

@@ -26,7 +26,12 @@ t.test('jobs are there after a restart of the server, and run', { skip: noPostgr
   await eventually(async () => (await jobOf(first, done.id)).state === 'succeeded')
   const { json: readiness } = await first.get('/readyz?verbose')
   const detail = 'an accepted job survives a crash of the database'
-  t.match(readiness, { status: 'ok', checks: [{ name: 'open' }, { name: 'journal', ok: true, detail }] })
+  const checks = readiness.checks as { name: string }[]
+  t.equal(readiness.status, 'ok')
+  t.match(
+    checks.find(({ name }) => name === 'journal'),
+    { ok: true, detail },
+  )
   t.ok(first.logs.records.some(({ msg }) => msg.includes(detail)))
   const metrics = await first.get('/metrics')
   t.match(metrics.text, /threadplane_journal_writable 1/)
