@@ -9,7 +9,7 @@ import t from 'tap'
 import { noPostgres, Postgres } from './postgres.ts'
 
 /** Files of test/routes that speak to the server by HTTP only. */
-const FILES = (process.env.BLACK_BOX ?? 'idempotency,preferences,method-problems').split(',')
+const FILES = ['preferences', 'method-problems', ...(process.env.THREADPLANE_SOAK === undefined ? [] : ['idempotency'])]
 
 t.test('through a proxy over three nodes', { skip: noPostgres, timeout: 600_000 }, async (t) => {
   const postgres = await Postgres.start(t, { settings: { max_connections: '200' } })
