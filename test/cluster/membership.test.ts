@@ -73,7 +73,7 @@ for (const hints of [true, false]) {
       const { state, nodes } = await a.status('special')
       t.equal(state, 'running', 'as one node runs it')
       const states = new Map(nodes.map(({ name, state }: { name: string; state: string }) => [name, state]))
-      t.strictSame(states, new Map([...'abc'].map((name) => [name, 'failed'])).set('only', 'running'))
+      t.strictSame(states, new Map(['a', 'b', 'c'].map((name) => [name, 'failed'])).set('only', 'running'))
       t.equal((await a.call('echo', 'any', 1)).status, 200)
       t.equal(only.service('special').state, 'running')
       await only.delete('/v1/services/special')
