@@ -2,7 +2,8 @@
 import type { Test } from 'tap'
 import { newIdentity, type NodeIdentity } from '../../src/cluster/cluster.ts'
 import { serve, type ServeOptions, type TestServer } from '../http-helper.ts'
-import { freePort, Postgres } from './postgres.ts'
+import { freePort } from '../free-port.ts'
+import { Postgres } from './postgres.ts'
 
 export interface MemberOptions extends Partial<ServeOptions> {
   labels?: Record<string, string>

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { newIdentity } from '../../src/cluster/cluster.ts'
 import { becomes, Logs, serveOne, type ServeOptions, type TestServer } from '../http-helper.ts'
-import { freePort } from './postgres.ts'
+import { freePort } from '../free-port.ts'
 import { RoundRobin } from './round-robin.ts'
 
 const NAMES = ['a', 'b', 'c']

@@ -3,7 +3,8 @@ import t, { type Test } from 'tap'
 import { becomes, openGate, type TestServer } from '../http-helper.ts'
 import { Process, workersFolder } from '../process-helper.ts'
 import { Members } from './members.ts'
-import { freePort, noPostgres } from './postgres.ts'
+import { freePort } from '../free-port.ts'
+import { noPostgres } from './postgres.ts'
 
 const options = { skip: noPostgres }
 const LEASE_MS = 2_000

@@ -3,11 +3,11 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { freePort } from '../free-port.ts'
 import { noPostgres, Postgres } from '../cluster/postgres.ts'
 import { eventually } from '../sqlite/jobs.ts'
 
@@ -19,15 +19,6 @@ const run = promisify(execFile)
 function blocks(document: string): { commands: string[]; output: string | undefined }[] {
   const found = document.matchAll(/```sh\n([^]*?)```\n(?:\n```\n([^]*?)```\n)?/g)
   return Array.from(found, ([, commands = '', output]) => ({ commands: commands.trim().split('\n'), output }))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Runs a server line, as in a terminal of its own, and ends it after the test. */
