@@ -89,10 +89,11 @@ export class Fleet implements Teardown {
   async untilPlaced(): Promise<void> {
     for (const node of this.nodes) {
       await eventually(`adder to answer on ${node.name}`, async () => {
-        const answers = await Promise.all(
-          Array.from({ length: 5 }, () => node.process?.send('/v1/services/adder/call/add', '{"a":2,"b":3}')),
-        )
-        return answers.every((answer) => answer?.ok)
+        const { process } = node
+        if (process === undefined) return false
+        const calls = Array.from({ length: 5 }, () => process.send('/v1/services/adder/call/add', '{"a":2,"b":3}'))
+        const answers = await Promise.all(calls)
+        return answers.every(({ ok }) => ok)
       })
     }
   }
@@ -106,7 +107,12 @@ export class Fleet implements Teardown {
     const data = join(this.folder, name)
     await mkdir(data)
     const node: FleetNode = {
-      ...{ name, url: `http://127.0.0.1:${port}`, runsCalls, toDatabase, fromNodes, data },
+      name,
+      url: `http://127.0.0.1:${port}`,
+      runsCalls,
+      toDatabase,
+      fromNodes,
+      data,
       environment: {
         THREADPLANE_PORT: String(port),
         THREADPLANE_DATABASE_URL: `postgres://threadplane@127.0.0.1:${toDatabase.port}/postgres`,
@@ -120,7 +126,7 @@ export class Fleet implements Teardown {
       killedAt: Number.NEGATIVE_INFINITY,
     }
     // A bench that crashes must leave no server behind.
-    const atExit = () => node.process?.kill()
+    const atExit = () => void node.process?.kill()
     process.once('exit', atExit)
     this.teardown(async () => {
       process.off('exit', atExit)
