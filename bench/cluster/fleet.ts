@@ -1,5 +1,7 @@
 /** Three nodes over a PostgreSQL, each in a process of its own, and relays before the ports that they reach each other by. */
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -69,8 +71,12 @@ export class Fleet implements Teardown {
   }
 
   async launch(node: FleetNode): Promise<void> {
-    await node.fromNodes.listen()
-    node.process = await launch(node.data, { environment: node.environment })
+    const { fromNodes, data, environment } = node
+    const launched = launch(data, { environment })
+    // Until the node listens, connections are to be refused by the relay as well.
+    await eventually(`${node.name} to listen for nodes`, () => accepts(fromNodes.target))
+    await fromNodes.listen()
+    node.process = await launched
   }
 
   /** As a machine that loses its power: from then on its ports refuse connections. */
@@ -135,6 +141,18 @@ export class Fleet implements Teardown {
       fromNodes.close()
     })
     return node
+  }
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
   }
 }
 

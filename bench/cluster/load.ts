@@ -126,7 +126,8 @@ export class Load {
   }
 
   #note(what: string, why: string): void {
-    const text = `${this.#fault.kind}: ${what}: ${why}`
+    const { kind, until } = this.#fault
+    const text = `${until > performance.now() ? kind : 'no fault'}: ${what}: ${why}`
     this.failures.set(text, (this.failures.get(text) ?? 0) + 1)
   }
 }
