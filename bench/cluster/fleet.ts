@@ -26,7 +26,7 @@ export interface FleetNode {
   /** `undefined` from its kill until it is ready again. */
   process: Plane | undefined
   kills: number
-  /** When it was killed last, by the monotonic clock. */
+  /** When its process had ended after the last kill, by the monotonic clock. */
   killedAt: number
 }
 
@@ -85,9 +85,11 @@ export class Fleet implements Teardown {
     if (process === undefined) throw new Error(`${node.name} does not run`)
     node.process = undefined
     node.kills += 1
-    node.killedAt = performance.now()
+    // Until its connections close, calls are still sent to it.
+    node.killedAt = Number.POSITIVE_INFINITY
     node.fromNodes.refuse()
     await process.kill()
+    node.killedAt = performance.now()
     return process.pid
   }
 
