@@ -6,17 +6,16 @@
  *
  * With `--copying` a service copies the data folder again and again meanwhile, in a thread of the server.
  */
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Deferred } from '../src/async/deferred.ts'
+import { type JobView, keptJobs, RunsFile } from './harness/kept-jobs.ts'
+import { post } from './harness/post.ts'
 import { launch, type Plane } from './plane.ts'
 
 const CLIENTS = 50
@@ -41,15 +40,11 @@ export interface KillReport {
   slowestReadyMs: number
 }
 
-/** Uses node:http: the warm-up of `fetch` takes longer than a round. */
 async function cast(agent: Agent, url: string, file: string, acknowledged: Set<string>): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const sent = request(`${url}/v1/services/tally/cast/run?maxAttempts=100`, { agent, method: 'POST', headers })
   // One method in ten takes 20 ms, so that at a kill some attempts are under way and some jobs wait.
-  sent.end(JSON.stringify({ file, ms: Math.random() < 0.1 ? 20 : 0 }))
-  const [response] = (await once(sent, 'response')) as [IncomingMessage]
-  const body = await text(response)
-  if (response.statusCode === 202) acknowledged.add((JSON.parse(body) as { id: string }).id)
+  const payload = { file, ms: Math.random() < 0.1 ? 20 : 0 }
+  const { status, body } = await post(agent, `${url}/v1/services/tally/cast/run?maxAttempts=100`, payload)
+  if (status === 202) acknowledged.add((JSON.parse(body) as { id: string }).id)
 }
 
 export async function killRounds(rounds: number, copying = false): Promise<KillReport> {
@@ -94,53 +89,24 @@ async function copyAgain(plane: Plane, data: string, isOver: () => boolean): Pro
   await rm(`${data}-copy`, { recursive: true, force: true })
 }
 
-interface JobView {
-  id: string
-  state: string
-  attempts: number
-  history: { error?: { reason?: string } }[]
-}
-
 async function inspect(data: string, file: string, acknowledged: Set<string>) {
   const plane = await launch(data)
   try {
-    const waiting = async () => {
-      const states = ['queued', 'scheduled', 'running']
-      const pages = states.map((state) => page(plane.url, `state=${state}&limit=1`))
-      return (await Promise.all(pages)).some(({ items }) => items.length > 0)
-    }
-    const until = performance.now() + 120_000
-    while ((await waiting()) && performance.now() < until) await sleep(50)
-
-    const jobs = new Map<string, JobView>()
-    for (let cursor: string | null = ''; cursor !== null; ) {
-      const { items, nextCursor } = await page(plane.url, `limit=1000${cursor === '' ? '' : `&cursor=${cursor}`}`)
-      for (const job of items) jobs.set(job.id, job)
-      cursor = nextCursor
-    }
-    const runs = new Map<string, number>()
-    for (const line of existsSync(file) ? (await readFile(file, 'utf8')).split('\n').filter(Boolean) : []) {
-      const [id = ''] = line.split(' ')
-      runs.set(id, (runs.get(id) ?? 0) + 1)
-    }
+    const jobs = await keptJobs(plane.url)
+    const runs = new RunsFile(file).read()
     const all = [...jobs.values()]
     const open = (job: JobView) => job.history.filter(({ error }) => error?.reason === 'SERVER_ENDED').length
     return {
       acknowledged: acknowledged.size,
       lost: [...acknowledged].filter((id) => !jobs.has(id)).length,
       unfinished: all.filter(({ state }) => state !== 'succeeded').length,
-      ranTooOften: all.filter(({ id, attempts }) => (runs.get(id) ?? 0) > attempts).length,
-      ranAgain: [...runs.values()].filter((count) => count > 1).length,
+      ranTooOften: all.filter(({ id, attempts }) => (runs.get(id)?.length ?? 0) > attempts).length,
+      ranAgain: [...runs.values()].filter(({ length }) => length > 1).length,
       openAttempts: all.reduce((sum, job) => sum + open(job), 0),
     }
   } finally {
     await plane.stop()
   }
-}
-
-async function page(url: string, query: string): Promise<{ items: JobView[]; nextCursor: string | null }> {
-  const response = await fetch(`${url}/v1/jobs?${query}`)
-  return (await response.json()) as { items: JobView[]; nextCursor: string | null }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -9,7 +9,7 @@ export default defineService({
     run: method({
       input: z.object({ file: z.string(), ms: z.number() }),
       handler: async ({ file, ms }, { job }) => {
-        appendFileSync(file, `${job.id} ${job.attempt}\n`)
+        appendFileSync(file, `${job.id} ${job.attempt} ${process.pid} ${Date.now()}\n`)
         if (ms > 0) await sleep(ms)
         return job.attempt
       },

@@ -108,8 +108,8 @@ export class ForwardedCall {
       },
       done: () => this.#discardRest(),
       failed: (kind, error) => {
-        if (kind === 'unsent') this.#failUnsent(peer, error)
-        else this.#fail(this.#lost(peer, error))
+        if (kind === 'sent') this.#fail(this.#lost(peer, error))
+        else this.#failUnsent(peer, error, kind === 'unsent' || body.kind === 'whole')
       },
     })
     this.#hop = hop
@@ -129,13 +129,17 @@ export class ForwardedCall {
     )
   }
 
-  /** There is no connection to the peer. */
-  #failUnsent(peer: Peer, cause: Error): void {
+  /**
+   * The process of the peer cannot be reached: there is no connection, or another process has its port now.
+   *
+   * @param hasBody the body can be sent to another peer
+   */
+  #failUnsent(peer: Peer, cause: Error, hasBody: boolean): void {
     const { service } = this.#call
     // Not the peer, but the library refuses the request.
     if ('code' in cause && cause.code === 'UND_ERR_INVALID_ARG') return this.#fail(cause)
     this.#router.unreachable(peer)
-    const another = this.#router.leastBusy(service, this.#tried)
+    const another = hasBody ? this.#router.leastBusy(service, this.#tried) : undefined
     if (another !== undefined) return this.#send(another)
     const detail = `${service} runs on the node ${peer.name}, which cannot be reached: ${cause.message}`
     this.#fail(

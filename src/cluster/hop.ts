@@ -30,8 +30,11 @@ export interface HopOptions {
   refused(): boolean
   /** The whole answer is written. */
   done(): void
-  /** There is no answer. `unsent`: nothing was sent. */
-  failed(kind: 'unsent' | 'sent', error: Error): void
+  /**
+   * There is no answer of this peer. `unsent`: nothing was sent. `replaced`: another process has its port now, which has
+   * refused the request.
+   */
+  failed(kind: 'unsent' | 'replaced' | 'sent', error: Error): void
 }
 
 export class Hop implements Dispatcher.DispatchHandler {
@@ -61,7 +64,11 @@ export class Hop implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Controller, status: number, headers: IncomingHttpHeaders): void {
     // An interim answer, such as 100, says nothing about the call.
     if (this.#state.kind !== 'sent' || status < 200) return
-    if (status === 503 && this.#options.mayBeRefused) {
+    // Only the guard of the node listener answers this, and only to a token that is not of its process.
+    if (status === 401) {
+      this.abandon()
+      this.#options.failed('replaced', new Error('its process has been replaced by another one'))
+    } else if (status === 503 && this.#options.mayBeRefused) {
       this.#state = { kind: 'refusal', controller, status, headers, pieces: [] }
     } else this.#relay(controller, status, headers)
   }

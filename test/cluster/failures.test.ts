@@ -1,4 +1,5 @@
 /** Calls to nodes that refuse, hang, die, or cannot be reached. */
+import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
@@ -135,6 +136,26 @@ t.test('if no node can be reached the service is not running', async (t) => {
   const answer = await first.call('far', 'any', {})
   isProblem(t, answer, 'SERVICE_NOT_RUNNING', { started: false, service: 'far', detail: /cannot be reached/ })
 })
+
+t.test(
+  'a node that was started anew on its port, and is still known by its former token, is followed by another',
+  async (t) => {
+    const second = await serveNode(t, 'second', { services: { echo: 'echo' } })
+    const third = await serveNode(t, 'third', { services: { echo: 'echo' } })
+    const former = { ...second.peer, id: randomUUID(), token: 'former' }
+    first.cluster.list(former)
+    const nowhere = { started: false, service: 'echo', detail: /replaced by another/ }
+    isProblem(t, await first.call('echo', 'any', {}), 'SERVICE_NOT_RUNNING', nowhere)
+    const large = { text: 'x'.repeat(200_000) }
+    isProblem(t, await first.call('echo', 'any', large), 'SERVICE_NOT_RUNNING', nowhere)
+    // The one that has been replaced seems to be idle, so it is asked first.
+    first.cluster.list(
+      { ...idlePeer('second', second.peer.url, 'echo'), token: 'former' },
+      { ...third.peer, load: busy(former.load) },
+    )
+    t.match(await first.call('echo', 'any', { a: 1 }), { status: 200, json: { a: 1 } })
+  },
+)
 
 t.test('if no live node runs the service the first node answers as if it were alone', async (t) => {
   first.cluster.list()

@@ -1,21 +1,22 @@
 /**
  * A real PostgreSQL for the tests: a child of the test's process, with a data folder of its own, on a port of loopback. It
- * can be killed, stopped as a machine that hangs, and started again. Where none is installed, `noPostgres` says so, and
+ * can be killed, stopped as a machine that hangs, started again, and followed by a standby that takes its place. Where none is installed, `noPostgres` says so, and
  * tests are skipped.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { timings } from '../../src/cluster/timings.ts'
 import { freePort } from '../free-port.ts'
 
 /** The part of a tap test that is needed here. */
-interface Teardown {
+export interface Teardown {
   teardown(run: () => unknown): unknown
 }
 
@@ -54,13 +55,16 @@ timings.beatWithinMs = 3_000
 export class Postgres {
   readonly folder: string
   readonly port: number
+  readonly #options: PostgresOptions
   readonly #settings: string[]
   readonly #user = user()
   #server: ChildProcess | undefined
 
-  private constructor(folder: string, port: number, { fsync = false, settings = {} }: PostgresOptions) {
+  private constructor(folder: string, port: number, options: PostgresOptions) {
+    const { fsync = false, settings = {} } = options
     this.folder = folder
     this.port = port
+    this.#options = options
     const all = {
       port: String(port),
       listen_addresses: '127.0.0.1',
@@ -76,6 +80,16 @@ export class Postgres {
 
   /** Makes a database, starts its server, and ends and deletes both when the test is over. */
   static async start(t: Teardown, options: PostgresOptions = {}): Promise<Postgres> {
+    const postgres = await Postgres.#prepare(t, options)
+    const given = ['-D', postgres.folder, '-U', 'threadplane', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+    const owner = postgres.#user
+    execFileSync(join(bin as string, 'initdb'), given, { ...owner, cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] })
+    await postgres.start()
+    return postgres
+  }
+
+  /** Chooses a folder, which is deleted when the test is over, and a port. */
+  static async #prepare(t: Teardown, options: PostgresOptions): Promise<Postgres> {
     // The user of the database must reach it, which a testdir below root's home need not allow.
     const folder = mkdtempSync(join(tmpdir(), 'threadplane-postgres-'))
     const postgres = new Postgres(join(folder, 'data'), await freePort(), options)
@@ -89,10 +103,32 @@ export class Postgres {
     })
     const owner = postgres.#user
     if (owner !== undefined) chownSync(folder, owner.uid, owner.gid)
-    const given = ['-D', postgres.folder, '-U', 'threadplane', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
-    execFileSync(join(bin as string, 'initdb'), given, { ...owner, cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] })
-    await postgres.start()
     return postgres
+  }
+
+  /** Starts a copy that follows this server. From then on each commit here waits until the copy has it on its disk. */
+  async startStandby(t: Teardown): Promise<Postgres> {
+    const settings = { ...this.#options.settings, wal_retrieve_retry_interval: '50ms' }
+    const standby = await Postgres.#prepare(t, { ...this.#options, settings })
+    // The copy is made before this server names a standby: so the copy waits for none when it takes the place.
+    const given = ['-D', standby.folder, '-d', this.url, '-X', 'stream', '--checkpoint=fast', '-R', '--no-sync']
+    await promisify(execFile)(join(bin as string, 'pg_basebackup'), given, { ...this.#user, cwd: '/' })
+    await standby.start()
+    await this.query("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    await this.query('SELECT pg_reload_conf()')
+    const deadline = performance.now() + DEADLINE_MS
+    const follows = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
+    while ((await this.query(follows)).length === 0) {
+      if (performance.now() > deadline) throw new Error('the standby does not follow')
+      await sleep(20)
+    }
+    return standby
+  }
+
+  /** This standby takes the place of the server that it follows, and accepts writes when this resolves. */
+  async promote(): Promise<void> {
+    const [answer] = await this.query<{ done: boolean }>('SELECT pg_promote(true, 60) AS done')
+    if (answer?.done !== true) throw new Error('the standby was not promoted')
   }
 
   get url(): string {

@@ -1,0 +1,175 @@
+/** Three nodes over a PostgreSQL, each in a process of its own, and relays before the ports that they reach each other by. */
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort, Postgres, type Teardown } from '../../test/cluster/postgres.ts'
+import { launch, type Plane } from '../plane.ts'
+import { Relay } from './relay.ts'
+
+const NAMES = ['a', 'b', 'c'] as const
+/** Nodes with this label run the service that is called; the other one sends its calls there. */
+const CALLED = 'called=yes'
+
+export interface FleetNode {
+  name: string
+  url: string
+  runsCalls: boolean
+  /** What it reaches the database through. */
+  toDatabase: Relay
+  /** What other nodes reach it through. */
+  fromNodes: Relay
+  environment: Record<string, string>
+  data: string
+  /** `undefined` from its kill until it is ready again. */
+  process: Plane | undefined
+  kills: number
+  /** When its process had ended after the last kill, by the monotonic clock. */
+  killedAt: number
+}
+
+export class Fleet implements Teardown {
+  readonly folder: string
+  nodes: FleetNode[] = []
+  postgres!: Postgres
+  readonly #ends: (() => unknown)[] = []
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  static async start(): Promise<Fleet> {
+    const fleet = new Fleet(await mkdtemp(join(tmpdir(), 'threadplane-faults-')))
+    fleet.teardown(() => rm(fleet.folder, { recursive: true, force: true }))
+    try {
+      fleet.postgres = await Postgres.start(fleet, { fsync: true })
+      for (const name of NAMES) fleet.nodes.push(await fleet.#add(name))
+      await Promise.all(fleet.nodes.map((node) => fleet.launch(node)))
+      await change(fleet.nodes[0] as FleetNode, 'tally', { numWorkers: 8 })
+      await change(fleet.nodes[0] as FleetNode, 'adder', { placement: { labels: { called: 'yes' } } })
+      await fleet.untilPlaced()
+      return fleet
+    } catch (error) {
+      await fleet.end()
+      throw error
+    }
+  }
+
+  teardown(run: () => unknown): void {
+    this.#ends.unshift(run)
+  }
+
+  /** Ends all processes and deletes all files. */
+  async end(): Promise<void> {
+    for (const run of this.#ends.splice(0)) await run()
+  }
+
+  get ready(): FleetNode[] {
+    return this.nodes.filter(({ process }) => process !== undefined)
+  }
+
+  async launch(node: FleetNode): Promise<void> {
+    const { fromNodes, data, environment } = node
+    const launched = launch(data, { environment })
+    // Until the node listens, connections are to be refused by the relay as well.
+    await eventually(`${node.name} to listen for nodes`, () => accepts(fromNodes.target))
+    await fromNodes.listen()
+    node.process = await launched
+  }
+
+  /** As a machine that loses its power: from then on its ports refuse connections. */
+  async kill(node: FleetNode): Promise<number> {
+    const { process } = node
+    if (process === undefined) throw new Error(`${node.name} does not run`)
+    node.process = undefined
+    node.kills += 1
+    // Until its connections close, calls are still sent to it.
+    node.killedAt = Number.POSITIVE_INFINITY
+    node.fromNodes.refuse()
+    await process.kill()
+    node.killedAt = performance.now()
+    return process.pid
+  }
+
+  /** Waits until the service that is called runs where it should, and all nodes know that. */
+  async untilPlaced(): Promise<void> {
+    for (const node of this.nodes) {
+      await eventually(`adder to answer on ${node.name}`, async () => {
+        const { process } = node
+        if (process === undefined) return false
+        const calls = Array.from({ length: 5 }, () => process.send('/v1/services/adder/call/add', '{"a":2,"b":3}'))
+        const answers = await Promise.all(calls)
+        return answers.every(({ ok }) => ok)
+      })
+    }
+  }
+
+  async #add(name: string): Promise<FleetNode> {
+    const [port, nodePort] = [await freePort(), await freePort()]
+    const toDatabase = await Relay.start(this.postgres.port)
+    const fromNodes = await Relay.start(nodePort)
+    fromNodes.refuse()
+    const runsCalls = name !== NAMES.at(-1)
+    const data = join(this.folder, name)
+    await mkdir(data)
+    const node: FleetNode = {
+      name,
+      url: `http://127.0.0.1:${port}`,
+      runsCalls,
+      toDatabase,
+      fromNodes,
+      data,
+      environment: {
+        THREADPLANE_PORT: String(port),
+        THREADPLANE_DATABASE_URL: `postgres://threadplane@127.0.0.1:${toDatabase.port}/postgres`,
+        THREADPLANE_NODE_NAME: name,
+        THREADPLANE_NODE_PORT: String(nodePort),
+        THREADPLANE_NODE_URL: `http://127.0.0.1:${fromNodes.port}`,
+        THREADPLANE_NODE_LABELS: runsCalls ? CALLED : '',
+      },
+      process: undefined,
+      kills: 0,
+      killedAt: Number.NEGATIVE_INFINITY,
+    }
+    // A bench that crashes must leave no server behind.
+    const atExit = () => void node.process?.kill()
+    process.once('exit', atExit)
+    this.teardown(async () => {
+      process.off('exit', atExit)
+      await node.process?.kill()
+      toDatabase.close()
+      fromNodes.close()
+    })
+    return node
+  }
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+async function change({ url }: FleetNode, service: string, options: object): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const changed = { method: 'PATCH', headers, body: JSON.stringify(options) }
+  const answer = await fetch(`${url}/v1/services/${service}`, changed)
+  if (!answer.ok) throw new Error(`the options of ${service} cannot be changed: ${await answer.text()}`)
+}
+
+/** @throws Error if it is not so within 30 s */
+export async function eventually(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`waited for ${what} for 30 s`)
+    await sleep(10)
+  }
+}
