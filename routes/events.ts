@@ -140,7 +140,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
     return snapshotOf(await views.summaries(services, request))
   }
 
-  /** What is kept. Without a cursor, that of the other nodes too, which need not have been looked at before. */
+  /** Sends the kept events as a list. Without a cursor, the other nodes are asked for the events that they have kept. */
   async function sendList(
     request: FastifyRequest,
     reply: FastifyReply,

@@ -1,6 +1,6 @@
 /**
  * The settings: one table of environment variables, their defaults and the values that they accept. It is one file, so
- * that whoever adds a setting finds all its places together.
+ * that all places of a setting are together.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -118,7 +118,7 @@ export class EventLog implements EventSink {
     this.#unmergedThrough[kind] = this.#lastSeq
   }
 
-  /** An event of another node. It gets a number of this log; the time stays that of the other node. */
+  /** Keeps an event of another node. It gets a number of this log, and keeps the time that the other node gave it. */
   adopt({ type, ...event }: ForeignEvent, origin: string): void {
     // A newer version may have further types.
     if (!isKeptType(type)) return

@@ -1,30 +1,14 @@
 /** The rows of the audit: pages of each filter. */
+import { auditRow } from '../audit-row.ts'
 import t from 'tap'
-import type { AuditRow } from '../../src/contract/audit.ts'
 import { AuditRetention } from '../../src/cluster/audit-retention.ts'
 import { noPostgres } from '../cluster/postgres.ts'
 import { eachStore, openPgStore } from './stores.ts'
 
-function row(target: string, more: Partial<AuditRow> = {}): AuditRow {
-  return {
-    at: Date.now(),
-    token: 'ci',
-    via: 'bearer',
-    address: '127.0.0.1',
-    action: 'stopService',
-    service: 'mail',
-    target,
-    outcome: 'ok',
-    code: null,
-    requestId: target,
-    ...more,
-  }
-}
-
 eachStore('rows are answered as they were recorded, the newest first, by service and token', async (t, stores) => {
   const store = await stores.open(t)
   const rows = Array.from({ length: 6 }, (_, n) =>
-    row(`${n}`, { service: n % 2 === 0 ? 'mail' : 'web', token: n < 3 ? 'ci' : null, at: n }),
+    auditRow(`${n}`, { service: n % 2 === 0 ? 'mail' : 'web', token: n < 3 ? 'ci' : null, at: n }),
   )
   await store.audit(rows.slice(0, 4))
   await store.audit(rows.slice(4))
@@ -48,8 +32,8 @@ eachStore('rows are answered as they were recorded, the newest first, by service
 eachStore('rows are forgotten after 30 days', async (t, stores) => {
   const store = await stores.open(t)
   const monthMs = 30 * 24 * 60 * 60 * 1_000
-  await store.audit(Array.from({ length: 1_200 }, (_, n) => row(`old ${n}`, { at: Date.now() - monthMs - 1_000 })))
-  await store.audit([row('young', { at: Date.now() - monthMs + 60_000 }), row('new')])
+  await store.audit(Array.from({ length: 1_200 }, (_, n) => auditRow(`old ${n}`, { at: Date.now() - monthMs - 1_000 })))
+  await store.audit([auditRow('young', { at: Date.now() - monthMs + 60_000 }), auditRow('new')])
   t.ok((await store.retain()) >= 2, 'in several transactions')
   t.strictSame(
     (await store.audits({ limit: 10 })).items.map(({ target }) => target),
@@ -61,7 +45,7 @@ t.test('where there are too many rows, refusals are forgotten first', { skip: no
   const store = await openPgStore(t)
   const retention = new AuditRetention(store.database.run, 86_400_000, 10)
   const refused = { outcome: 'refused', token: null, via: 'none', service: null } as const
-  for (let n = 0; n < 8; n += 1) await store.audit([row(`change ${n}`), row(`flood ${n}`, refused)])
+  for (let n = 0; n < 8; n += 1) await store.audit([auditRow(`change ${n}`), auditRow(`flood ${n}`, refused)])
   let steps = 0
   for await (const _step of retention.steps()) steps += 1
   t.ok(steps > 0)

@@ -64,7 +64,7 @@ eachStore('each job of a change of many is checked as one alone is', async (t, s
   await store.remove('unknown')
 })
 
-eachStore('what has not ended is counted and listed, and all jobs are counted by state', async (t, stores) => {
+eachStore('unfinished jobs are counted and listed, and all jobs are counted by state', async (t, stores) => {
   const store = await stores.open(t)
   const ids = await acceptAll(store, [
     {},

@@ -1,27 +1,11 @@
 /** The table of the audit: what is forgotten, and that no page reads more than it shows. */
 import { join } from 'node:path'
+import { auditRow } from '../audit-row.ts'
 import t, { type Test } from 'tap'
-import type { AuditRow } from '../../src/contract/audit.ts'
 import { AuditTable } from '../../src/sqlite/audit.ts'
 import { DatabaseFile } from '../../src/sqlite/database-file.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
-
-function row(target: string, more: Partial<AuditRow> = {}): AuditRow {
-  return {
-    at: Date.now(),
-    token: 'ci',
-    via: 'bearer',
-    address: '127.0.0.1',
-    action: 'stopService',
-    service: 'mail',
-    target,
-    outcome: 'ok',
-    code: null,
-    requestId: target,
-    ...more,
-  }
-}
 
 function table(t: Test, ...limits: number[]): { file: DatabaseFile; audit: AuditTable } {
   const file = new DatabaseFile(join(t.testdir(), 'jobs.sqlite'))
@@ -34,8 +18,8 @@ const targets = (audit: AuditTable) => audit.page({ limit: 1_000 }).items.map(({
 t.test('rows are forgotten after 30 days, in steps', async (t) => {
   const { audit } = table(t)
   const at = Date.now() - 30 * DAY_MS - 1_000
-  audit.add(Array.from({ length: 1_200 }, (_, n) => row(`old ${n}`, { at })))
-  audit.add([row('young', { at: Date.now() - 30 * DAY_MS + 60_000 }), row('new')])
+  audit.add(Array.from({ length: 1_200 }, (_, n) => auditRow(`old ${n}`, { at })))
+  audit.add([auditRow('young', { at: Date.now() - 30 * DAY_MS + 60_000 }), auditRow('new')])
   t.ok([...audit.steps()].length >= 2, 'in several transactions')
   t.strictSame(targets(audit), ['new', 'young'])
 })
@@ -43,11 +27,11 @@ t.test('rows are forgotten after 30 days, in steps', async (t) => {
 t.test('where there are too many rows, refusals are forgotten first', async (t) => {
   const { audit } = table(t, DAY_MS, 10)
   const refused = { outcome: 'refused', token: null, via: 'none', service: null } as const
-  for (let n = 0; n < 8; n += 1) audit.add([row(`change ${n}`), row(`flood ${n}`, refused)])
+  for (let n = 0; n < 8; n += 1) audit.add([auditRow(`change ${n}`), auditRow(`flood ${n}`, refused)])
   t.same([...audit.steps()].length > 0, true)
   const changes = Array.from({ length: 8 }, (_, n) => `change ${7 - n}`)
   t.strictSame(targets(audit), ['flood 7', 'change 7', 'flood 6', ...changes.slice(1)])
-  audit.add(Array.from({ length: 5 }, (_, n) => row(`later ${n}`)))
+  audit.add(Array.from({ length: 5 }, (_, n) => auditRow(`later ${n}`)))
   for (const _step of audit.steps());
   t.strictSame(targets(audit).length, 10)
   t.notOk(targets(audit).includes('flood 7'))
@@ -58,7 +42,7 @@ t.test('where there are too many rows, refusals are forgotten first', async (t) 
 t.test('pages of each filter, also where rows go between two pages', async (t) => {
   const { file, audit } = table(t)
   for (let n = 0; n < 6; n += 1) {
-    audit.add([row(`${n}`, { service: n % 2 === 0 ? 'mail' : 'web', token: n < 3 ? 'ci' : null })])
+    audit.add([auditRow(`${n}`, { service: n % 2 === 0 ? 'mail' : 'web', token: n < 3 ? 'ci' : null })])
   }
   const shown = (filter: { service?: string; token?: string }) => {
     const found: (string | null)[] = []
