@@ -77,8 +77,9 @@ export class ClusterNode implements OtherServers {
     membership.onBeat((answer) => this.#heard(answer, followers))
     membership.onChanged(() => this.#placementMayChange(followers))
     store.database.onUp(isBack)
-    store.onRecovered((services) => {
-      for (const service of services) {
+    store.onRecovered((attempts) => {
+      for (const { job, error } of attempts) notices.ended(job, error)
+      for (const service of new Set(attempts.map(({ job }) => job.service))) {
         notices.work(service)
         hints.tell('work', service)
       }

@@ -23,6 +23,8 @@ export type EventKind = keyof typeof TYPES
 const BEGIN_WITHIN_MS = 200
 const AGAIN_AFTER_MS = 200
 const KEPT_FOR_MS = 60_000
+/** Clients may come back with cursors of servers that have gone. Their events are in no ring for long. */
+const MAX_BOOTS = 1_000
 
 /** What is done here with the events of other nodes. */
 export interface PeerEventSink {
@@ -43,7 +45,7 @@ export class PeerEvents {
   readonly #timers = new Map<EventKind, NodeJS.Timeout>()
   /** By the id of the node. */
   readonly #streams = new Map<string, PeerStream>()
-  /** Starts of servers that the streams were of. */
+  /** Starts of servers that the streams were of: the newest. */
   readonly #boots = new Set<string>()
   #isClosed = false
 
@@ -116,7 +118,7 @@ export class PeerEvents {
   /** @param grows the stream takes the place of one with other types, whose events are all there */
   #open(peer: Member, types: string, after: string | undefined, grows: boolean): void {
     const stream: PeerStream = new PeerStream(this.#plane.connections.to(peer), peer, types, after, {
-      hello: (boot) => this.#boots.add(boot),
+      hello: (boot) => this.#met(boot),
       event: (event) => this.#sink.event(event, peer),
       gap: (facts) => {
         if (!grows) this.#sink.gap(facts, peer)
@@ -124,6 +126,13 @@ export class PeerEvents {
       ended: () => void this.#again(stream),
     })
     this.#streams.set(peer.id, stream)
+  }
+
+  #met(boot: string): void {
+    this.#boots.delete(boot)
+    this.#boots.add(boot)
+    const [oldest] = this.#boots
+    if (this.#boots.size > MAX_BOOTS && oldest !== undefined) this.#boots.delete(oldest)
   }
 
   async #again(broken: PeerStream): Promise<void> {

@@ -36,7 +36,7 @@ import { unavailable } from './database-errors.ts'
 import { failureGroups } from './failures.ts'
 import { readJob } from './job-row.ts'
 import type { Membership } from './membership.ts'
-import { endLostAttempts } from './recovery.ts'
+import { endLostAttempts, type LostAttempt } from './recovery.ts'
 import { type NodeOptions, type StoreParts, storeParts } from './store-parts.ts'
 import { timings } from './timings.ts'
 
@@ -91,8 +91,8 @@ export class PgStore implements JobStore, AuditStore {
     return this.#parts.membership
   }
 
-  /** Calls the listener with services whose jobs wait again, as the nodes that ran them have gone. */
-  onRecovered(listener: (services: string[]) => void): void {
+  /** Calls the listener with attempts that have ended, as the nodes that ran them have gone. */
+  onRecovered(listener: (attempts: LostAttempt[]) => void): void {
     this.#parts.upkeep.onRecovered = listener
   }
 

@@ -3,7 +3,8 @@
  * beaten for a lease. Each such attempt counts (P3), as if its server had ended.
  */
 import { errorKeyOf } from '../jobs/error-key.ts'
-import { CANCELLED, SERVER_ENDED } from '../jobs/job.ts'
+import { CANCELLED, type JobError, SERVER_ENDED } from '../jobs/job.ts'
+import type { EventJob } from '../contract/events.ts'
 import { HISTORY } from './job-row.ts'
 import { type Run, statement } from './statement.ts'
 import { NOW } from './store-clock.ts'
@@ -30,7 +31,7 @@ const END_LOST = statement(
     node = NULL, cancel = false
   WHERE seq = ANY(ARRAY(SELECT seq FROM jobs lost WHERE state = 'running' AND node IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = lost.node) ORDER BY node LIMIT ${STEP} FOR UPDATE SKIP LOCKED))
-  RETURNING service`,
+  RETURNING id::text AS id, service, method, state, attempts, max_attempts AS "maxAttempts", priority`,
 )
 
 /** Forgets nodes that have not beaten for so long. Answers their ids. */
@@ -38,13 +39,19 @@ export async function forgetNodes(run: Run, leaseMs: number): Promise<string[]> 
   return (await run<{ id: string }>(FORGET_NODES, [leaseMs / 1_000])).rows.map(({ id }) => id)
 }
 
-/** Ends the attempts of nodes without a row. Answers the service of each. */
-export async function endLostAttempts(run: Run): Promise<string[]> {
+/** A job of which an attempt has ended with its node, and why. */
+export interface LostAttempt {
+  job: EventJob
+  error: JobError
+}
+
+/** Ends the attempts of nodes without a row. */
+export async function endLostAttempts(run: Run): Promise<LostAttempt[]> {
   const given = [JSON.stringify(SERVER_ENDED), JSON.stringify(CANCELLED), errorKeyOf(SERVER_ENDED)]
-  const services: string[] = []
+  const lost: LostAttempt[] = []
   for (;;) {
-    const { rows } = await run<{ service: string }>(END_LOST, given)
-    for (const { service } of rows) services.push(service)
-    if (rows.length < STEP) return services
+    const { rows } = await run<EventJob>(END_LOST, given)
+    for (const job of rows) lost.push({ job, error: job.state === 'cancelled' ? CANCELLED : SERVER_ENDED })
+    if (rows.length < STEP) return lost
   }
 }

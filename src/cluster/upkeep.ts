@@ -4,7 +4,7 @@ import { hasCode } from '../contract/errors.ts'
 import type { AuditRetention } from './audit-retention.ts'
 import type { Database } from './database.ts'
 import type { Membership } from './membership.ts'
-import { endLostAttempts, forgetNodes } from './recovery.ts'
+import { endLostAttempts, forgetNodes, type LostAttempt } from './recovery.ts'
 import type { Retention } from './retention.ts'
 import { timings } from './timings.ts'
 
@@ -22,8 +22,8 @@ export class Upkeep {
   #running: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  /** Told of services whose jobs wait again. */
-  onRecovered: (services: string[]) => void = () => {}
+  /** Told of attempts that have ended with their nodes. */
+  onRecovered: (attempts: LostAttempt[]) => void = () => {}
   #recovering: Promise<void> | undefined
 
   constructor(parts: UpkeepParts) {
@@ -88,9 +88,9 @@ export class Upkeep {
   async #recover(): Promise<void> {
     const { database, membership, log } = this.#parts
     const nodes = await forgetNodes(database.run, membership.leaseMs)
-    const services = await endLostAttempts(database.run)
-    if (nodes.length + services.length === 0) return
-    log.warn({ nodes, attempts: services.length }, 'nodes have gone: the attempts that ran there have ended')
-    this.onRecovered([...new Set(services)])
+    const attempts = await endLostAttempts(database.run)
+    if (nodes.length + attempts.length === 0) return
+    log.warn({ nodes, attempts: attempts.length }, 'nodes have gone: the attempts that ran there have ended')
+    this.onRecovered(attempts)
   }
 }

@@ -70,7 +70,7 @@ export class Dispatcher {
       onWaiting: (service) => this.#waiting(service),
       cancel: (id) => this.#cancelUnlessFinished(id),
     })
-    this.notices = new Notices(this.#feeds, this.#attempts, this.#waiters)
+    this.notices = new Notices(this.#feeds, this.#attempts, this.#waiters, this.#events)
     const parts = { store, deadline: this.deadline, attempts: this.#attempts }
     this.overview = new JobOverview(parts)
     this.ofService = new ServiceJobs({

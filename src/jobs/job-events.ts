@@ -40,11 +40,17 @@ export class JobEvents {
 
   /** The attempt has ended, and with it perhaps the job. */
   ended(service: string, attempt: OpenAttempt, state: EventJob['state'], error?: JobError): void {
+    this.attemptEnded(ofAttempt(service, attempt, state), error)
+  }
+
+  /** @param job with the state that it has now: `scheduled`, or an outcome */
+  attemptEnded(job: EventJob, error?: JobError): void {
+    const { state } = job
     if (state !== 'failed' && !this.areFollowed) return
     const type = state === 'scheduled' ? 'job.retrying' : (`job.${state}` as JobEvent['type'])
     const told = error && { code: error.code, message: eventMessage(error.message) }
     const named = error?.cause === undefined ? told : { ...told, name: error.cause.name, message: told?.message ?? '' }
-    this.#sink.emit({ type, job: ofAttempt(service, attempt, state), ...(named !== undefined && { error: named }) })
+    this.#sink.emit({ type, job, ...(named !== undefined && { error: named }) })
   }
 }
 

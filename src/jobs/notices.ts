@@ -1,18 +1,23 @@
 /** What other servers that share the store let the dispatcher know. */
 import type { Attempts } from './attempts.ts'
 import type { CastFeed } from './cast-feed.ts'
+import type { EventJob } from '../contract/events.ts'
+import type { JobError } from './job.ts'
+import type { JobEvents } from './job-events.ts'
 import type { JobWaiters } from './job-waiters.ts'
 
 export class Notices {
   readonly #feeds: ReadonlyMap<string, CastFeed>
   readonly #attempts: Attempts
   readonly #waiters: JobWaiters
+  readonly #events: JobEvents
   takesNothing = false
 
-  constructor(feeds: ReadonlyMap<string, CastFeed>, attempts: Attempts, waiters: JobWaiters) {
+  constructor(feeds: ReadonlyMap<string, CastFeed>, attempts: Attempts, waiters: JobWaiters, events: JobEvents) {
     this.#feeds = feeds
     this.#attempts = attempts
     this.#waiters = waiters
+    this.#events = events
   }
 
   /** Jobs of a service wait in the store. */
@@ -23,6 +28,12 @@ export class Notices {
   /** A job has ended on another server. */
   finished(id: string): void {
     this.#waiters.finished(id)
+  }
+
+  /** The attempt of a server that has gone was ended from here, and with it perhaps the job. */
+  ended(job: EventJob, error: JobError): void {
+    this.#events.attemptEnded(job, error)
+    if (job.state !== 'scheduled') this.#waiters.finished(job.id)
   }
 
   /** Somebody wants a job cancelled. Nothing happens unless it runs here. */

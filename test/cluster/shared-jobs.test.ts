@@ -55,6 +55,10 @@ t.test('the jobs of a node that is killed are taken up', options, async (t) => {
   const json = { token: 'of the killed' }
   const { json: job } = await other.request('POST', '/v1/services/gate/cast/hold', { json })
   await other.logs(/^begun$/)
+  const { json: last } = await other.request('POST', '/v1/services/gate/cast/stubborn?maxAttempts=1', {
+    json: { token: 'the last attempt' },
+  })
+  await other.logs(/^begun$/, 2)
   // Before, it might have run the job itself.
   const a = await members.join('a', { services, leaseMs: LEASE_MS })
   t.match((await a.get(`/v1/jobs/${job.id}`)).json, { state: 'running', attempts: 1 })
@@ -63,6 +67,9 @@ t.test('the jobs of a node that is killed are taken up', options, async (t) => {
   await begun(a, 'of the killed')
   t.comment(`taken up ${Math.round(performance.now() - killedAt)} ms after the kill, with a lease of ${LEASE_MS} ms`)
   t.strictSame(await members.names(), ['a'])
+  t.match(await a.finished(last.id), { state: 'failed', error: { reason: 'SERVER_ENDED' } })
+  const events = await a.get('/v1/events?type=job.failed', { headers: { accept: 'application/json' } })
+  t.match(events.json, { items: [{ job: { id: last.id, attempts: 1 }, error: { code: 'THREAD_DIED' } }] })
   openGate('of the killed')
   t.match(await a.finished(job.id), {
     state: 'succeeded',
