@@ -22,16 +22,4 @@ export { ServiceWorker, type ServiceWorkerOptions } from './threads/service-work
 export { WorkerProcess } from './threads/worker-process.ts'
 export { WorkerThread } from './threads/worker-thread.ts'
 export type { ServiceWorkerClass } from './threads/workers.ts'
-export { type BytesOptions, bytes } from './module/bytes.ts'
-export { MethodProblem, type MethodProblemOptions } from './module/method-problem.ts'
-export { stream } from './module/stream.ts'
-export {
-  defineService,
-  type MethodContext,
-  type MethodDefinition,
-  method,
-  type ServiceContext,
-  type ServiceDefinition,
-  type ServiceLogger,
-  type ServiceSpec,
-} from './module/define-service.ts'
+export * from './module/index.ts'

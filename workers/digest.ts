@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const ENCODINGS = { utf8: 'well-formed Unicode', base64: 'padded base64', hex: 'hexadecimal' } as const

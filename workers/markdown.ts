@@ -6,7 +6,7 @@
  */
 import MarkdownIt from 'markdown-it'
 import sanitizeHtml, { type IOptions } from 'sanitize-html'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const markdownIt = new MarkdownIt({ html: true })

@@ -4,7 +4,7 @@
  * Between two slices the event loop runs: other methods make progress, the heartbeat beats, and an abort can arrive.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 /** Odd numbers in a segment of the sieve. Each takes one byte, so a segment fits into the processor's cache. */

@@ -1,5 +1,5 @@
 /** A service that does next to nothing, so that everything around it is measured. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

@@ -1,6 +1,6 @@
 /** Copies a folder, as a backup does: it opens and closes each file in it. */
 import { cpSync } from 'node:fs'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

@@ -1,7 +1,7 @@
 /** Writes every run of every job to a file, so that the runs can be compared with the recorded attempts. */
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

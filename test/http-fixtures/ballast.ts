@@ -1,5 +1,5 @@
 /** Keeps a hundred MiB on its heap once it is told to. Its process may use 320 MiB. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 let kept: number[] = []
 

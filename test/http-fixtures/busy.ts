@@ -1,7 +1,7 @@
 /** Its methods keep their thread busy, each in a different way. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   threads: 2,

@@ -1,6 +1,6 @@
 /** Methods that take and return bytes, of different media types. */
 import { createHash } from 'node:crypto'
-import { bytes, defineService, method } from 'threadplane'
+import { bytes, defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

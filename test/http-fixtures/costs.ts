@@ -1,7 +1,7 @@
 /** Methods that end or block their thread, and bystanders: methods that must lose nothing by that. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BroadcastChannel } from 'node:worker_threads'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const input = z.object({ token: z.string() })

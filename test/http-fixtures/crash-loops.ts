@@ -1,5 +1,5 @@
 /** Its thread exits as soon as it has started, after each restart. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   restart: { maxRestarts: 3, backoffMs: 1, backoffMaxMs: 1 },

@@ -1,5 +1,5 @@
 /** Its methods end their thread, each in a different way. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const retries = { maxAttempts: 3, backoffMs: 1, backoffMaxMs: 2 }

@@ -1,5 +1,5 @@
 /** Its methods return their payload, or a value that the payload describes. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

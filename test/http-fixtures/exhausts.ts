@@ -1,5 +1,5 @@
 /** Takes memory that V8 does not limit, or crashes its process natively. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const hoard: unknown[] = []

@@ -1,5 +1,5 @@
 /** Throws at import while the environment variable `FAILS_AT_IMPORT` is set. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 if (process.env.FAILS_AT_IMPORT) throw new Error(`could not be imported: ${process.env.FAILS_AT_IMPORT}`)
 

@@ -1,5 +1,5 @@
 /** Its methods throw. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const failures = new Map<string, number>()

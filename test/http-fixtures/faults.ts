@@ -1,7 +1,7 @@
 /** A method for each way in which a method can go wrong, and methods that run beside them. */
 import { execSync } from 'node:child_process'
 import { BroadcastChannel, parentPort } from 'node:worker_threads'
-import { defineService, type MethodContext, method } from 'threadplane'
+import { defineService, type MethodContext, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const attempts = { backoffMs: 1, backoffMaxMs: 2 }

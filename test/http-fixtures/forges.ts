@@ -1,6 +1,6 @@
 /** Posts messages of its own, past the guard of `parentPort`: what it is told to post by the index of the message. */
 import { MessagePort, parentPort } from 'node:worker_threads'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const post = (message: unknown) => MessagePort.prototype.postMessage.call(parentPort as MessagePort, message)

@@ -3,7 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BroadcastChannel } from 'node:worker_threads'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const gates = new Map<string, { promise: Promise<void>; open: () => void }>()

@@ -1,5 +1,5 @@
 /** Runs out of memory in a way that aborts the whole process. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   limits: { maxOldGenerationSizeMb: 32 },

@@ -2,7 +2,7 @@
 import { execSync } from 'node:child_process'
 import { existsSync, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

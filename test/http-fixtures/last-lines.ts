@@ -1,5 +1,5 @@
 /** Writes many lines to the log when it stops. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   onThreadStop: () => {

@@ -1,6 +1,6 @@
 /** Logs a few lines, or more than are kept; its methods run for as long as they are told. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   methods: {

@@ -1,5 +1,5 @@
 /** Its methods return the size, type and content type of their payload. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

@@ -1,5 +1,5 @@
 /** Has a refinement, so that only its thread can refuse a wrong payload. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({

@@ -1,5 +1,5 @@
 /** Its methods refuse requests with a `MethodProblem`, or throw errors that contain others. */
-import { defineService, MethodProblem, method } from 'threadplane'
+import { defineService, MethodProblem, method } from 'threadplane/service'
 
 export default defineService({
   methods: {

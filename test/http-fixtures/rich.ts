@@ -1,5 +1,5 @@
 /** Methods with schemas of every kind, and one that fails. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const Tree = z.object({

@@ -1,5 +1,5 @@
 /** One of its methods is sensitive. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   methods: {

@@ -1,5 +1,5 @@
 /** Each method logs its payload at the level that it is named after. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const text = z.string()

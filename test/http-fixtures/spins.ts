@@ -1,5 +1,5 @@
 /** A method that never gives its thread back, one that allocates, and one that blocks the thread in native code. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 function spin(): void {
   for (;;) Math.sqrt(2)

@@ -1,6 +1,6 @@
 /** Its methods return streams, which end, fail or misbehave each in a different way. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, method, stream } from 'threadplane'
+import { defineService, method, stream } from 'threadplane/service'
 import { z } from 'zod'
 
 let produced = 0

@@ -1,5 +1,5 @@
 /** Returns its payload; after a crash it is restarted quickly. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   restart: { backoffMs: 1, backoffMaxMs: 20 },

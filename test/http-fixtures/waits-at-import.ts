@@ -1,6 +1,6 @@
 /** Its import waits until the test lets it go on. */
 import { BroadcastChannel, workerData } from 'node:worker_threads'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 const channel = new BroadcastChannel(`let go: ${(workerData as { service: string }).service}`)
 const letGo = new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /** Its stop waits until the test lets it go on. */
 import { BroadcastChannel } from 'node:worker_threads'
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 
 export default defineService({
   methods: { go: method({ handler: (_payload, { job }) => job.attempt }) },

@@ -1,5 +1,5 @@
 /** Takes payloads of which many fit into a large body. */
-import { defineService, method } from 'threadplane'
+import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 const branch = (tag: number) => z.object({ tag: z.literal(`branch ${tag}`), value: z.int() })

@@ -1,5 +1,5 @@
 /** Returns a tenth of its input, so that the transport of payloads is measured. */
-import { bytes, defineService, method } from 'threadplane'
+import { bytes, defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 
 export default defineService({
