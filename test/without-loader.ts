@@ -1,29 +1,34 @@
 /**
- * Runs a test file in a process without tap's loader. tap starts this program instead of the file (`node-arg` in .taprc).
- * The loader records the modules of every thread for coverage, which is off here, and doubles the start time of a thread.
+ * Runs a test file in a process without tap's loader. tap's processes load this module before all others (`test-env` in
+ * .taprc), so they do not even load the loader. It records the modules of every thread for coverage, which is off here, and
+ * doubles the start time of a thread.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 
 /** tap kills a file half a second after SIGALRM: kill the test before, or it would live on as an orphan. */
 const END_WITHIN_MS = 250
 
-const [file = '', ...args] = process.argv.slice(2)
-// The loader adds itself to the environment of every child process, so `env` has to remove it again.
-const command = ['-u', 'NODE_OPTIONS', process.execPath, file, ...args]
-const test = spawn('env', command, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+const [node, ...args] = process.argv
+const { NODE_OPTIONS: _options, ...env } = process.env
+const test = spawn(node as string, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env })
 
-// tap and the file send each other messages about timeouts.
-test.on('message', (message) => process.send?.(message))
-process.on('message', (message: object) => test.send(message))
-process.channel?.unref()
-
-test.on('exit', (code, signal) => {
-  process.exitCode = code ?? 1
-  if (signal !== null) console.error(`${file} was ended by ${signal}`)
-})
 for (const signal of ['SIGALRM', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     test.kill(signal)
     setTimeout(() => test.kill('SIGKILL'), END_WITHIN_MS).unref()
   })
+}
+// tap and the file send each other messages about timeouts.
+test.on('message', (message) => process.send?.(message))
+process.on('message', (message: object) => test.send(message))
+
+// Never goes on to load the file here.
+process.exit(await exitCode(test))
+
+async function exitCode(child: ChildProcess): Promise<number> {
+  const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    child.once('close', (code, signal) => resolve({ code, signal }))
+  })
+  if (signal !== null) console.error(`${args[0]} was ended by ${signal}`)
+  return code ?? 1
 }
