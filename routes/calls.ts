@@ -111,7 +111,7 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
     onRequest: forwarder === undefined ? [] : passOn,
     bodyLimit: maxBodyBytes,
     schema: {
-      operationId: 'call',
+      operationId: 'callMethod',
       tags: ['Invocations'],
       summary: 'Call a method and wait for its result',
       params: MethodParams,

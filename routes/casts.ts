@@ -61,7 +61,7 @@ const BatchItem = Type.Object({
 })
 const BatchAnswer = Type.Object(
   { items: Type.Array(BatchItem) },
-  { description: 'One item for each line, in the same order' },
+  { $id: 'BatchAnswer', title: 'BatchAnswer', description: 'One item for each line, in the same order' },
 )
 
 /** The body of a batch. */
@@ -84,6 +84,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
   app,
   { registry, dispatcher, maxBodyBytes, checker },
 ) => {
+  app.addSchema(BatchAnswer)
   // Bytes cannot be cast, so a body of another type is refused. `checkTakesJson` throws the better error if the method
   // accepts bytes; if the module is not described yet, it throws nothing.
   app.removeContentTypeParser('*')
@@ -105,7 +106,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
     config: { scope: 'enqueue', audits: false },
     bodyLimit: maxBodyBytes,
     schema: {
-      operationId: 'cast',
+      operationId: 'castMethod',
       tags: ['Invocations'],
       summary: 'Queue a job and answer at once; with application/x-ndjson one job per line, in one transaction',
       params: MethodParams,
@@ -115,7 +116,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
       body: Payload,
       response: {
         202: accepted('The job is on disk'),
-        207: BatchAnswer,
+        207: Type.Ref('BatchAnswer'),
         ...problems(...REFUSALS, 'MALFORMED_QUERY'),
       },
     },

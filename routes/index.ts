@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import type { AuditStore } from '../src/contract/audit.ts'
 import type { Traces } from '../src/contract/traces.ts'
 import type { Credentials } from '../src/http/credentials.ts'
-import { ErrorDetail, Problem } from '../src/http/problem-document.ts'
+import { ErrorCodeSchema, ErrorDetail, Problem } from '../src/http/problem-document.ts'
 import type { EventLog } from '../src/events/event-log.ts'
 import type { EventStreams } from '../src/events/event-streams.ts'
 import type { LogBook } from '../src/events/log-book.ts'
@@ -38,12 +38,15 @@ import { nodeRoutes } from './nodes.ts'
 import { probeRoutes } from './probes.ts'
 import { profileRoutes } from './profiles.ts'
 import { scheduleRoutes } from './schedules.ts'
-import { Job, JobList } from './schemas/job.ts'
+import { Job, JobErrorView, JobList } from './schemas/job.ts'
 import {
   LifecycleResult,
+  Limits,
   MethodList,
+  Options,
   OptionsChange,
   Registration,
+  Restart,
   ServiceList,
   ServiceStatus,
 } from './schemas/service.ts'
@@ -58,8 +61,12 @@ import { stackRoutes } from './stack.ts'
 
 /** The schemas that routes refer to by `Type.Ref`. */
 export const SHARED_SCHEMAS = [
+  ErrorCodeSchema,
   ErrorDetail,
   Problem,
+  Limits,
+  Restart,
+  Options,
   ServiceStatus,
   ServiceList,
   ServiceSummaryList,
@@ -67,6 +74,7 @@ export const SHARED_SCHEMAS = [
   MethodList,
   Registration,
   OptionsChange,
+  JobErrorView,
   Job,
   JobList,
 ]

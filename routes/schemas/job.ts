@@ -11,22 +11,25 @@ export const JobParams = Type.Object({ id: Type.String({ description: 'Id of the
 
 export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...JOB_STATES] })
 
-const JobErrorView = Type.Object({
-  code: Type.String(),
-  reason: Type.Optional(
-    Type.String({
-      description:
-        "With THREAD_DIED, SERVER_ENDED: the server ended while the attempt ran. With METHOD_REFUSED: the method's own code",
-    }),
-  ),
-  status: Type.Optional(Type.Integer({ description: 'With METHOD_REFUSED: the HTTP status that the method chose' })),
-  message: Type.String(),
-  retryable: Type.Optional(Type.Boolean({ description: 'Present if the method said whether a retry makes sense' })),
-  cause: Type.Optional(
-    Type.Unsafe<ErrorView>({ allOf: [Type.Ref('ErrorDetail')], description: 'The error that the method threw' }),
-  ),
-  errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() }))),
-})
+export const JobErrorView = Type.Object(
+  {
+    code: Type.Unsafe<string>(Type.Ref('ErrorCode')),
+    reason: Type.Optional(
+      Type.String({
+        description:
+          "With THREAD_DIED, SERVER_ENDED: the server ended while the attempt ran. With METHOD_REFUSED: the method's own code",
+      }),
+    ),
+    status: Type.Optional(Type.Integer({ description: 'With METHOD_REFUSED: the HTTP status that the method chose' })),
+    message: Type.String(),
+    retryable: Type.Optional(Type.Boolean({ description: 'Present if the method said whether a retry makes sense' })),
+    cause: Type.Optional(
+      Type.Unsafe<ErrorView>({ allOf: [Type.Ref('ErrorDetail')], description: 'The error that the method threw' }),
+    ),
+    errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), message: Type.String() }))),
+  },
+  { $id: 'JobError', title: 'JobError' },
+)
 
 export const Job = Type.Object(
   {
@@ -40,7 +43,7 @@ export const Job = Type.Object(
         number: Type.Integer(),
         startedAt: Timestamp,
         endedAt: Type.Optional(Timestamp),
-        error: Type.Optional(JobErrorView),
+        error: Type.Optional(Type.Unsafe<Static<typeof JobErrorView>>(Type.Ref('JobError'))),
       }),
     ),
     maxAttempts: Type.Integer(),
@@ -54,7 +57,7 @@ export const Job = Type.Object(
     notBefore: Nullable(Timestamp),
     expiresAt: Nullable(Timestamp),
     result: Type.Optional(Type.Unknown({ description: 'The result of the method, if the job succeeded' })),
-    error: Type.Optional(JobErrorView),
+    error: Type.Optional(Type.Unsafe<Static<typeof JobErrorView>>(Type.Ref('JobError'))),
   },
   { $id: 'Job', title: 'Job' },
 )

@@ -19,6 +19,14 @@ export const MethodParams = Type.Object({
 })
 
 const { $schema: _dialect, ...options } = z.toJSONSchema(serviceOptionsSchema, { io: 'input' })
+type JsonSchema = z.core.JSONSchema.BaseSchema
+const named = ($id: string, schema: object | boolean | undefined) => ({ ...(schema as JsonSchema), $id, title: $id })
+
+/** Parts of the options, and all of them. Their schemas are made from `serviceOptionsSchema`. */
+export const Limits = Type.Unsafe<object>(named('Limits', options.properties?.limits))
+export const Restart = Type.Unsafe<object>(named('Restart', options.properties?.restart))
+const optionsByName = { ...options.properties, limits: Type.Ref('Limits'), restart: Type.Ref('Restart') }
+export const Options = Type.Unsafe<ServiceOptions>(named('Options', { ...options, properties: optionsByName }))
 
 const Thread = Type.Object({
   id: Type.Integer(),
@@ -59,7 +67,7 @@ export const ServiceStatus = Type.Object(
     isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where the threads of the service run' }),
     draining: Type.Boolean({ description: 'True while the service stops, and runs its queued calls first' }),
     options: Type.Unsafe<ServiceOptions>({
-      ...options,
+      allOf: [Type.Ref('Options')],
       description: 'The options in effect: of the registration, else of the module, else the defaults',
     }),
     threads: Type.Array(Thread),
@@ -141,14 +149,14 @@ const MethodView = Type.Object({
 })
 export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
 
-/** `{ module, … any option of a service }`. The schema of the options is made from `serviceOptionsSchema`. */
+/** `{ module, … any option of a service }`. */
 export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
   ...options,
   $id: 'Registration',
   title: 'Registration',
   properties: {
     module: { type: 'string', minLength: 1, maxLength: 1_024, description: 'A file inside the workers folder' },
-    ...options.properties,
+    ...optionsByName,
   },
   required: ['module'],
 })

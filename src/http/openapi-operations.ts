@@ -6,10 +6,12 @@ import {
   type MethodDescription,
   type ServiceDescription,
 } from '../contract/description.ts'
+import { type Parameter, pascalCase, type SharedComponents } from './openapi-components.ts'
 import { PROBLEM_TYPE } from './problem-document.ts'
 
 interface Operation {
   operationId: string
+  parameters?: ({ $ref: string } & Parameter)[]
   responses: Record<string, object>
   [key: string]: unknown
 }
@@ -21,10 +23,6 @@ export interface OpenApiDocument {
   [key: string]: unknown
 }
 
-interface Parameter {
-  in: string
-  name: string
-}
 /** Headers that make a job of a call. A job cannot take bytes. */
 const OF_JOBS: ReadonlySet<string> = new Set(['prefer', 'idempotency-key'])
 
@@ -34,37 +32,43 @@ export const GENERIC = {
   cast: '/v1/services/{service}/cast/{method}',
 } as const
 
+/** The tag of a service's operations. */
+export function tagOf(service: string, { description }: ServiceDescription): { name: string; description?: string } {
+  return { name: `service ${service}`, ...(description !== undefined && { description }) }
+}
+
 /**
  * Yields after each method, so that the caller can serve others.
+ * @param shared the components of the document
  * @param taken the operation ids of the document; those of the service are added
  */
 export function* serviceOperations(
   document: OpenApiDocument,
+  shared: SharedComponents,
   taken: Set<string>,
   service: string,
   description: ServiceDescription,
 ): Generator<void> {
-  const tag = `service ${service}`
-  document.tags.push({
-    name: tag,
-    ...(description.description !== undefined && { description: description.description }),
-  })
+  const { name: tag } = tagOf(service, description)
   for (const [method, methodDescription] of Object.entries(description.methods)) {
     const name = pascalCase(service) + pascalCase(method)
     const { input, output, inputBytes, outputBytes, streams } = methodDescription
     const requestContent = contentOf(inputBytes, inputBytes ? input : addSchema(document, `${name}Input`, input))
     const result = outputBytes ? output : addSchema(document, `${name}Output`, output)
     const responseContent = streams ? contentOfStream(result) : contentOf(outputBytes, result)
-    // A method that takes bytes cannot be cast.
+    // A method that takes bytes makes no jobs.
+    const job = inputBytes ? {} : addJob(document, name, { service, method, streams, result: result ?? {} })
     const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
     for (const kind of kinds) {
       const generic = document.paths[GENERIC[kind]]?.post as Operation
       const isCallOfBytes = inputBytes !== undefined
-      const parameters = (generic.parameters as Parameter[] | undefined)?.filter(
-        (one) => one.in !== 'path' && !(isCallOfBytes && OF_JOBS.has(one.name.toLowerCase())),
-      )
-      const { 202: accepted, ...others } = generic.responses
-      const responses = { ...others, ...(accepted !== undefined && !isCallOfBytes && { 202: accepted }) }
+      const parameters = generic.parameters?.filter((reference) => {
+        const one = shared.parameter(reference)
+        return one.in !== 'path' && !(isCallOfBytes && OF_JOBS.has(one.name.toLowerCase()))
+      })
+      const { 202: accepted, 207: _batch, ...others } = generic.responses
+      const ofMethod = { ...accepted, content: { 'application/json': { schema: job } } }
+      const responses = { ...others, ...(accepted !== undefined && !isCallOfBytes && { 202: ofMethod }) }
       document.paths[`/v1/services/${service}/${kind}/${method}`] = {
         post: {
           operationId: unusedId(taken, `${kind}${name}`),
@@ -152,6 +156,28 @@ function unusedId(taken: Set<string>, wantedId: string): string {
   return id
 }
 
+/** Adds the schema of a job of the method: its result is typed. Returns a reference to it. */
+function addJob(
+  document: OpenApiDocument,
+  name: string,
+  of: { service: string; method: string; streams: boolean | undefined; result: object },
+): object {
+  const { service, method, streams = false, result } = of
+  return addSchema(document, `${name}Job`, {
+    allOf: [
+      { $ref: '#/components/schemas/Job' },
+      {
+        type: 'object',
+        properties: {
+          service: { const: service },
+          method: { const: method },
+          result: streams ? { type: 'array', items: result } : result,
+        },
+      },
+    ],
+  })
+}
+
 /** Adds a schema and its `$defs` to the components of the document. Returns a reference to the schema. */
 function addSchema(document: OpenApiDocument, wantedName: string, schema: JsonSchema | undefined): object {
   if (schema === undefined) return {}
@@ -216,11 +242,4 @@ function withRefs(schema: unknown, rewrite: (ref: string) => string): unknown {
 
 function mapped(object: object, map: (value: unknown, key: string) => unknown): object {
   return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value, key)]))
-}
-
-function pascalCase(name: string): string {
-  return name
-    .split(/[^A-Za-z0-9]+/)
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('')
 }

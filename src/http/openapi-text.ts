@@ -6,7 +6,8 @@
 import { stringify } from 'yaml'
 import { Slices } from '../async/slices.ts'
 import type { ServiceDescription } from '../contract/description.ts'
-import { type OpenApiDocument, serviceOperations } from './openapi-operations.ts'
+import { SharedComponents } from './openapi-components.ts'
+import { type OpenApiDocument, serviceOperations, tagOf } from './openapi-operations.ts'
 
 /** A registered service. */
 export interface DescribedService {
@@ -67,9 +68,14 @@ export class OpenApiText {
     const document = this.#base()
     const slices = new Slices()
     const taken = new Set(operationIds(document))
-    for (const { name, description } of services) {
-      if (description === undefined) continue
-      for (const _method of serviceOperations(document, taken, name, description)) await slices.pause()
+    const shared = new SharedComponents(document)
+    // Services come first: they are what a reader looks for.
+    const described = services.flatMap(({ name, description }) =>
+      description === undefined ? [] : { name, description },
+    )
+    document.tags.unshift(...described.map(({ name, description }) => tagOf(name, description)))
+    for (const { name, description } of described) {
+      for (const _method of serviceOperations(document, shared, taken, name, description)) await slices.pause()
     }
     return document
   }

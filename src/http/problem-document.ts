@@ -25,6 +25,15 @@ export const ErrorDetail = Type.Unsafe<ErrorView>(
   ),
 )
 
+/** The codes of problems, and of the errors of jobs. */
+export const ErrorCodeSchema = Type.Unsafe<ErrorCode>({
+  $id: 'ErrorCode',
+  title: 'ErrorCode',
+  type: 'string',
+  enum: Object.keys(ERRORS),
+  description: 'The kind of problem, for programs. New codes may be added',
+})
+
 export const Problem = Type.Object(
   {
     type: Type.String({ description: 'A URN that names the kind of problem' }),
@@ -32,11 +41,7 @@ export const Problem = Type.Object(
     status: Type.Integer({ description: 'The HTTP status' }),
     detail: Type.String({ description: 'What happened to this request, and what to do about it' }),
     instance: Type.String({ description: 'The path of the request' }),
-    code: Type.Unsafe<ErrorCode>({
-      type: 'string',
-      enum: Object.keys(ERRORS),
-      description: 'The kind of problem, for programs',
-    }),
+    code: Type.Unsafe<ErrorCode>(Type.Ref('ErrorCode')),
     reason: Type.Optional(
       Type.String({ description: 'With METHOD_REFUSED: the code that the method chose, such as DOCUMENT_NOT_FOUND' }),
     ),
