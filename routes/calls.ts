@@ -114,6 +114,8 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
       operationId: 'callMethod',
       tags: ['Invocations'],
       summary: 'Call a method and wait for its result',
+      description:
+        'The payload is checked before it reaches the thread. `Request-Timeout` bounds the call. With `Prefer: respond-async`, or with an `Idempotency-Key`, the call is kept as a job. Each method of a registered service has a typed operation of its own.',
       params: MethodParams,
       headers: CallHeaders,
       body: Payload,

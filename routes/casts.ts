@@ -109,6 +109,8 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
       operationId: 'castMethod',
       tags: ['Invocations'],
       summary: 'Queue a job and answer at once; with application/x-ndjson one job per line, in one transaction',
+      description:
+        '202 means that the job is on disk: it runs although the client, the service or the server ends. Each method of a registered service has a typed operation of its own.',
       params: MethodParams,
       headers: CastHeaders,
       querystring: CastQuery,

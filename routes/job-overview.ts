@@ -45,6 +45,7 @@ export const jobOverviewRoutes: FastifyPluginAsyncTypebox<JobOverviewOptions> = 
       operationId: 'getJobPayload',
       tags: ['Jobs'],
       summary: 'The payload that a job was cast with',
+      description: 'The payloads of methods that are marked as sensitive are for callers only that may cast them.',
       params: JobParams,
       response: {
         200: {

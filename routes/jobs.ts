@@ -33,6 +33,8 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       operationId: 'listJobs',
       tags: ['Jobs'],
       summary: 'List jobs, newest first',
+      description:
+        'Filter by service, method, state and time. A page costs what it contains, also among millions of jobs: continue with `nextCursor`.',
       querystring: Type.Object(
         {
           service: Type.Optional(Type.String()),
@@ -65,6 +67,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       operationId: 'getJob',
       tags: ['Jobs'],
       summary: 'Show a job; with `Prefer: wait=10`, wait up to 10 seconds until it has finished',
+      description: 'Its state, its attempts with their errors, its progress and its result.',
       params: JobParams,
       headers: Type.Object({
         prefer: Type.Optional(Type.String({ description: 'wait=N: wait up to N seconds, at most 60' })),
@@ -98,6 +101,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       operationId: 'cancelJob',
       tags: ['Jobs'],
       summary: 'Cancel a job: a waiting job never runs; the handler of a running job gets an aborted signal',
+      description: 'A finished job stays as it is.',
       params: JobParams,
       response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE') },
     },
@@ -113,6 +117,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       operationId: 'retryJob',
       tags: ['Jobs'],
       summary: 'Queue a job again that failed, expired or was cancelled',
+      description: 'It keeps its id and its history, and gets as many attempts again as it had at first.',
       params: JobParams,
       response: {
         200: job,
@@ -131,6 +136,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       operationId: 'retryFailedJobs',
       tags: ['Jobs'],
       summary: 'Queue all failed jobs of a service again',
+      description: 'Each gets as many attempts again as it had at first.',
       params: ServiceParams,
       response: {
         200: Type.Object({ retried: Type.Integer() }, { description: 'The number of queued jobs' }),
@@ -148,6 +154,8 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       operationId: 'deleteJob',
       tags: ['Jobs'],
       summary: 'Delete a finished job',
+      description:
+        'Unfinished jobs are refused: cancel them first. A job with an idempotency key is kept until the key expires.',
       params: JobParams,
       response: {
         204: Type.Null({ description: 'The job is deleted' }),

@@ -12,11 +12,12 @@ import { type LifecycleResult, ServiceParams } from './schemas/service.ts'
 import type { OtherNodes } from './shared/other-nodes.ts'
 import type { ServiceViews } from './shared/service-views.ts'
 
-function operation(id: string, summary: string, ...codes: ErrorCode[]) {
+function operation(id: string, [summary, description]: [string, string], ...codes: ErrorCode[]) {
   return {
     operationId: `${id}Service`,
     tags: ['Lifecycle'],
     summary,
+    description,
     params: ServiceParams,
     response: {
       200: Type.Ref('LifecycleResult', { description: 'The status after the operation' }),
@@ -52,7 +53,10 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     config: { scope: 'operate' },
     schema: operation(
       'start',
-      'Start the service, after the services that it depends on; wait until it runs',
+      [
+        'Start the service, after the services that it depends on; wait until it runs',
+        'If it runs already, the answer says `changed: false`. It comes when all threads have started, or says why one has not.',
+      ],
       'START_FAILED',
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
@@ -68,7 +72,10 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     schema: {
       ...operation(
         'stop',
-        'Stop the service, after the services that depend on it; its queued calls run first',
+        [
+          'Stop the service, after the services that depend on it; its queued calls run first',
+          'It stays stopped over a restart of the server. With `drain=false` queued calls are rejected at once. Its jobs wait until it runs again.',
+        ],
         'MALFORMED_QUERY',
         'JOURNAL_UNAVAILABLE',
       ),
@@ -100,7 +107,10 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     config: { scope: 'operate' },
     schema: operation(
       'restart',
-      'Stop the service and start it again, with the services that depend on it',
+      [
+        'Stop the service and start it again, with the services that depend on it',
+        'To load new code without a gap, reload the service instead.',
+      ],
       'START_FAILED',
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
@@ -118,18 +128,17 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
 
   app.post('/services/:service/reload', {
     config: { scope: 'operate' },
-    schema: {
-      ...operation(
-        'reload',
+    schema: operation(
+      'reload',
+      [
         'Load the module again and replace the running code',
-        'START_FAILED',
-        'CONFLICT',
-        'MODULE_REFUSED',
-        'VALIDATION_FAILED',
-      ),
-      description:
         'New threads start beside the old ones and take over when all of them have started; the old ones finish the methods that they have begun. If a new thread does not start, the service continues unchanged. If the service is stopped, only its description is read again. In a cluster, one node reloads after the other; the first that fails ends that, and the error names it.',
-    },
+      ],
+      'START_FAILED',
+      'CONFLICT',
+      'MODULE_REFUSED',
+      'VALIDATION_FAILED',
+    ),
     handler: async (request) => {
       const service = registry.get(request.params.service)
       await others.oneByOne(service, request, () => changes.reload(service.name))
@@ -142,7 +151,10 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     schema: {
       ...operation(
         'crash',
-        'Crash the service on purpose, to see what its supervisor does',
+        [
+          'Crash the service on purpose, to see what its supervisor does',
+          'An exception, an exit, an endless loop or exhausted memory in one of its threads, as if the module had done it.',
+        ],
         'CONFLICT',
         'MALFORMED_BODY',
         'VALIDATION_FAILED',
@@ -182,7 +194,10 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     config: { scope: 'operate' },
     schema: operation(
       'pause',
-      'Run no further methods until the service is resumed; casts are still accepted',
+      [
+        'Run no further methods until the service is resumed; casts are still accepted',
+        'Calls and jobs wait. What has begun continues.',
+      ],
       'CONFLICT',
       'JOURNAL_UNAVAILABLE',
     ),
@@ -194,7 +209,12 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
 
   app.post('/services/:service/resume', {
     config: { scope: 'operate' },
-    schema: operation('resume', 'Run methods again after a pause', 'CONFLICT', 'JOURNAL_UNAVAILABLE'),
+    schema: operation(
+      'resume',
+      ['Run methods again after a pause', 'What has waited runs in its order.'],
+      'CONFLICT',
+      'JOURNAL_UNAVAILABLE',
+    ),
     handler: async (request) => {
       const service = registry.get(request.params.service)
       return followed(service, await registry.wishes.resume(service.name, request.caller), request)

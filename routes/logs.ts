@@ -69,6 +69,8 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       operationId: 'readLogs',
       tags,
       summary: 'The last lines of the log, of all services and of the server itself',
+      description:
+        'Lines of JSON, or server-sent events, by `Accept`. With `follow=true` the answer continues with new lines. The newest lines of each service are kept in memory.',
       querystring: LogQuery,
       headers: LogHeaders,
       response: { 200: lines, ...problems('MALFORMED_QUERY', 'TOO_MANY_STREAMS') },
@@ -86,6 +88,8 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       operationId: 'readServiceLogs',
       tags,
       summary: 'The last lines of the log of a service, across its restarts',
+      description:
+        'Lines of JSON, or server-sent events, by `Accept`. With `follow=true` the answer continues with new lines.',
       params: ServiceParams,
       querystring: LogQuery,
       headers: LogHeaders,

@@ -113,6 +113,8 @@ export const nodeRoutes: FastifyPluginAsyncTypebox<NodeRoutesOptions> = async (
       operationId: 'listNodes',
       tags: ['Nodes'],
       summary: 'The nodes that are alive, with the services that they run',
+      description:
+        'A server that is alone is the only one. In a cluster, a service whose `differs` is true has other code there.',
       response: { 200: Type.Object({ items: Type.Array(NodeView) }, { description: 'All nodes' }), ...problems() },
     },
     handler: async ({ access }) => {

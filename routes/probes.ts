@@ -46,13 +46,14 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
 ) => {
   app.addSchema(Health)
 
-  const probe = (path: string, operationId: string, summary: string, check: () => Check[]) =>
+  const probe = (path: string, operationId: string, [summary, description]: [string, string], check: () => Check[]) =>
     app.get(path, {
       config: { scope: 'none' },
       schema: {
         operationId,
         tags: ['Health'],
         summary,
+        description,
         // Any value is accepted: a probe that is refused because of its query would look like a dead server.
         querystring: Type.Object({
           verbose: Type.Optional(Type.Unknown({ description: 'List the checks in the answer' })),
@@ -75,19 +76,38 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
       },
     })
 
-  probe('/livez', 'livez', 'Does the event loop answer?', () => [{ name: 'eventLoop', ok: true }])
-  probe('/readyz', 'readyz', 'Does the server accept work, and do all required services run?', () => [
-    { name: 'open', ok: !registry.closing },
-    ...(node === undefined ? [] : [{ name: 'takesWork', ok: !node.isDraining }]),
-    { name: 'journal', ok: dispatcher.storeIsReady, ...(durability !== undefined && { detail: durability }) },
-    ...registry.services
-      .filter((service) => service.options.required)
-      .map((service) => ({
-        name: `service ${service.name}`,
-        ok: service.state === 'running' || !service.isPlacedHere,
-      })),
-  ])
-  probe('/startupz', 'startupz', 'Has the start of every autostarted service succeeded or failed?', () => [
-    { name: 'startedUp', ok: registry.startedUp },
-  ])
+  probe(
+    '/livez',
+    'livez',
+    ['Does the event loop answer?', 'It does nothing but answer. Restart a server that stays silent.'],
+    () => [{ name: 'eventLoop', ok: true }],
+  )
+  probe(
+    '/readyz',
+    'readyz',
+    [
+      'Does the server accept work, and do all required services run?',
+      '503 while the server starts or closes, while the store of jobs cannot be written, and while a service with the option `required` does not run.',
+    ],
+    () => [
+      { name: 'open', ok: !registry.closing },
+      ...(node === undefined ? [] : [{ name: 'takesWork', ok: !node.isDraining }]),
+      { name: 'journal', ok: dispatcher.storeIsReady, ...(durability !== undefined && { detail: durability }) },
+      ...registry.services
+        .filter((service) => service.options.required)
+        .map((service) => ({
+          name: `service ${service.name}`,
+          ok: service.state === 'running' || !service.isPlacedHere,
+        })),
+    ],
+  )
+  probe(
+    '/startupz',
+    'startupz',
+    [
+      'Has the start of every autostarted service succeeded or failed?',
+      '503 until then. A service that has failed says why in its status.',
+    ],
+    () => [{ name: 'startedUp', ok: registry.startedUp }],
+  )
 }

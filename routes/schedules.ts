@@ -87,6 +87,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       operationId: 'listSchedules',
       tags,
       summary: 'List the schedules of a service',
+      description: 'With the time of the next tick, and of the last one.',
       params: ServiceParams,
       response: {
         200: Type.Object({ items: Type.Array(Type.Ref('Schedule')) }, { description: 'The schedules' }),
@@ -106,6 +107,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       operationId: 'getSchedule',
       tags,
       summary: 'Show a schedule',
+      description: 'With the time of the next tick, and of the last one.',
       params: ScheduleParams,
       response: { 200: schedule, ...problems('SERVICE_NOT_FOUND', 'SCHEDULE_NOT_FOUND', 'JOURNAL_UNAVAILABLE') },
     },
@@ -123,6 +125,8 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       operationId: 'putSchedule',
       tags,
       summary: 'Create or replace a schedule: one job for each tick; ticks missed while the server was down run once',
+      description:
+        'The cron expression is evaluated in the time zone of the schedule. A change takes effect with the next tick.',
       params: ScheduleParams,
       body: ScheduleSpec,
       response: {
@@ -160,6 +164,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       operationId: 'deleteSchedule',
       tags,
       summary: 'Delete a schedule; its jobs stay',
+      description: 'No further tick casts a job.',
       params: ScheduleParams,
       response: {
         204: Type.Null({ description: 'The schedule is deleted' }),
@@ -178,6 +183,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
       operationId: 'runSchedule',
       tags,
       summary: 'Cast the job of a schedule now',
+      description: 'As a tick would: with the payload and the options of the schedule. Its next tick stays as it is.',
       params: ScheduleParams,
       response: {
         202: accepted('The job is on disk'),

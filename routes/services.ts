@@ -29,6 +29,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
       operationId: 'listServices',
       tags: ['Services'],
       summary: 'All services with their status',
+      description: 'With `view=summary`, a short form of each service: enough for a table of many.',
       querystring: Type.Object(
         {
           view: Type.Optional(
@@ -70,6 +71,8 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
       operationId: 'getService',
       tags: ['Services'],
       summary: 'Status of a service',
+      description:
+        'Its state and the state that a person wants, its threads, its queue, its options and what has been counted.',
       params: ServiceParams,
       response: { 200: status, ...problems('SERVICE_NOT_FOUND') },
     },
@@ -82,6 +85,7 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
       operationId: 'listMethods',
       tags: ['Services'],
       summary: 'The methods of a service, with the JSON Schemas of their input and output',
+      description: 'As the module describes itself. The schemas are those of the OpenAPI operations of the service.',
       params: ServiceParams,
       response: { 200: Type.Ref('MethodList', { description: 'The methods' }), ...problems('SERVICE_NOT_FOUND') },
     },
@@ -164,6 +168,8 @@ export const serviceRoutes: FastifyPluginAsyncTypebox<ServiceRoutesOptions> = as
       operationId: 'deleteService',
       tags: ['Services'],
       summary: 'Stop a service and delete it',
+      description:
+        'With unfinished jobs it is refused, unless `cancelJobs` is true. Finished jobs stay. A service that another one depends on is not deleted.',
       params: ServiceParams,
       querystring: Type.Object(
         {

@@ -30,6 +30,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
       operationId: 'getMe',
       tags: ['Access'],
       summary: 'The token of this request and its scopes',
+      description: 'A server without tokens grants all scopes to everybody who reaches it.',
       response: { 200: me, ...problems() },
     },
     handler: async ({ credential }) => meOf(credential),
@@ -73,6 +74,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
       operationId: 'signOut',
       tags: ['Access'],
       summary: 'End the session of the cookie',
+      description: 'Without a cookie it does nothing.',
       response: { 204: Type.Null({ description: 'There is no session any more' }), ...problems() },
     },
     handler: async (request, reply) => {

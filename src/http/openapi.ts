@@ -3,10 +3,14 @@
  * for each method of each registered service. It follows registrations. It shows the schemas of the modules as they are,
  * not the widened ones that the control thread validates with (P1).
  */
+import { Type } from '@sinclair/typebox'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { ThreadplaneError } from '../contract/errors.ts'
+import { problems } from './problem-responses.ts'
+import { addExamples } from './openapi-examples.ts'
 import { GENERIC, type OpenApiDocument } from './openapi-operations.ts'
 import { type DescribedService, OpenApiText } from './openapi-text.ts'
 
@@ -52,6 +56,7 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
     for (const path of BODY_OPTIONAL) {
       Object.assign(document.paths[path]?.post?.requestBody as object, { required: false })
     }
+    addExamples(document)
     return document
   }
   const text = new OpenApiText(base, services)
@@ -95,6 +100,30 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
         },
       },
     })
+  })
+  app.get('/v1/services/:service/openapi.json', {
+    config: { scope: 'read' },
+    schema: {
+      operationId: 'getServiceDocument',
+      tags: ['Services'],
+      summary: 'The OpenAPI document of one service',
+      description: 'Its operations, and the operations of the server: enough to generate a client for this service.',
+      params: Type.Object({ service: Type.String({ description: 'Name of the service' }) }),
+      response: {
+        200: {
+          description: 'An OpenAPI 3.1 document',
+          content: { 'application/json': { schema: Type.Unknown() } },
+        },
+        ...problems('SERVICE_NOT_FOUND'),
+      },
+    },
+    handler: async (request, reply) => {
+      const { service: name } = request.params as { service: string }
+      const service = services().find((one) => one.name === name)
+      if (service === undefined) throw new ThreadplaneError('SERVICE_NOT_FOUND', `there is no service ${name}`)
+      const document = new OpenApiText(base, () => [service])
+      return reply.type('application/json; charset=utf-8').send(await document.json())
+    },
   })
   app.get('/openapi.json', { config, schema: { hide: true }, handler: sendJson })
   app.get('/openapi.yaml', { config, schema: { hide: true }, handler: sendYaml })

@@ -66,11 +66,12 @@ t.test('data that looks like a reference is left as it is, and a recursive schem
 })
 
 t.test('a call that takes bytes needs a body, and cannot become a job', async (t) => {
-  const { paths } = await documentOf(describe({ run: method({ input: bytes(), handler }) }))
+  const { paths, components } = await documentOf(describe({ run: method({ input: bytes(), handler }) }))
   const { requestBody, responses, parameters } = paths['/v1/services/odd/call/run'].post
   t.equal(requestBody.required, true)
   t.strictSame(Object.keys(responses), ['200', '404'])
-  t.strictSame(parameters, [{ in: 'header', name: 'request-timeout' }])
+  t.strictSame(parameters, [{ $ref: '#/components/parameters/RequestTimeout' }])
+  t.strictSame(components.parameters.RequestTimeout, { in: 'header', name: 'request-timeout' })
   t.notOk(paths['/v1/services/odd/cast/run'])
 })
 
