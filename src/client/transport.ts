@@ -10,8 +10,8 @@ import { type Outcome, requestKind, retryDelayMs } from './retry-rules.ts'
  * The server is told a little less than what is left, so that its own answer, which says whether the method has begun,
  * comes before the client gives up.
  */
-const ANSWER_MARGIN_MS = 100
-const ANSWER_MARGIN_PART = 0.1
+const ANSWER_MARGIN_MS = 250
+const ANSWER_MARGIN_PART = 0.2
 
 export interface ClientOptions {
   /** Where the server is; it may have a path, behind a proxy. Default: `http://127.0.0.1:8080`. */
@@ -137,7 +137,7 @@ function encode(body: unknown): { body?: NonNullable<RequestInit['body']>; conte
 function queryOf(query: RequestOptions['query'] = {}): string {
   const given = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value))
-  return given.size === 0 ? '' : `?${given}`
+  return given.size === 0 ? '' : `?${given.toString()}`
 }
 
 function requestTimeout(leftMs: number): string {
