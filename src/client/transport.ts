@@ -4,7 +4,7 @@
  */
 import { Deadline, sleep } from './deadline.ts'
 import { errorOfProblem, networkError, PlaneError } from './plane-error.ts'
-import { type Outcome, requestKind, retryDelayMs } from './retry-rules.ts'
+import { invocationOf, type Outcome, requestKind, retryDelayMs } from './retry-rules.ts'
 
 /**
  * The server is told a little less than what is left, so that its own answer, which says whether the method has begun,
@@ -12,6 +12,9 @@ import { type Outcome, requestKind, retryDelayMs } from './retry-rules.ts'
  */
 const ANSWER_MARGIN_MS = 250
 const ANSWER_MARGIN_PART = 0.2
+
+/** What of `fetch` the client uses. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface ClientOptions {
   /** Where the server is; it may have a path, behind a proxy. Default: `http://127.0.0.1:8080`. */
@@ -23,7 +26,7 @@ export interface ClientOptions {
   /** How often a request is sent again at most. Default: 3. */
   retries?: number | undefined
   /** Instead of the global `fetch`. */
-  fetch?: typeof globalThis.fetch | undefined
+  fetch?: Fetch | undefined
 }
 
 export interface RequestOptions {
@@ -47,7 +50,7 @@ export class Transport {
   readonly #base: string
   readonly #token: string | undefined
   readonly #retries: number
-  readonly #fetch: typeof globalThis.fetch
+  readonly #fetch: Fetch
 
   /** @throws TypeError if the URL is not one of HTTP; RangeError */
   constructor({ url = 'http://127.0.0.1:8080', token, timeoutMs = 30_000, retries = 3, fetch }: ClientOptions) {
@@ -62,17 +65,18 @@ export class Transport {
     this.#token = token
     this.#retries = retries
     // A browser's `fetch` must not be called as a method of another object.
-    this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request))
+    this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init))
   }
 
   /**
    * Sends a request until it succeeds or no other try makes sense.
-   * @param path begins with `/`, without a query
+   * @param verb a method of HTTP
+   * @param path begins with `/`; it may have a query
    * @param read takes the answer; where it fails because the connection ends, that is a failed try
    * @throws PlaneError; the reason of the caller's signal
    */
   async send<T>(
-    method: string,
+    verb: string,
     path: string,
     options: RequestOptions,
     deadline: Deadline,
@@ -82,21 +86,26 @@ export class Transport {
     const headers = new Headers(options.headers)
     if (contentType !== undefined && !headers.has('content-type')) headers.set('content-type', contentType)
     if (this.#token !== undefined) headers.set('authorization', `Bearer ${this.#token}`)
-    const isCast = method === 'POST' && /\/cast\/[^/]+$/.test(path)
+    const method = verb.toUpperCase()
+    const [route = ''] = path.split('?', 1)
+    const invocation = invocationOf(method, route)
     // A batch has no key: each of its lines is a job.
     const isBatch = headers.get('content-type')?.startsWith('application/x-ndjson') ?? false
-    if (isCast && !isBatch && !headers.has('idempotency-key')) headers.set('idempotency-key', newKey())
+    if (invocation === 'cast' && !isBatch && !headers.has('idempotency-key')) headers.set('idempotency-key', newKey())
 
-    const kind = requestKind(method, path, options.idempotent === true || headers.has('idempotency-key'))
+    const kind = requestKind(method, route, options.idempotent === true || headers.has('idempotency-key'))
     const maxRetries = options.retry === false || body instanceof ReadableStream ? 0 : this.#retries
-    const url = this.#base + path + queryOf(options.query)
+    const url = new URL(this.#base + path)
+    for (const [name, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value))
+    }
     const init: RequestInit = { method, headers, redirect: 'manual', signal: deadline.signal }
     if (body !== undefined) init.body = body
     if (body instanceof ReadableStream) Object.assign(init, { duplex: 'half' })
 
     for (let retries = 0; ; retries += 1) {
-      if (isCast || kind.isCall) headers.set('request-timeout', requestTimeout(deadline.leftMs))
-      const result = await this.#try(url, init, read)
+      if (invocation !== undefined) headers.set('request-timeout', requestTimeout(deadline.leftMs))
+      const result = await this.#try(url.href, init, read)
       if ('value' in result) return result.value
       const delayMs = retries < maxRetries ? retryDelayMs(result.outcome, kind, retries, Math.random()) : undefined
       // A wait until after the deadline would only hide the error.
@@ -132,12 +141,6 @@ function encode(body: unknown): { body?: NonNullable<RequestInit['body']>; conte
     return { body: body as NonNullable<RequestInit['body']>, contentType: 'application/octet-stream' }
   }
   return { body: JSON.stringify(body), contentType: 'application/json' }
-}
-
-function queryOf(query: RequestOptions['query'] = {}): string {
-  const given = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value))
-  return given.size === 0 ? '' : `?${given.toString()}`
 }
 
 function requestTimeout(leftMs: number): string {

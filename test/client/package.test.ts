@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { createClient } from 'threadplane/client'
+import { type AsJson, createClient, type Fetch } from 'threadplane/client'
 import type bytes from '../http-fixtures/bytes.ts'
 import type echo from '../http-fixtures/echo.ts'
 import type streams from '../http-fixtures/streams.ts'
@@ -38,12 +38,14 @@ t.test(
     await service.call['c?d']?.()
     const job = await service.cast['m']?.({}, { delayMs: 0, priority: 9 })
     await job?.status()
-    await plane.request('GET', '/v1/events', { query: { type: ['a.*', 'b'], after: undefined, snapshot: true } })
+    await plane.request('get', '/v1/events?service=a', {
+      query: { type: ['a.*', 'b'], after: undefined, snapshot: true },
+    })
     t.strictSame(urls, [
       'http://a.example/behind/v1/services/a%2Fb/call/c%3Fd',
       'http://a.example/behind/v1/services/a%2Fb/cast/m?delayMs=0&priority=9',
       'http://a.example/behind/v1/jobs/a%2Fb',
-      'http://a.example/behind/v1/events?type=a.*%2Cb&snapshot=true',
+      'http://a.example/behind/v1/events?service=a&type=a.*%2Cb&snapshot=true',
     ])
   },
 )
@@ -80,5 +82,6 @@ export async function types(): Promise<void> {
   for await (const { n } of await count({ to: 1 })) n.toFixed()
   // @ts-expect-error items of another type
   for await (const { m } of count({ to: 1 })) m()
-  t.comment(difference, result, wrong, image, kept)
+  const dates: AsJson<{ at: Date; list: { at?: Date }[] }> = { at: '2026', list: [{ at: '2026' }, {}] }
+  t.comment(dates, difference, result, wrong, image, kept)
 }
