@@ -29,8 +29,8 @@ t.test(
   'names become paths, with their characters escaped; there is no request before a method is called',
   async (t) => {
     const urls: string[] = []
-    const answer: typeof fetch = async (input) => {
-      urls.push(String(input))
+    const answer: Fetch = async (url) => {
+      urls.push(url)
       return Response.json({ id: 'a/b' })
     }
     const plane = createClient({ url: 'http://a.example/behind/', fetch: answer })
