@@ -6,8 +6,8 @@ import {
   ISOLATIONS,
   type OptionsPatch,
   type ResolvedServiceOptions,
-  serviceOptionsSchema,
-  type ServiceOptions,
+  type RegistrationOptions,
+  registrationOptionsSchema,
 } from '../../src/contract/options.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
 import { Nullable } from './nullable.ts'
@@ -18,7 +18,7 @@ export const MethodParams = Type.Object({
   method: Type.String({ description: 'Name of the method' }),
 })
 
-const { $schema: _dialect, ...options } = z.toJSONSchema(serviceOptionsSchema, { io: 'input' })
+const { $schema: _dialect, ...options } = z.toJSONSchema(registrationOptionsSchema, { io: 'input' })
 
 const Thread = Type.Object({
   id: Type.Integer(),
@@ -58,7 +58,7 @@ export const ServiceStatus = Type.Object(
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
     isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where the threads of the service run' }),
     draining: Type.Boolean({ description: 'True while the service stops, and runs its queued calls first' }),
-    options: Type.Unsafe<ServiceOptions>({
+    options: Type.Unsafe<RegistrationOptions>({
       ...options,
       description: 'The options in effect: of the registration, else of the module, else the defaults',
     }),
@@ -139,10 +139,19 @@ const MethodView = Type.Object({
       'True: payloads and results of its jobs are in no list, and only for callers that may enqueue its jobs',
   }),
 })
-export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
+export const MethodList = Type.Object(
+  {
+    items: Type.Array(MethodView),
+    config: Nullable(
+      Type.Unsafe<object>({ type: 'object', additionalProperties: true }),
+      'JSON Schema of the `config` of the service; null: it takes none',
+    ),
+  },
+  { $id: 'MethodList', title: 'MethodList' },
+)
 
-/** `{ module, … any option of a service }`. The schema of the options is made from `serviceOptionsSchema`. */
-export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
+/** `{ module, … any option of a service }`. The schema of the options is made from `registrationOptionsSchema`. */
+export const Registration = Type.Unsafe<RegistrationOptions & { module: string }>({
   ...options,
   $id: 'Registration',
   title: 'Registration',
@@ -215,7 +224,7 @@ function isShown({ state }: SupervisedService['threads'][number]): boolean {
 }
 
 /** Leaves out limits that are infinite: JSON has no infinity. */
-function withoutInfinity(options: ResolvedServiceOptions): ServiceOptions {
+function withoutInfinity(options: ResolvedServiceOptions): RegistrationOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== Number.POSITIVE_INFINITY))
 }
 
@@ -224,9 +233,11 @@ function shortError(error: Error): { name: string; message: string; code?: strin
   return { name, message, ...(code !== undefined && { code }) }
 }
 
-export function methodList(service: SupervisedService): Static<typeof MethodList> {
+export function methodList({ contract }: SupervisedService): Static<typeof MethodList> {
+  const { methods = {}, config = null } = contract.description ?? {}
   return {
-    items: Object.entries(service.contract.description?.methods ?? {}).map(([name, method]) => ({
+    config,
+    items: Object.entries(methods).map(([name, method]) => ({
       name,
       ...(method.description !== undefined && { description: method.description }),
       input: method.input ?? null,

@@ -10,7 +10,7 @@ import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/erro
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { Traces } from '../contract/traces.ts'
-import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
+import type { ResolvedServiceOptions, RegistrationOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
@@ -120,7 +120,7 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   }
 
   /** @throws MODULE_REFUSED */
-  async registration(module: string, overrides: ServiceOptions): Promise<ServiceRegistration> {
+  async registration(module: string, overrides: RegistrationOptions): Promise<ServiceRegistration> {
     const { modules, descriptions } = this.options
     const moduleUrl = modules.resolve(module)
     const [description, hash] = await Promise.all([descriptions.get(moduleUrl), modules.hashOf(moduleUrl)])

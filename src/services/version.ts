@@ -1,6 +1,6 @@
 /** A version of a service: its module, the options it was registered with, and what the module says of itself. */
 import type { ServiceDescription } from '../contract/description.ts'
-import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
+import { type ResolvedServiceOptions, resolveServiceOptions, type RegistrationOptions } from '../contract/options.ts'
 import type { ModuleContract } from './module-contract.ts'
 
 /** What a service is registered with. */
@@ -9,7 +9,7 @@ export interface ServiceRegistration {
   module: string
   /** `file:` URL of it. */
   moduleUrl: string
-  overrides: ServiceOptions
+  overrides: RegistrationOptions
   /** Of the content of the module's file, when it was registered; `undefined`: it could not be read. */
   hash?: string | undefined
   /** If it is known already; otherwise the module is asked. */
