@@ -8,10 +8,10 @@ import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN } from '../contract/options.ts'
 
-const MODULE = /(?<!\.d)\.(m?js|m?ts)$/
+const MODULE = /(?<!\.d)\.([cm]?js|m?ts)$/
 /** Characters of a hash: 96 bits. */
 const HASH_LENGTH = 16
-const EXTENSIONS = ['js', 'mjs', 'ts', 'mts']
+const EXTENSIONS = ['js', 'mjs', 'cjs', 'ts', 'mts']
 /** Names of files and folders that hold no services: helpers, dot files, and the packages that modules import. */
 const NO_SERVICE = /^([_.]|node_modules$)/i
 
@@ -75,7 +75,7 @@ export class ModulesFolder {
    */
   resolve(module: string): string {
     const refuse = (why: string) => new ThreadplaneError('MODULE_REFUSED', `module ${JSON.stringify(module)} ${why}`)
-    if (!MODULE.test(module)) throw refuse('is not a .js, .mjs, .ts or .mts file')
+    if (!MODULE.test(module)) throw refuse('is not a .js, .mjs, .cjs, .ts or .mts file')
     if (isAbsolute(module) || module.includes('\0')) throw refuse('must be a path relative to the workers folder')
     if (!this.#contains(this.path, join(this.path, module))) throw refuse('is outside the workers folder')
     const hidden = normalize(module)

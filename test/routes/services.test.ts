@@ -126,7 +126,7 @@ t.test('a module is a file inside the modules folder; files outside are refused'
     ['missing.js', /does not exist/],
     ['dangling.js', /does not exist/],
     ['folder.js', /is not a file/],
-    ['types.d.ts', /is not a \.js, \.mjs, \.ts or \.mts file/],
+    ['types.d.ts', /is not a \.js, \.mjs, \.cjs, \.ts or \.mts file/],
     ['text.txt', /is not a \.js/],
     ['echo', /is not a \.js/],
     ['node:fs', /is not a \.js/],
