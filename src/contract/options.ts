@@ -182,17 +182,21 @@ export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart' | '
   restart: Complete<Omit<RestartOptions, 'group'>> & { group?: string }
 }
 
-/** Defaults, overridden key by key by each layer in turn; so are the members of `restart`, `limits` and `config`. */
-export function resolveServiceOptions(...layers: RegistrationOptions[]): ResolvedServiceOptions {
-  const resolved: ResolvedServiceOptions = { ...SERVICE_DEFAULTS }
+/** Each layer overrides those before it, key by key; so are the members of `restart`, `limits` and `config`. */
+export function mergeOptions(...layers: RegistrationOptions[]): RegistrationOptions {
+  const merged: RegistrationOptions = {}
   for (const layer of layers) {
-    Object.assign(resolved, layer, {
-      restart: { ...resolved.restart, ...layer.restart },
-      limits: { ...resolved.limits, ...layer.limits },
-      ...(layer.config !== undefined && { config: { ...resolved.config, ...layer.config } }),
-    })
+    const members = MERGED.filter((key) => layer[key] !== undefined)
+    Object.assign(merged, layer, Object.fromEntries(members.map((key) => [key, { ...merged[key], ...layer[key] }])))
   }
-  return resolved
+  return merged
+}
+
+const MERGED = ['restart', 'limits', 'config'] as const
+
+/** Defaults, overridden by each layer in turn, as {@link mergeOptions} says. */
+export function resolveServiceOptions(...layers: RegistrationOptions[]): ResolvedServiceOptions {
+  return mergeOptions(SERVICE_DEFAULTS, ...layers) as ResolvedServiceOptions
 }
 
 /** Changes of options (RFC 7396): `null` removes an override, so that the option of the module applies again. */

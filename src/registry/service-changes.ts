@@ -131,11 +131,16 @@ export class ServiceChanges {
     const service = await this.oneByOne(name, async () => {
       const known = this.#usable(name)
       const { module, overrides } = known
+      const { declared } = known.threadSet.version
       const { modules } = this.#registry.options
       const moduleUrl = modules.resolve(module)
       const hash = await modules.hashOf(moduleUrl)
       // A description that is kept may be an old one: a file that the module imports may have changed, where its own has not.
-      await this.replace(known, { module, moduleUrl, overrides, hash, description: undefined }, async () => {})
+      await this.replace(
+        known,
+        { module, moduleUrl, declared, overrides, hash, description: undefined },
+        async () => {},
+      )
       return known
     })
     await service.settled()

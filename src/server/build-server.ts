@@ -15,6 +15,7 @@ import { restoreServices } from '../registry/restore-services.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
 import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
+import { DeclaredSchedules, readDeclaredServices } from './declared-schedules.ts'
 import { openStore } from './open-store.ts'
 import type { Server, ServerOptions } from './options.ts'
 import { reachNodes } from './reach-nodes.ts'
@@ -23,11 +24,12 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 
 /**
  * No service runs yet: `registry.startAll()` starts them. `app.close()` stops all services and closes the journal.
- * @throws Error if the workers folder or the data folder cannot be used; then nothing is left open
+ * @throws Error if the workers folder, its `threadplane.json` or the data folder cannot be used; then nothing is left open
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
   const { workers, data, database, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
   const name = database?.node.name
+  const declared = await readDeclaredServices(workers)
   const events = new EventLog(name)
   const book = new LogBook(events.boot, options.logLevel ?? 'info', name)
   const log = book.over(options.log)
@@ -43,7 +45,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   })
   try {
     const registry: Registry = new Registry({
-      modules: new ModulesFolder(workers),
+      modules: new ModulesFolder(workers, declared),
       registrations: await Registrations.read(opened.registrations),
       descriptions: new DescriptionCache(data),
       dispatcher,
@@ -70,6 +72,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       others: shared?.node,
     })
     schedules.load()
+    new DeclaredSchedules(declared, { registry, schedules, log }).start()
     const changes = new ServiceChanges(registry)
     if (shared !== undefined) {
       const reconciliation = new Reconciliation(registry, changes)
