@@ -199,7 +199,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     },
     handler: async ({ params }, reply) => {
       const job = await schedules.run(registry.get(params.service), params.name)
-      return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
+      return reply.code(202).header('location', `${app.prefix}/jobs/${job.id}`).send(jobView(job))
     },
   })
 }

@@ -29,22 +29,25 @@ interface Parameter {
 const OF_JOBS: ReadonlySet<string> = new Set(['prefer', 'idempotency-key'])
 
 /** The paths of the generic operations. The operation of a method copies the parameters and answers of these. */
-export const GENERIC = {
-  call: '/v1/services/{service}/call/{method}',
-  cast: '/v1/services/{service}/cast/{method}',
-} as const
+export const genericPaths = (prefix: string) => ({
+  call: `${prefix}/v1/services/{service}/call/{method}`,
+  cast: `${prefix}/v1/services/{service}/cast/{method}`,
+})
 
 /**
  * Yields after each method, so that the caller can serve others.
+ * @param prefix of all paths
  * @param taken the operation ids of the document; those of the service are added
  */
 export function* serviceOperations(
   document: OpenApiDocument,
+  prefix: string,
   taken: Set<string>,
   service: string,
   description: ServiceDescription,
 ): Generator<void> {
   const tag = `service ${service}`
+  const generics = genericPaths(prefix)
   document.tags.push({
     name: tag,
     ...(description.description !== undefined && { description: description.description }),
@@ -58,14 +61,14 @@ export function* serviceOperations(
     // A method that takes bytes cannot be cast.
     const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
     for (const kind of kinds) {
-      const generic = document.paths[GENERIC[kind]]?.post as Operation
+      const generic = document.paths[generics[kind]]?.post as Operation
       const isCallOfBytes = inputBytes !== undefined
       const parameters = (generic.parameters as Parameter[] | undefined)?.filter(
         (one) => one.in !== 'path' && !(isCallOfBytes && OF_JOBS.has(one.name.toLowerCase())),
       )
       const { 202: accepted, ...others } = generic.responses
       const responses = { ...others, ...(accepted !== undefined && !isCallOfBytes && { 202: accepted }) }
-      document.paths[`/v1/services/${service}/${kind}/${method}`] = {
+      document.paths[`${prefix}/v1/services/${service}/${kind}/${method}`] = {
         post: {
           operationId: unusedId(taken, `${kind}${name}`),
           tags: [tag],

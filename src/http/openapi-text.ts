@@ -25,14 +25,17 @@ interface Build {
 export class OpenApiText {
   readonly #base: () => OpenApiDocument
   readonly #services: () => DescribedService[]
+  readonly #prefix: string
   #build: Build | undefined
 
   /**
    * @param base makes the document of the server's own routes; called for each build
    * @param services the services that are registered at present, sorted by name
+   * @param prefix of all paths
    */
-  constructor(base: () => OpenApiDocument, services: () => DescribedService[]) {
+  constructor(base: () => OpenApiDocument, services: () => DescribedService[], prefix = '') {
     this.#base = base
+    this.#prefix = prefix
     this.#services = services
   }
 
@@ -69,7 +72,7 @@ export class OpenApiText {
     const taken = new Set(operationIds(document))
     for (const { name, description } of services) {
       if (description === undefined) continue
-      for (const _method of serviceOperations(document, taken, name, description)) await slices.pause()
+      for (const _method of serviceOperations(document, this.#prefix, taken, name, description)) await slices.pause()
     }
     return document
   }

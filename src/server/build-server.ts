@@ -1,4 +1,5 @@
 /** Builds a server from its parts: journal, dispatcher, registry, schedules, and Fastify in front of them. It does not listen. */
+import type { FastifyInstance } from 'fastify'
 import { AuditTrail } from '../auth/audit-trail.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
 import { LogBook } from '../events/log-book.ts'
@@ -27,6 +28,14 @@ const DAY_MS = 24 * 60 * 60 * 1_000
  * @throws Error if the workers folder, its `threadplane.json` or the data folder cannot be used; then nothing is left open
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
+  return buildIn(undefined, options)
+}
+
+/**
+ * As `buildServer`, and mounts the routes in another application.
+ * @param host a context of that application; `undefined`: they get a server of their own
+ */
+export async function buildIn(host: FastifyInstance | undefined, options: ServerOptions): Promise<Server> {
   const { workers, data, database, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
   const name = database?.node.name
   const declared = await readDeclaredServices(workers)
@@ -107,7 +116,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       followEvents,
       node: shared?.node,
     }
-    const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
+    const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts, host)
     const nodeApp =
       cluster &&
       (await (
