@@ -153,10 +153,8 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
         throw new ThreadplaneError('VALIDATION_FAILED', message, { errors: [{ pointer: '', message }] })
       }
       const { cron, timezone = 'UTC', method, payload = {} } = body
-      const isNew = await schedules.put(service, {
-        ...{ service: serviceName, name, cron, timezone, method, payload },
-        source: 'http',
-      })
+      const spec = { service: serviceName, name, cron, timezone, method, payload, source: 'http' } as const
+      const isNew = await schedules.put(service, spec)
       return reply.code(isNew ? 201 : 200).send(scheduleView(await schedules.get(serviceName, name)))
     },
   })

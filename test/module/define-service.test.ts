@@ -55,6 +55,9 @@ t.test('methods may be an object: then the handlers say themselves what their st
     onThreadStop: ({ state }) => state.toFixed(),
     methods: { show: method({ input: z.object({ name: z.string() }), handler: ({ name }) => name }) },
   })
-  const show: (input: { name: string }, ...rest: never[]) => unknown = methods.show.handler
-  t.type(show, 'function')
+  const { show } = methods
+  const context = { state: 5 } as Parameters<typeof show.handler>[1]
+  t.equal(await show.handler({ name: 'a' }, context), 'a')
+  // @ts-expect-error a payload of the wrong type
+  t.equal(await show.handler({ name: 5 }, context), 5)
 })

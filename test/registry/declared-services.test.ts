@@ -63,13 +63,16 @@ t.test('a module that the file names is a service by the names of the file alone
   const services = { one: { module: './tool.js' }, two: { module: 'tool.js' }, own: {}, taken: { module: 'tool.js' } }
   const path = folderOf({ services }, { 'tool.js': '', 'own.mjs': '', 'other.cjs': '', 'taken.js': '' })
   const folder = new ModulesFolder(path, await readDeclared(path))
-  t.same([...(await folder.services(log.log))].sort(), [
-    ['one', 'tool.js'],
-    ['other', 'other.cjs'],
-    ['own', 'own.mjs'],
-    ['taken', 'tool.js'],
-    ['two', 'tool.js'],
-  ])
+  t.same(
+    await folder.services(log.log),
+    new Map([
+      ['one', 'tool.js'],
+      ['other', 'other.cjs'],
+      ['own', 'own.mjs'],
+      ['taken', 'tool.js'],
+      ['two', 'tool.js'],
+    ]),
+  )
   t.match(log.lines, [{ fields: { module: 'taken.js' }, message: 'no service: tool.js has that name' }])
   t.equal(folder.fileOf('tool'), undefined)
   t.equal(folder.fileOf('own'), 'own.mjs')
