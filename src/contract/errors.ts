@@ -135,6 +135,12 @@ export function isRefusedConfig(error: unknown): error is ThreadplaneError {
   return hasCode(error, 'VALIDATION_FAILED') && isUnloadable(error)
 }
 
+/** One line for the log, of an error that is {@link isUnloadable}. */
+export function textOfUnloadable(service: string, error: Error): string {
+  const what = isRefusedConfig(error) ? `${service} does not start` : `the module of ${service} cannot be loaded`
+  return `${what}: ${error.message.split('\n', 1)[0]}`
+}
+
 /** An error as it is sent to another thread, or stored with a job. */
 export interface WireError {
   name: string

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import type { ServiceDescription } from '../contract/description.ts'
-import { isRefusedConfig, isUnloadable, ThreadplaneError } from '../contract/errors.ts'
+import { isUnloadable, textOfUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { type ResolvedServiceOptions, resolveServiceOptions, type RegistrationOptions } from '../contract/options.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
 import { Deferred } from '../async/deferred.ts'
@@ -116,8 +116,7 @@ export class ServiceThread extends Service {
   override onCrash(message: string, error: Error): void {
     if (!isUnloadable(error)) return super.onCrash(message, error)
     const facts = { service: this.name, module: fileURLToPath(this.module) }
-    const what = isRefusedConfig(error) ? `${this.name} does not start` : `the module of ${this.name} cannot be loaded`
-    this.logger.fatal(facts, `${what}: ${error.message.split('\n', 1)[0]}`)
+    this.logger.fatal(facts, textOfUnloadable(this.name, error))
   }
 
   override async start(): Promise<void> {
