@@ -42,7 +42,11 @@ t.test('methods are listed with the JSON Schemas of their payloads and results',
     priority: 5,
   })
   t.match(method('any'), { input: null, output: null })
-  t.same((await server.get('/v1/services/gate/methods')).json, { items: [] }, 'the module has not described itself')
+  t.same(
+    (await server.get('/v1/services/gate/methods')).json,
+    { items: [], config: null },
+    'the module has not described itself',
+  )
 })
 
 t.test('each option of the registration overrides the option of the module', async (t) => {
