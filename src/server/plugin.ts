@@ -41,4 +41,5 @@ const plugin: FastifyPluginAsync<ThreadplaneOptions> = async (app, given) => {
 
 /** `app.register(threadplane, { prefix: '/plane', services: './services', data: '.threadplane' })` */
 export const threadplane = fp(plugin, { name: 'threadplane', fastify: '5.x', encapsulate: true })
+/** By default too, as other plugins are. @alias */
 export default threadplane
