@@ -1,14 +1,18 @@
-/** Writes the OpenAPI document of a server with the bundled services to `openapi/`, as JSON and as YAML. */
+/**
+ * Writes to `openapi/`: the OpenAPI document of a server with the bundled services, as JSON and as YAML, and the JSON Schema
+ * of `threadplane.json`, for editors.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
+import { declaredFileJsonSchema } from '../src/registry/declared-services.ts'
 import { buildServer } from '../src/server/build-server.ts'
 
-export const FORMATS = ['openapi.json', 'openapi.yaml'] as const
+const FORMATS = ['openapi.json', 'openapi.yaml'] as const
 
-/** File name → the document in that format, as the server answers it over HTTP. */
+/** File name → its text. */
 export async function bundledDocuments(): Promise<Map<string, string>> {
   const data = await mkdtemp(join(tmpdir(), 'threadplane-'))
   const workers = fileURLToPath(new URL('../workers/', import.meta.url))
@@ -20,6 +24,7 @@ export async function bundledDocuments(): Promise<Map<string, string>> {
       const { body } = await app.inject({ url: `/${format}`, headers: { host: 'localhost' } })
       documents.set(format, format.endsWith('.json') ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body)
     }
+    documents.set('threadplane.schema.json', `${JSON.stringify(declaredFileJsonSchema(), null, 2)}\n`)
     return documents
   } finally {
     await app.close()

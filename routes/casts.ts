@@ -142,7 +142,7 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
       const options = { ...request.query, traceparent: traceparent(request.headers), idempotency }
       const [answer] = await dispatcher.cast(service, [{ method, payload: text, options }])
       const job = acceptedJob(answer as Accepted, reply)
-      return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
+      return reply.code(202).header('location', `${app.prefix}/jobs/${job.id}`).send(jobView(job))
     },
   })
 

@@ -79,10 +79,10 @@ export const SHARED_SCHEMAS = [
   JobList,
 ]
 
-/** What events tell about. */
+/** What events tell about, below the prefix of the routes. */
 const WATCHED = /^\/v1\/(services|jobs)(\/|$)/
 
-/** Where to go from `/`. */
+/** Where to go from `/`, below the prefix of the routes. */
 const LINKS = { docs: '/docs', openapi: '/openapi.json', services: '/v1/services', ready: '/readyz' }
 
 export interface RoutesOptions {
@@ -149,16 +149,17 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     plane,
     peerEvents,
   } = options
+  const links = Object.fromEntries(Object.entries(LINKS).map(([name, path]) => [name, `${app.prefix}${path}`]))
   app.get('/', {
     config: { scope: 'read', narrows: true },
     schema: { hide: true },
-    handler: async () => ({ name: 'threadplane', version, ...LINKS }),
+    handler: async () => ({ name: 'threadplane', version, ...links }),
   })
   await app.register(probeRoutes, { registry, dispatcher, durability: options.durability, node })
   await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {
     // A client that reads a list and then follows the events misses nothing.
-    if (request.method === 'GET' && WATCHED.test(request.routeOptions.url ?? '')) {
+    if (request.method === 'GET' && WATCHED.test(request.routeOptions.url?.slice(app.prefix.length) ?? '')) {
       reply.header('event-cursor', events.cursor)
     }
     done()

@@ -25,6 +25,10 @@ const ScheduleView = Type.Object(
     cron: Type.String(),
     timezone: Type.String(),
     method: Type.String(),
+    source: Type.String({
+      enum: ['http', 'file'],
+      description: 'Who has made it: a client, or the file threadplane.json',
+    }),
     payload: Type.Optional(
       Type.Unknown({ description: 'Left out of a list if it is larger than 4 KiB, or of a sensitive method' }),
     ),
@@ -153,7 +157,8 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
         throw new ThreadplaneError('VALIDATION_FAILED', message, { errors: [{ pointer: '', message }] })
       }
       const { cron, timezone = 'UTC', method, payload = {} } = body
-      const isNew = await schedules.put(service, { service: serviceName, name, cron, timezone, method, payload })
+      const spec = { service: serviceName, name, cron, timezone, method, payload, source: 'http' } as const
+      const isNew = await schedules.put(service, spec)
       return reply.code(isNew ? 201 : 200).send(scheduleView(await schedules.get(serviceName, name)))
     },
   })
@@ -198,19 +203,20 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     },
     handler: async ({ params }, reply) => {
       const job = await schedules.run(registry.get(params.service), params.name)
-      return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
+      return reply.code(202).header('location', `${app.prefix}/jobs/${job.id}`).send(jobView(job))
     },
   })
 }
 
 function scheduleView(status: ScheduleStatus, showPayload = true): Static<typeof ScheduleView> {
-  const { service, name, cron, timezone, method, payload, nextAt, lastTickAt, error } = status
+  const { service, name, cron, timezone, method, source, payload, nextAt, lastTickAt, error } = status
   return {
     service,
     name,
     cron,
     timezone,
     method,
+    source,
     ...(showPayload && payload !== undefined && { payload }),
     nextRunAt: nextAt === undefined ? null : new Date(nextAt).toISOString(),
     lastRunAt: lastTickAt === null ? null : new Date(lastTickAt).toISOString(),

@@ -1,7 +1,7 @@
 /** The public exports of the package. */
 export type { ServiceLog } from './contract/log.ts'
 export { ERRORS, type ErrorCode, type PayloadIssue, ThreadplaneError } from './contract/errors.ts'
-export type { MethodOptions, ServiceOptions } from './contract/options.ts'
+export type { MethodOptions, RegistrationOptions, ServiceOptions } from './contract/options.ts'
 export { MethodQueue, type MethodQueueOptions } from './queue/method-queue.ts'
 export type { QueuedMethod } from './queue/queued-method.ts'
 export { QueueServiceThread } from './threads/queue-service-thread.ts'

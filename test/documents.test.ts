@@ -1,7 +1,7 @@
 /** The README and the committed OpenAPI documents agree with the source. */
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { bundledDocuments, FORMATS } from '../openapi/generate.ts'
+import { bundledDocuments } from '../openapi/generate.ts'
 import { SETTINGS } from '../src/config.ts'
 import { ERRORS } from '../src/contract/errors.ts'
 
@@ -21,10 +21,9 @@ function table(header: string): string[][] {
   )
 }
 
-for (const format of FORMATS) {
-  t.test(`the committed openapi/${format} is the document that the server answers with`, async (t) => {
-    const committed = await readFile(`openapi/${format}`, 'utf8')
-    t.equal(committed, documents.get(format), '`npm run openapi` writes it again')
+for (const [file, text] of documents) {
+  t.test(`the committed openapi/${file} is what the source makes`, async (t) => {
+    t.equal(await readFile(`openapi/${file}`, 'utf8'), text, '`npm run openapi` writes it again')
   })
 }
 

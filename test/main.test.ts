@@ -20,6 +20,10 @@ t.test('a wrong setting ends the process with a message that names it and its va
     [{ THREADPLANE_HOST: '0.0.0.0' }, /THREADPLANE_HOST is 0\.0\.0\.0: .*THREADPLANE_INSECURE=true/],
     [{ THREADPLANE_PROT: '1' }, /THREADPLANE_PROT is not a setting; the settings are: /],
     [{ THREADPLANE_WORKERS: '/nowhere' }, /the workers folder \/nowhere cannot be read\n {2}because: ENOENT/],
+    [
+      { THREADPLANE_WORKERS: t.testdir({ 'threadplane.json': '{"services":{"a":{"envs":[]}}}' }) },
+      /^threadplane: \S*threadplane\.json cannot be used: services\.a\.envs: expected only the keys module, .*\n$/,
+    ],
     [{ THREADPLANE_DATA: '/dev/null' }, /the data folder \/dev\/null cannot be used\n {2}because: /],
   ] as const
   const ends = cases.map(async ([environment, message]) => {

@@ -6,8 +6,8 @@ import {
   ISOLATIONS,
   type OptionsPatch,
   type ResolvedServiceOptions,
-  serviceOptionsSchema,
-  type ServiceOptions,
+  type RegistrationOptions,
+  registrationOptionsSchema,
 } from '../../src/contract/options.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
 import { Nullable } from './nullable.ts'
@@ -18,15 +18,15 @@ export const MethodParams = Type.Object({
   method: Type.String({ description: 'Name of the method' }),
 })
 
-const { $schema: _dialect, ...options } = z.toJSONSchema(serviceOptionsSchema, { io: 'input' })
+const { $schema: _dialect, ...options } = z.toJSONSchema(registrationOptionsSchema, { io: 'input' })
 type JsonSchema = z.core.JSONSchema.BaseSchema
 const named = ($id: string, schema: object | boolean | undefined) => ({ ...(schema as JsonSchema), $id, title: $id })
 
-/** Parts of the options, and all of them. Their schemas are made from `serviceOptionsSchema`. */
+/** Parts of the options, and all of them. Their schemas are made from `registrationOptionsSchema`. */
 export const Limits = Type.Unsafe<object>(named('Limits', options.properties?.limits))
 export const Restart = Type.Unsafe<object>(named('Restart', options.properties?.restart))
 const optionsByName = { ...options.properties, limits: Type.Ref('Limits'), restart: Type.Ref('Restart') }
-export const Options = Type.Unsafe<ServiceOptions>(named('Options', { ...options, properties: optionsByName }))
+export const Options = Type.Unsafe<RegistrationOptions>(named('Options', { ...options, properties: optionsByName }))
 
 const Thread = Type.Object({
   id: Type.Integer(),
@@ -66,7 +66,7 @@ export const ServiceStatus = Type.Object(
     desiredState: Type.String({ enum: ['running', 'stopped'] }),
     isolation: Type.String({ enum: [...ISOLATIONS], description: 'Where the threads of the service run' }),
     draining: Type.Boolean({ description: 'True while the service stops, and runs its queued calls first' }),
-    options: Type.Unsafe<ServiceOptions>({
+    options: Type.Unsafe<RegistrationOptions>({
       allOf: [Type.Ref('Options')],
       description: 'The options in effect: of the registration, else of the module, else the defaults',
     }),
@@ -147,10 +147,19 @@ const MethodView = Type.Object({
       'True: payloads and results of its jobs are in no list, and only for callers that may enqueue its jobs',
   }),
 })
-export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
+export const MethodList = Type.Object(
+  {
+    items: Type.Array(MethodView),
+    config: Nullable(
+      Type.Unsafe<object>({ type: 'object', additionalProperties: true }),
+      'JSON Schema of the `config` of the service; null: it takes none',
+    ),
+  },
+  { $id: 'MethodList', title: 'MethodList' },
+)
 
 /** `{ module, … any option of a service }`. */
-export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
+export const Registration = Type.Unsafe<RegistrationOptions & { module: string }>({
   ...options,
   $id: 'Registration',
   title: 'Registration',
@@ -223,7 +232,7 @@ function isShown({ state }: SupervisedService['threads'][number]): boolean {
 }
 
 /** Leaves out limits that are infinite: JSON has no infinity. */
-function withoutInfinity(options: ResolvedServiceOptions): ServiceOptions {
+function withoutInfinity(options: ResolvedServiceOptions): RegistrationOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== Number.POSITIVE_INFINITY))
 }
 
@@ -232,9 +241,11 @@ function shortError(error: Error): { name: string; message: string; code?: strin
   return { name, message, ...(code !== undefined && { code }) }
 }
 
-export function methodList(service: SupervisedService): Static<typeof MethodList> {
+export function methodList({ contract }: SupervisedService): Static<typeof MethodList> {
+  const { methods = {}, config = null } = contract.description ?? {}
   return {
-    items: Object.entries(service.contract.description?.methods ?? {}).map(([name, method]) => ({
+    config,
+    items: Object.entries(methods).map(([name, method]) => ({
       name,
       ...(method.description !== undefined && { description: method.description }),
       input: method.input ?? null,

@@ -54,12 +54,13 @@ export async function durableCall(call: DurableCall): Promise<void> {
   } else if (job.state === 'succeeded') {
     reply.type('application/json; charset=utf-8').serializer(String).send(job.result)
   } else if (job.error !== null) throw jobError(job)
-  else if (respondAsync) reply.code(202).header('location', `/v1/jobs/${job.id}`).send(jobView(job))
+  else if (respondAsync)
+    reply.code(202).header('location', `${request.server.prefix}/jobs/${job.id}`).send(jobView(job))
   else if (request.server.clients.closing) {
     const detail = `the server is shutting down; the job of ${job.service}.${method} is kept: send the same key again later`
     throw new ThreadplaneError('SHUTTING_DOWN', detail, { ...subjectOf(job), retryAfterSeconds: RETRY_AFTER_SECONDS })
   } else {
-    const detail = `no result of ${job.service}.${method} within ${timeoutMs} ms; its job continues: see /v1/jobs/${job.id}`
+    const detail = `no result of ${job.service}.${method} within ${timeoutMs} ms; its job continues: see ${request.server.prefix}/jobs/${job.id}`
     throw new ThreadplaneError('DEADLINE_EXCEEDED', detail, subjectOf(job))
   }
 }

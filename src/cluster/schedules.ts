@@ -2,7 +2,7 @@
 import type { Schedule } from '../jobs/job-store.ts'
 import { type Run, statement } from './statement.ts'
 
-const COLUMNS = `service, name, cron, timezone, method, octet_length(payload) AS "payloadBytes",
+const COLUMNS = `service, name, cron, timezone, method, source, octet_length(payload) AS "payloadBytes",
   created_at AS "createdAt", last_tick_at AS "lastTickAt"`
 
 const ALL = statement('schedules', `SELECT ${COLUMNS} FROM schedules ORDER BY service, name`)
@@ -18,10 +18,10 @@ const NOTED = (change: string, columns: string) => `WITH changed AS (${change} R
 const PUT = statement(
   'putSchedule',
   NOTED(
-    `INSERT INTO schedules AS known (service, name, cron, timezone, method, payload, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    `INSERT INTO schedules AS known (service, name, cron, timezone, method, source, payload, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (service, name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone,
-      method = excluded.method, payload = excluded.payload,
+      method = excluded.method, source = excluded.source, payload = excluded.payload,
       created_at = CASE WHEN known.cron = excluded.cron AND known.timezone = excluded.timezone
         THEN known.created_at ELSE excluded.created_at END`,
     COLUMNS,
@@ -47,8 +47,9 @@ export class ScheduleTable {
   }
 
   async put(schedule: Omit<Schedule, 'lastTickAt'>, payload: string): Promise<Schedule> {
-    const { service, name, cron, timezone, method, createdAt } = schedule
-    const { rows } = await this.#run<Schedule>(PUT, [service, name, cron, timezone, method, payload, createdAt])
+    const { service, name, cron, timezone, method, source, createdAt } = schedule
+    const values = [service, name, cron, timezone, method, source, payload, createdAt]
+    const { rows } = await this.#run<Schedule>(PUT, values)
     return rows[0] as Schedule
   }
 

@@ -119,4 +119,8 @@ export const MIGRATIONS = [
   CREATE INDEX audit_by_service ON audit (service, seq) WHERE service IS NOT NULL;
   CREATE INDEX audit_by_both ON audit (service, token, seq) WHERE service IS NOT NULL AND token IS NOT NULL;
   `,
+  // Who has made a schedule: a client, or `threadplane.json`.
+  `
+  ALTER TABLE schedules ADD COLUMN source text NOT NULL DEFAULT 'http';
+  `,
 ]

@@ -12,6 +12,7 @@ function makeDescriptionSchema(): z.ZodType {
   return z.object({
     description: z.string().optional(),
     options: serviceOptionsSchema,
+    config: jsonSchema,
     methods: z.record(
       z.string(),
       z.object({

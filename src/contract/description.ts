@@ -10,6 +10,8 @@ export type JsonSchema = Record<string, unknown>
 export interface ServiceDescription {
   description?: string
   options: ServiceOptions
+  /** JSON Schema of the configuration, as clients see it. Absent if the service takes none. */
+  config?: JsonSchema
   methods: Record<string, MethodDescription>
 }
 

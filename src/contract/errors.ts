@@ -130,6 +130,17 @@ export function isUnloadable(error: unknown): error is Error {
   return hasCode(error, 'MODULE_REFUSED') || (error instanceof Error && read(error, 'unloadable') === true)
 }
 
+/** The module has refused the `config` that the service was registered with. */
+export function isRefusedConfig(error: unknown): error is ThreadplaneError {
+  return hasCode(error, 'VALIDATION_FAILED') && isUnloadable(error)
+}
+
+/** One line for the log, of an error that is {@link isUnloadable}. */
+export function textOfUnloadable(service: string, error: Error): string {
+  const what = isRefusedConfig(error) ? `${service} does not start` : `the module of ${service} cannot be loaded`
+  return `${what}: ${error.message.split('\n', 1)[0]}`
+}
+
 /** An error as it is sent to another thread, or stored with a job. */
 export interface WireError {
   name: string
@@ -240,6 +251,7 @@ export function fromWireError(wire: WireError): Error {
   if (wire.facts !== undefined && wire.code !== undefined && Object.hasOwn(ERRORS, wire.code)) {
     const error = new ThreadplaneError(wire.code as ErrorCode, wire.message, { ...wire.facts, cause })
     if (wire.stack !== undefined) error.stack = wire.stack
+    if (wire.unloadable) markUnloadable(error)
     return error
   }
   const options = cause === undefined ? undefined : { cause }

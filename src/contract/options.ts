@@ -117,6 +117,28 @@ export const serviceOptionsSchema = z.strictObject({
 })
 
 export type ServiceOptions = z.infer<typeof serviceOptionsSchema>
+
+/** The options of a registration: those of a service, and two that a module cannot set. */
+export const registrationOptionsSchema = serviceOptionsSchema.extend({
+  config: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe(
+      'The configuration of the service. Its module has the schema, with which it is checked in the thread at the start. Clients that may read the service see it: secrets belong in the environment',
+    ),
+  env: z
+    .array(
+      z
+        .string()
+        .regex(/^[^=]+$/)
+        .max(256),
+    )
+    .max(1_000)
+    .optional()
+    .describe('Names of the environment variables that the service sees. Default: all'),
+})
+
+export type RegistrationOptions = z.infer<typeof registrationOptionsSchema>
 export type RestartOptions = NonNullable<ServiceOptions['restart']>
 export type PlacementOptions = NonNullable<ServiceOptions['placement']>
 
@@ -149,29 +171,37 @@ type Complete<T> = { [Key in keyof T]-?: NonNullable<T[Key]> }
 
 /**
  * Options with every default filled in. Only these may be missing: `restart.group`, then the service has its own
- * supervisor; `logLevel`, then it has that of the server; and `placement`, then every node runs it.
+ * supervisor; `logLevel`, then it has that of the server; `placement`, then every node runs it; `config`; and `env`, then
+ * the service sees the whole environment.
  */
 export type ResolvedServiceOptions = Complete<Omit<ServiceOptions, 'restart' | 'logLevel' | 'placement'>> & {
   logLevel?: LogLevel | undefined
   placement?: PlacementOptions | undefined
+  config?: RegistrationOptions['config']
+  env?: RegistrationOptions['env']
   restart: Complete<Omit<RestartOptions, 'group'>> & { group?: string }
 }
 
-/** Defaults, overridden key by key by each layer in turn; so are the members of `restart` and `limits`. */
-export function resolveServiceOptions(...layers: ServiceOptions[]): ResolvedServiceOptions {
-  const resolved: ResolvedServiceOptions = { ...SERVICE_DEFAULTS }
+/** Each layer overrides those before it, key by key; so are the members of `restart`, `limits` and `config`. */
+export function mergeOptions(...layers: RegistrationOptions[]): RegistrationOptions {
+  const merged: RegistrationOptions = {}
   for (const layer of layers) {
-    Object.assign(resolved, layer, {
-      restart: { ...resolved.restart, ...layer.restart },
-      limits: { ...resolved.limits, ...layer.limits },
-    })
+    const members = MERGED.filter((key) => layer[key] !== undefined)
+    Object.assign(merged, layer, Object.fromEntries(members.map((key) => [key, { ...merged[key], ...layer[key] }])))
   }
-  return resolved
+  return merged
+}
+
+const MERGED = ['restart', 'limits', 'config'] as const
+
+/** Defaults, overridden by each layer in turn, as {@link mergeOptions} says. */
+export function resolveServiceOptions(...layers: RegistrationOptions[]): ResolvedServiceOptions {
+  return mergeOptions(SERVICE_DEFAULTS, ...layers) as ResolvedServiceOptions
 }
 
 /** Changes of options (RFC 7396): `null` removes an override, so that the option of the module applies again. */
 export type OptionsPatch = NullableMembers<
-  Omit<ServiceOptions, 'restart' | 'limits' | 'placement'> & {
+  Omit<RegistrationOptions, 'restart' | 'limits' | 'placement'> & {
     restart: NullableMembers<RestartOptions>
     placement: NullableMembers<PlacementOptions>
     limits: NullableMembers<NonNullable<ServiceOptions['limits']>>
@@ -179,7 +209,7 @@ export type OptionsPatch = NullableMembers<
 >
 type NullableMembers<T> = { [Key in keyof T]?: T[Key] | null }
 
-export function patchOptions(overrides: ServiceOptions, patch: OptionsPatch): ServiceOptions {
+export function patchOptions(overrides: RegistrationOptions, patch: OptionsPatch): RegistrationOptions {
   return mergePatch(overrides, patch)
 }
 

@@ -130,9 +130,16 @@ function sentBytes(socket: Socket): number {
   return socket.bytesWritten - socket.writableLength - queued
 }
 
-export const clients = fp<{ log: ServiceLog }>(async (app, { log }) => {
+export interface ClientsOptions {
+  log: ServiceLog
+  /** False: the connections are those of another application, which closes them. */
+  tracksConnections: boolean
+}
+
+export const clients = fp<ClientsOptions>(async (app, { log, tracksConnections }) => {
   const known = new Clients(log)
   app.decorate('clients', known)
+  if (!tracksConnections) return
   app.server.on(connectionEvent(app.server), (socket: Socket) => known.add(socket))
   app.server.prependListener('request', (request, response) => known.received(request, response))
   app.addHook('onClose', async () => known.closed())

@@ -80,7 +80,11 @@ export const errorHandler = fp<ErrorHandlerOptions>(async (app, { log, showStack
     const methods = (['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter((one) => routes.find(one, path))
     // A route that exists may answer 404 itself: /docs does, for a file that does not exist.
     if (methods.length === 0 || methods.some((one) => one === request.method)) {
-      return send(request, reply, new ThreadplaneError('ROUTE_NOT_FOUND', `there is no route ${path}: see /docs`))
+      return send(
+        request,
+        reply,
+        new ThreadplaneError('ROUTE_NOT_FOUND', `there is no route ${path}: see ${app.prefix}/docs`),
+      )
     }
     const allowed = methods.join(', ')
     reply.header('allow', allowed)

@@ -8,7 +8,7 @@ import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../contract/errors.ts'
 
 const LOOPBACK = /^(localhost|([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
-const PROBES = new Set(['/livez', '/readyz', '/startupz'])
+const PROBES = ['/livez', '/readyz', '/startupz']
 
 export interface LoopbackGuardOptions {
   /** Names to accept in `Host` besides loopback names, in lower case, with or without a port; `*`: any name. */
@@ -22,9 +22,11 @@ export interface LoopbackGuardOptions {
 export const loopbackGuard = fp<LoopbackGuardOptions>(async (app, { allowedHosts, origins, asksForTokens }) => {
   const allowed = new Set(allowedHosts)
   const known = new Set(origins)
+  const probes = new Set<string | undefined>(PROBES.map((path) => `${app.prefix}${path}`))
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff')
-    done(misuseOfHost(request) ?? (asksForTokens() ? undefined : refusalOf(request, allowed, known)))
+    const isExempt = asksForTokens() || probes.has(request.routeOptions.url)
+    done(misuseOfHost(request) ?? (isExempt ? undefined : refusalOf(request, allowed, known)))
   })
 })
 
@@ -39,7 +41,7 @@ function misuseOfHost({ headers, raw }: FastifyRequest): ThreadplaneError | unde
 }
 
 function refusalOf(
-  { headers, raw, routeOptions }: FastifyRequest,
+  { headers, raw }: FastifyRequest,
   allowed: Set<string>,
   origins: Set<string>,
 ): ThreadplaneError | undefined {
@@ -49,7 +51,7 @@ function refusalOf(
   const isKnownPage = origin !== undefined && origins.has(origin)
   const isForeignPage =
     !isKnownPage && (headers['sec-fetch-site'] === 'cross-site' || (origin !== undefined && hostOf(origin) !== host))
-  if (!(isForeignHost || isForeignPage) || PROBES.has(routeOptions.url ?? '')) return undefined
+  if (!(isForeignHost || isForeignPage)) return undefined
   if (isForeignHost) {
     const detail =
       `Host is ${JSON.stringify(host)}: the server answers only to loopback names, to the address that it listens on, ` +

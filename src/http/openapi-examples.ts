@@ -65,6 +65,7 @@ const OF_SCHEMAS: Record<string, unknown> = {
   Registration: { module: 'thumbs.js', threads: 2, restart: { maxRestarts: 10 } },
   OptionsChange: { threads: 2, hangTimeoutMs: null },
   MethodList: {
+    config: null,
     items: [
       {
         name: 'count',
@@ -84,6 +85,7 @@ const OF_SCHEMAS: Record<string, unknown> = {
   Health: { status: 'ok', checks: [{ name: 'journal', ok: true }] },
   Me: { token: 'ci', via: 'bearer', scopes: ['read', 'enqueue'], expiresAt: null },
   Schedule: {
+    source: 'http',
     service: 'primes',
     name: 'nightly',
     cron: '0 3 * * *',

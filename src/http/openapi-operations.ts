@@ -27,10 +27,10 @@ export interface OpenApiDocument {
 const OF_JOBS: ReadonlySet<string> = new Set(['prefer', 'idempotency-key'])
 
 /** The paths of the generic operations. The operation of a method copies the parameters and answers of these. */
-export const GENERIC = {
-  call: '/v1/services/{service}/call/{method}',
-  cast: '/v1/services/{service}/cast/{method}',
-} as const
+export const genericPaths = (prefix: string) => ({
+  call: `${prefix}/v1/services/{service}/call/{method}`,
+  cast: `${prefix}/v1/services/{service}/cast/{method}`,
+})
 
 /** The tag of a service's operations. */
 export function tagOf(service: string, { description }: ServiceDescription): { name: string; description?: string } {
@@ -40,16 +40,19 @@ export function tagOf(service: string, { description }: ServiceDescription): { n
 /**
  * Yields after each method, so that the caller can serve others.
  * @param shared the components of the document
+ * @param prefix of all paths
  * @param taken the operation ids of the document; those of the service are added
  */
 export function* serviceOperations(
   document: OpenApiDocument,
   shared: SharedComponents,
+  prefix: string,
   taken: Set<string>,
   service: string,
   description: ServiceDescription,
 ): Generator<void> {
   const { name: tag } = tagOf(service, description)
+  const generics = genericPaths(prefix)
   for (const [method, methodDescription] of Object.entries(description.methods)) {
     const name = pascalCase(service) + pascalCase(method)
     const { input, output, inputBytes, outputBytes, streams } = methodDescription
@@ -60,7 +63,7 @@ export function* serviceOperations(
     const job = inputBytes ? {} : addJob(document, name, { service, method, streams, result: result ?? {} })
     const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
     for (const kind of kinds) {
-      const generic = document.paths[GENERIC[kind]]?.post as Operation
+      const generic = document.paths[generics[kind]]?.post as Operation
       const isCallOfBytes = inputBytes !== undefined
       const parameters = generic.parameters?.filter((reference) => {
         const one = shared.parameter(reference)
@@ -69,7 +72,7 @@ export function* serviceOperations(
       const { 202: accepted, 207: _batch, ...others } = generic.responses
       const ofMethod = { ...accepted, content: { 'application/json': { schema: job } } }
       const responses = { ...others, ...(accepted !== undefined && !isCallOfBytes && { 202: ofMethod }) }
-      document.paths[`/v1/services/${service}/${kind}/${method}`] = {
+      document.paths[`${prefix}/v1/services/${service}/${kind}/${method}`] = {
         post: {
           operationId: unusedId(taken, `${kind}${name}`),
           tags: [tag],

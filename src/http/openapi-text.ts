@@ -26,14 +26,17 @@ interface Build {
 export class OpenApiText {
   readonly #base: () => OpenApiDocument
   readonly #services: () => DescribedService[]
+  readonly #prefix: string
   #build: Build | undefined
 
   /**
    * @param base makes the document of the server's own routes; called for each build
    * @param services the services that are registered at present, sorted by name
+   * @param prefix of all paths
    */
-  constructor(base: () => OpenApiDocument, services: () => DescribedService[]) {
+  constructor(base: () => OpenApiDocument, services: () => DescribedService[], prefix = '') {
     this.#base = base
+    this.#prefix = prefix
     this.#services = services
   }
 
@@ -75,7 +78,8 @@ export class OpenApiText {
     )
     document.tags.unshift(...described.map(({ name, description }) => tagOf(name, description)))
     for (const { name, description } of described) {
-      for (const _method of serviceOperations(document, shared, taken, name, description)) await slices.pause()
+      for (const _method of serviceOperations(document, shared, this.#prefix, taken, name, description))
+        await slices.pause()
     }
     return document
   }

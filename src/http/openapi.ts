@@ -11,11 +11,8 @@ import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { problems } from './problem-responses.ts'
 import { addExamples } from './openapi-examples.ts'
-import { GENERIC, type OpenApiDocument } from './openapi-operations.ts'
+import { genericPaths, type OpenApiDocument } from './openapi-operations.ts'
 import { type DescribedService, OpenApiText } from './openapi-text.ts'
-
-/** Operations whose body is optional. @fastify/swagger marks every body as required. */
-const BODY_OPTIONAL = [GENERIC.call, GENERIC.cast, '/v1/services/{service}/crash']
 
 export interface OpenApiOptions {
   /** The version of threadplane. */
@@ -51,20 +48,24 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
     refResolver: { buildLocalReference: ({ $id }) => $id as string },
   })
 
+  const { prefix } = app
+  const { call, cast } = genericPaths(prefix)
+  /** Operations whose body is optional. @fastify/swagger marks every body as required. */
+  const bodyOptional = [call, cast, `${prefix}/v1/services/{service}/crash`]
   const base = (): OpenApiDocument => {
     const document = structuredClone(app.swagger()) as unknown as OpenApiDocument
-    for (const path of BODY_OPTIONAL) {
+    for (const path of bodyOptional) {
       Object.assign(document.paths[path]?.post?.requestBody as object, { required: false })
     }
     addExamples(document)
     return document
   }
-  const text = new OpenApiText(base, services)
+  const text = new OpenApiText(base, services, prefix)
   /** To a narrowed token the document has its services only. Such a text is made for each request, and not kept. */
   const seen = ({ access }: FastifyRequest) =>
     access === undefined || access.has(['read'])
       ? text
-      : new OpenApiText(base, () => services().filter(({ name }) => access.has(['read'], name)))
+      : new OpenApiText(base, () => services().filter(({ name }) => access.has(['read'], name)), prefix)
   const sendJson = async (request: FastifyRequest, reply: FastifyReply) =>
     reply.type('application/json; charset=utf-8').send(await seen(request).json())
   const sendYaml = async (request: FastifyRequest, reply: FastifyReply) =>
@@ -94,8 +95,8 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
       uiHooks: {
         preHandler: (request, reply, done) => {
           const { url } = request.routeOptions
-          if (url === '/docs/json') sendJson(request, reply).catch(done)
-          else if (url === '/docs/yaml') sendYaml(request, reply).catch(done)
+          if (url === `${prefix}/docs/json`) sendJson(request, reply).catch(done)
+          else if (url === `${prefix}/docs/yaml`) sendYaml(request, reply).catch(done)
           else done()
         },
       },
@@ -121,7 +122,7 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
       const { service: name } = request.params as { service: string }
       const service = services().find((one) => one.name === name)
       if (service === undefined) throw new ThreadplaneError('SERVICE_NOT_FOUND', `there is no service ${name}`)
-      const document = new OpenApiText(base, () => [service])
+      const document = new OpenApiText(base, () => [service], prefix)
       return reply.type('application/json; charset=utf-8').send(await document.json())
     },
   })

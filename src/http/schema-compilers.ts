@@ -12,10 +12,7 @@
  */
 import { Ajv, type AnySchema, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
-import type { FastifyServerOptions } from 'fastify'
-
-type SchemaController = NonNullable<FastifyServerOptions['schemaController']>
-type CompilersFactory = NonNullable<SchemaController['compilersFactory']>
+import type { FastifyInstance, FastifySchema, FastifySchemaCompiler } from 'fastify'
 
 interface RouteSchema {
   schema: AnySchema
@@ -31,8 +28,13 @@ interface Validator {
   errors: ValidateFunction['errors']
 }
 
+interface SchemaCompilers {
+  validatorCompiler: FastifySchemaCompiler<FastifySchema>
+  serializerCompiler: NonNullable<FastifyInstance['serializerCompiler']>
+}
+
 /** @param shared schemas that other schemas refer to by `$id` */
-export function schemaCompilers(shared: AnySchema[]): SchemaController {
+export function schemaCompilers(shared: AnySchema[]): SchemaCompilers {
   const compiler = (coerceTypes: boolean) => {
     let ajv: Ajv | undefined
     const create = () => {
@@ -45,15 +47,13 @@ export function schemaCompilers(shared: AnySchema[]): SchemaController {
   const compileStrict = compiler(false)
   const compileCoercing = compiler(true)
   return {
-    compilersFactory: {
-      buildValidator: (() => (route: RouteSchema) => {
-        const { schema, httpPart } = route
-        if (httpPart === 'params' || httpPart === 'headers') return () => true
-        if (httpPart === 'body') return compileStrict(schema)
-        return withDecimalNumbers(schema as QuerySchema, compileCoercing(schema))
-      }) as unknown as NonNullable<CompilersFactory['buildValidator']>,
-      buildSerializer: () => () => (answer: unknown) => JSON.stringify(answer),
-    },
+    validatorCompiler: ((route: RouteSchema) => {
+      const { schema, httpPart } = route
+      if (httpPart === 'params' || httpPart === 'headers') return () => true
+      if (httpPart === 'body') return compileStrict(schema)
+      return withDecimalNumbers(schema as QuerySchema, compileCoercing(schema))
+    }) as unknown as FastifySchemaCompiler<FastifySchema>,
+    serializerCompiler: () => (answer: unknown) => JSON.stringify(answer),
   }
 }
 

@@ -119,12 +119,16 @@ export interface Idempotency {
 }
 
 /** Casts one job at each time that a cron expression names. */
+export type ScheduleSource = 'http' | 'file'
+
 export interface Schedule {
   service: string
   name: string
   cron: string
   timezone: string
   method: string
+  /** Who has made it: a client, or `threadplane.json`. */
+  source: ScheduleSource
   /** Size of its payload, which stays in the store until a job needs it. */
   payloadBytes: number
   /** Ticks count from here: when it was created, or last got another cron expression or time zone. */

@@ -11,7 +11,7 @@ import { METHOD_DEFAULTS } from '../contract/options.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { type Job, timestampOrNull } from './job.ts'
 import type { JobTarget } from './job-target.ts'
-import type { JobStore, Schedule } from './job-store.ts'
+import type { JobStore, Schedule, ScheduleSource } from './job-store.ts'
 import type { OtherServers } from './other-servers.ts'
 import { keyOf, KnownSchedule, noService, type ScheduleError } from './known-schedule.ts'
 import { checkCron, checkPayload } from './schedule-checks.ts'
@@ -190,6 +190,12 @@ export class Schedules {
     return this.#known.values()
   }
 
+  /** All schedules that were made so. @throws JOURNAL_UNAVAILABLE */
+  async ofSource(source: ScheduleSource): Promise<Schedule[]> {
+    await this.#whenCurrent()
+    return [...this.#known.values()].flatMap(({ schedule }) => (schedule.source === source ? [schedule] : []))
+  }
+
   /** True if a service has schedules, also if the service does not exist any more. @throws JOURNAL_UNAVAILABLE */
   async has(service: string): Promise<boolean> {
     return (await this.#of(service)).length > 0
@@ -202,7 +208,10 @@ export class Schedules {
    */
   async put(
     target: JobTarget,
-    { payload, ...spec }: Pick<Schedule, 'service' | 'name' | 'cron' | 'timezone' | 'method'> & { payload: unknown },
+    {
+      payload,
+      ...spec
+    }: Pick<Schedule, 'service' | 'name' | 'cron' | 'timezone' | 'method' | 'source'> & { payload: unknown },
   ): Promise<boolean> {
     await this.#whenLoaded()
     const text = JSON.stringify(payload)

@@ -35,6 +35,7 @@ const timerSchema = z.strictObject({ everyMs: z.int().min(1).max(MAX_TIMER_MS), 
 
 const definitionSchema = z.strictObject({
   description: z.string().optional(),
+  config: aZodSchema.optional(),
   methods: named,
   onStart: aFunction.optional(),
   onStarted: aFunction.optional(),
@@ -61,6 +62,7 @@ export function describeService(definition: ServiceDefinition): ServiceDescripti
   const description = JSON.stringify({
     description: definition.description,
     options: optionsOf(serviceOptionsSchema, definition),
+    config: definition.config && jsonSchema(definition.config, 'input'),
     methods: Object.fromEntries(methods.map(([name, method]) => [name, describeMethod(method)])),
   })
   if (description.length > MAX_LENGTH) refuse(`the service: its description is longer than ${MAX_LENGTH} characters`)

@@ -6,6 +6,7 @@ export { type BytesOptions, bytes } from './bytes.ts'
 export { MethodProblem, type MethodProblemOptions } from './method-problem.ts'
 export { stream } from './stream.ts'
 export {
+  type DefineMethod,
   defineService,
   type MethodContext,
   type MethodDefinition,

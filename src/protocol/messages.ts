@@ -55,6 +55,8 @@ export interface StartMessage {
   maxResultBytes: number
   slots: SharedSlots
   beatEveryMs: number
+  /** As it was registered: the module parses it. */
+  config?: Record<string, unknown> | undefined
   /** True after a restart: `onRestart` runs first. */
   restarted: boolean
 }

@@ -30,6 +30,8 @@ export interface LaunchMessage {
   /** `file:` URL of the service module. */
   module: string
   limits: ResolvedServiceOptions['limits']
+  /** Names of the environment variables that the service sees; `undefined`: all. */
+  env: ResolvedServiceOptions['env']
   /** Ids of the processes that the service may not send signals to. */
   guarded: number[]
 }

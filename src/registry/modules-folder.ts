@@ -7,27 +7,38 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN } from '../contract/options.ts'
+import { type DeclaredServices, faultAt } from './declared-services.ts'
 
-const MODULE = /(?<!\.d)\.(m?js|m?ts)$/
+const MODULE = /(?<!\.d)\.([cm]?js|m?ts)$/
 /** Characters of a hash: 96 bits. */
 const HASH_LENGTH = 16
-const EXTENSIONS = ['js', 'mjs', 'ts', 'mts']
+const EXTENSIONS = ['js', 'mjs', 'cjs', 'ts', 'mts']
 /** Names of files and folders that hold no services: helpers, dot files, and the packages that modules import. */
 const NO_SERVICE = /^([_.]|node_modules$)/i
 
 export class ModulesFolder {
   readonly path: string
+  /** What `threadplane.json` declares. */
+  readonly declared: DeclaredServices
+  /** The modules that it names: they are services by the names that it gives them, and not by those of their files. */
+  readonly #named: ReadonlySet<string>
 
-  constructor(path: string) {
+  constructor(path: string, declared: DeclaredServices = new Map()) {
     this.path = resolve(path)
+    this.declared = declared
+    this.#named = new Set([...declared.values()].flatMap(({ module }) => module ?? []))
   }
 
-  /** Service names and their files. Files that begin with `_` or a dot, `.d.ts` and `.map` files are no services. */
+  /**
+   * Service names and their files. Files that begin with `_` or a dot, `.d.ts` and `.map` files are no services.
+   * @throws Error if a module that is declared cannot be one
+   */
   async services(log: ServiceLog): Promise<Map<string, string>> {
-    const services = new Map<string, string>()
+    const services = new Map([...this.declared.keys()].map((name) => [name, this.#declaredModule(name)]))
     for (const entry of await this.#entries()) {
       if (entry.isDirectory() || NO_SERVICE.test(entry.name) || !MODULE.test(entry.name)) continue
       const name = entry.name.replace(MODULE, '')
+      if (this.#named.has(entry.name) || services.get(name) === entry.name) continue
       if (!NAME_PATTERN.test(name)) log.warn({ module: entry.name }, 'no service: its name cannot be one')
       else if (services.has(name)) log.warn({ module: entry.name }, `no service: ${services.get(name)} has that name`)
       else services.set(name, entry.name)
@@ -42,7 +53,27 @@ export class ModulesFolder {
 
   /** The file that is a service of this name, if there is one. */
   fileOf(name: string): string | undefined {
-    return EXTENSIONS.map((extension) => `${name}.${extension}`).find((file) => existsSync(join(this.path, file)))
+    const declared = this.declared.get(name)
+    if (declared?.module !== undefined) return declared.module
+    const files = EXTENSIONS.map((extension) => `${name}.${extension}`)
+    const file = files.find((one) => existsSync(join(this.path, one)))
+    const hasOtherName = declared === undefined && file !== undefined && this.#named.has(file)
+    return hasOtherName ? undefined : file
+  }
+
+  /** @throws Error */
+  #declaredModule(name: string): string {
+    const module = this.fileOf(name)
+    if (module === undefined) {
+      const files = EXTENSIONS.map((extension) => `${name}.${extension}`).join(', ')
+      throw faultAt(this.path, ['services', name], `there is none of the files ${files}: name a "module"`)
+    }
+    try {
+      this.resolve(module)
+      return module
+    } catch (error) {
+      throw faultAt(this.path, ['services', name, 'module'], (error as Error).message)
+    }
   }
 
   /** Tells whether two servers have the same code of a module. `undefined`: it cannot be read. */
@@ -75,7 +106,7 @@ export class ModulesFolder {
    */
   resolve(module: string): string {
     const refuse = (why: string) => new ThreadplaneError('MODULE_REFUSED', `module ${JSON.stringify(module)} ${why}`)
-    if (!MODULE.test(module)) throw refuse('is not a .js, .mjs, .ts or .mts file')
+    if (!MODULE.test(module)) throw refuse('is not a .js, .mjs, .cjs, .ts or .mts file')
     if (isAbsolute(module) || module.includes('\0')) throw refuse('must be a path relative to the workers folder')
     if (!this.#contains(this.path, join(this.path, module))) throw refuse('is outside the workers folder')
     const hidden = normalize(module)

@@ -121,12 +121,16 @@ export class Reconciliation {
     const { registrations, modules } = this.#registry.options
     const { name, overrides, contract, threadSet } = service
     const { options = {} } = registrations.get(name) ?? {}
-    const isSame = module === service.module && contract.refusal === undefined
+    const declared = this.#registry.declaredOptions(name)
+    const isSame =
+      module === service.module &&
+      contract.refusal === undefined &&
+      isDeepStrictEqual(declared, threadSet.version.declared)
     if (isSame && threadSet.version.hash === (await modules.hashOf(modules.urlOf(module)))) {
       if (!isDeepStrictEqual(options, overrides)) await reconfigure(service, options, async () => {})
       return
     }
-    await this.#changes.replace(service, await this.#registry.registration(module, options), async () => {})
+    await this.#changes.replace(service, await this.#registry.registration(module, options, declared), async () => {})
   }
 
   /** Starts, stops, pauses or resumes the service, if it is not so already. */

@@ -5,12 +5,12 @@
  */
 import { z } from 'zod'
 import { ThreadplaneError } from '../contract/errors.ts'
-import { serviceOptionsSchema } from '../contract/options.ts'
+import { registrationOptionsSchema } from '../contract/options.ts'
 
 export const registrationSchema = z.strictObject({
   /** Absent where the service comes from the folder of modules and was never registered over HTTP. */
   module: z.string().optional(),
-  options: serviceOptionsSchema.optional(),
+  options: registrationOptionsSchema.optional(),
   desiredState: z.enum(['running', 'stopped']).optional(),
   /** Paused, until it is resumed, stopped or restarted. Only where several servers share the store: each pauses it. */
   paused: z.literal(true).optional(),

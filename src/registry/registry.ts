@@ -10,7 +10,7 @@ import { hasCode, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/erro
 import type { EventSink } from '../contract/events.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import type { Traces } from '../contract/traces.ts'
-import type { ResolvedServiceOptions, ServiceOptions } from '../contract/options.ts'
+import type { ResolvedServiceOptions, RegistrationOptions } from '../contract/options.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { CallRequest, Invocation, Invoker } from '../services/call-invoker.ts'
 import { SupervisedService } from '../services/supervised-service.ts'
@@ -119,12 +119,22 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     }
   }
 
-  /** @throws MODULE_REFUSED */
-  async registration(module: string, overrides: ServiceOptions): Promise<ServiceRegistration> {
+  /** @param declared what `threadplane.json` says of the service, if that counts @throws MODULE_REFUSED */
+  async registration(
+    module: string,
+    overrides: RegistrationOptions,
+    declared?: RegistrationOptions,
+  ): Promise<ServiceRegistration> {
     const { modules, descriptions } = this.options
     const moduleUrl = modules.resolve(module)
     const [description, hash] = await Promise.all([descriptions.get(moduleUrl), modules.hashOf(moduleUrl)])
-    return { module, moduleUrl, overrides, hash, description }
+    return { module, moduleUrl, declared, overrides, hash, description }
+  }
+
+  /** What `threadplane.json` says of a service, unless it was registered over HTTP. */
+  declaredOptions(name: string): RegistrationOptions | undefined {
+    const { registrations, modules } = this.options
+    return registrations.get(name)?.module === undefined ? modules.declared.get(name)?.options : undefined
   }
 
   create(name: string, registration: ServiceRegistration): SupervisedService {

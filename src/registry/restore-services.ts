@@ -5,6 +5,7 @@
 import { NAME_PATTERN } from '../contract/options.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import type { ServiceRegistration } from '../services/version.ts'
+import { DECLARED_FILE } from './declared-services.ts'
 import type { Registry } from './registry.ts'
 
 /** Each is a write of the whole file: not all of them at every start. */
@@ -18,8 +19,11 @@ export async function restoreServices(registry: Registry): Promise<void> {
     if (!NAME_PATTERN.test(name)) log.error({ service: name }, 'a registration is left out: its name cannot be one')
     else if (deleted && found.delete(name))
       log.info({ service: name }, 'no service: it was deleted over HTTP; PUT it again')
-    else if (module !== undefined) found.set(name, module)
-    else if (registrations.damageOf(name) !== undefined && !found.has(name)) found.set(name, '')
+    else if (module !== undefined) {
+      if (modules.declared.has(name))
+        log.info({ service: name }, `registered over HTTP: what ${DECLARED_FILE} says of it is not used`)
+      found.set(name, module)
+    } else if (registrations.damageOf(name) !== undefined && !found.has(name)) found.set(name, '')
   }
   await Promise.all([...found].map(([name, module]) => restoreService(registry, name, module)))
   void forgetDeleted(registry)
@@ -29,14 +33,16 @@ export async function restoreServices(registry: Registry): Promise<void> {
 export async function restoreService(registry: Registry, name: string, module: string): Promise<SupervisedService> {
   const { modules, registrations, log } = registry.options
   const { options = {} } = registrations.get(name) ?? {}
+  const declared = registry.declaredOptions(name)
   let registration: ServiceRegistration
   try {
     const damage = registrations.damageOf(name)
     if (damage !== undefined) throw damage
-    registration = await registry.registration(module, options)
+    registration = await registry.registration(module, options, declared)
   } catch (error) {
     const refusal = error as Error
-    registration = { module, moduleUrl: modules.urlOf(module), overrides: options, description: undefined, refusal }
+    const moduleUrl = modules.urlOf(module)
+    registration = { module, moduleUrl, declared, overrides: options, description: undefined, refusal }
     log.error({ err: error, service: name, module }, 'a registered service cannot be restored')
   }
   const service = registry.create(name, registration)

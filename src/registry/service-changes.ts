@@ -4,8 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceDescription } from '../contract/description.ts'
-import { isUnloadable, ThreadplaneError } from '../contract/errors.ts'
-import { type OptionsPatch, patchOptions, type ServiceOptions } from '../contract/options.ts'
+import { isRefusedConfig, isUnloadable, ThreadplaneError } from '../contract/errors.ts'
+import { type OptionsPatch, patchOptions, type RegistrationOptions } from '../contract/options.ts'
 import { reconfigure, replaceVersion } from '../services/replacing.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import { eventError } from '../contract/events.ts'
@@ -31,7 +31,7 @@ export class ServiceChanges {
   async put(
     name: string,
     module: string,
-    options: ServiceOptions,
+    options: RegistrationOptions,
     by?: string,
   ): Promise<{ service: SupervisedService; isNew: boolean }> {
     const registry = this.#registry
@@ -100,6 +100,7 @@ export class ServiceChanges {
     try {
       const { crashReason } = service
       if (service.state === 'failed' && isUnloadable(crashReason)) {
+        if (isRefusedConfig(crashReason)) throw crashReason
         const detail = `the module of ${name} cannot be loaded: ${crashReason.message}`
         throw service.error('MODULE_REFUSED', detail, { cause: crashReason })
       }
@@ -130,11 +131,16 @@ export class ServiceChanges {
     const service = await this.oneByOne(name, async () => {
       const known = this.#usable(name)
       const { module, overrides } = known
+      const { declared } = known.threadSet.version
       const { modules } = this.#registry.options
       const moduleUrl = modules.resolve(module)
       const hash = await modules.hashOf(moduleUrl)
       // A description that is kept may be an old one: a file that the module imports may have changed, where its own has not.
-      await this.replace(known, { module, moduleUrl, overrides, hash, description: undefined }, async () => {})
+      await this.replace(
+        known,
+        { module, moduleUrl, declared, overrides, hash, description: undefined },
+        async () => {},
+      )
       return known
     })
     await service.settled()

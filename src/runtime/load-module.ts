@@ -1,5 +1,7 @@
 /** Imports a service module in its thread. */
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { markUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from '../module/define-service.ts'
 import { resolveFromServer } from './resolve-fallback.ts'
@@ -17,19 +19,29 @@ export async function loadModule(url: string): Promise<ServiceDefinition> {
     )
   }
   if (!resolvesPackages(url)) resolveFromServer()
-  const { default: exported } = await importModule(url)
-  if (!isServiceDefinition(exported)) {
-    throw new ThreadplaneError(
-      'MODULE_REFUSED',
-      `its default export is ${exported === undefined ? 'missing' : 'not a service'}: write "export default defineService({ ... })"`,
-    )
-  }
-  return exported
+  const module = await importModule(url)
+  if (isServiceDefinition(module.default)) return module.default
+  const isCommonJs = fileURLToPath(url) in createRequire(url).cache
+  throw new ThreadplaneError('MODULE_REFUSED', noService(module.default, isCommonJs))
 }
 
-async function importModule(url: string): Promise<{ default?: unknown }> {
+/** Why the module exports no service. What a CommonJS module assigns to `module.exports` is its default export. */
+function noService(exported: unknown, isCommonJs: boolean): string {
+  const write = isCommonJs ? 'module.exports = defineService({ ... })' : 'export default defineService({ ... })'
+  if (isCommonJs && isServiceDefinition((exported as Exports | null)?.default)) {
+    return `its service is in module.exports.default: write "${write}"`
+  }
+  const isMissing = exported === undefined || (isCommonJs && isDeepStrictEqual(exported, {}))
+  return `its default export is ${isMissing ? 'missing' : 'not a service'}: write "${write}"`
+}
+
+interface Exports {
+  default?: unknown
+}
+
+async function importModule(url: string): Promise<Exports> {
   try {
-    return (await import(url)) as { default?: unknown }
+    return (await import(url)) as Exports
   } catch (error) {
     const located = error instanceof SyntaxError ? await withLocation(error, url) : error
     if (isRefused(error)) markUnloadable(located as Error)

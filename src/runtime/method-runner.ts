@@ -7,7 +7,7 @@ import type { MessageBatcher } from '../async/message-batcher.ts'
 import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError, type WireError } from '../contract/errors.ts'
 import { bytesOf } from '../module/bytes.ts'
-import type { MethodDefinition, ServiceDefinition } from '../module/define-service.ts'
+import type { MethodDefinition, ServiceContext, ServiceDefinition } from '../module/define-service.ts'
 import { refusalOf } from '../module/method-problem.ts'
 import { itemOf } from '../module/stream.ts'
 import type { JsonBytes, MethodFailure, RunMessage, StartMessage, ThreadMessage } from '../protocol/messages.ts'
@@ -52,7 +52,7 @@ export class MethodRunner {
   /** `undefined` until the hooks of the start have run. */
   #options: StartMessage | undefined
   #slots: ThreadSlots = new SlotTable(0)
-  #state: unknown
+  #context: Pick<ServiceContext, 'state' | 'config'> = { state: undefined, config: undefined }
 
   constructor(
     definition: ServiceDefinition,
@@ -66,12 +66,12 @@ export class MethodRunner {
     this.#logger = logger
   }
 
-  /** @param state what `onThreadStarted` returned */
-  start(options: StartMessage, state: unknown): void {
+  /** @param context what handlers get of the service */
+  start(options: StartMessage, context: Pick<ServiceContext, 'state' | 'config'>): void {
     this.#options = options
     const { slots } = options
     this.#slots = slots instanceof SharedArrayBuffer ? new SlotTable(slots) : new ThreadSlotLog(slots)
-    this.#state = state
+    this.#context = context
     this.#beginIfIdle()
   }
 
@@ -177,7 +177,7 @@ export class MethodRunner {
       if (!parsed.ok) return this.#fail(message, parsed.failure)
       payload = parsed.payload
     }
-    const running = new RunningMethod(message, this.#batcher, this.#logger, this.#state)
+    const running = new RunningMethod(message, this.#batcher, this.#logger, this.#context)
     this.#running.set(message.sequence, running)
 
     const threw = (error: unknown) => {

@@ -12,6 +12,7 @@ import { Heartbeat } from '../protocol/heartbeat.ts'
 import type { AbortMessage, StartMessage, ThreadData } from '../protocol/messages.ts'
 import type { FromProcess, LaunchMessage, ProfileMessage, ToProcess } from '../protocol/process-messages.ts'
 import { type ControlWire, type ThreadWire, withOwnBytes } from '../protocol/wire.ts'
+import { environmentOf } from '../system/environment.ts'
 import { killGroup } from '../system/process-group.ts'
 import { watchMemory } from './watch-memory.ts'
 
@@ -42,7 +43,7 @@ function dieAfterSending(message: FromProcess): void {
   send(message, die)
 }
 
-function launch({ service, module, limits, guarded }: LaunchMessage): void {
+function launch({ service, module, limits, env, guarded }: LaunchMessage): void {
   process.title = `threadplane ${service}`
   const heartbeat = new Heartbeat()
   const data: ThreadData = { service, module, heartbeat: heartbeat.buffer, guarded }
@@ -50,6 +51,7 @@ function launch({ service, module, limits, guarded }: LaunchMessage): void {
     workerData: data,
     name: service,
     resourceLimits: limits,
+    env: environmentOf(env),
     stdout: true,
     stderr: true,
   })

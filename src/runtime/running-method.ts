@@ -5,7 +5,7 @@
 import type { MessageBatcher } from '../async/message-batcher.ts'
 import type { JobContext } from '../contract/description.ts'
 import { fromWireError, type WireError } from '../contract/errors.ts'
-import type { MethodContext, ServiceLogger } from '../module/define-service.ts'
+import type { MethodContext, ServiceContext, ServiceLogger } from '../module/define-service.ts'
 import type { LogOrigin, ProgressMessage, RunMessage, ThreadMessage } from '../protocol/messages.ts'
 import { StreamCredit } from './stream-credit.ts'
 import type { ThreadLogger } from './thread-logger.ts'
@@ -17,6 +17,7 @@ export class RunningMethod implements MethodContext {
   readonly job: JobContext
   readonly contentType: string | undefined
   readonly state: unknown
+  readonly config: unknown
   readonly #message: RunMessage
   readonly #batcher: MessageBatcher<ThreadMessage>
   readonly #threadLogger: ThreadLogger
@@ -28,13 +29,19 @@ export class RunningMethod implements MethodContext {
   #progressTimer: NodeJS.Timeout | undefined
   #nextProgressAt = 0
 
-  constructor(message: RunMessage, batcher: MessageBatcher<ThreadMessage>, logger: ThreadLogger, state: unknown) {
+  constructor(
+    message: RunMessage,
+    batcher: MessageBatcher<ThreadMessage>,
+    logger: ThreadLogger,
+    { state, config }: Pick<ServiceContext, 'state' | 'config'>,
+  ) {
     this.#message = message
     this.#batcher = batcher
     this.#threadLogger = logger
     this.job = message.job
     this.contentType = message.contentType
     this.state = state
+    this.config = config
   }
 
   get signal(): AbortSignal {

@@ -19,6 +19,7 @@ import { guardSignals } from './guard-signals.ts'
 import { loadModule } from './load-module.ts'
 import { MethodRunner } from './method-runner.ts'
 import { inOwnScope } from './own-scope.ts'
+import { parseConfig } from './parse-config.ts'
 import { ThreadLogger } from './thread-logger.ts'
 
 if (parentPort === null) throw new Error('thread-entry must be started as a worker thread')
@@ -54,11 +55,13 @@ let heartbeatTimer = setInterval(beat, HEARTBEAT_EVERY_MS).unref()
 
 const stopping = new AbortController()
 const backgroundTasks = new BackgroundTasks()
-const context: ServiceContext = {
+// biome-ignore lint/suspicious/noExplicitAny: only the module knows the type of its state
+const context: ServiceContext<any> = {
   name: data.service,
   logger: logger.for(),
   signal: stopping.signal,
   state: undefined,
+  config: undefined,
 }
 
 try {
@@ -69,13 +72,14 @@ try {
   const start = async (options: StartMessage) => {
     clearInterval(heartbeatTimer)
     heartbeatTimer = setInterval(beat, options.beatEveryMs).unref()
+    context.config = await inOwnScope(parseConfig, data.service, definition.config, options.config)
     if (options.restarted) await inOwnScope(async () => definition.onRestart?.(context))
     await inOwnScope(async () => definition.onStart?.(context))
     backgroundTasks.start(definition, context, crash)
     await inOwnScope(async () => definition.onStarted?.(context))
     context.state = await inOwnScope(async () => definition.onThreadStarted?.(context))
     batcher.push({ type: 'started' })
-    runner.start(options, context.state)
+    runner.start(options, context)
   }
 
   const stop = async () => {

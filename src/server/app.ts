@@ -60,7 +60,7 @@ import { Metrics, type MetricsOptions } from '../scrape/metrics.ts'
 import { HttpMeter } from '../telemetry/http-meter.ts'
 import { observeProcess } from '../telemetry/process-metrics.ts'
 import { Profiles } from '../services/profiles.ts'
-import { createFastify, registerLimits } from './create-fastify.ts'
+import { createFastify, prepareContext, registerLimits } from './create-fastify.ts'
 import { foreignEvents } from './foreign-events.ts'
 import type { ServerOptions } from './options.ts'
 
@@ -86,25 +86,31 @@ export interface AppParts {
   followEvents: ((sink: PeerEventSink) => PeerEvents) | undefined
 }
 
-/** Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that. */
+/**
+ * Closing the app closes none of the parts, and ends no stream: `buildServer` adds the hooks for that.
+ * @param host a context of another application, to mount the routes in; `undefined`: they get a server of their own
+ */
 export async function buildApp(
   options: ServerOptions,
   parts: AppParts,
+  host: FastifyInstance | undefined,
 ): Promise<{ app: FastifyInstance; streams: EventStreams; routesOptions: RoutesOptions }> {
   const { log, allowedHosts = [], requestLog: logsRequests = false, chaos = true, tokens, origins = [] } = options
   const { registry, changes, dispatcher, schedules, events, book, logStreams, journal, durability, trail } = parts
   const { maxBodyBytes = 10 * 1024 * 1024 } = options
-  const app = createFastify(options)
+  const app = host ?? createFastify(options)
+  if (host !== undefined) prepareContext(host, options)
   const http = new HttpMeter()
   observeProcess()
   await app.register(requestMetrics, { meter: http })
   if (logsRequests) await app.register(requestLog, { log })
   const asksForTokens = () => tokens?.asked === true
   await app.register(audit, { record: (row) => trail.record(row), asksForTokens })
-  await registerLimits(app, options, log)
+  await registerLimits(app, options, log, host === undefined ? 'ofClients' : 'ofHost')
   const credentials = tokens && new Credentials(tokens)
-  // Without its hooks, which would cost each request and each answer: cookies are read only where no token is sent.
-  await app.register(cookie, { hook: false })
+  // Without its hooks, which would cost each request and each answer: cookies are read only where no token is sent. The
+  // application around this one may have it already.
+  if (!app.hasRequestDecorator('cookies')) await app.register(cookie, { hook: false })
   await app.register(crossOrigin, { origins })
   await app.register(loopbackGuard, { allowedHosts, origins, asksForTokens })
   await app.register(tokenGuard, { credentials })
@@ -161,7 +167,7 @@ export async function buildApp(
   app.addHook('onClose', () => checker.close())
   app.addHook('onClose', async () => tokens?.close())
   app.addHook('onClose', async () => series.close())
-  app.addHook('onListen', async () => logAddresses(app, log))
+  if (host === undefined) app.addHook('onListen', async () => logAddresses(app, log))
   return { app, streams, routesOptions }
 }
 

@@ -1,4 +1,5 @@
 /** Builds a server from its parts: journal, dispatcher, registry, schedules, and Fastify in front of them. It does not listen. */
+import type { FastifyInstance } from 'fastify'
 import { AuditTrail } from '../auth/audit-trail.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
 import { LogBook } from '../events/log-book.ts'
@@ -15,6 +16,7 @@ import { restoreServices } from '../registry/restore-services.ts'
 import { ServiceChanges } from '../registry/service-changes.ts'
 import { Meters } from '../telemetry/meters.ts'
 import { ServiceWorker } from '../threads/service-worker.ts'
+import { DeclaredSchedules, readDeclaredServices } from './declared-schedules.ts'
 import { openStore } from './open-store.ts'
 import type { Server, ServerOptions } from './options.ts'
 import { reachNodes } from './reach-nodes.ts'
@@ -23,11 +25,20 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 
 /**
  * No service runs yet: `registry.startAll()` starts them. `app.close()` stops all services and closes the journal.
- * @throws Error if the workers folder or the data folder cannot be used; then nothing is left open
+ * @throws Error if the workers folder, its `threadplane.json` or the data folder cannot be used; then nothing is left open
  */
 export async function buildServer(options: ServerOptions): Promise<Server> {
+  return buildIn(undefined, options)
+}
+
+/**
+ * As `buildServer`, and mounts the routes in another application.
+ * @param host a context of that application; `undefined`: they get a server of their own
+ */
+export async function buildIn(host: FastifyInstance | undefined, options: ServerOptions): Promise<Server> {
   const { workers, data, database, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
   const name = database?.node.name
+  const declared = await readDeclaredServices(workers)
   const events = new EventLog(name)
   const book = new LogBook(events.boot, options.logLevel ?? 'info', name)
   const log = book.over(options.log)
@@ -43,7 +54,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
   })
   try {
     const registry: Registry = new Registry({
-      modules: new ModulesFolder(workers),
+      modules: new ModulesFolder(workers, declared),
       registrations: await Registrations.read(opened.registrations),
       descriptions: new DescriptionCache(data),
       dispatcher,
@@ -70,6 +81,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       others: shared?.node,
     })
     schedules.load()
+    new DeclaredSchedules(declared, { registry, schedules, log }).start()
     const changes = new ServiceChanges(registry)
     if (shared !== undefined) {
       const reconciliation = new Reconciliation(registry, changes)
@@ -104,7 +116,7 @@ export async function buildServer(options: ServerOptions): Promise<Server> {
       followEvents,
       node: shared?.node,
     }
-    const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts)
+    const { app, streams, routesOptions } = await buildApp({ ...options, log }, parts, host)
     const nodeApp =
       cluster &&
       (await (

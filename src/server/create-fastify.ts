@@ -43,7 +43,6 @@ export function createFastify(options: ServerOptions, forNodes?: ForNodes): Fast
     // A logger of Fastify's costs each request a child logger and two listeners, and requests are not logged here.
     logger: false,
     bodyLimit: Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES),
-    schemaController: schemaCompilers(SHARED_SCHEMAS),
     // The type of Fastify depends on which of the two there is; nothing here does.
     ...((tls === undefined ? { http } : { https: { ...http, ...tls } }) as { http: typeof http }),
     // No name is too long for the router: the routes answer that such a service, method or job does not exist.
@@ -59,23 +58,49 @@ export function createFastify(options: ServerOptions, forNodes?: ForNodes): Fast
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('connect', answerConnect)
-  for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
+  useSchemas(app)
   return app
 }
 
-/** Errors as problem documents, and what one connection may take of the server. */
+/**
+ * Makes a part of another application what `createFastify` makes: the options of its server are those of the application.
+ * @param app a context of its own, with a prefix
+ */
+export function prepareContext(app: FastifyInstance, { maxBodyBytes = MAX_OTHER_BODY_BYTES }: ServerOptions): void {
+  app.addHook('onRoute', (route) => {
+    route.bodyLimit ??= Math.min(maxBodyBytes, MAX_OTHER_BODY_BYTES)
+  })
+  useSchemas(app)
+}
+
+function useSchemas(app: FastifyInstance): void {
+  const { validatorCompiler, serializerCompiler } = schemaCompilers(SHARED_SCHEMAS)
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  for (const schema of SHARED_SCHEMAS) app.addSchema(schema)
+}
+
+/**
+ * Whose connections bring the requests: those of clients, those of other nodes, or those of the application that the
+ * routes are mounted in. The last limits its connections itself.
+ */
+export type Connections = 'ofClients' | 'ofNodes' | 'ofHost'
+
+/** Errors as problem documents, and what one connection, and all bodies together, may take of the server. */
 export async function registerLimits(
   app: FastifyInstance,
   options: ServerOptions,
   log: ServiceLog,
-  forNodes?: ForNodes,
+  connections: Connections,
 ): Promise<void> {
   const { showStacks = false, maxConnections = 10_000, maxBodiesBytes = 256 * 1024 * 1024 } = options
+  const isOwnServer = connections !== 'ofHost'
+  const moreHeaders = connections === 'ofNodes' ? HEADERS_OF_NODES : 0
   await app.register(errorHandler, { log, showStacks })
-  await app.register(clients, { log })
-  await app.register(clientLimits, { maxConnections, moreHeaders: forNodes === undefined ? 0 : HEADERS_OF_NODES })
+  await app.register(clients, { log, tracksConnections: isOwnServer })
+  if (isOwnServer) await app.register(clientLimits, { maxConnections, moreHeaders })
   await app.register(bodyBudget, { maxBytes: maxBodiesBytes })
-  await app.register(slowClients, { log, timings: timingsOf(options) })
+  if (isOwnServer) await app.register(slowClients, { log, timings: timingsOf(options) })
 }
 
 function timingsOf({ slowClients }: ServerOptions) {

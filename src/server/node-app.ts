@@ -37,7 +37,7 @@ export async function buildNodeApp(options: ServerOptions, parts: NodeAppParts):
     if (row.outcome === 'refused') trail.record(row)
   }
   await app.register(audit, { record, asksForTokens: () => true })
-  await registerLimits(app, options, log, forNodes)
+  await registerLimits(app, options, log, 'ofNodes')
   await app.register(nodeGuard, { token })
   await app.register(jsonBody)
   await app.register(refuseAtShutdown, { registry: routesOptions.registry })

@@ -83,10 +83,13 @@ export class ModuleContract {
     if (!keepThread) await this.endDescribed()
   }
 
-  async #describe({ startTimeoutMs, isolation, limits }: ResolvedServiceOptions, signal: AbortSignal): Promise<void> {
+  async #describe(
+    { startTimeoutMs, isolation, limits, env }: ResolvedServiceOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { name: service, moduleUrl: module, log } = this.#settings
     try {
-      const session = await describeModule({ service, module, isolation, limits, log, startTimeoutMs, signal })
+      const session = await describeModule({ service, module, isolation, limits, env, log, startTimeoutMs, signal })
       this.#describing = { kind: 'described', session }
       this.learn(await session.described)
     } catch (error) {

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { unlessAborted } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import { hasCode } from '../contract/errors.ts'
-import { needsNewThreads, type ServiceOptions } from '../contract/options.ts'
+import { needsNewThreads, type RegistrationOptions } from '../contract/options.ts'
 import type { Replacement } from './phase.ts'
 import type { ServiceLifecycle } from './service-lifecycle.ts'
 import { startDependencies } from './starting.ts'
@@ -169,7 +169,7 @@ function adopt(service: ServiceLifecycle, version: Version): void {
  */
 export async function reconfigure(
   service: ServiceLifecycle,
-  overrides: ServiceOptions,
+  overrides: RegistrationOptions,
   keep: () => Promise<void>,
 ): Promise<void> {
   const { threadSet, phases, settings } = service

@@ -72,13 +72,13 @@ export abstract class ServiceLifecycle
     })
   }
 
-  versionOf({ module, moduleUrl, overrides, hash, description, refusal }: ServiceRegistration): Version {
+  versionOf({ module, moduleUrl, declared, overrides, hash, description, refusal }: ServiceRegistration): Version {
     const { log, onDescribed } = this.settings
     const contract = new ModuleContract({ name: this.name, moduleUrl, description, refusal, log }, (learned) => {
       onDescribed(moduleUrl, learned)
       if (contract === this.contract) this.#applyOptions()
     })
-    return { module, moduleUrl, overrides, hash, contract }
+    return { module, moduleUrl, declared, overrides, hash, contract }
   }
 
   get contract(): ModuleContract {

@@ -7,7 +7,7 @@ import { Deferred } from '../async/deferred.ts'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import { RETRY_AFTER_SECONDS, type ThreadplaneError } from '../contract/errors.ts'
 import { eventError, type ServiceStateFacts } from '../contract/events.ts'
-import { METHOD_DEFAULTS, type ResolvedMethodOptions, type ServiceOptions } from '../contract/options.ts'
+import { METHOD_DEFAULTS, type ResolvedMethodOptions, type RegistrationOptions } from '../contract/options.ts'
 import { uuidv7 } from '../contract/uuidv7.ts'
 import type { AttemptRequest, JobTarget } from '../jobs/job-target.ts'
 import { BytePayload } from '../payload/byte-payload.ts'
@@ -43,7 +43,7 @@ export class SupervisedService extends ServiceLifecycle implements JobTarget {
   }
 
   /** The options of the registration. */
-  get overrides(): ServiceOptions {
+  get overrides(): RegistrationOptions {
     return this.threadSet.version.overrides
   }
 

@@ -18,7 +18,7 @@ import type { ThreadEndReason } from '../contract/events.ts'
 import type { ThreadEvent } from '../threads/thread-reports.ts'
 import { QueueServiceThread } from '../threads/queue-service-thread.ts'
 import type { ThreadSetHealth } from './phase.ts'
-import type { Version } from './version.ts'
+import { givenOptions, type Version } from './version.ts'
 
 export interface ThreadSetSettings {
   service: string
@@ -181,7 +181,7 @@ export class ThreadSet {
     if (isOther) this.unsupervise()
     this.current = [...this.current.filter((thread) => !leaving.includes(thread)), ...joining]
     this.version = version
-    for (const thread of this.current) thread.overrides = version.overrides
+    for (const thread of this.current) thread.overrides = givenOptions(version)
     onSwitched()
     const supervisor = this.supervise()
     for (const thread of joining) thread.takeWork()
@@ -194,7 +194,7 @@ export class ThreadSet {
   adopt(version: Version): void {
     if (version.contract !== this.version.contract) this.#retire(this.current, 'reload')
     this.version = version
-    for (const thread of this.current) thread.overrides = version.overrides
+    for (const thread of this.current) thread.overrides = givenOptions(version)
   }
 
   #retire(threads: QueueServiceThread[], why: ThreadEndReason): void {
@@ -231,12 +231,13 @@ export class ThreadSet {
     await Promise.all(this.all.map((thread) => thread.stop(timeoutMs)))
   }
 
-  #create({ moduleUrl, overrides, contract }: Version, standby = false): QueueServiceThread {
+  #create(version: Version, standby = false): QueueServiceThread {
+    const { moduleUrl, contract } = version
     const { service, queue, log, onChange, onThread } = this.#settings
     const thread: QueueServiceThread = new QueueServiceThread({
       name: service,
       module: moduleUrl,
-      options: overrides,
+      options: givenOptions(version),
       description: contract.description,
       log,
       methodQueue: queue,

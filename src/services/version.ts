@@ -1,6 +1,11 @@
 /** A version of a service: its module, the options it was registered with, and what the module says of itself. */
 import type { ServiceDescription } from '../contract/description.ts'
-import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
+import {
+  mergeOptions,
+  type RegistrationOptions,
+  type ResolvedServiceOptions,
+  resolveServiceOptions,
+} from '../contract/options.ts'
 import type { ModuleContract } from './module-contract.ts'
 
 /** What a service is registered with. */
@@ -9,7 +14,9 @@ export interface ServiceRegistration {
   module: string
   /** `file:` URL of it. */
   moduleUrl: string
-  overrides: ServiceOptions
+  /** What `threadplane.json` says: it overrides the options of the module, and `overrides` override it. */
+  declared?: RegistrationOptions | undefined
+  overrides: RegistrationOptions
   /** Of the content of the module's file, when it was registered; `undefined`: it could not be read. */
   hash?: string | undefined
   /** If it is known already; otherwise the module is asked. */
@@ -22,7 +29,12 @@ export interface Version extends Omit<ServiceRegistration, 'description' | 'refu
   contract: ModuleContract
 }
 
-/** Options of the registration win over those of the module, and these over the defaults. */
-export function optionsOf({ overrides, contract }: Version): ResolvedServiceOptions {
-  return resolveServiceOptions(contract.description?.options ?? {}, overrides)
+/** What overrides the options of the module. */
+export function givenOptions({ declared = {}, overrides }: Version): RegistrationOptions {
+  return mergeOptions(declared, overrides)
+}
+
+/** Options that were given win over those of the module, and these over the defaults. */
+export function optionsOf(version: Version): ResolvedServiceOptions {
+  return resolveServiceOptions(version.contract.description?.options ?? {}, givenOptions(version))
 }

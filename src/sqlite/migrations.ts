@@ -119,4 +119,8 @@ export const MIGRATIONS = [
     PRIMARY KEY (seq, attempt)
   ) STRICT;
   `,
+  // Who has made a schedule: a client, or `threadplane.json`.
+  `
+  ALTER TABLE schedules ADD COLUMN source TEXT NOT NULL DEFAULT 'http';
+  `,
 ]

@@ -6,12 +6,13 @@ import type { DatabaseFile } from './database-file.ts'
 const TIME = (column: string, otherwise: string) =>
   `iif(${column} BETWEEN 0 AND 8640000000000000, ${column}, ${otherwise}) AS ${column}`
 /** SQLite knows the length of a payload without reading it. */
-const COLUMNS = `service, name, cron, timezone, method, octet_length(payload) AS payloadBytes,
+const COLUMNS = `service, name, cron, timezone, method, source, octet_length(payload) AS payloadBytes,
   ${TIME('createdAt', '0')}, ${TIME('lastTickAt', 'NULL')}`
 
-const PUT = `INSERT INTO schedules (service, name, cron, timezone, method, payload, createdAt) VALUES (?, ?, ?, ?, ?, ?, ?)
+const PUT = `INSERT INTO schedules (service, name, cron, timezone, method, source, payload, createdAt)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (service, name) DO UPDATE SET cron = excluded.cron, timezone = excluded.timezone, method = excluded.method,
-    payload = excluded.payload,
+    source = excluded.source, payload = excluded.payload,
     createdAt = iif(cron = excluded.cron AND timezone = excluded.timezone, createdAt, excluded.createdAt)`
 
 export class ScheduleTable {
@@ -32,8 +33,8 @@ export class ScheduleTable {
   }
 
   put(schedule: Omit<Schedule, 'lastTickAt'>, payload: string): Schedule {
-    const { service, name, cron, timezone, method, createdAt } = schedule
-    this.#file.run(PUT, service, name, cron, timezone, method, payload, createdAt)
+    const { service, name, cron, timezone, method, source, createdAt } = schedule
+    this.#file.run(PUT, service, name, cron, timezone, method, source, payload, createdAt)
     const sql = `SELECT ${COLUMNS} FROM schedules WHERE service = ? AND name = ?`
     return this.#file.get<Schedule>(sql, service, name) as Schedule
   }

@@ -1,6 +1,6 @@
 /** The options of `ServiceThread` and `QueueServiceThread`. */
 import type { ServiceDescription } from '../contract/description.ts'
-import type { ServiceOptions } from '../contract/options.ts'
+import type { RegistrationOptions } from '../contract/options.ts'
 import type { MethodQueue } from '../queue/method-queue.ts'
 import type { ServiceOptionsBase } from '../supervision/service.ts'
 import type { ThreadEvent } from './thread-reports.ts'
@@ -11,7 +11,7 @@ export interface ServiceThreadOptions extends ServiceOptionsBase {
   /** The service module: a `file:` URL or a path. */
   module: URL | string
   /** Override the options of the module. */
-  options?: ServiceOptions
+  options?: RegistrationOptions
   /** The module's description, if known already. The module describes itself anew at every start. */
   description?: ServiceDescription | undefined
   /** False: `start()` returns as soon as the thread is launched. Default true. */

@@ -6,8 +6,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import type { CrashKind } from '../contract/crash-kind.ts'
 import type { ServiceDescription } from '../contract/description.ts'
-import { isUnloadable, ThreadplaneError } from '../contract/errors.ts'
-import { type ResolvedServiceOptions, resolveServiceOptions, type ServiceOptions } from '../contract/options.ts'
+import { isUnloadable, textOfUnloadable, ThreadplaneError } from '../contract/errors.ts'
+import { type ResolvedServiceOptions, resolveServiceOptions, type RegistrationOptions } from '../contract/options.ts'
 import type { ThreadMessage } from '../protocol/messages.ts'
 import { Deferred } from '../async/deferred.ts'
 import type { ChargedTo } from '../supervision/lifecycle.ts'
@@ -28,7 +28,7 @@ export class ServiceThread extends Service {
   /** Does `stop()` wait for the shutdown signal, which the end of the thread sets? See {@link setShutdown}. */
   readonly waitForShutdown: boolean
   readonly #settings: ServiceThreadOptions
-  #overrides: ServiceOptions
+  #overrides: RegistrationOptions
   #options: ResolvedServiceOptions
   /** `restartCount` when the last thread was started. */
   #restartsSeen = 0
@@ -60,7 +60,7 @@ export class ServiceThread extends Service {
   }
 
   /** Replaces the options of the constructor. What a thread gets at its start takes effect at the next start. */
-  set overrides(overrides: ServiceOptions) {
+  set overrides(overrides: RegistrationOptions) {
     this.#overrides = overrides
     this.#options = this.#resolveOptions()
   }
@@ -116,7 +116,7 @@ export class ServiceThread extends Service {
   override onCrash(message: string, error: Error): void {
     if (!isUnloadable(error)) return super.onCrash(message, error)
     const facts = { service: this.name, module: fileURLToPath(this.module) }
-    this.logger.fatal(facts, `the module of ${this.name} cannot be loaded: ${error.message.split('\n', 1)[0]}`)
+    this.logger.fatal(facts, textOfUnloadable(this.name, error))
   }
 
   override async start(): Promise<void> {
@@ -255,8 +255,8 @@ export class ServiceThread extends Service {
   }
 
   get #launchOptions(): LaunchOptions {
-    const { isolation, limits } = this.options
-    return { isolation, limits }
+    const { isolation, limits, env } = this.options
+    return { isolation, limits, env }
   }
 
   #newSession(): ThreadSession {

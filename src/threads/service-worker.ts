@@ -24,6 +24,8 @@ export interface ServiceWorkerOptions {
   /** `file:` URL of the service module. */
   module: string
   limits: ResolvedServiceOptions['limits']
+  /** Names of the environment variables that the service sees; `undefined`: all. */
+  env: ResolvedServiceOptions['env']
   onMessages: (messages: ThreadMessage[]) => void
   /**
    * The thread ends for a reason it could not report itself: out of memory, a native crash, an entry that did not load.

@@ -38,7 +38,7 @@ export interface SessionOwner {
 const NO_OWNER: SessionOwner = { onMessage: () => {}, onDeath: () => {}, onResponsive: () => {}, onStuck: () => {} }
 
 /** The options that a thread gets at its launch, and that cannot change afterwards. */
-export type LaunchOptions = Pick<ResolvedServiceOptions, 'isolation' | 'limits'>
+export type LaunchOptions = Pick<ResolvedServiceOptions, 'isolation' | 'limits' | 'env'>
 
 export interface ThreadSessionOptions extends LaunchOptions {
   service: string
@@ -77,13 +77,14 @@ export class ThreadSession {
   constructor(options: ThreadSessionOptions) {
     this.#options = options
     this.described = this.#describe.promise
-    const { service, module, isolation, limits, log, Worker } = options
+    const { service, module, isolation, limits, env, log, Worker } = options
     this.#logWriter = new LogWriter(service, this.id, log)
-    this.launchOptions = { isolation, limits }
+    this.launchOptions = { isolation, limits, env }
     this.worker = new Worker({
       service,
       module,
       limits,
+      env,
       onMessages: (messages) => {
         for (const message of messages) this.#receive(message)
       },
@@ -105,12 +106,12 @@ export class ThreadSession {
 
   /** Runs the hooks of the start in the thread; resolves once the thread takes methods. */
   async start(options: ResolvedServiceOptions, restarted: boolean): Promise<void> {
-    const { numWorkers, prefetch, maxResultBytes, hangTimeoutMs } = options
+    const { numWorkers, prefetch, maxResultBytes, hangTimeoutMs, config } = options
     // The thread may have died after it described its module.
     if (this.#death !== undefined) throw this.#death
     this.slots = this.worker.slots(numWorkers + prefetch)
     const beatEveryMs = this.#heartbeat.starting(hangTimeoutMs)
-    this.send({ type: 'start', numWorkers, maxResultBytes, slots: this.slots.shared, beatEveryMs, restarted })
+    this.send({ type: 'start', numWorkers, maxResultBytes, slots: this.slots.shared, beatEveryMs, config, restarted })
     await this.#start.promise
     // Its last messages and its end may arrive in one turn.
     if (this.#death !== undefined) throw this.#death

@@ -15,6 +15,7 @@ import type { ProfileOutcome, ProfileRequest } from '../contract/profile.ts'
 import type { ThreadStack } from '../contract/stack.ts'
 import { fromWireError } from '../contract/errors.ts'
 import { longestMs } from '../diagnostics/profiler.ts'
+import { environmentOf } from '../system/environment.ts'
 import { ownProcesses } from '../system/own-processes.ts'
 import { killGroup } from '../system/process-group.ts'
 import { type FromProcess, OUT_OF_MEMORY, type ReportMessage, type ToProcess } from '../protocol/process-messages.ts'
@@ -57,11 +58,11 @@ export class WorkerProcess extends ServiceWorker {
   #exitCode: number | undefined
 
   protected override launch(): void {
-    const { service, module, limits, onMessages, onError } = this.options
+    const { service, module, limits, env, onMessages, onError } = this.options
     this.#fds = openLogFiles()
     const child = fork(fileURLToPath(new URL('../runtime/process-entry.js', import.meta.url)), {
       execArgv: childFlags(process.execArgv),
-      env: { ...withOwnPool(process.env), NODE_OPTIONS: childNodeOptions(process.env.NODE_OPTIONS) },
+      env: { ...withOwnPool(environmentOf(env)), NODE_OPTIONS: childNodeOptions(process.env.NODE_OPTIONS) },
       serialization: 'advanced',
       // A process group of its own: processes that the service starts end with it, and Ctrl-C in a terminal does not
       // reach it.
@@ -81,7 +82,7 @@ export class WorkerProcess extends ServiceWorker {
     )
     child.on('message', (message: unknown) => this.guard(() => this.#onMessage(message)))
     child.once('exit', (code, signal) => this.#onExit(child, code, signal))
-    this.#send({ type: 'launch', service, module, limits, guarded: [...ownProcesses] })
+    this.#send({ type: 'launch', service, module, limits, env, guarded: [...ownProcesses] })
   }
 
   /** Of the process; 0 where there is none. */

@@ -10,6 +10,7 @@ import type { Slots } from '../protocol/slots.ts'
 import { packControl, transfersOf } from '../protocol/wire.ts'
 import { recordProfile } from '../diagnostics/profiler.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
+import { environmentOf } from '../system/environment.ts'
 import { ownProcesses } from '../system/own-processes.ts'
 import { createWithLowPriority } from '../system/thread-priority.ts'
 import { ServiceWorker } from './service-worker.ts'
@@ -19,9 +20,16 @@ export class WorkerThread extends ServiceWorker {
   #worker: Worker | undefined
 
   protected override launch(): void {
-    const { service, module, limits, onError } = this.options
+    const { service, module, limits, env, onError } = this.options
     const data: ThreadData = { service, module, heartbeat: this.pulse.buffer, guarded: [...ownProcesses] }
-    const options = { workerData: data, name: service, resourceLimits: limits, stdout: true, stderr: true }
+    const options = {
+      workerData: data,
+      name: service,
+      resourceLimits: limits,
+      env: environmentOf(env),
+      stdout: true,
+      stderr: true,
+    }
     const worker = createWithLowPriority(
       () => new Worker(new URL('../runtime/thread-entry.js', import.meta.url), options),
     )

@@ -97,6 +97,7 @@ const SCHEDULES: Table = {
     'cron',
     'timezone',
     'method',
+    'source',
     'payload',
     'createdAt: bigint',
     'lastTickAt: bigint',

@@ -203,7 +203,14 @@ t.test('a tick is cast once among the nodes', { skip: noPostgres }, async (t) =>
   const schema = postgres.schema()
   const stores = await Promise.all([open(t, postgres, schema), open(t, postgres, schema)])
   const [first] = stores as [PgStore, PgStore]
-  const schedule = { service: 'mail', name: 'daily', cron: '0 3 * * *', timezone: 'UTC', method: 'send' }
+  const schedule = {
+    service: 'mail',
+    name: 'daily',
+    cron: '0 3 * * *',
+    timezone: 'UTC',
+    method: 'send',
+    source: 'http' as const,
+  }
   await first.putSchedule({ ...schedule, payloadBytes: 3, createdAt: 1 }, '[1]')
   const tick = { service: 'mail', name: 'daily', at: 7 }
   const answers = (await Promise.all(stores.map((store) => store.accept([request({ tick })])))).flat()

@@ -56,7 +56,14 @@ eachStore('a hundred concurrent casts with one key are one job', async (t, store
 
 eachStore('the tick of a schedule is stored with its job', async (t, stores) => {
   const journal = await stores.open(t)
-  const schedule = { service: 'mail', name: 'daily', cron: '0 3 * * *', timezone: 'UTC', method: 'send' }
+  const schedule = {
+    service: 'mail',
+    name: 'daily',
+    cron: '0 3 * * *',
+    timezone: 'UTC',
+    method: 'send',
+    source: 'http' as const,
+  }
   await journal.putSchedule({ ...schedule, payloadBytes: 3, createdAt: 1 }, '[1]')
   await accept(journal, { tick: { service: 'mail', name: 'daily', at: 7 } })
   t.same(await journal.schedules(), [{ ...schedule, payloadBytes: 3, createdAt: 1, lastTickAt: 7 }])

@@ -22,6 +22,7 @@ const HOURLY: Schedule = {
   cron: '0 * * * *',
   timezone: 'UTC',
   method: 'send',
+  source: 'http',
   payloadBytes: 2,
   createdAt: Date.now(),
   lastTickAt: null,
@@ -74,7 +75,15 @@ async function rig(t: Test, stored: Partial<Schedule>[], gate?: Promise<void>, e
 }
 
 /** What `PUT` gives. */
-const SPEC = { service: 'mail', name: 'hourly', cron: '0 * * * *', timezone: 'UTC', method: 'send', payload: {} }
+const SPEC = {
+  service: 'mail',
+  name: 'hourly',
+  cron: '0 * * * *',
+  timezone: 'UTC',
+  method: 'send',
+  source: 'http' as const,
+  payload: {},
+}
 
 t.test(
   'missed ticks cast one job, stamped with the time that was due last; the next tick comes at its time',

@@ -42,7 +42,11 @@ t.test('methods are listed with the JSON Schemas of their payloads and results',
     priority: 5,
   })
   t.match(method('any'), { input: null, output: null })
-  t.same((await server.get('/v1/services/gate/methods')).json, { items: [] }, 'the module has not described itself')
+  t.same(
+    (await server.get('/v1/services/gate/methods')).json,
+    { items: [], config: null },
+    'the module has not described itself',
+  )
 })
 
 t.test('each option of the registration overrides the option of the module', async (t) => {
@@ -126,7 +130,7 @@ t.test('a module is a file inside the modules folder; files outside are refused'
     ['missing.js', /does not exist/],
     ['dangling.js', /does not exist/],
     ['folder.js', /is not a file/],
-    ['types.d.ts', /is not a \.js, \.mjs, \.ts or \.mts file/],
+    ['types.d.ts', /is not a \.js, \.mjs, \.cjs, \.ts or \.mts file/],
     ['text.txt', /is not a \.js/],
     ['echo', /is not a \.js/],
     ['node:fs', /is not a \.js/],

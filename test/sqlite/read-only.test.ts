@@ -52,7 +52,14 @@ for (const round of ROUNDS) {
     const { data, setWritable } = folder
     const job = { service: 'gated', method: 'echo', payload: '{"text":"waits"}' }
     const [waiting = ''] = await journalIn(t, data, async (journal) => {
-      const schedule = { service: 'gated', name: 'yearly', cron: '0 0 1 1 *', timezone: 'UTC', method: 'echo' }
+      const schedule = {
+        service: 'gated',
+        name: 'yearly',
+        cron: '0 0 1 1 *',
+        timezone: 'UTC',
+        method: 'echo',
+        source: 'http' as const,
+      }
       await journal.putSchedule({ ...schedule, payloadBytes: 12, createdAt: Date.now() }, '{"text":"a"}')
       return acceptAll(journal, [job])
     })

@@ -31,7 +31,7 @@ t.test('a full disk delays methods, and loses none', async (t) => {
   const logger = new ThreadLogger(batcher, (error) => ended.reject(error as Error))
   const runner = new MethodRunner(definition, describeService(definition), batcher, logger)
   const started = { numWorkers: 1, maxResultBytes: 1_000, slots: slots.shared, beatEveryMs: 500, restarted: false }
-  runner.start({ type: 'start', ...started }, undefined)
+  runner.start({ type: 'start', ...started }, { state: undefined, config: undefined })
 
   const { writeSync } = fs
   const restore = () => {

@@ -57,7 +57,15 @@ export async function fullFolder(t: Test, { running = false } = {}): Promise<str
     ...key(),
   })
   await accept(journal, { notBefore: Date.now() + 3_600_000 })
-  const schedule = { service: 'mail', name: 'daily', cron: '0 3 * * *', timezone: 'UTC', method: 'send', createdAt: 1 }
+  const schedule = {
+    service: 'mail',
+    name: 'daily',
+    cron: '0 3 * * *',
+    timezone: 'UTC',
+    method: 'send',
+    createdAt: 1,
+    source: 'http' as const,
+  }
   await journal.putSchedule({ ...schedule, payloadBytes: 3 }, '[1]')
   const ofTick = await inState({ tick: { service: 'mail', name: 'daily', at: 7 } })
   await journal.withdraw(ofTick, 1, { state: 'cancelled', error: FAILED, begun: true })

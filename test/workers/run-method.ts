@@ -18,6 +18,7 @@ export async function runMethod<Input extends z.ZodType, Output extends z.ZodTyp
     progress: silent,
     job: { id: 'test', attempt: 1 },
     state: undefined,
+    config: undefined,
     ...context,
   })
   return required(method.output).parse(result)
