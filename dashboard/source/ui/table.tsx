@@ -1,0 +1,229 @@
+/**
+ * A table that draws only the rows in sight: 500 services or a million jobs cost the same. The page scrolls, not the
+ * table. `j` and `k` move a cursor, Enter opens its row, `x` chooses it. On a narrow screen each row is a card.
+ */
+import { useSignal } from '@preact/signals'
+import {
+  observeWindowOffset,
+  observeWindowRect,
+  Virtualizer,
+  type VirtualizerOptions,
+  windowScroll,
+} from '@tanstack/virtual-core'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { useKeys } from '../keys/keys.ts'
+
+export interface Column<Row> {
+  key: string
+  title: string
+  /** A CSS width; without one, the column gets what is left. */
+  width?: string
+  align?: 'end'
+  /** Is it left out of cards? */
+  wideOnly?: boolean
+  cell: (row: Row) => ComponentChildren
+}
+
+interface TableProps<Row> {
+  /** What the rows are, for screen readers. */
+  label: string
+  columns: Column<Row>[]
+  rows: readonly Row[]
+  keyOf: (row: Row) => string
+  onOpen?: (row: Row) => void
+  /** Keys of the chosen rows; with it, each row has a checkbox. */
+  chosen?: ReadonlySet<string>
+  onChoose?: (keys: ReadonlySet<string>) => void
+  /** The row under the cursor. */
+  onCursor?: (row: Row | undefined) => void
+  /** Called when the last rows come into sight. */
+  onEnd?: () => void
+  rowClass?: (row: Row) => string
+}
+
+const ROW_PX = 37
+const OVERSCAN = 12
+
+export function Table<Row>(props: TableProps<Row>) {
+  const { label, columns, rows, keyOf, onOpen, chosen, onChoose, onCursor, onEnd, rowClass } = props
+  const body = useRef<HTMLTableSectionElement>(null)
+  const cursor = useSignal<string | undefined>(undefined)
+  /** The row that Shift chooses from. */
+  const anchor = useRef<string | undefined>(undefined)
+  const drawn = useSignal(0)
+  const virtual = useVirtual(body, rows, keyOf, () => drawn.value++)
+  // Read, so that a scroll draws again.
+  void drawn.value
+
+  const at = rows.findIndex((row) => keyOf(row) === cursor.value)
+  const move = (step: number) => {
+    const next = Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + step))
+    const row = rows[next]
+    cursor.value = row && keyOf(row)
+    onCursor?.(row)
+    virtual.scrollToIndex(next, { align: 'auto' })
+  }
+  const choose = (key: string, to: boolean, range = false) => {
+    const next = new Set(chosen)
+    const from = range && anchor.current !== undefined ? rows.findIndex((row) => keyOf(row) === anchor.current) : -1
+    const until = rows.findIndex((row) => keyOf(row) === key)
+    const keys = from < 0 ? [key] : rows.slice(Math.min(from, until), Math.max(from, until) + 1).map(keyOf)
+    for (const one of keys) {
+      if (to) next.add(one)
+      else next.delete(one)
+    }
+    anchor.current = key
+    onChoose?.(next)
+  }
+  const current = at < 0 ? undefined : rows[at]
+  useKeys([
+    { key: 'j', label: 'Next row', run: () => move(1) },
+    { key: 'k', label: 'Previous row', run: () => move(-1) },
+    ...(onOpen ? [{ key: 'Enter', label: 'Open the row', run: () => current !== undefined && onOpen(current) }] : []),
+    ...(onChoose
+      ? [
+          {
+            key: 'x',
+            label: 'Choose the row',
+            run: () => cursor.value !== undefined && choose(cursor.value, !chosen?.has(cursor.value)),
+          },
+        ]
+      : []),
+    ...(cursor.value === undefined
+      ? []
+      : [
+          {
+            key: 'Escape',
+            label: 'Leave the row',
+            run: () => {
+              cursor.value = undefined
+              onCursor?.(undefined)
+            },
+          },
+        ]),
+  ])
+
+  const items = virtual.getVirtualItems()
+  const last = items.at(-1)
+  const isAtEnd = rows.length > 0 && last !== undefined && last.index >= rows.length - 1
+  useEffect(() => {
+    if (isAtEnd) onEnd?.()
+  }, [isAtEnd, rows.length])
+
+  const margin = virtual.options.scrollMargin
+  const before = (items[0]?.start ?? margin) - margin
+  const after = virtual.getTotalSize() - ((last?.end ?? margin) - margin)
+  const width = columns.length + (chosen ? 1 : 0)
+  const allChosen = chosen !== undefined && rows.length > 0 && rows.every((row) => chosen.has(keyOf(row)))
+  return (
+    <table class="table" aria-label={label} aria-rowcount={rows.length + 1}>
+      <colgroup>
+        {chosen && <col class="choice" />}
+        {columns.map(({ key, width }) => (
+          <col key={key} style={width === undefined ? {} : { width }} />
+        ))}
+      </colgroup>
+      <thead>
+        <tr>
+          {chosen && (
+            <th scope="col">
+              <input
+                type="checkbox"
+                aria-label="Choose all rows that are loaded"
+                checked={allChosen}
+                onChange={() => onChoose?.(new Set(allChosen ? [] : rows.map(keyOf)))}
+              />
+            </th>
+          )}
+          {columns.map(({ key, title, align }) => (
+            <th key={key} scope="col" class={align}>
+              {title}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody ref={body}>
+        {before > 0 && <Spacer width={width} height={before} />}
+        {items.map(({ index }) => {
+          const row = rows[index]
+          if (row === undefined) return null
+          const key = keyOf(row)
+          return (
+            <tr
+              key={key}
+              ref={(element) => {
+                if (element) virtual.measureElement(element)
+              }}
+              data-index={index}
+              aria-rowindex={index + 2}
+              aria-selected={chosen?.has(key)}
+              class={`${key === cursor.value ? 'cursor ' : ''}${onOpen ? 'opens ' : ''}${rowClass?.(row) ?? ''}`}
+              onClick={(event) => {
+                const isControl = (event.target as Element).closest('a, button, input, label') !== null
+                if (!isControl && getSelection()?.isCollapsed !== false) onOpen?.(row)
+              }}
+            >
+              {chosen && (
+                <td class="choice">
+                  <input
+                    type="checkbox"
+                    aria-label={`Choose ${key}`}
+                    checked={chosen.has(key)}
+                    onClick={(event) => choose(key, event.currentTarget.checked, event.shiftKey)}
+                  />
+                </td>
+              )}
+              {columns.map(({ key: name, title, align, wideOnly, cell }) => (
+                <td key={name} data-title={title} class={`${align ?? ''}${wideOnly ? ' wide-only' : ''}`}>
+                  {cell(row)}
+                </td>
+              ))}
+            </tr>
+          )
+        })}
+        {after > 0 && <Spacer width={width} height={after} />}
+      </tbody>
+    </table>
+  )
+}
+
+function Spacer({ width, height }: { width: number; height: number }) {
+  return (
+    <tr class="spacer" aria-hidden="true">
+      <td colSpan={width} style={{ height: `${height}px` }} />
+    </tr>
+  )
+}
+
+function useVirtual<Row>(
+  body: { current: HTMLElement | null },
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+  onChange: () => void,
+): Virtualizer<Window, HTMLElement> {
+  const holder = useRef<Virtualizer<Window, HTMLElement> | undefined>(undefined)
+  const options: VirtualizerOptions<Window, HTMLElement> = {
+    count: rows.length,
+    estimateSize: () => ROW_PX,
+    overscan: OVERSCAN,
+    getScrollElement: () => window,
+    observeElementRect: observeWindowRect,
+    observeElementOffset: observeWindowOffset,
+    scrollToFn: windowScroll,
+    initialRect: { width: innerWidth, height: innerHeight },
+    initialOffset: () => scrollY,
+    scrollMargin: body.current === null ? 0 : body.current.getBoundingClientRect().top + scrollY,
+    getItemKey: (index: number) => {
+      const row = rows[index]
+      return row === undefined ? index : keyOf(row)
+    },
+    onChange,
+  }
+  holder.current ??= new Virtualizer(options)
+  holder.current.setOptions(options)
+  const virtual = holder.current
+  useLayoutEffect(() => virtual._didMount(), [])
+  useLayoutEffect(() => virtual._willUpdate())
+  return virtual
+}
