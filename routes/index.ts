@@ -74,9 +74,6 @@ export const SHARED_SCHEMAS = [
 /** What events tell about. */
 const WATCHED = /^\/v1\/(services|jobs)(\/|$)/
 
-/** Where to go from `/`. */
-const LINKS = { docs: '/docs', openapi: '/openapi.json', services: '/v1/services', ready: '/readyz' }
-
 export interface RoutesOptions {
   /** The version of threadplane. */
   version: string
@@ -141,11 +138,6 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     plane,
     peerEvents,
   } = options
-  app.get('/', {
-    config: { scope: 'read', narrows: true },
-    schema: { hide: true },
-    handler: async () => ({ name: 'threadplane', version, ...LINKS }),
-  })
   await app.register(probeRoutes, { registry, dispatcher, durability: options.durability, node })
   await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {
