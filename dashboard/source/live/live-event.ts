@@ -1,6 +1,6 @@
 /** What comes in the stream of events: types of the server, so that a change there does not compile here. */
-import type { ServiceSummary } from '../../../routes/schemas/service-summary.ts'
 import type { AuditRow } from '../../../src/contract/audit.ts'
+import type { LogLevel } from '../../../src/contract/log.ts'
 import type { ControlEvent, JobEvent } from '../../../src/contract/events.ts'
 
 /** Columns of `stats`, as `hello` names them. */
@@ -23,6 +23,20 @@ export interface GapEvent {
   lost: number | null
 }
 
+/** A line of the log, as the routes of logs send it too. */
+export interface LogLine {
+  id: string
+  time: string
+  level: LogLevel
+  service?: string
+  thread?: number
+  jobId?: string
+  attempt?: number
+  method?: string
+  msg: string
+  [field: string]: unknown
+}
+
 interface Stamp {
   id: string
   /** ISO time. */
@@ -35,6 +49,5 @@ export type LiveEvent =
   | ((ControlEvent | JobEvent) & Stamp)
   | ({ type: 'jobs.skipped'; count: number } & Stamp)
   | ({ type: 'stats'; services: Record<string, StatsRow> } & Stamp)
-  | ({ type: 'log'; service?: string; level: string; msg: string; [field: string]: unknown } & Stamp)
+  | ({ type: 'log'; line: LogLine } & Stamp)
   | ({ type: 'audit' } & Omit<AuditRow, 'at'> & Stamp)
-  | ({ type: 'snapshot'; services: ServiceSummary[]; last: boolean } & Stamp)

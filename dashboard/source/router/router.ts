@@ -14,8 +14,11 @@ export function href(to: string): string {
   return ROOT + to.slice(1)
 }
 
+/** The range of the charts goes along. */
 export function navigate(to: string, { replace = false } = {}): void {
-  history[replace ? 'replaceState' : 'pushState'](null, '', href(to))
+  const last = query.value.get('last')
+  const kept = last === null || to.includes('last=') ? to : `${to}${to.includes('?') ? '&' : '?'}last=${last}`
+  history[replace ? 'replaceState' : 'pushState'](null, '', href(kept))
   read()
   if (!replace) scrollTo(0, 0)
 }
