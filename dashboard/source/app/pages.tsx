@@ -1,39 +1,10 @@
 /** Which page an address shows. Each page is loaded when it is opened first. */
-import { useSignal } from '@preact/signals'
-import { Component, type ComponentChildren, type FunctionComponent } from 'preact'
+import { Component, type ComponentChildren, type VNode } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { path } from '../router/router.ts'
 import { Empty } from '../ui/empty.tsx'
 import { ProblemBox } from '../ui/problem-box.tsx'
-
-/** The parts of the address that a page may have. */
-type Props = Partial<Record<'name' | 'id', string>>
-
-/** A component that is loaded when it is shown. */
-function lazy(load: () => Promise<FunctionComponent<never>>): FunctionComponent<Props> {
-  let loaded: FunctionComponent<Props> | undefined
-  return function Lazy(props) {
-    const version = useSignal(0)
-    const failed = useSignal<unknown>(undefined)
-    // Read, so that the page is drawn again once it is loaded.
-    void version.value
-    useEffect(() => {
-      if (loaded !== undefined) return
-      load().then(
-        (component) => {
-          loaded = component as FunctionComponent<Props>
-          version.value++
-        },
-        (error: unknown) => {
-          failed.value = error
-        },
-      )
-    }, [])
-    if (failed.value !== undefined) return <ProblemBox error={failed.value} onRetry={() => location.reload()} />
-    const Loaded = loaded
-    return Loaded === undefined ? <p class="loading">Loading…</p> : <Loaded {...props} />
-  }
-}
+import { lazy } from './lazy.tsx'
 
 const Services = lazy(async () => (await import('../pages/services.tsx')).ServicesPage)
 const Service = lazy(async () => (await import('../pages/service.tsx')).ServicePage)
@@ -44,15 +15,17 @@ const Schedules = lazy(async () => (await import('../pages/schedules.tsx')).Sche
 const Activity = lazy(async () => (await import('../pages/activity.tsx')).ActivityPage)
 const System = lazy(async () => (await import('../pages/system.tsx')).SystemPage)
 
-const PAGES: [pattern: RegExp, title: string, page: FunctionComponent<Props>][] = [
-  [/^\/(services)?$/, 'Services', Services],
-  [/^\/services\/(?<name>[^/]+)$/, 'Service', Service],
-  [/^\/jobs$/, 'Jobs', Jobs],
-  [/^\/jobs\/(?<id>[^/]+)$/, 'Job', Job],
-  [/^\/failures$/, 'Failures', Failures],
-  [/^\/schedules$/, 'Schedules', Schedules],
-  [/^\/activity$/, 'Activity', Activity],
-  [/^\/system$/, 'System', System],
+type Parts = Record<string, string>
+
+const PAGES: [pattern: RegExp, title: string, show: (parts: Parts) => VNode][] = [
+  [/^\/(services)?$/, 'Services', () => <Services />],
+  [/^\/services\/(?<name>[^/]+)$/, 'Service', ({ name = '' }) => <Service name={name} />],
+  [/^\/jobs$/, 'Jobs', () => <Jobs />],
+  [/^\/jobs\/(?<id>[^/]+)$/, 'Job', ({ id = '' }) => <Job id={id} />],
+  [/^\/failures$/, 'Failures', () => <Failures />],
+  [/^\/schedules$/, 'Schedules', () => <Schedules />],
+  [/^\/activity$/, 'Activity', () => <Activity />],
+  [/^\/system$/, 'System', () => <System />],
 ]
 
 /** Shows an error of a page in its place, and leaves the rest of the page alone. */
@@ -71,23 +44,19 @@ class Boundary extends Component<{ children: ComponentChildren }, { error?: unkn
 
 export function Page() {
   const at = path.value.replace(/(?<=.)\/$/, '')
-  const [found] = PAGES.flatMap(([pattern, title, Shown]) => {
+  const [found] = PAGES.flatMap(([pattern, title, show]) => {
     const match = pattern.exec(at)
-    return match === null ? [] : [{ Shown, title, parts: match.groups ?? {} }]
+    if (match === null) return []
+    const parts = Object.entries(match.groups ?? {}).map(([key, text]) => [key, decode(text)])
+    return [{ show, title, parts: Object.fromEntries(parts) as Parts }]
   })
-  const parts = Object.fromEntries(Object.entries(found?.parts ?? {}).map(([key, text]) => [key, decode(text)]))
-  const [subject] = Object.values(parts)
+  const [subject] = Object.values(found?.parts ?? {})
   const title = `${subject ?? found?.title ?? 'Not found'} · threadplane`
   useEffect(() => {
     document.title = title
   }, [title])
   if (found === undefined) return <Empty title="There is no such page">{at}</Empty>
-  const { Shown } = found
-  return (
-    <Boundary key={at}>
-      <Shown {...parts} />
-    </Boundary>
-  )
+  return <Boundary key={at}>{found.show(found.parts)}</Boundary>
 }
 
 function decode(text: string): string {
