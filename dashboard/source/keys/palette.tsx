@@ -130,8 +130,8 @@ function OpenPalette() {
             <small>{command.group}</small>
           </li>
         ))}
-        {found.value.length === 0 && <li class="none">Nothing matches</li>}
       </ul>
+      {found.value.length === 0 && <p class="none">Nothing matches</p>}
     </dialog>
   )
 }

@@ -8,7 +8,7 @@ import { confirm, type Question } from '../ui/dialog.tsx'
 import { plural } from '../ui/format.ts'
 import type { IconName } from '../ui/icon.tsx'
 import { notify, notifyError } from '../ui/toast.tsx'
-import { type Service, serviceOf, takeStatus } from './services.ts'
+import { type Service, takeStatus } from './services.ts'
 
 export type ActionName = 'start' | 'stop' | 'stopNow' | 'restart' | 'reload' | 'pause' | 'resume' | 'crash'
 
@@ -148,9 +148,4 @@ export async function act(name: ActionName, service: Service): Promise<void> {
   } catch (error) {
     notifyError(`${label.replace('…', '')} of ${service.name} failed`, error)
   }
-}
-
-export async function actByName(name: ActionName, service: string): Promise<void> {
-  const found = serviceOf(service)
-  if (found !== undefined) await act(name, found)
 }
