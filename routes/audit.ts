@@ -1,42 +1,11 @@
 /** `GET /v1/audit`: who changed what, and who was refused. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { AUDIT_OUTCOMES, AUDIT_WAYS, type AuditRow, type AuditStore } from '../src/contract/audit.ts'
+import type { AuditStore } from '../src/contract/audit.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import { timestamp } from '../src/jobs/job.ts'
-import { Nullable } from './schemas/nullable.ts'
-
-const AuditRowView = Type.Object({
-  at: Type.String({ format: 'date-time' }),
-  token: Nullable(Type.String(), 'The id of the token'),
-  via: Type.Unsafe<AuditRow['via']>({
-    type: 'string',
-    enum: AUDIT_WAYS,
-    description:
-      'How the token came. open: the server asked for none. none: it asked for one, and got none that is valid',
-  }),
-  address: Type.String({ description: 'Of the client, or of the proxy before this server' }),
-  action: Type.String({ description: 'The `operationId` of the route in this document' }),
-  service: Nullable(Type.String(), 'The service that it was for'),
-  target: Nullable(Type.String(), 'The job, the schedule or the method that it was for'),
-  outcome: Type.Unsafe<AuditRow['outcome']>({
-    type: 'string',
-    enum: AUDIT_OUTCOMES,
-    description:
-      'refused: answered 401, 403 or 429. failed: answered with another problem. aborted: the client went away before the end of the answer, and it may have been done',
-  }),
-  code: Nullable(Type.String(), 'The code of the problem'),
-  requestId: Type.String({ format: 'uuid' }),
-})
-
-const AuditList = Type.Object(
-  {
-    items: Type.Array(AuditRowView),
-    nextCursor: Nullable(Type.String(), 'Pass it as `cursor` to get the next page; null on the last page'),
-  },
-  { description: 'The rows, newest first' },
-)
+import { AuditList } from './schemas/audit.ts'
 
 interface AuditRoutesOptions {
   audits: AuditStore

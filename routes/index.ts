@@ -82,9 +82,6 @@ export const SHARED_SCHEMAS = [
 /** What events tell about, below the prefix of the routes. */
 const WATCHED = /^\/v1\/(services|jobs)(\/|$)/
 
-/** Where to go from `/`, below the prefix of the routes. */
-const LINKS = { docs: '/docs', openapi: '/openapi.json', services: '/v1/services', ready: '/readyz' }
-
 export interface RoutesOptions {
   /** The version of threadplane. */
   version: string
@@ -149,12 +146,6 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     plane,
     peerEvents,
   } = options
-  const links = Object.fromEntries(Object.entries(LINKS).map(([name, path]) => [name, `${app.prefix}${path}`]))
-  app.get('/', {
-    config: { scope: 'read', narrows: true },
-    schema: { hide: true },
-    handler: async () => ({ name: 'threadplane', version, ...links }),
-  })
   await app.register(probeRoutes, { registry, dispatcher, durability: options.durability, node })
   await app.register(metricsRoutes, { metrics: options.metrics })
   app.addHook('onRequest', (request, reply, done) => {

@@ -1,41 +1,18 @@
 /** The nodes of the cluster: what each is and runs, and how one is taken out of service. A server that is alone is one node. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
 import type { ClusterNode } from '../src/cluster/cluster-node.ts'
 import type { Member } from '../src/cluster/membership.ts'
 import type { Plane } from '../src/cluster/plane.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
-import { Nullable } from './schemas/nullable.ts'
-import { moduleHash, ServiceStatus } from './schemas/service.ts'
+import { NodeView } from './schemas/node.ts'
 import { callerOf } from './shared/caller.ts'
 import { errorOf } from './shared/node-errors.ts'
 
 /** A drain of another node is answered within this time. */
 const DRAIN_WITHIN_MS = 2_000
-
-const NodeView = Type.Object({
-  id: Type.String({ description: 'Another one after each start' }),
-  name: Type.String(),
-  url: Nullable(Type.String({ description: 'Where other nodes reach it; null: the server is alone' })),
-  version: Type.String(),
-  startedAt: Type.String({ format: 'date-time' }),
-  seenAt: Type.String({ format: 'date-time', description: 'When it last showed that it is alive' }),
-  labels: Type.Record(Type.String(), Type.String()),
-  self: Type.Boolean({ description: 'Is it the node that answers?' }),
-  draining: Type.Boolean({ description: 'True: it takes no new work' }),
-  services: Type.Array(
-    Type.Object({
-      name: Type.String(),
-      state: ServiceStatus.properties.state,
-      threads: Type.Integer({ description: 'Threads that run' }),
-      moduleHash,
-      differs: Type.Boolean({ description: 'True if another node has the service with other code' }),
-    }),
-  ),
-})
-type NodeView = Static<typeof NodeView>
 
 interface NodeRoutesOptions {
   version: string

@@ -1,6 +1,6 @@
 /** Schedules of a service: jobs that are cast at the times of a cron expression. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
 import { MAX_PAYLOAD_BYTES } from '../src/jobs/schedule-room.ts'
 import type { Schedules, ScheduleStatus } from '../src/jobs/schedules.ts'
@@ -9,7 +9,7 @@ import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { accepted } from './schemas/invocation.ts'
 import { jobView } from './schemas/job.ts'
-import { Nullable } from './schemas/nullable.ts'
+import { ScheduleView } from './schemas/schedule.ts'
 import { mayList, mayShow } from './shared/sensitive.ts'
 import { ServiceParams } from './schemas/service.ts'
 
@@ -17,36 +17,6 @@ const ScheduleParams = Type.Object({
   service: Type.String({ description: 'Name of the service' }),
   name: Type.String({ description: 'Name of the schedule' }),
 })
-
-const ScheduleView = Type.Object(
-  {
-    service: Type.String(),
-    name: Type.String(),
-    cron: Type.String(),
-    timezone: Type.String(),
-    method: Type.String(),
-    source: Type.String({
-      enum: ['http', 'file'],
-      description: 'Who has made it: a client, or the file threadplane.json',
-    }),
-    payload: Type.Optional(
-      Type.Unknown({ description: 'Left out of a list if it is larger than 4 KiB, or of a sensitive method' }),
-    ),
-    nextRunAt: Nullable(
-      Type.String({ format: 'date-time' }),
-      'null if the cron expression has no further time, or the schedule cannot run',
-    ),
-    lastRunAt: Nullable(
-      Type.String({ format: 'date-time' }),
-      'The time of the cron expression that the last job was cast for',
-    ),
-    error: Nullable(
-      Type.Object({ code: Type.String(), message: Type.String() }),
-      'Why the schedule cannot run, or why its last job could not be cast: for example, its service does not exist any more',
-    ),
-  },
-  { $id: 'Schedule', title: 'Schedule' },
-)
 
 const ScheduleSpec = Type.Object(
   {
@@ -208,7 +178,7 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   })
 }
 
-function scheduleView(status: ScheduleStatus, showPayload = true): Static<typeof ScheduleView> {
+function scheduleView(status: ScheduleStatus, showPayload = true): ScheduleView {
   const { service, name, cron, timezone, method, source, payload, nextAt, lastTickAt, error } = status
   return {
     service,

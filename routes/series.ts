@@ -4,23 +4,9 @@ import { Type } from '@sinclair/typebox'
 import ms from 'ms'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
-import { SERIES_COLUMNS, type SeriesRecorder } from '../src/registry/series.ts'
-import { Nullable } from './schemas/nullable.ts'
+import type { SeriesRecorder } from '../src/registry/series.ts'
+import { SeriesView } from './schemas/series.ts'
 import { checkService } from './shared/service-check.ts'
-
-const SeriesView = Type.Object(
-  {
-    stepMs: Type.Integer(),
-    columns: Type.Array(Type.String({ enum: ['at', ...SERIES_COLUMNS] }), {
-      description: 'What each number of a row is',
-    }),
-    items: Type.Array(Type.Array(Nullable(Type.Number())), {
-      description:
-        'A row for each step of 10 s, the oldest first: `at` (milliseconds since the epoch, the end of the step); calls, jobs, failures and retries in the step; `runP50Ms` and `runP95Ms`: how long half, and 95 %, of the methods ran at most that ended in the step, null if none did; the others at its end. Of several services: the sum, of the load and of these times the greatest',
-    }),
-  },
-  { description: 'The numbers' },
-)
 
 interface SeriesOptions {
   registry: Registry

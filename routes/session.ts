@@ -1,20 +1,10 @@
 /** Who sends a request: `GET /v1/me`, and the session of a web page, which changes a token into a cookie. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { ThreadplaneError } from '../src/contract/errors.ts'
 import type { Credential, Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
-import { Nullable } from './schemas/nullable.ts'
-
-const Me = Type.Object(
-  {
-    token: Nullable(Type.String(), 'The id of the token; null if the server asks for none'),
-    via: Type.String({ enum: ['bearer', 'session', 'open'], description: 'open: the server asks for no token' }),
-    scopes: Type.Array(Type.String(), { examples: [['read', 'enqueue:markdown']] }),
-    expiresAt: Nullable(Type.String({ format: 'date-time' }), 'When the token, or the session, ends'),
-  },
-  { $id: 'Me', title: 'Me' },
-)
+import { Me } from './schemas/me.ts'
 
 interface SessionRoutesOptions {
   credentials: Credentials | undefined
@@ -84,7 +74,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
   })
 }
 
-function meOf(credential: Credential | undefined): Static<typeof Me> {
+function meOf(credential: Credential | undefined): Me {
   if (credential === undefined) return { token: null, via: 'open', scopes: ['admin'], expiresAt: null }
   const { token, via, expiresAt } = credential
   return {

@@ -1,5 +1,5 @@
 /** Numbers of jobs by state, as HTTP shows them. */
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { JOB_STATES } from '../../src/contract/states.ts'
 import { type StateCounts } from '../../src/jobs/job.ts'
 import type { ServiceCounts } from '../../src/jobs/job-store.ts'
@@ -14,6 +14,8 @@ export const JobCountsView = Type.Object(
   { items: Type.Array(Type.Object({ service: Type.String(), counts: Counts })), total: Counts },
   { description: 'The numbers of jobs' },
 )
+
+export type JobCounts = Static<typeof JobCountsView>
 
 export function totalOf(items: ServiceCounts[]): StateCounts {
   const sum = (state: keyof StateCounts) => items.reduce((total, { counts }) => total + counts[state], 0)

@@ -18,6 +18,7 @@
  * | `jsonBody`         | parses bodies                                                               |
  * | `refuseAtShutdown` | refuses new work once the server closes                                     |
  * | `openapi`          | the OpenAPI document                                                        |
+ * | `page`             | the files of the page                                                       |
  * | `routes`           | the resources                                                               |
  *
  * This module is slow to load, so `build-server.ts` imports it while the journal opens.
@@ -43,6 +44,7 @@ import { crossOrigin } from '../http/cross-origin.ts'
 import { jsonBody } from '../http/json-body.ts'
 import { loopbackGuard } from '../http/loopback-guard.ts'
 import { openapi } from '../http/openapi.ts'
+import { page } from '../http/page.ts'
 import { requestLog } from '../http/request-log.ts'
 import { requestMetrics } from '../http/request-metrics.ts'
 import type { EventLog } from '../events/event-log.ts'
@@ -121,6 +123,7 @@ export async function buildApp(
     version,
     services: () => registry.services.map(({ name, contract }) => ({ name, description: contract.description })),
   })
+  await app.register(page)
   const checker = new PayloadChecker()
   const stats = new ServiceStats(registry)
   const streams = new EventStreams({

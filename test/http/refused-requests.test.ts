@@ -5,13 +5,6 @@ import { isProblem, isRawProblem, type RequestOptions, serve } from '../http-hel
 
 const server = await serve(t, { services: { echo: 'echo', gate: 'gate' }, maxBodyBytes: 50_000 })
 
-t.test('/ names the server and where to go on', async (t) => {
-  const { status, json } = await server.get('/')
-  t.equal(status, 200)
-  t.match(json, { name: 'threadplane', version: /^\d+\./ })
-  for (const path of [json.docs, json.openapi, json.services, json.ready]) t.equal((await server.get(path)).status, 200)
-})
-
 t.test('every answer tells browsers to keep to its content type', async (t) => {
   const answers = [
     await server.get('/livez'),

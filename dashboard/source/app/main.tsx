@@ -1,0 +1,17 @@
+/** The entry of the page. */
+import { render } from 'preact'
+import './theme.css'
+import './base.css'
+import './layout.css'
+import '../ui/ui.css'
+import { startKeys } from '../keys/keys.ts'
+import { startLive } from '../live/live.ts'
+import { startRouter } from '../router/router.ts'
+import { startTheme } from '../state/theme.ts'
+import { App } from './app.tsx'
+
+startTheme()
+startRouter()
+startLive()
+startKeys()
+render(<App />, document.getElementById('app') as HTMLElement)

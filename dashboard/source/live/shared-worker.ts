@@ -1,0 +1,28 @@
+/** The stream of events for all tabs, in a worker that they share. A port of a tab that has gone is found by its silence. */
+import { EventStream, type StreamNews } from './event-stream.ts'
+import { type TabMessage, type TabWants, typesOf } from './tabs.ts'
+
+declare const self: EventTarget & { location: Location }
+
+const tabs = new Map<string, TabWants & { port: MessagePort }>()
+// The file of the worker is in `assets/`.
+const root = new URL('../', self.location.href).href
+const stream = new EventStream(root, (news: StreamNews) => {
+  for (const { port } of tabs.values()) port.postMessage(news)
+})
+
+self.addEventListener('connect', (event) => {
+  const [port] = (event as MessageEvent).ports
+  if (port === undefined) return
+  port.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
+    if (data.kind === 'retry') return stream.retry()
+    if (data.kind === 'bye') tabs.delete(data.tab)
+    else {
+      const isNew = !tabs.has(data.tab)
+      tabs.set(data.tab, { types: data.types, hidden: data.hidden, port })
+      if (isNew) port.postMessage(stream.connection)
+    }
+    stream.follow(typesOf(tabs.values()))
+  })
+  port.start()
+})

@@ -1,0 +1,19 @@
+/**
+ * What all tabs want together. Each tab says which types of events it shows and whether it is in sight; `stats` are asked
+ * for only while a tab that wants them is in sight.
+ */
+export interface TabWants {
+  types: readonly string[]
+  hidden: boolean
+}
+
+export function typesOf(tabs: Iterable<TabWants>): string[] {
+  const types = new Set<string>()
+  for (const { types: wanted, hidden } of tabs) {
+    for (const type of wanted) if (!hidden || type !== 'stats') types.add(type)
+  }
+  return [...types].sort()
+}
+
+/** From a tab to the worker, or to the tab that leads. */
+export type TabMessage = ({ kind: 'wants'; tab: string } & TabWants) | { kind: 'bye'; tab: string } | { kind: 'retry' }

@@ -1,0 +1,3 @@
+export function FailuresPage() {
+  return <h1>Failures</h1>
+}

@@ -1,0 +1,149 @@
+/** Schedules of all services, or of some: when each runs next, run it now, delete it. */
+import type { Job } from '../../../routes/schemas/job.ts'
+import type { ScheduleView } from '../../../routes/schemas/schedule.ts'
+import { get, post, request } from '../api/request.ts'
+import { useEvents } from '../live/bus.ts'
+import { href } from '../router/router.ts'
+import { now } from '../state/now.ts'
+import { useResource } from '../state/resource.ts'
+import { services } from '../state/services.ts'
+import { Button } from '../ui/button.tsx'
+import { confirm } from '../ui/dialog.tsx'
+import { Empty } from '../ui/empty.tsx'
+import { ago, timestamp } from '../ui/format.ts'
+import { ProblemBox } from '../ui/problem-box.tsx'
+import { type Column, Table } from '../ui/table.tsx'
+import { notify, notifyError } from '../ui/toast.tsx'
+
+/** Requests at the same time. */
+const AT_ONCE = 4
+
+export function SchedulesPage() {
+  if (services.value === undefined) return <p class="loading">Loading…</p>
+  return (
+    <>
+      <h1 class="sr-only">Schedules</h1>
+      <ScheduleTable services={services.value.map(({ name }) => name)} />
+    </>
+  )
+}
+
+export function ScheduleTable({ services: names }: { services: readonly string[] }) {
+  const schedules = useResource((signal) => readAll(names, signal), [names.join()])
+  const isShown = (service: string) => names.includes(service)
+  useEvents(
+    ['schedule.*'],
+    (event) => 'service' in event && isShown(event.service as string) && void schedules.reload(),
+    () => void schedules.reload(),
+  )
+  if (schedules.error.value !== undefined)
+    return <ProblemBox error={schedules.error.value} onRetry={schedules.reload} />
+  const rows = schedules.data.value
+  if (rows === undefined) return <p class="loading">Loading…</p>
+  if (rows.length === 0) return <NoSchedules service={names.length === 1 ? names[0] : undefined} />
+  const columns: Column<ScheduleView>[] = [
+    { key: 'name', title: 'Name', cell: ({ name }) => <strong>{name}</strong> },
+    {
+      key: 'method',
+      title: 'Casts',
+      width: '20%',
+      cell: ({ service, method }) => (
+        <a href={href(`/services/${encodeURIComponent(service)}?tab=methods&method=${encodeURIComponent(method)}`)}>
+          {service}.{method}
+        </a>
+      ),
+    },
+    {
+      key: 'cron',
+      title: 'When',
+      width: '18%',
+      cell: ({ cron, timezone }) => (
+        <>
+          <code>{cron}</code> <span class="dim">{timezone}</span>
+        </>
+      ),
+    },
+    { key: 'next', title: 'Next', width: '17%', cell: (schedule) => <Next schedule={schedule} /> },
+    {
+      key: 'last',
+      title: 'Last',
+      width: '14%',
+      cell: ({ lastRunAt }) => <span class="dim">{lastRunAt === null ? 'never' : `${timestamp(lastRunAt)}`}</span>,
+    },
+    {
+      key: 'actions',
+      title: '',
+      width: '150px',
+      align: 'end',
+      cell: (schedule) => <Actions schedule={schedule} onDone={schedules.reload} />,
+    },
+  ]
+  return <Table label="Schedules" columns={columns} rows={rows} keyOf={({ service, name }) => `${service}/${name}`} />
+}
+
+function Next({ schedule: { nextRunAt, error } }: { schedule: ScheduleView }) {
+  if (error !== null) return <span class="bad" title={error.message}>{`${error.code}: ${error.message}`}</span>
+  if (nextRunAt === null) return <span class="dim">no further time</span>
+  return <span title={`${timestamp(nextRunAt)} UTC`}>{ago(nextRunAt, now.value)}</span>
+}
+
+function Actions({ schedule, onDone }: { schedule: ScheduleView; onDone: () => unknown }) {
+  const { service, name, method } = schedule
+  const url = `/v1/services/${encodeURIComponent(service)}/schedules/${encodeURIComponent(name)}`
+  const run = async () => {
+    try {
+      const job = await post<Job>(`${url}/run`)
+      notify(`${name} cast a job`, job.id)
+    } catch (error) {
+      notifyError(`${name} could not be run`, error)
+    }
+  }
+  const remove = async () => {
+    const isSure = await confirm({
+      title: `Delete the schedule ${name} of ${service}?`,
+      text: `${service}.${method} is not cast by it any more. Its jobs stay: those that run finish, and those that wait run.`,
+      action: 'Delete the schedule',
+    })
+    if (!isSure) return
+    try {
+      await request('DELETE', url)
+      notify(`${name} deleted`)
+      await onDone()
+    } catch (error) {
+      notifyError(`${name} could not be deleted`, error)
+    }
+  }
+  return (
+    <span class="row-actions">
+      <Button scope="operate" service={service} icon="play" onClick={run}>
+        Run now
+      </Button>
+      <Button kind="quiet" scope="operate" service={service} icon="trash" label={`Delete ${name}`} onClick={remove} />
+    </span>
+  )
+}
+
+/** The schedules of each service, a few requests at a time. */
+async function readAll(names: readonly string[], signal: AbortSignal): Promise<ScheduleView[]> {
+  const found: ScheduleView[] = []
+  const left = [...names]
+  const work = async () => {
+    for (let name = left.shift(); name !== undefined; name = left.shift()) {
+      const url = `/v1/services/${encodeURIComponent(name)}/schedules`
+      found.push(...(await get<{ items: ScheduleView[] }>(url, { signal })).items)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  return found.sort((a, b) => (a.nextRunAt ?? '~').localeCompare(b.nextRunAt ?? '~'))
+}
+
+function NoSchedules({ service }: { service: string | undefined }) {
+  return (
+    <Empty title="No schedules">
+      <p>A schedule casts a job at the times of a cron expression:</p>
+      <pre class="code">{`curl -X PUT ${location.origin}/v1/services/${service ?? 'markdown'}/schedules/nightly \\
+  -H 'content-type: application/json' \\
+  -d '{"cron": "0 3 * * *", "timezone": "UTC", "method": "…", "payload": {}}'`}</pre>
+    </Empty>
+  )
+}
