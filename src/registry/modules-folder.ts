@@ -23,7 +23,7 @@ export class ModulesFolder {
   }
 
   /** Service names and their files. Files that begin with `_` or a dot, `.d.ts` and `.map` files are no services. */
-  async services(log: ServiceLog): Promise<Map<string, string>> {
+  async services(log: Pick<ServiceLog, 'warn'>): Promise<Map<string, string>> {
     const services = new Map<string, string>()
     for (const entry of await this.#entries()) {
       if (entry.isDirectory() || NO_SERVICE.test(entry.name) || !MODULE.test(entry.name)) continue
