@@ -9,7 +9,7 @@ export default defineService({
       input: z.object({ name: z.string().min(1).max(100) }),
       output: z.object({ greeting: z.string() }),
       handler: ({ name }, { logger }) => {
-        logger.info({ name }, 'greeting')
+        logger.info('greeting')
         return { greeting: `Hello, ${name}!` }
       },
     }),
