@@ -32,7 +32,7 @@ export async function createReadableLogger({ logLevel }: Pick<Config, 'logLevel'
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss',
     ignore: 'pid,hostname,service,method,thread,jobId,attempt,traceId,trace_id',
-    customPrettifiers: { time: (time) => String(time) },
+    customPrettifiers: { time: (time) => time as string },
     messageFormat: ({ service, method, msg }) => {
       const of = [service, method].filter((name) => typeof name === 'string').join('.')
       return of === '' ? String(msg) : `${of}: ${String(msg)}`

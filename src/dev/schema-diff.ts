@@ -24,7 +24,7 @@ const UPPER_LIMITS = ['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'm
 /** Other words that restrict a value. */
 const RESTRICTIONS = ['pattern', 'format', 'multipleOf', 'uniqueItems', 'propertyNames', 'not', 'contentEncoding']
 /** References to references. */
-const MAX_STEPS = 32
+const REFERENCES_AT_MOST = 32
 
 /** A schema, and the document that its references point into. */
 interface Located {
@@ -190,7 +190,7 @@ function isNoLimit(limit: unknown): boolean {
 /** `#/$defs/x` and `#`, within its document. */
 function follow({ root, schema }: Located): Located {
   let found = schema
-  for (let steps = 0; steps < MAX_STEPS && typeof found.$ref === 'string'; steps += 1) {
+  for (let steps = 0; steps < REFERENCES_AT_MOST && typeof found.$ref === 'string'; steps += 1) {
     const [, ...keys] = found.$ref.split('/')
     const target = keys.reduce<unknown>(
       (inner, key) => (isSchema(inner) ? inner[key.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined),

@@ -1,20 +1,14 @@
 /** `threadplane init`: a new project, with the packed package, does what its README says. */
-import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { freePort } from '../free-port.ts'
-import { eventually } from '../sqlite/jobs.ts'
 import { request } from '../http-helper.ts'
 import { Process } from '../process-helper.ts'
+import { eventually } from '../sqlite/jobs.ts'
+import { installPacked, MAIN, projectsFolder, run } from './project.ts'
 
-const run = promisify(execFile)
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
-/** Inside the repository: the packages of the project are those of the repository. */
-const parent = mkdtempSync(fileURLToPath(new URL('../init-', import.meta.url)))
-t.teardown(() => rmSync(parent, { recursive: true, force: true }))
+const parent = projectsFolder(t)
 
 const { PATH } = process.env
 const paste = async (line: string, cwd: string) => (await run('bash', ['-c', line], { cwd, env: { PATH } })).stdout
@@ -24,16 +18,6 @@ const filesOf = (folder: string) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
     .sort()
-
-/** What `npm install` does for threadplane. */
-async function install(project: string): Promise<void> {
-  const home = join(project, 'node_modules', 'threadplane')
-  mkdirSync(join(project, 'node_modules', '.bin'), { recursive: true })
-  mkdirSync(home)
-  await run('tar', ['-xzf', join(project, 'threadplane-0.1.0.tgz'), '--strip-components=1', '-C', home])
-  symlinkSync(join(home, 'dist/src/main.js'), join(project, 'node_modules', '.bin', 'threadplane'))
-  await run('chmod', ['+x', join(home, 'dist/src/main.js')])
-}
 
 /** Runs a command of the project that serves, and calls `hello`. */
 async function answers(t: Test, project: string, line: string): Promise<void> {
@@ -73,7 +57,7 @@ t.test('a project in TypeScript is tested, built and served', async (t) => {
     dependencies: { threadplane: 'file:threadplane-0.1.0.tgz', zod: String },
     devDependencies: { typescript: String, '@types/node': String, amaro: String },
   })
-  await install(project)
+  await installPacked(project)
   t.match(await paste('npm test', project), /# pass 2\n# fail 0/)
   const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
     scripts: { start: string; dev: string }
@@ -85,7 +69,7 @@ t.test('a project in TypeScript is tested, built and served', async (t) => {
 t.test('a project in JavaScript is tested and served', async (t) => {
   await init('plain', '--template', 'js')
   const project = join(parent, 'plain')
-  await install(project)
+  await installPacked(project)
   t.match(await paste('npm test', project), /# pass 2\n# fail 0/)
   const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { scripts: { start: string } }
   await answers(t, project, scripts.start)
