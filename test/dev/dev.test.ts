@@ -1,6 +1,9 @@
 /** `threadplane dev`: a real process, whose modules are edited while clients call them. */
+import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import {
+  chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -17,6 +20,9 @@ import t from 'tap'
 import { freePort } from '../free-port.ts'
 import { request, within } from '../http-helper.ts'
 import { Process } from '../process-helper.ts'
+import { eventually } from '../sqlite/jobs.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
 /** The method `hold` connects to it, and returns when its connection is closed. */
 const gate = createServer().listen(0, '127.0.0.1')
@@ -141,7 +147,7 @@ t.test('no call is lost over five edits, and calls that the old code has begun f
     release()
     t.match(await held, { status: 200, json: version })
     version = `edit ${edit}`
-    await prints(/↻ first \(lib\/part\.js\) reloaded in \d+ ms · 1 call (finished|still running) on the old code\n/)
+    await prints(/↻ first \(lib\/part\.js\) reloaded in \d+ ms · \d+ calls? (finished|still running) on the old code\n/)
   }
   stopped = true
   await clients
@@ -239,6 +245,56 @@ t.test('a new file is registered, and one that is gone takes its service with it
   release()
   await prints(/− fresh removed: services\/fresh\.js is gone/)
   t.match(await held, { status: 200, json: 'again' }, 'its calls have finished')
+})
+
+t.test('a TypeScript module is followed too', async () => {
+  const typed = (output: string) => `import { defineService, method } from 'threadplane'
+import { z } from 'zod'
+export default defineService({ methods: { go: method({ output: ${output}, handler: (): number => 1 }) } })\n`
+  write('services/typed.ts', typed('z.int()'))
+  await prints(/\+ typed \(services\/typed\.ts\) is new and running/)
+  write('services/typed.ts', typed('z.int() as = 1'))
+  await prints(/✗ typed not reloaded: the old code goes on\n +services\/typed\.ts:3\n/)
+  write('services/typed.ts', typed('z.number()'))
+  await prints(/↻ typed .*\n {11}! go: output integer → number \(clients may break\)\n/)
+})
+
+t.test('single keys on a terminal reload, open the page, and end the server', async (t) => {
+  const home = mkdtempSync(join(folder, 'keys-'))
+  write('bin/xdg-open', `#!/bin/sh\necho "$1" > "${home}/new"; mv "${home}/new" "${home}/opened"\n`)
+  write('bin/open', `#!/bin/sh\necho "$1" > "${home}/new"; mv "${home}/new" "${home}/opened"\n`)
+  for (const program of ['xdg-open', 'open']) chmodSync(join(folder, 'bin', program), 0o755)
+  const env = {
+    PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
+    THREADPLANE_PORT: String(await freePort()),
+    THREADPLANE_DATA: join(home, 'data'),
+  }
+  const line = `exec ${process.execPath} ${MAIN} dev`
+  const terminal = spawn('script', ['--quiet', '--return', '--command', line, '/dev/null'], { env, cwd: folder })
+  t.teardown(() => terminal.kill('SIGKILL'))
+  let output = ''
+  const shows = (pattern: RegExp) =>
+    within(
+      new Promise<void>((resolve) => {
+        const look = () => pattern.test(output) && resolve()
+        terminal.stdout.on('data', look)
+        look()
+      }),
+      `${pattern}`,
+    )
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  await shows(/r reloads all services/)
+  terminal.stdin.write('r')
+  await shows(/first reloaded in/)
+  terminal.stdin.write('o')
+  await eventually(() => existsSync(join(home, 'opened')))
+  t.equal(readFileSync(join(home, 'opened'), 'utf8'), `http://127.0.0.1:${env.THREADPLANE_PORT}/\n`)
+  const ended = once(terminal, 'exit')
+  terminal.stdin.write('q')
+  t.strictSame(await within(ended, 'the end'), [0, null])
+  t.match(output, /the server is closed/)
 })
 
 t.test('the next free port is taken, and a signal ends the server in order', async (t) => {
