@@ -20,6 +20,27 @@ export function createLogger({ logLevel }: Pick<Config, 'logLevel'>): Logger {
   return log
 }
 
+/**
+ * The log of a server under development: readable text, also where standard output is no terminal. A line is written before
+ * the call returns, so it stands in order with what else the process prints.
+ */
+export async function createReadableLogger({ logLevel }: Pick<Config, 'logLevel'>, colours: boolean): Promise<Logger> {
+  const { default: pretty } = await import('pino-pretty')
+  const stream = pretty({
+    colorize: colours,
+    sync: true,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname,service,method,thread,jobId,attempt,traceId,trace_id',
+    customPrettifiers: { time: (time) => time as string },
+    messageFormat: ({ service, method, msg }) => {
+      const of = [service, method].filter((name) => typeof name === 'string').join('.')
+      return of === '' ? String(msg) : `${of}: ${String(msg)}`
+    },
+  })
+  return pino({ level: logLevel, serializers: { err: serializeError } }, stream)
+}
+
 type Destination = ReturnType<typeof pino.destination>
 
 /** Standard output. Its reader may be slow, or read nothing: then lines wait here, up to a limit, and no exit waits. */

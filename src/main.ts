@@ -7,6 +7,8 @@ const USAGE = `threadplane: an HTTP control plane for worker threads
   threadplane serve [folder]   run a server with the service modules of the folder;
                                without a folder, with the bundled modules
       --no-supervise           run the server in this process: nothing starts it again after a crash
+  threadplane dev [folder]     run a server and load what is edited anew: see threadplane dev --help
+  threadplane init [folder]    make a project with a first service: see threadplane init --help
   threadplane token …          make, list and revoke tokens: see threadplane token --help
   threadplane migrate …        copy the data of a server to a database, or back: see threadplane migrate --help
   threadplane -h, --help       show this text
@@ -15,9 +17,14 @@ const USAGE = `threadplane: an HTTP control plane for worker threads
 Settings are environment variables: THREADPLANE_PORT=9000 threadplane serve.
 The README has a table of all settings.`
 
+const args = process.argv.slice(3)
+
 try {
-  if (process.argv[2] === 'token') await token(process.argv.slice(3))
-  else if (process.argv[2] === 'migrate') await migrate(process.argv.slice(3))
+  if (process.argv[2] === 'token') await token(args)
+  else if (process.argv[2] === 'dev') process.exitCode = await (await import('./dev/dev-command.ts')).devCommand(args)
+  else if (process.argv[2] === 'init')
+    process.exitCode = await (await import('./init/init-command.ts')).initCommand(args)
+  else if (process.argv[2] === 'migrate') await migrate(args)
   else await main()
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code === 'EMFILE') {

@@ -33,7 +33,7 @@ export class ModulesFolder {
    * Service names and their files. Files that begin with `_` or a dot, `.d.ts` and `.map` files are no services.
    * @throws Error if a module that is declared cannot be one
    */
-  async services(log: ServiceLog): Promise<Map<string, string>> {
+  async services(log: Pick<ServiceLog, 'warn'>): Promise<Map<string, string>> {
     const services = new Map([...this.declared.keys()].map((name) => [name, this.#declaredModule(name)]))
     for (const entry of await this.#entries()) {
       if (entry.isDirectory() || NO_SERVICE.test(entry.name) || !MODULE.test(entry.name)) continue

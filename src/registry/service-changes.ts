@@ -128,9 +128,19 @@ export class ServiceChanges {
 
   /** New code for a service: its module is loaded anew. @throws SERVICE_NOT_FOUND, MODULE_REFUSED, START_FAILED, CONFLICT */
   async reload(name: string): Promise<void> {
-    const service = await this.oneByOne(name, async () => {
+    const service = await this.loadAnew(name)
+    await service.settled()
+  }
+
+  /**
+   * As {@link reload}, and does not wait until the old threads have finished what they had begun.
+   * @param file the module, if it has another name now
+   */
+  async loadAnew(name: string, file?: string): Promise<SupervisedService> {
+    return this.oneByOne(name, async () => {
       const known = this.#usable(name)
-      const { module, overrides } = known
+      const { overrides } = known
+      const module = file ?? known.module
       const { declared } = known.threadSet.version
       const { modules } = this.#registry.options
       const moduleUrl = modules.resolve(module)
@@ -143,7 +153,6 @@ export class ServiceChanges {
       )
       return known
     })
-    await service.settled()
   }
 
   /** @throws SERVICE_NOT_FOUND, CONFLICT if its stored registration is damaged: then only a PUT says what it should be */

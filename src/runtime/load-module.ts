@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { markUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from '../module/define-service.ts'
 import { resolveFromServer } from './resolve-fallback.ts'
+import { stripTypes } from './strip-types.ts'
 import { isFromLoader, withLocation } from './syntax-error-location.ts'
 
 /**
@@ -12,10 +13,12 @@ import { isFromLoader, withLocation } from './syntax-error-location.ts'
  * @throws MODULE_REFUSED if the module does not export a service; also whatever the module itself throws
  */
 export async function loadModule(url: string): Promise<ServiceDefinition> {
-  if (/\.[cm]?ts$/.test(url) && !(process.features as { typescript?: unknown }).typescript) {
+  const isTypeScript = /\.[cm]?ts$/.test(url)
+  if (isTypeScript && !(process.features as { typescript?: unknown }).typescript && !stripTypes(url)) {
     throw new ThreadplaneError(
       'MODULE_REFUSED',
-      `a TypeScript module needs Node 22.18 or newer, and this is ${process.version}: compile it to JavaScript first`,
+      `a TypeScript module needs Node 22.18 or newer, and this is ${process.version}: ` +
+        'compile it to JavaScript first, or install the package amaro beside it',
     )
   }
   if (!resolvesPackages(url)) resolveFromServer()

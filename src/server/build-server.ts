@@ -142,7 +142,7 @@ export async function buildIn(host: FastifyInstance | undefined, options: Server
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })
-    return { app, nodeApp, membership: shared?.membership, registry, dispatcher, events, log }
+    return { app, nodeApp, membership: shared?.membership, registry, changes, dispatcher, events, log }
   } catch (error) {
     dispatcher.close()
     await shared?.node.close()

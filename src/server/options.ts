@@ -9,6 +9,7 @@ import type { Membership } from '../cluster/membership.ts'
 import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { ServiceChanges } from '../registry/service-changes.ts'
 
 /** The certificate of a listener and its key, in PEM. */
 export interface TlsFiles {
@@ -86,6 +87,7 @@ export interface Server {
   /** This server among others, if it shares a database with them. */
   membership: Membership | undefined
   registry: Registry
+  changes: ServiceChanges
   dispatcher: Dispatcher
   events: EventLog
   /** Writes to the log, and keeps the lines for clients. */

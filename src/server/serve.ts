@@ -11,14 +11,17 @@ import { resolvesWithin } from '../async/deadline.ts'
 import { buildServer } from './build-server.ts'
 import { closeOnSignals } from './close-on-signals.ts'
 import { identityOf, readNodeTls } from './node-settings.ts'
+import type { Server } from './options.ts'
 import { type Report, reportServices, statesOf } from './report-to-launcher.ts'
 
 /** A launcher that was stopped with SIGSTOP reads no reports: the start of the server waits no longer than this. */
 const REPORT_WITHIN_MS = 1_000
 
-/** @param report how to reach the launcher, if there is one */
-export async function serve(config: Config, report?: Report): Promise<void> {
-  const logger = createLogger(config)
+/**
+ * Resolves when the services have started, or have failed to. Signals end the server, and the process.
+ * @param report how to reach the launcher, if there is one
+ */
+export async function serve(config: Config, report?: Report, logger = createLogger(config)): Promise<Server> {
   const bundledWorkers = fileURLToPath(new URL('../../workers/', import.meta.url))
   const traces = config.traces ? await openTraces() : undefined
   const tokens = await openTokens(config, logger)
@@ -75,7 +78,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
   void report?.({ type: 'listening', port: (app.server.address() as AddressInfo).port })
   if (report !== undefined) void reportServices(registry, report)
   await registry.startAll()
-  if (registry.closing) return
+  if (registry.closing) return server
   const states = statesOf(registry)
   // Report before logging: if the server dies after this line of the log, the launcher's report of the death agrees.
   if (report !== undefined) await resolvesWithin(report({ type: 'services', states }), REPORT_WITHIN_MS)
@@ -85,6 +88,7 @@ export async function serve(config: Config, report?: Report): Promise<void> {
     ? `/v1/services/primes/call/count -H 'content-type: application/json' -d '{"below": 1000000}'`
     : own && `/v1/services/${own.name}/methods`
   for (const line of suggestions(address, first, tokens.asked)) log.info(line)
+  return server
 }
 
 async function openTraces(): Promise<Traces> {

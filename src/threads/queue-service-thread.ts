@@ -142,7 +142,7 @@ export class QueueServiceThread<Module extends ServiceDefinition = ServiceDefini
       queue: this.methodQueue,
       slots: session.slots,
       numWorkers: this.options.numWorkers,
-      cancelGraceMs: () => this.options.cancelGraceMs,
+      cancelGraceMs: () => Math.max(this.options.cancelGraceMs, timings.leastCancelGraceMs),
       post: (messages) => session.worker.post(messages),
       onOverdue: (method) => this.#onOverdue(session, method),
       beginWithinMs: () => timings.beginWithinMs,

@@ -1,7 +1,7 @@
 /**
  * How often the control side looks at a thread, and how long it waits for one, where that is no option of a service. A
- * seam for tests: the code reads a value each time it needs it, a test sets a shorter one and restores it, and nothing
- * else changes one. The package does not export it.
+ * seam for tests: the code reads a value each time it needs it, a test sets a shorter one and restores it. Nothing else
+ * changes one, except `dev --inspect` for threads that stand at a breakpoint. The package does not export it.
  */
 import type { CrashKind } from '../contract/crash-kind.ts'
 import { HEARTBEAT_EVERY_MS } from '../protocol/heartbeat.ts'
@@ -21,6 +21,8 @@ export const timings = {
    * ended.
    */
   blockedAfterMs: 5_000,
+  /** A method is aborted at its deadline, and its thread may go on for at least so long, or for `cancelGraceMs`. */
+  leastCancelGraceMs: 0,
   /** A thread whose event loop turns, that runs nothing, and begins nothing that it was handed for so long, is ended. */
   beginWithinMs: 5_000,
   /** Longest turn of a start, see start-line.ts. A thread without much to load starts in a fifth of it. */
