@@ -121,7 +121,7 @@ export const LifecycleResult = Type.Object(
 )
 export type LifecycleResult = Static<typeof LifecycleResult>
 
-const MethodView = Type.Object({
+const Method = Type.Object({
   name: Type.String(),
   description: Type.Optional(Type.String()),
   input: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
@@ -139,7 +139,9 @@ const MethodView = Type.Object({
       'True: payloads and results of its jobs are in no list, and only for callers that may enqueue its jobs',
   }),
 })
-export const MethodList = Type.Object({ items: Type.Array(MethodView) }, { $id: 'MethodList', title: 'MethodList' })
+export type MethodView = Static<typeof Method>
+
+export const MethodList = Type.Object({ items: Type.Array(Method) }, { $id: 'MethodList', title: 'MethodList' })
 
 /** `{ module, … any option of a service }`. The schema of the options is made from `serviceOptionsSchema`. */
 export const Registration = Type.Unsafe<ServiceOptions & { module: string }>({
