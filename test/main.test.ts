@@ -117,7 +117,7 @@ t.test('all that a service writes while it stops is in the log', { buffered: tru
 
 t.test('the log suggests requests to a service that runs', { buffered: true }, async (t) => {
   const server = run(t, ['serve', 'workers'], {}, { broken: 'throws-at-import', echo: 'echo' })
-  await server.prints(/try: .*\/docs in a browser/)
+  await server.prints(/try: http:\/\/127\.0\.0\.1:\d+ in a browser/)
   t.match(server.output, /try: curl http:\/\/127\.0\.0\.1:\d+\/v1\/services\/echo\/methods/)
   server.child.kill('SIGTERM')
   await server.ended()

@@ -136,6 +136,6 @@ function suggestions(address: string, first: string | undefined, asksForTokens: 
   return [
     ...(first === undefined ? [] : [`try: curl ${address}${first}${token}`]),
     `try: curl ${address}/v1/services${token}`,
-    ...(asksForTokens ? [] : [`try: ${address}/docs in a browser`]),
+    `try: ${address} in a browser`,
   ]
 }

@@ -64,7 +64,8 @@ function Frame() {
       <Navigation />
       <Offline />
       <Alerts />
-      <Glance />
+      {/* A service and a job show figures of their own. */}
+      {!/^\/(services|jobs)\/./.test(path.value) && <Glance />}
       <main id="main" tabIndex={-1}>
         <Page />
       </main>

@@ -37,7 +37,7 @@ function* commands(text: string): Generator<Command> {
   for (const service of all) {
     for (const [name, { label }] of Object.entries(ACTIONS) as [ActionName, (typeof ACTIONS)[ActionName]][]) {
       if (whyNot(name, service) || !may('operate', service.name)) continue
-      yield { title: `${label.replace('…', '')} ${service.name}`, group: 'Action', run: () => act(name, service) }
+      yield { title: `${service.name}: ${label.replace('…', '')}`, group: 'Action', run: () => act(name, service) }
     }
     for (const tab of ['Methods', 'Logs', 'Threads', 'Options']) {
       const run = () => navigate(`/services/${encodeURIComponent(service.name)}?tab=${tab.toLowerCase()}`)
@@ -130,8 +130,8 @@ function OpenPalette() {
             <small>{command.group}</small>
           </li>
         ))}
-        {found.value.length === 0 && <li class="none">Nothing matches</li>}
       </ul>
+      {found.value.length === 0 && <p class="none">Nothing matches</p>}
     </dialog>
   )
 }

@@ -13,6 +13,8 @@ export const connection = signal<Connection>('connecting')
 /** What each number of a row of `stats` is. */
 export const statsColumns = signal<readonly string[]>([])
 export const serverVersion = signal<string | undefined>(undefined)
+/** How many streams have begun. A stream tells only the numbers that change: those from before may be old. */
+export const streamsBegun = signal(0)
 /** When something came last, in milliseconds since the epoch. While offline it tells how old is what is shown. */
 export const heardAt = signal(Date.now())
 export const isLive = computed(() => connection.value === 'live')
@@ -49,6 +51,7 @@ function hear(news: StreamNews): void {
   batch(() => {
     if (news.kind === 'connection') {
       connection.value = news.state
+      if (news.state === 'live') streamsBegun.value++
       if (news.statsColumns !== undefined) statsColumns.value = news.statsColumns
       if (news.version !== undefined) serverVersion.value = news.version
       if (news.state === 'signed-out' && me.peek()) me.value = null

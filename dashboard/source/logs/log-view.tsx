@@ -120,7 +120,7 @@ function Line({ entry, showService }: { entry: Entry; showService: boolean }) {
   }
   const { time, level, service, thread, jobId, method, msg } = entry
   return (
-    <div class={`line ${level}`}>
+    <div class="line" data-level={level}>
       <time title={time}>{clock(time)}</time>
       <span class="level">{level}</span>
       {showService && <span class="service">{service ?? 'server'}</span>}
@@ -139,13 +139,12 @@ function Line({ entry, showService }: { entry: Entry; showService: boolean }) {
 }
 
 function Rest({ line }: { line: LogLine }) {
-  const rest = Object.entries(line).filter(([name]) => !SHOWN.has(name))
-  if (rest.length === 0) return null
+  const { err, ...fields } = line as LogLine & { err?: { stack?: string; message?: string } }
+  const rest = Object.entries(fields).filter(([name]) => !SHOWN.has(name))
   return (
     <span class="rest">
-      {rest
-        .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-        .join(' ')}{' '}
+      {rest.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' ')}{' '}
+      {err !== undefined && `\n${err.stack ?? err.message ?? JSON.stringify(err)}\n`}
     </span>
   )
 }

@@ -1,13 +1,11 @@
 /** Who uses the page, and what the token of the session may do. */
-import { computed, signal } from '@preact/signals'
+import { signal } from '@preact/signals'
 import type { Me } from '../../../routes/schemas/me.ts'
 import type { Scope } from '../../../src/auth/access.ts'
 import { get, request, whenSignedOut } from '../api/request.ts'
 
 /** `undefined`: not known yet. `null`: the server asks for a token. */
 export const me = signal<Me | null | undefined>(undefined)
-
-export const signedIn = computed(() => me.value !== undefined && me.value !== null)
 
 whenSignedOut(() => {
   me.value = null

@@ -8,7 +8,7 @@ import { confirm, type Question } from '../ui/dialog.tsx'
 import { plural } from '../ui/format.ts'
 import type { IconName } from '../ui/icon.tsx'
 import { notify, notifyError } from '../ui/toast.tsx'
-import { type Service, serviceOf, takeStatus } from './services.ts'
+import { type Service, takeStatus } from './services.ts'
 
 export type ActionName = 'start' | 'stop' | 'stopNow' | 'restart' | 'reload' | 'pause' | 'resume' | 'crash'
 
@@ -29,11 +29,11 @@ interface Action {
 
 const ACTIVE = ['running', 'paused', 'starting', 'backoff', 'crashed']
 
-/** `2 calls or jobs run and 14 wait` */
-function load({ stats }: Service): string {
+/** `2 methods run and 14 wait: they finish first.` @param fate what happens to them */
+function load({ stats }: Service, fate: string): string {
   const { running, queue } = stats.peek()
-  if (running === 0 && queue === 0) return 'Nothing runs or waits.'
-  return `${plural(running, 'method')} ${running === 1 ? 'runs' : 'run'}, and ${plural(queue, 'method')} ${queue === 1 ? 'waits' : 'wait'}.`
+  if (running === 0 && queue === 0) return 'Nothing runs or waits at present.'
+  return `${plural(running, 'method')} ${running === 1 ? 'runs' : 'run'} and ${plural(queue, 'method')} ${queue === 1 ? 'waits' : 'wait'}: ${fate}.`
 }
 
 export const ACTIONS: Record<ActionName, Action> = {
@@ -54,7 +54,7 @@ export const ACTIONS: Record<ActionName, Action> = {
     states: ACTIVE,
     question: (service) => ({
       title: `Stop ${service.name}?`,
-      text: `${load(service)} Queued calls run to their end first, then its threads end. Jobs stay queued until it runs again. Services that depend on it stop too.`,
+      text: `${load(service, 'calls finish first, then the threads end')} Jobs stay queued until it runs again. Services that depend on it stop too.`,
       action: `Stop ${service.name}`,
     }),
   },
@@ -69,7 +69,7 @@ export const ACTIONS: Record<ActionName, Action> = {
     states: ACTIVE,
     question: (service) => ({
       title: `Stop ${service.name} without its queue?`,
-      text: `${load(service)} Queued calls are answered with an error. Methods that run may finish within the shutdown time. Jobs stay queued until it runs again. Services that depend on it stop too.`,
+      text: `${load(service, 'what runs may finish within the shutdown time, and calls that wait are answered with an error')} Jobs stay queued until it runs again. Services that depend on it stop too.`,
       action: `Stop ${service.name}`,
     }),
   },
@@ -82,7 +82,7 @@ export const ACTIONS: Record<ActionName, Action> = {
     states: [...ACTIVE, 'failed'],
     question: (service) => ({
       title: `Restart ${service.name}?`,
-      text: `${load(service)} They finish first. Calls are refused until it runs again; jobs wait. Services that depend on it restart too.`,
+      text: `${load(service, 'they finish first')} Calls are refused until it runs again, and jobs wait. Services that depend on it restart too.`,
       action: `Restart ${service.name}`,
     }),
   },
@@ -120,7 +120,7 @@ export const ACTIONS: Record<ActionName, Action> = {
     states: ['running', 'paused'],
     question: (service) => ({
       title: `Crash ${service.name} on purpose?`,
-      text: `${load(service)} A thread throws an exception: calls that run in it fail at once, jobs are tried again. One restart of its budget is used; ${plural(service.restarts.peek().remaining, 'restart')} of ${service.restarts.peek().max} ${service.restarts.peek().remaining === 1 ? 'is' : 'are'} left.`,
+      text: `${load(service, 'calls in the thread fail at once, and jobs are tried again')} A thread throws an exception, which uses one restart of its budget: ${service.restarts.peek().remaining} of ${service.restarts.peek().max} are left.`,
       action: `Crash ${service.name}`,
     }),
   },
@@ -148,9 +148,4 @@ export async function act(name: ActionName, service: Service): Promise<void> {
   } catch (error) {
     notifyError(`${label.replace('…', '')} of ${service.name} failed`, error)
   }
-}
-
-export async function actByName(name: ActionName, service: string): Promise<void> {
-  const found = serviceOf(service)
-  if (found !== undefined) await act(name, found)
 }

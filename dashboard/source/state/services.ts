@@ -2,12 +2,12 @@
  * All services, each with a signal for each group of numbers that changes together: an event changes one cell of a list.
  * The list is read once and again after a gap; events that come meanwhile are applied to the new list.
  */
-import { batch, computed, type Signal, signal } from '@preact/signals'
+import { batch, computed, effect, type Signal, signal } from '@preact/signals'
 import type { ServiceStatus } from '../../../routes/schemas/service.ts'
 import type { ServiceSummary } from '../../../routes/schemas/service-summary.ts'
 import { get } from '../api/request.ts'
 import { listen } from '../live/bus.ts'
-import { statsColumns } from '../live/live.ts'
+import { statsColumns, streamsBegun } from '../live/live.ts'
 import type { LiveEvent, StatsRow } from '../live/live-event.ts'
 
 /** Numbers of a service in the last two seconds; `null`: not known. */
@@ -109,8 +109,24 @@ export function followServices(): () => void {
     },
     () => void readServices(),
   )
+  const stopForgetting = effect(() => {
+    void streamsBegun.value
+    forgetRates()
+  })
   void readServices()
-  return stop
+  return () => {
+    stop()
+    stopForgetting()
+  }
+}
+
+/** A rate that has become 0 while no stream told it would stay for ever. */
+function forgetRates(): void {
+  batch(() => {
+    for (const { stats } of services.peek() ?? []) {
+      set(stats, { ...stats.peek(), callsPerS: null, jobsPerS: null, failedPerS: null, p95Ms: null, elu: null })
+    }
+  })
 }
 
 function apply(event: LiveEvent): void {
@@ -127,6 +143,8 @@ function apply(event: LiveEvent): void {
         max: restartBudget.maxRestarts,
         remaining: restartBudget.remaining,
       }
+      // Also if the server closes, and cannot be asked any more.
+      if (state === 'stopped' || state === 'failed') set(service.threads, { ...service.threads.peek(), ready: 0 })
       return readAgain(event.service)
     }
     case 'service.removed':

@@ -21,6 +21,8 @@ export function Dialog({ title, onClose, children, footer, size = 'small' }: Dia
   const id = useId()
   useEffect(() => {
     element.current?.showModal()
+    // The first button of the footer does no harm; else the browser has chosen.
+    element.current?.querySelector<HTMLElement>('footer button')?.focus()
     return () => element.current?.close()
   }, [])
   return (

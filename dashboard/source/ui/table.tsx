@@ -10,7 +10,7 @@ import {
   type VirtualizerOptions,
   windowScroll,
 } from '@tanstack/virtual-core'
-import type { ComponentChildren } from 'preact'
+import { Component, type ComponentChildren } from 'preact'
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import { useKeys } from '../keys/keys.ts'
 
@@ -43,7 +43,7 @@ interface TableProps<Row> {
 }
 
 const ROW_PX = 37
-const OVERSCAN = 12
+const OVERSCAN = 8
 
 export function Table<Row>(props: TableProps<Row>) {
   const { label, columns, rows, keyOf, onOpen, chosen, onChoose, onCursor, onEnd, rowClass } = props
@@ -104,6 +104,13 @@ export function Table<Row>(props: TableProps<Row>) {
         ]),
   ])
 
+  const parts = useRef<RowParts<Row>>({} as RowParts<Row>)
+  Object.assign(parts.current, {
+    measure: (element: HTMLElement) => virtual.measureElement(element),
+    open: (row: Row) => onOpen?.(row),
+    choose,
+  })
+
   const items = virtual.getVirtualItems()
   const last = items.at(-1)
   const isAtEnd = rows.length > 0 && last !== undefined && last.index >= rows.length - 1
@@ -150,42 +157,88 @@ export function Table<Row>(props: TableProps<Row>) {
           if (row === undefined) return null
           const key = keyOf(row)
           return (
-            <tr
+            <TableRow
               key={key}
-              ref={(element) => {
-                if (element) virtual.measureElement(element)
-              }}
-              data-index={index}
-              aria-rowindex={index + 2}
-              aria-selected={chosen?.has(key)}
-              class={`${key === cursor.value ? 'cursor ' : ''}${onOpen ? 'opens ' : ''}${rowClass?.(row) ?? ''}`}
-              onClick={(event) => {
-                const isControl = (event.target as Element).closest('a, button, input, label') !== null
-                if (!isControl && getSelection()?.isCollapsed !== false) onOpen?.(row)
-              }}
-            >
-              {chosen && (
-                <td class="choice">
-                  <input
-                    type="checkbox"
-                    aria-label={`Choose ${key}`}
-                    checked={chosen.has(key)}
-                    onClick={(event) => choose(key, event.currentTarget.checked, event.shiftKey)}
-                  />
-                </td>
-              )}
-              {columns.map(({ key: name, title, align, wideOnly, cell }) => (
-                <td key={name} data-title={title} class={`${align ?? ''}${wideOnly ? ' wide-only' : ''}`}>
-                  {cell(row)}
-                </td>
-              ))}
-            </tr>
+              id={key}
+              row={row}
+              index={index}
+              columns={columns}
+              isCursor={key === cursor.value}
+              isChosen={chosen?.has(key)}
+              className={rowClass?.(row) ?? ''}
+              opens={onOpen !== undefined}
+              parts={parts.current as RowParts<unknown>}
+            />
           )
         })}
         {after > 0 && <Spacer width={width} height={after} />}
       </tbody>
     </table>
   )
+}
+
+/** What a row calls: the same object for all rows and all drawings, so that rows need not be drawn again. */
+interface RowParts<Data> {
+  measure: (element: HTMLElement) => void
+  open: (row: Data) => void
+  choose: (key: string, to: boolean, range: boolean) => void
+}
+
+interface RowProps {
+  id: string
+  row: unknown
+  index: number
+  columns: readonly Column<never>[]
+  isCursor: boolean
+  /** `undefined`: rows cannot be chosen. */
+  isChosen: boolean | undefined
+  className: string
+  opens: boolean
+  parts: RowParts<unknown>
+}
+
+/** Drawn again only if it is another row or looks other: scrolling draws only the rows that come into sight. */
+class TableRow extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps) {
+    return Object.entries(next).some(([name, value]) => this.props[name as keyof RowProps] !== value)
+  }
+
+  /** The same function in each drawing, so that it is called once. */
+  readonly #measure = (element: HTMLElement | null) => {
+    if (element !== null) this.props.parts.measure(element)
+  }
+
+  override render({ id, row, index, columns, isCursor, isChosen, className, opens, parts }: RowProps) {
+    return (
+      <tr
+        ref={this.#measure}
+        data-index={index}
+        aria-rowindex={index + 2}
+        aria-selected={isChosen}
+        class={`${isCursor ? 'cursor ' : ''}${opens ? 'opens ' : ''}${className}`}
+        onClick={(event) => {
+          const isControl = (event.target as Element).closest('a, button, input, label') !== null
+          if (!isControl && getSelection()?.isCollapsed !== false) parts.open(row)
+        }}
+      >
+        {isChosen !== undefined && (
+          <td class="choice">
+            <input
+              type="checkbox"
+              aria-label={`Choose ${id}`}
+              checked={isChosen}
+              onClick={(event) => parts.choose(id, event.currentTarget.checked, event.shiftKey)}
+            />
+          </td>
+        )}
+        {columns.map(({ key, title, align, wideOnly, cell }) => (
+          <td key={key} data-title={title} class={`${align ?? ''}${wideOnly ? ' wide-only' : ''}`}>
+            {cell(row as never)}
+          </td>
+        ))}
+      </tr>
+    )
+  }
 }
 
 function Spacer({ width, height }: { width: number; height: number }) {
@@ -202,6 +255,8 @@ function useVirtual<Row>(
   keyOf: (row: Row) => string,
   onChange: () => void,
 ): Virtualizer<Window, HTMLElement> {
+  /** What of the page is above the rows, in pixels. */
+  const margin = useRef(0)
   const holder = useRef<Virtualizer<Window, HTMLElement> | undefined>(undefined)
   const options: VirtualizerOptions<Window, HTMLElement> = {
     count: rows.length,
@@ -213,7 +268,7 @@ function useVirtual<Row>(
     scrollToFn: windowScroll,
     initialRect: { width: innerWidth, height: innerHeight },
     initialOffset: () => scrollY,
-    scrollMargin: body.current === null ? 0 : body.current.getBoundingClientRect().top + scrollY,
+    scrollMargin: margin.current,
     getItemKey: (index: number) => {
       const row = rows[index]
       return row === undefined ? index : keyOf(row)
@@ -225,5 +280,13 @@ function useVirtual<Row>(
   const virtual = holder.current
   useLayoutEffect(() => virtual._didMount(), [])
   useLayoutEffect(() => virtual._willUpdate())
+  useLayoutEffect(() => {
+    // Asking for a position makes the browser lay out the page: not while it scrolls.
+    if (virtual.isScrolling || body.current === null) return
+    const top = Math.round(body.current.getBoundingClientRect().top + scrollY)
+    if (top === margin.current) return
+    margin.current = top
+    onChange()
+  })
   return virtual
 }

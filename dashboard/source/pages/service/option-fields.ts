@@ -89,7 +89,7 @@ export function textOfOption(value: unknown): string {
       .map(([key, one]) => `${key}=${String(one)}`)
       .join(', ')
   }
-  return String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** The text of a field as a value for PATCH; empty: `null`, which sets the option back to that of the module. */

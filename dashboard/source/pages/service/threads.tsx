@@ -112,7 +112,7 @@ function Stacks({ name }: { name: string }) {
     // The next look begins after the last one has been answered: looks do not pile up.
     const look = async () => {
       if (!document.hidden) await read()
-      if (!stopped) timer = setTimeout(look, STACK_EVERY_MS)
+      if (!stopped) timer = setTimeout(() => void look(), STACK_EVERY_MS)
     }
     void look()
     return () => {
