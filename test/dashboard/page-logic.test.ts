@@ -75,12 +75,27 @@ t.test('What is copied for a shell gives the shell the payload as it is, whateve
   }
   const payload = JSON.stringify(invocation.payload)
   t.same(wordsOf(LANGUAGES.CLI(invocation)), [
-    ...['threadplane', 'cast', 'rich', 'any', payload],
-    ...['--key', "it's", '--delay', '500ms'],
+    'threadplane',
+    'cast',
+    'rich',
+    'any',
+    payload,
+    '--key',
+    "it's",
+    '--delay',
+    '500ms',
   ])
   t.same(wordsOf(LANGUAGES.curl(invocation)), [
-    ...['curl', '-X', 'POST', 'http://127.0.0.1:8080/v1/services/rich/cast/any?delayMs=500'],
-    ...['-H', 'content-type: application/json', '-H', "idempotency-key: it's", '-d', payload],
+    'curl',
+    '-X',
+    'POST',
+    'http://127.0.0.1:8080/v1/services/rich/cast/any?delayMs=500',
+    '-H',
+    'content-type: application/json',
+    '-H',
+    "idempotency-key: it's",
+    '-d',
+    payload,
   ])
   t.match(LANGUAGES.TypeScript(invocation), 'const job = await plane.service("rich").cast.any(')
 })

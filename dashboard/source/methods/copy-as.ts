@@ -30,7 +30,9 @@ export const LANGUAGES = { curl, CLI: commandLine, TypeScript: typescript }
 /** The options of a cast as a query, `?` included if there are any. */
 export function castQuery({ delayMs, priority, maxAttempts }: InvocationOptions): string {
   const given = Object.entries({ delayMs, priority, maxAttempts }).filter(([, value]) => value !== undefined)
-  return given.length === 0 ? '' : `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`
+  return given.length === 0
+    ? ''
+    : `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`
 }
 
 function curl({ service, method, mode, payload, bytesType, options, origin }: Invocation): string {

@@ -201,7 +201,7 @@ function Facts({ job }: { job: Job }) {
     ['Priority', String(priority)],
   ]
   return (
-    <dl class="facts">
+    <dl class="job-facts">
       {facts.map(
         ([title, text]) =>
           text !== undefined && (
