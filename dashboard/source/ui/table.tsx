@@ -3,16 +3,10 @@
  * table. `j` and `k` move a cursor, Enter opens its row, `x` chooses it. On a narrow screen each row is a card.
  */
 import { useSignal } from '@preact/signals'
-import {
-  observeWindowOffset,
-  observeWindowRect,
-  Virtualizer,
-  type VirtualizerOptions,
-  windowScroll,
-} from '@tanstack/virtual-core'
 import { Component, type ComponentChildren } from 'preact'
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { useKeys } from '../keys/keys.ts'
+import { useVisibleRows } from './visible-rows.ts'
 
 export interface Column<Row> {
   key: string
@@ -42,19 +36,13 @@ interface TableProps<Row> {
   rowClass?: (row: Row) => string
 }
 
-const ROW_PX = 37
-const OVERSCAN = 8
-
 export function Table<Row>(props: TableProps<Row>) {
   const { label, columns, rows, keyOf, onOpen, chosen, onChoose, onCursor, onEnd, rowClass } = props
   const body = useRef<HTMLTableSectionElement>(null)
   const cursor = useSignal<string | undefined>(undefined)
   /** The row that Shift chooses from. */
   const anchor = useRef<string | undefined>(undefined)
-  const drawn = useSignal(0)
-  const virtual = useVirtual(body, rows, keyOf, () => drawn.value++)
-  // Read, so that a scroll draws again.
-  void drawn.value
+  const { first, end, before, after, scrollTo } = useVisibleRows(body, rows.length)
 
   const at = rows.findIndex((row) => keyOf(row) === cursor.value)
   const move = (step: number) => {
@@ -62,7 +50,7 @@ export function Table<Row>(props: TableProps<Row>) {
     const row = rows[next]
     cursor.value = row && keyOf(row)
     onCursor?.(row)
-    virtual.scrollToIndex(next, { align: 'auto' })
+    scrollTo(next)
   }
   const choose = (key: string, to: boolean, range = false) => {
     const next = new Set(chosen)
@@ -106,21 +94,15 @@ export function Table<Row>(props: TableProps<Row>) {
 
   const parts = useRef<RowParts<Row>>({} as RowParts<Row>)
   Object.assign(parts.current, {
-    measure: (element: HTMLElement) => virtual.measureElement(element),
     open: (row: Row) => onOpen?.(row),
     choose,
   })
 
-  const items = virtual.getVirtualItems()
-  const last = items.at(-1)
-  const isAtEnd = rows.length > 0 && last !== undefined && last.index >= rows.length - 1
+  const isAtEnd = rows.length > 0 && end >= rows.length
   useEffect(() => {
     if (isAtEnd) onEnd?.()
   }, [isAtEnd, rows.length])
 
-  const margin = virtual.options.scrollMargin
-  const before = (items[0]?.start ?? margin) - margin
-  const after = virtual.getTotalSize() - ((last?.end ?? margin) - margin)
   const width = columns.length + (chosen ? 1 : 0)
   const allChosen = chosen !== undefined && rows.length > 0 && rows.every((row) => chosen.has(keyOf(row)))
   return (
@@ -152,9 +134,8 @@ export function Table<Row>(props: TableProps<Row>) {
       </thead>
       <tbody ref={body}>
         {before > 0 && <Spacer width={width} height={before} />}
-        {items.map(({ index }) => {
-          const row = rows[index]
-          if (row === undefined) return null
+        {rows.slice(first, end).map((row, offset) => {
+          const index = first + offset
           const key = keyOf(row)
           return (
             <TableRow
@@ -179,7 +160,6 @@ export function Table<Row>(props: TableProps<Row>) {
 
 /** What a row calls: the same object for all rows and all drawings, so that rows need not be drawn again. */
 interface RowParts<Data> {
-  measure: (element: HTMLElement) => void
   open: (row: Data) => void
   choose: (key: string, to: boolean, range: boolean) => void
 }
@@ -203,15 +183,9 @@ class TableRow extends Component<RowProps> {
     return Object.entries(next).some(([name, value]) => this.props[name as keyof RowProps] !== value)
   }
 
-  /** The same function in each drawing, so that it is called once. */
-  readonly #measure = (element: HTMLElement | null) => {
-    if (element !== null) this.props.parts.measure(element)
-  }
-
   override render({ id, row, index, columns, isCursor, isChosen, className, opens, parts }: RowProps) {
     return (
       <tr
-        ref={this.#measure}
         data-index={index}
         aria-rowindex={index + 2}
         aria-selected={isChosen}
@@ -247,46 +221,4 @@ function Spacer({ width, height }: { width: number; height: number }) {
       <td colSpan={width} style={{ height: `${height}px` }} />
     </tr>
   )
-}
-
-function useVirtual<Row>(
-  body: { current: HTMLElement | null },
-  rows: readonly Row[],
-  keyOf: (row: Row) => string,
-  onChange: () => void,
-): Virtualizer<Window, HTMLElement> {
-  /** What of the page is above the rows, in pixels. */
-  const margin = useRef(0)
-  const holder = useRef<Virtualizer<Window, HTMLElement> | undefined>(undefined)
-  const options: VirtualizerOptions<Window, HTMLElement> = {
-    count: rows.length,
-    estimateSize: () => ROW_PX,
-    overscan: OVERSCAN,
-    getScrollElement: () => window,
-    observeElementRect: observeWindowRect,
-    observeElementOffset: observeWindowOffset,
-    scrollToFn: windowScroll,
-    initialRect: { width: innerWidth, height: innerHeight },
-    initialOffset: () => scrollY,
-    scrollMargin: margin.current,
-    getItemKey: (index: number) => {
-      const row = rows[index]
-      return row === undefined ? index : keyOf(row)
-    },
-    onChange,
-  }
-  holder.current ??= new Virtualizer(options)
-  holder.current.setOptions(options)
-  const virtual = holder.current
-  useLayoutEffect(() => virtual._didMount(), [])
-  useLayoutEffect(() => virtual._willUpdate())
-  useLayoutEffect(() => {
-    // Asking for a position makes the browser lay out the page: not while it scrolls.
-    if (virtual.isScrolling || body.current === null) return
-    const top = Math.round(body.current.getBoundingClientRect().top + scrollY)
-    if (top === margin.current) return
-    margin.current = top
-    onChange()
-  })
-  return virtual
 }
