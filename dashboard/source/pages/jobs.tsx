@@ -123,6 +123,8 @@ function Actions({ list, chosen, filter, onChanged }: ActionsProps) {
         ],
   )
   const { state } = filter
+  // A token that is narrowed to a service may act on the jobs of that service.
+  const of = filter.service === undefined ? {} : { service: filter.service }
   return (
     <div class="bulk-bar" role="group" aria-label="Actions on jobs">
       {chosen.size > 0 ? (
@@ -134,6 +136,7 @@ function Actions({ list, chosen, filter, onChanged }: ActionsProps) {
               <Button
                 key={action}
                 scope={action === 'cancel' ? 'enqueue' : 'operate'}
+                {...of}
                 kind={action === 'retry' ? 'primary' : 'plain'}
                 disabled={length === 0 && `Applies to jobs that are ${BULK[action].states.join(', ')}`}
                 onClick={() => run(action)}
@@ -151,6 +154,7 @@ function Actions({ list, chosen, filter, onChanged }: ActionsProps) {
           <Button
             key={`all ${action}`}
             scope="operate"
+            {...of}
             kind="quiet"
             disabled={filter.since !== undefined && 'The server does not choose by since: leave it out'}
             onClick={() => {
