@@ -14,7 +14,8 @@ function compress(): Plugin {
     name: 'compress',
     closeBundle() {
       for (const name of readdirSync(outDir, { recursive: true, encoding: 'utf8' })) {
-        if (!/\.(js|css|svg)$/.test(name)) continue
+        // Tests of the page's code are compiled into `source/`.
+        if (!/\.(js|css|svg)$/.test(name) || name.startsWith('source')) continue
         const bytes = readFileSync(join(outDir, name))
         writeFileSync(join(outDir, `${name}.br`), brotliCompressSync(bytes))
         writeFileSync(join(outDir, `${name}.gz`), gzipSync(bytes, { level: 9 }))

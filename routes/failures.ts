@@ -4,30 +4,8 @@ import { Type } from '@sinclair/typebox'
 import { problems } from '../src/http/problem-responses.ts'
 import { timestamp } from '../src/jobs/job.ts'
 import type { JobOverview } from '../src/jobs/job-overview.ts'
-import { Nullable } from './schemas/nullable.ts'
+import { FailureList } from './schemas/failure.ts'
 import { checkService } from './shared/service-check.ts'
-
-const FailureList = Type.Object(
-  {
-    items: Type.Array(
-      Type.Object({
-        key: Type.String({
-          description: 'Hash of the code, the name of the error, and its message without numbers and ids',
-        }),
-        service: Type.String(),
-        method: Type.String(),
-        code: Type.String(),
-        name: Nullable(Type.String(), 'The name of the error that the method threw, or the reason'),
-        message: Type.String({ description: 'Of the newest job' }),
-        count: Type.Integer({ minimum: 1 }),
-        firstAt: Type.String({ format: 'date-time' }),
-        lastAt: Type.String({ format: 'date-time' }),
-        sampleJobId: Type.String({ format: 'uuid', description: 'The newest job of the group' }),
-      }),
-    ),
-  },
-  { description: 'The groups, newest failure first' },
-)
 
 export const failureRoutes: FastifyPluginAsyncTypebox<{ overview: JobOverview }> = async (app, { overview }) => {
   app.get('/failures', {

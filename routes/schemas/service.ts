@@ -129,7 +129,7 @@ export const LifecycleResult = Type.Object(
 )
 export type LifecycleResult = Static<typeof LifecycleResult>
 
-const MethodView = Type.Object({
+const Method = Type.Object({
   name: Type.String(),
   description: Type.Optional(Type.String()),
   input: Nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'JSON Schema; null: any JSON'),
@@ -147,9 +147,11 @@ const MethodView = Type.Object({
       'True: payloads and results of its jobs are in no list, and only for callers that may enqueue its jobs',
   }),
 })
+export type MethodView = Static<typeof Method>
+
 export const MethodList = Type.Object(
   {
-    items: Type.Array(MethodView),
+    items: Type.Array(Method),
     config: Nullable(
       Type.Unsafe<object>({ type: 'object', additionalProperties: true }),
       'JSON Schema of the `config` of the service; null: it takes none',
