@@ -33,7 +33,7 @@ t.test('the document', async (t) => {
       const [status, success] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? []
       for (const content of [requestBody?.content, success?.content]) {
         for (const [type, { schema, example }] of Object.entries(content ?? {})) {
-          if (!/json$/.test(type) || /ndjson/.test(type)) continue
+          if (type !== 'application/json') continue
           const ref = (schema as { $ref?: string }).$ref?.split('/').pop()
           const shown = example ?? (ref && document.components.schemas[ref].examples?.[0])
           const check = accepts(schema)
