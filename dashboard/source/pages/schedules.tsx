@@ -1,4 +1,4 @@
-/** Schedules of all services, or of some: when each runs next, run it now, delete it. */
+/** Schedules of all services, or of one: when each runs next, run it now, delete it. */
 import type { Job } from '../../../routes/schemas/job.ts'
 import type { ScheduleView } from '../../../routes/schemas/schedule.ts'
 import { get, post, request } from '../api/request.ts'
@@ -13,8 +13,6 @@ import { ago, timestamp } from '../ui/format.ts'
 import { ProblemBox } from '../ui/problem-box.tsx'
 import { type Column, Table } from '../ui/table.tsx'
 import { notify, notifyError } from '../ui/toast.tsx'
-
-/** Requests at the same time. */
 
 export function SchedulesPage() {
   return (
