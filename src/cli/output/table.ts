@@ -1,6 +1,6 @@
 /**
  * Tables. On a terminal a table is as wide as the terminal: first long columns are cut, then the least important columns
- * are left out, and no line is wrapped. Elsewhere nothing is cut.
+ * are left out, and no line is wrapped; columns without any text are left out, too. Elsewhere nothing is cut.
  */
 import stringWidth from 'string-width'
 import { oneLine, type Paint, type Style } from './style.ts'
@@ -31,10 +31,18 @@ const GAP = 2
 /** The lines of the table, the titles first. */
 export function tableOf<Row>(rows: readonly Row[], columns: readonly Column<Row>[], settings: TableSettings): string[] {
   const { paint } = settings
-  const shown = fitted(
-    columns.filter(({ isWide = false }) => settings.isWide || !isWide).map((column) => new Cells(column, rows)),
-    settings.width,
-  )
+  const all = columns
+    .filter(({ isWide = false }) => settings.isWide || !isWide)
+    .map((column) => new Cells(column, rows))
+  const { width } = settings
+  // A script that splits the lines gets the same columns each time.
+  const shown =
+    width === undefined
+      ? all
+      : fitted(
+          all.filter(({ isEmpty }) => !isEmpty),
+          width,
+        )
   const line = (cells: (column: Cells<Row>, isLast: boolean) => string) =>
     shown.map((column, at) => cells(column, at === shown.length - 1)).join(' '.repeat(GAP))
   const titles = line((column, isLast) => column.pad(column.title, isLast))
@@ -67,6 +75,10 @@ class Cells<Row> {
     this.width = this.#fullWidth
   }
 
+  get isEmpty(): boolean {
+    return this.texts.every((text) => text === '')
+  }
+
   /** Makes it narrower by some characters, as far as it may be; answers by how many. */
   shrink(by: number): number {
     const before = this.width
@@ -92,7 +104,7 @@ class Cells<Row> {
 }
 
 /** The columns that fit, each as wide as it can be. */
-function fitted<Row>(columns: Cells<Row>[], width = Number.POSITIVE_INFINITY): Cells<Row>[] {
+function fitted<Row>(columns: Cells<Row>[], width: number): Cells<Row>[] {
   let shown = columns
   for (;;) {
     let excess = shown.reduce((sum, column) => sum + column.width + GAP, -GAP) - width

@@ -1,22 +1,20 @@
 /** `doctor`: checks this machine and the server, and says what is wrong. */
-import type { Column } from '../output/table.ts'
+import type { Finding } from '../doctor/findings.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
+import { type Fact, factLines } from '../output/facts.ts'
+import type { OneView } from '../output/printer.ts'
 import type { Style } from '../output/style.ts'
 import type { Verb } from '../verb.ts'
 
-const STYLES: Record<string, Style> = { ok: 'green', warn: 'yellow', fail: 'red' }
+const STYLES: Record<Finding['result'], Style> = { ok: 'green', warn: 'yellow', fail: 'red' }
 
-interface Finding {
-  check: string
-  result: 'ok' | 'warn' | 'fail'
-  detail: string
+const view: OneView<{ items: Finding[] }> = {
+  lines: ({ items }, paint, width) => {
+    const facts = items.map(({ check, result, detail }): Fact => [check, `${result}: ${detail}`, STYLES[result]])
+    return factLines('this machine and its server', facts, paint, width)
+  },
+  nameOf: ({ items }) => items.map(({ check, result }) => `${check} ${result}`).join('\n'),
 }
-
-const columns: Column<Finding>[] = [
-  { title: 'CHECK', rank: 0, value: ({ check }) => check },
-  { title: 'RESULT', rank: 0, value: ({ result }) => result, style: ({ result }) => STYLES[result] },
-  { title: 'DETAIL', rank: 0, cutTo: 20, value: ({ detail }) => detail },
-]
 
 export const doctorVerbs: Verb[] = [
   {
@@ -28,10 +26,7 @@ export const doctorVerbs: Verb[] = [
     run: async (session) => {
       const { findings } = await import('../doctor/findings.ts')
       const items = await findings(session)
-      const answer = { text: JSON.stringify({ items }), body: { items } }
-      await session.print.write(
-        await session.print.list(answer, { columns, nameOf: ({ check, result }) => `${check} ${result}`, none: '' }),
-      )
+      await session.print.write(session.print.one({ text: JSON.stringify({ items }), body: { items } }, view))
       const failed = items.filter(({ result }) => result === 'fail').map(({ check }) => check)
       if (failed.length > 0) throw new CliError(EXIT.failed, `these checks have failed: ${failed.join(', ')}`)
     },
