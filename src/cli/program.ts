@@ -24,7 +24,10 @@ const SERVER_GROUP = 'Servers'
 /** Throws a `CommanderError` where commander would end the process. */
 export function buildProgram({ run, writeOut, writeErr, helpWidth }: ProgramSettings): Command {
   const program = new Command('threadplane')
-    .description('An HTTP control plane for worker threads')
+    .description(
+      'An HTTP control plane for worker threads. `threadplane serve [folder]` runs a server; the other verbs work with one.',
+    )
+    .showHelpAfterError('(add --help for the usage)')
     .exitOverride()
     .configureOutput({ writeOut, writeErr, getOutHelpWidth: () => helpWidth, getErrHelpWidth: () => helpWidth })
     .configureHelp({ showGlobalOptions: true, subcommandTerm: termOf })

@@ -74,16 +74,6 @@ export const scheduleVerbs: Verb[] = [
     run: (session, [service], options) => watch(session, options, () => list(session, service)),
   },
   {
-    usage: 'schedule show <service> <name>',
-    summary: 'show a schedule',
-    group: 'Calls and jobs',
-    examples: ['threadplane schedule show primes nightly'],
-    run: async (session, [service = '', name = '']) => {
-      const answer = await session.get<Schedule>(route`/v1/services/${service}/schedules/${name}`)
-      await session.print.write(session.print.one(answer, view))
-    },
-  },
-  {
     usage: 'schedule put <service> <name> <method> [payload...]',
     summary: 'cast a job at the times of a cron expression',
     group: 'Calls and jobs',
@@ -101,6 +91,16 @@ export const scheduleVerbs: Verb[] = [
         ...(payload !== undefined && { payload: JSON.parse(payload) as unknown }),
       }
       const answer = await session.request<Schedule>('PUT', route`/v1/services/${service}/schedules/${name}`, { body })
+      await session.print.write(session.print.one(answer, view))
+    },
+  },
+  {
+    usage: 'schedule show <service> <name>',
+    summary: 'show a schedule',
+    group: 'Calls and jobs',
+    examples: ['threadplane schedule show primes nightly'],
+    run: async (session, [service = '', name = '']) => {
+      const answer = await session.get<Schedule>(route`/v1/services/${service}/schedules/${name}`)
       await session.print.write(session.print.one(answer, view))
     },
   },
