@@ -2,7 +2,7 @@
 import { PlaneError } from './plane-error.ts'
 
 /** The longest `Request-Timeout` that a server takes. */
-const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1_000
+export const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1_000
 
 /** Fires its signal at the end of the time, with a `PlaneError` TIMED_OUT as the reason, or with the caller's signal. */
 export class Deadline {

@@ -38,7 +38,7 @@ export async function* messagesOf(
       if (length > MAX_MESSAGE_CHARS) throw new RangeError(`a message is longer than ${MAX_MESSAGE_CHARS} characters`)
       pieces.push(end === -1 ? text : text.slice(0, end))
       if (end === -1) continue
-      const lines = pieces.join('').split('\n')
+      const lines = pieces.join('').split(/\r?\n/)
       pieces = [text.slice(end + 1)]
       length = text.length - end - 1
       for (const line of lines) {

@@ -1,6 +1,6 @@
 /** `plane.job(id)`, and what a cast returns: a job that is followed from outside. It may last over restarts of the server. */
 import type { Job as JobRecord } from '../../routes/schemas/job.ts'
-import { Deadline, sleep } from './deadline.ts'
+import { Deadline, MAX_TIMEOUT_MS, sleep } from './deadline.ts'
 import type { LogLine } from './events.ts'
 import { linesOf, reconnectDelayMs } from './follow.ts'
 import { isTransient, JobFailedError } from './plane-error.ts'
@@ -124,7 +124,7 @@ export class Job<Result = unknown> {
         try {
           const job = await this.#send('GET', '', {
             headers: { prefer: `wait=${seconds}` },
-            timeoutMs: seconds * 1_000 + this.#transport.timeoutMs,
+            timeoutMs: Math.min(seconds * 1_000 + this.#transport.timeoutMs, MAX_TIMEOUT_MS),
             signal: deadline.signal,
           })
           yield job

@@ -70,12 +70,18 @@ const INVOCATION = /^\/v1\/services\/[^/]+\/(call|cast)\/[^/]+$/
 /** Does its work once more each time. */
 const CRASH = /^\/v1\/services\/[^/]+\/crash$/
 
+/** @param path without a query */
+export function invocationOf(method: string, path: string): 'call' | 'cast' | undefined {
+  const [, invocation] = (method === 'POST' && INVOCATION.exec(path)) || []
+  return invocation as 'call' | 'cast' | undefined
+}
+
 /**
  * @param path without a query
  * @param isIdempotent the request has an `Idempotency-Key`, or the caller says that to do it twice is harmless
  */
 export function requestKind(method: string, path: string, isIdempotent: boolean): RequestKind {
-  const [, invocation] = (method === 'POST' && INVOCATION.exec(path)) || []
+  const invocation = invocationOf(method, path)
   return {
     isCall: invocation === 'call',
     isRepeatable: isIdempotent || (invocation === undefined && !(method === 'POST' && CRASH.test(path))),

@@ -4,14 +4,17 @@
  */
 import { Deadline, sleep } from './deadline.ts'
 import { errorOfProblem, networkError, PlaneError } from './plane-error.ts'
-import { type Outcome, requestKind, retryDelayMs } from './retry-rules.ts'
+import { invocationOf, type Outcome, requestKind, retryDelayMs } from './retry-rules.ts'
 
 /**
  * The server is told a little less than what is left, so that its own answer, which says whether the method has begun,
  * comes before the client gives up.
  */
-const ANSWER_MARGIN_MS = 100
-const ANSWER_MARGIN_PART = 0.1
+const ANSWER_MARGIN_MS = 250
+const ANSWER_MARGIN_PART = 0.2
+
+/** What of `fetch` the client uses. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface ClientOptions {
   /** Where the server is; it may have a path, behind a proxy. Default: `http://127.0.0.1:8080`. */
@@ -25,7 +28,7 @@ export interface ClientOptions {
   /** False: this error is not worth another try for the caller. Default: each that another try may mend is. */
   retryIf?: ((error: PlaneError) => boolean) | undefined
   /** Instead of the global `fetch`. */
-  fetch?: typeof globalThis.fetch | undefined
+  fetch?: Fetch | undefined
 }
 
 export interface RequestOptions {
@@ -50,7 +53,7 @@ export class Transport {
   readonly #token: string | undefined
   readonly #retries: number
   readonly #retryIf: (error: PlaneError) => boolean
-  readonly #fetch: typeof globalThis.fetch
+  readonly #fetch: Fetch
 
   /** @throws TypeError if the URL is not one of HTTP; RangeError */
   constructor({
@@ -73,17 +76,18 @@ export class Transport {
     this.#retries = retries
     this.#retryIf = retryIf ?? (() => true)
     // A browser's `fetch` must not be called as a method of another object.
-    this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request))
+    this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init))
   }
 
   /**
    * Sends a request until it succeeds or no other try makes sense.
-   * @param path begins with `/`, without a query
+   * @param verb a method of HTTP
+   * @param path begins with `/`; it may have a query
    * @param read takes the answer; where it fails because the connection ends, that is a failed try
    * @throws PlaneError; the reason of the caller's signal
    */
   async send<T>(
-    method: string,
+    verb: string,
     path: string,
     options: RequestOptions,
     deadline: Deadline,
@@ -93,21 +97,26 @@ export class Transport {
     const headers = new Headers(options.headers)
     if (contentType !== undefined && !headers.has('content-type')) headers.set('content-type', contentType)
     if (this.#token !== undefined) headers.set('authorization', `Bearer ${this.#token}`)
-    const isCast = method === 'POST' && /\/cast\/[^/]+$/.test(path)
+    const method = verb.toUpperCase()
+    const [route = ''] = path.split('?', 1)
+    const invocation = invocationOf(method, route)
     // A batch has no key: each of its lines is a job.
     const isBatch = headers.get('content-type')?.startsWith('application/x-ndjson') ?? false
-    if (isCast && !isBatch && !headers.has('idempotency-key')) headers.set('idempotency-key', newKey())
+    if (invocation === 'cast' && !isBatch && !headers.has('idempotency-key')) headers.set('idempotency-key', newKey())
 
-    const kind = requestKind(method, path, options.idempotent === true || headers.has('idempotency-key'))
+    const kind = requestKind(method, route, options.idempotent === true || headers.has('idempotency-key'))
     const maxRetries = options.retry === false || body instanceof ReadableStream ? 0 : this.#retries
-    const url = this.#base + path + queryOf(options.query)
+    const url = new URL(this.#base + path)
+    for (const [name, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value))
+    }
     const init: RequestInit = { method, headers, redirect: 'manual', signal: deadline.signal }
     if (body !== undefined) init.body = body
     if (body instanceof ReadableStream) Object.assign(init, { duplex: 'half' })
 
     for (let retries = 0; ; retries += 1) {
-      if (isCast || kind.isCall) headers.set('request-timeout', requestTimeout(deadline.leftMs))
-      const result = await this.#try(url, init, read)
+      if (invocation !== undefined) headers.set('request-timeout', requestTimeout(deadline.leftMs))
+      const result = await this.#try(url.href, init, read)
       if ('value' in result) return result.value
       const mayRetry = retries < maxRetries && this.#retryIf(result.error)
       const delayMs = mayRetry ? retryDelayMs(result.outcome, kind, retries, Math.random()) : undefined
@@ -144,12 +153,6 @@ function encode(body: unknown): { body?: NonNullable<RequestInit['body']>; conte
     return { body: body as NonNullable<RequestInit['body']>, contentType: 'application/octet-stream' }
   }
   return { body: JSON.stringify(body), contentType: 'application/json' }
-}
-
-function queryOf(query: RequestOptions['query'] = {}): string {
-  const given = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value))
-  return given.size === 0 ? '' : `?${given}`
 }
 
 function requestTimeout(leftMs: number): string {
