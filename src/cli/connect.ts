@@ -18,11 +18,11 @@ interface ConnectSettings {
 export async function connect(io: Io, { url, token }: Context, settings: ConnectSettings): Promise<Plane> {
   const { createClient } = await import('../client/index.ts')
   let isWaiting = false
-  const fetch: typeof globalThis.fetch = async (target, init = {}) => {
+  const fetch = async (target: string, init: RequestInit): Promise<Response> => {
     const since = performance.now()
     const trace = (outcome: string) => {
       if (!settings.hasTrace) return
-      const { pathname, search } = new URL(target instanceof Request ? target.url : target)
+      const { pathname, search } = new URL(target)
       const tookMs = Math.round(performance.now() - since)
       io.stderr.write(`${init.method ?? 'GET'} ${pathname}${search} ${outcome} ${tookMs} ms\n`)
     }
