@@ -26,7 +26,7 @@ function told(exit: Exit, message: string): Told {
 }
 
 /** The exit code of an error of the client. */
-export function exitOf(error: PlaneError): Exit {
+function exitOf(error: PlaneError): Exit {
   const { status, code } = error
   if (error instanceof JobFailedError) return EXIT.failed
   if (Object.hasOwn(EXIT_OF_CODE, code)) return EXIT_OF_CODE[code as ErrorCode]

@@ -1,6 +1,5 @@
 /** What a verb works with: the client of the server, the printer, and the flags that all verbs have. */
 import type { Plane } from '../client/index.ts'
-import { confirm } from './input/confirm.ts'
 import { durationMs } from './input/numbers.ts'
 import { hasColour, type Io } from './io.ts'
 import { type Answer, type Format, FORMATS, Printer } from './output/printer.ts'
@@ -75,8 +74,9 @@ export class Session {
   }
 
   /** Asks before something is destroyed. @param what such as `delete the service primes` */
-  confirm(what: string): Promise<void> {
-    return confirm(this.io, what, this.#flags.yes === true)
+  async confirm(what: string): Promise<void> {
+    const { confirm } = await import('./input/confirm.ts')
+    await confirm(this.io, what, this.#flags.yes === true)
   }
 }
 

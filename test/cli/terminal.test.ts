@@ -7,8 +7,7 @@ import { within } from '../http-helper.ts'
 import { envOf, servePrimes } from './cli-rig.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are meant
-const ESCAPES = /\u001b\[[\d;?]*[A-Za-z]/g
+const ESCAPES = /\p{Cc}\[[\d;?]*[A-Za-z]/gu
 const CTRL_C = '\u0003'
 
 const hasScript = spawnSync('script', ['--version']).error === undefined

@@ -2,7 +2,6 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import writeFileAtomic from 'write-file-atomic'
 import { CliError, EXIT } from '../exit-codes.ts'
 
 export interface Context {
@@ -41,6 +40,7 @@ export async function readContexts(env: NodeJS.ProcessEnv): Promise<Contexts> {
 
 export async function writeContexts(env: NodeJS.ProcessEnv, contexts: Contexts): Promise<void> {
   const path = contextsPath(env)
+  const { default: writeFileAtomic } = await import('write-file-atomic')
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await writeFileAtomic(path, `${JSON.stringify(contexts, null, 2)}\n`, { mode: 0o600 })
 }

@@ -35,7 +35,7 @@ function tookOf({ startedAt, finishedAt }: Job): string {
 }
 
 /** `METHOD_FAILED: no such luck`. */
-export function errorOf({ code, reason, message }: NonNullable<Job['error']>): string {
+function errorOf({ code, reason, message }: NonNullable<Job['error']>): string {
   return `${reason ?? code}: ${message}`
 }
 

@@ -2,7 +2,7 @@
  * Tables. On a terminal a table is as wide as the terminal: first long columns are cut, then the least important columns
  * are left out, and no line is wrapped; columns without any text are left out, too. Elsewhere nothing is cut.
  */
-import stringWidth from 'string-width'
+import { eastAsianWidth } from 'get-east-asian-width'
 import { oneLine, type Paint, type Style } from './style.ts'
 
 export interface Column<Row> {
@@ -137,7 +137,15 @@ export function cutTo(text: string, width: number): string {
 
 const ASCII = /^[\x20-\x7e]*$/
 
-/** Characters that the text takes on a terminal. */
+/** Marks on the character before them, joiners and variation selectors. */
+const NO_WIDTH = /^[\p{M}\p{Cf}\ufe0f]$/u
+
+/** Cells that the text takes on a terminal. Emoji of several parts count as all their parts: at most too much. */
 export function widthOf(text: string): number {
-  return ASCII.test(text) ? text.length : stringWidth(text)
+  if (ASCII.test(text)) return text.length
+  let width = 0
+  for (const character of text) {
+    if (!NO_WIDTH.test(character)) width += eastAsianWidth(character.codePointAt(0) as number)
+  }
+  return width
 }

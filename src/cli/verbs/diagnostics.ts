@@ -2,7 +2,6 @@
 import { UsageError } from '../exit-codes.ts'
 import { wholeNumber } from '../input/numbers.ts'
 import type { Paint } from '../output/style.ts'
-import { saveBody } from '../save-body.ts'
 import { route, type Session } from '../session.ts'
 import { textOf, type Verb, type VerbOptions } from '../verb.ts'
 import { watch } from '../watch.ts'
@@ -47,6 +46,7 @@ async function record(session: Session, path: string, body: object, lastsMs: num
   })
   const [, named = 'profile'] = /filename="([\w.-]+)"/.exec(response.headers.get('content-disposition') ?? '') ?? []
   const file = textOf(options, 'outputFile') ?? named
+  const { saveBody } = await import('../save-body.ts')
   await saveBody(response, file)
   await print.write(`${file}\n`)
 }
