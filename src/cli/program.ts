@@ -31,7 +31,7 @@ export function buildProgram({ run, writeOut, writeErr, helpWidth }: ProgramSett
     .exitOverride()
     .configureOutput({ writeOut, writeErr, getOutHelpWidth: () => helpWidth, getErrHelpWidth: () => helpWidth })
     .configureHelp({ showGlobalOptions: true, subcommandTerm: termOf })
-    .helpCommand(false)
+    .helpCommand('help [verb]', 'show the help of a verb')
     .helpOption('-h, --help', 'show the help')
     .option('--version', 'show the version')
   for (const option of globalOptions()) program.addOption(option)
@@ -72,7 +72,7 @@ function addVerb(program: Command, verb: Verb, run: RunVerb): void {
   const [name = '', subName] = names.split(' ')
   const parent = subName === undefined ? program : parentOf(program, name, group)
   const command = parent
-    .command((subName ?? name) + args)
+    .command((subName ?? name) + args, { isDefault: verb.isDefault === true })
     .summary(summary)
     .description(details === undefined ? `${capital(summary)}.` : `${capital(summary)}. ${details}`)
     .addHelpText('after', `\nExamples:\n${examples.map((example) => `  ${example}\n`).join('')}`)

@@ -8,6 +8,8 @@ export interface Verb {
   /** What a person should know beyond the summary. */
   details?: string
   group: VerbGroup
+  /** It runs where a verb of a verb is missing: `context` is `context list`. */
+  isDefault?: true
   /** Flags, as commander writes them → what they mean. */
   options?: Record<string, string>
   /** A test runs each of them. */

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { EXIT, EXIT_OF_CODE } from '../../src/cli/exit-codes.ts'
 import { ERRORS } from '../../src/contract/errors.ts'
@@ -15,6 +16,7 @@ const server = await servePrimes(t, {
   streams: 'streams',
   stopped: 'light',
   echo: 'echo',
+  bytes: 'bytes',
 })
 await server.post('/v1/services/stopped/stop')
 const env = envOf(server)
@@ -104,8 +106,25 @@ t.test('a call prints what the method returns', async (t) => {
   t.match(broken.stdout, /^\{"n":1\}\n/)
 })
 
+t.test('bytes come from a file and go to a file', async (t) => {
+  const folder = t.testdir({ 'a.png': 'abc' })
+  const type = ['--content-type', 'image/png']
+  const saved = await threadplane(
+    'call',
+    'bytes',
+    'invert',
+    `@${folder}/a.png`,
+    ...type,
+    '--output-file',
+    `${folder}/b`,
+  )
+  t.match(saved, { code: 0, stdout: '' })
+  t.strictSame(await readFile(`${folder}/b`), Buffer.from([0x9e, 0x9d, 0x9c]))
+  t.match(await threadplane('call', 'bytes', 'invert', '{}'), { code: EXIT.refused, stderr: /UNSUPPORTED_MEDIA_TYPE/ })
+})
+
 t.test('-q prints names and ids, also of a cast; cast --wait prints the result', async (t) => {
-  t.equal((await threadplane('ps', '-q')).stdout, 'echo\nfails\ngate\nprimes\nrefuses\nstopped\nstreams\n')
+  t.equal((await threadplane('ps', '-q')).stdout, 'bytes\necho\nfails\ngate\nprimes\nrefuses\nstopped\nstreams\n')
   const { stdout: id } = await threadplane('cast', 'primes', 'count', 'below:=100', '-q')
   t.match(await threadplane('wait', id.trim()), { code: 0, stdout: '{"count":25,"below":100}\n' })
   t.equal((await threadplane('cast', 'primes', 'count', 'below:=10', '--wait')).stdout, '{"count":4,"below":10}\n')

@@ -30,6 +30,7 @@ export const contextVerbs: Verb[] = [
     usage: 'context list',
     summary: 'list the servers that have a name',
     group: 'This program',
+    isDefault: true,
     examples: ['threadplane context list'],
     run: async ({ io, print }) => {
       const { current, contexts } = await readContexts(io.env)

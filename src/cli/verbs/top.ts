@@ -15,9 +15,6 @@ const HOME = '\u001b[H'
 const END_OF_LINE = '\u001b[K\n'
 const REST_OF_SCREEN = '\u001b[J'
 
-/** What each number of an event `stats` is, before an event `hello` has said so. */
-const STATS = { calls: 'callsPerS', jobs: 'jobsPerS', p95: 'p95Ms' }
-
 async function top(session: Session): Promise<void> {
   const { io, print } = session
   const { stdin, stdout } = io
@@ -69,8 +66,8 @@ async function follow(plane: Plane, recent: Map<string, Recent>, signal: AbortSi
     } else if (event.type === 'stats') {
       for (const [service, row] of Object.entries(event.services)) {
         const number = (name: string) => row[columns.indexOf(name)] ?? null
-        const callsPerS = (number(STATS.calls) ?? 0) + (number(STATS.jobs) ?? 0)
-        recent.set(service, { ...entry(service), callsPerS, p95Ms: number(STATS.p95) })
+        const callsPerS = (number('callsPerS') ?? 0) + (number('jobsPerS') ?? 0)
+        recent.set(service, { ...entry(service), callsPerS, p95Ms: number('p95Ms') })
       }
     }
   }
