@@ -1,6 +1,7 @@
 /** The client of a command, and what it tells of its requests: `--trace`, and that a server is waited for. */
 import type { Plane, PlaneError } from '../client/index.ts'
 import type { Context } from './input/contexts-file.ts'
+import { httpFetch } from './http-fetch.ts'
 import type { Io } from './io.ts'
 
 /**
@@ -27,7 +28,7 @@ export async function connect(io: Io, { url, token }: Context, settings: Connect
       io.stderr.write(`${init.method ?? 'GET'} ${pathname}${search} ${outcome} ${tookMs} ms\n`)
     }
     try {
-      const response = await globalThis.fetch(target, init)
+      const response = await httpFetch(target, init)
       trace(String(response.status))
       return response
     } catch (error) {

@@ -61,12 +61,15 @@ function issues(errors: NonNullable<PlaneError['errors']>): string {
 async function unknownName({ code, detail, service, method }: PlaneError, session: Session | undefined) {
   const isMethod = code === 'METHOD_NOT_FOUND'
   const wanted = isMethod ? method : service
-  if (service === undefined || wanted === undefined) return `${detail} (${code})`
+  const told = `${detail} (${code})`
+  if (service === undefined || wanted === undefined) return told
   const path = isMethod ? route`/v1/services/${service}/methods` : '/v1/services'
   const names = await session
     ?.get<{ items: { name: string }[] }>(path)
     .then(({ body }) => body.items.map(({ name }) => name))
     .catch(() => [])
+  // A token that may not list them.
+  if (names === undefined || names.length === 0) return told
   const what = isMethod ? `${service} has no method ${wanted}` : `there is no service ${wanted}`
-  return `${what} (${code})${nearest(wanted, names ?? [])}`
+  return `${what} (${code})${nearest(wanted, names)}`
 }

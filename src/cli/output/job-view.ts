@@ -22,7 +22,7 @@ export const jobColumns: Column<Job>[] = [
   { title: 'TOOK', rank: 7, align: 'right', value: tookOf },
   { title: 'PRIORITY', rank: 8, align: 'right', isWide: true, value: ({ priority }) => String(priority) },
   { title: 'NOT BEFORE', rank: 9, isWide: true, value: ({ notBefore }) => notBefore ?? NONE },
-  { title: 'ERROR', rank: 4, cutTo: 12, value: ({ error }) => (error === undefined ? '' : errorOf(error)) },
+  { title: 'ERROR', rank: 4, cutTo: 24, value: ({ error }) => (error === undefined ? '' : errorOf(error)) },
 ]
 
 export const jobView: OneView<Job> = {

@@ -132,7 +132,7 @@ const failureColumns: Column<Failure>[] = [
   { title: 'KEY', rank: 1, value: ({ key }) => key },
   { title: 'CODE', rank: 5, value: ({ code }) => code },
   { title: 'JOB', rank: 6, isWide: true, value: ({ sampleJobId }) => sampleJobId },
-  { title: 'ERROR', rank: 0, cutTo: 16, value: ({ name, message }) => `${name === null ? '' : `${name}: `}${message}` },
+  { title: 'ERROR', rank: 0, cutTo: 24, value: ({ name, message }) => `${name === null ? '' : `${name}: `}${message}` },
 ]
 
 export const jobVerbs: Verb[] = [

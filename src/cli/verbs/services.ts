@@ -68,7 +68,7 @@ export function serviceColumns(recent: ReadonlyMap<string, Recent>): Column<Summ
     { title: 'CASTS', rank: 11, align: 'right', isWide: true, value: ({ counts }) => String(counts.casts) },
     { title: 'RETRIED', rank: 12, align: 'right', isWide: true, value: ({ counts }) => String(counts.retried) },
     { title: 'CAPACITY', rank: 13, align: 'right', isWide: true, value: ({ queue }) => String(queue.capacity) },
-    { title: 'NOTE', rank: 1, cutTo: 8, value: (service) => noteOf(service, recent.get(service.name)) },
+    { title: 'NOTE', rank: 1, cutTo: 24, value: (service) => noteOf(service, recent.get(service.name)) },
   ]
 }
 
