@@ -55,7 +55,7 @@ t.test('errors have exit codes, and say what is wrong', async (t) => {
     ['call primes count below=text', EXIT.refused, /\(VALIDATION_FAILED\)\n {2}\/below: .*number/],
     [`call primes count {`, EXIT.usage, /the payload is no JSON/],
     [`-u ${nobody} -q ps --timeout 500ms`, EXIT.unreachable, /no connection.*UNREACHABLE/],
-    ['call gate nap {"ms":60000} --timeout 100ms', EXIT.timedOut, /DEADLINE_EXCEEDED|TIMED_OUT/],
+    ['call gate hold token=never --timeout 200ms', EXIT.timedOut, /DEADLINE_EXCEEDED|TIMED_OUT/],
     ['resume stopped', EXIT.conflict, /CONFLICT/],
   ]
   for (const [command, expected, message] of cases) {
