@@ -62,7 +62,7 @@ async function change(
 ): Promise<void> {
   const { print } = session
   if (!options.all) {
-    if (id === undefined) throw new UsageError(`name a job, or use --all with --service or --key`)
+    if (id === undefined) throw new UsageError('name a job, or use --all')
     const answer = await session.request<Job>('POST', route`/v1/jobs/${id}/${action}`)
     const lines = ({ id, state }: Job) => [`${id} is ${state}`]
     return print.write(print.one(answer, { lines, nameOf: ({ id }) => id }))
