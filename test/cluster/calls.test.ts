@@ -17,7 +17,8 @@ const { first, second } = await servePair(t, {
 function openStream(method: string, payload: unknown): Promise<IncomingMessage> {
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     const path = `/v1/services/streams/call/${method}`
-    const headers = { 'content-type': 'application/json' }
+    // A stream of 100 MB takes longer than the method's 30 s on a machine that is busy with other things.
+    const headers = { 'content-type': 'application/json', 'request-timeout': '5m' }
     const sent = request({ port: first.port, host: '127.0.0.1', method: 'POST', path, agent: false, headers })
     sent.on('response', resolve).on('error', reject)
     sent.end(JSON.stringify(payload))
