@@ -15,7 +15,7 @@ const USAGE = `threadplane: an HTTP control plane for worker threads
   threadplane --version        show the version
 
 Settings are environment variables: THREADPLANE_PORT=9000 threadplane serve.
-The README has a table of all settings.`
+docs/settings.md has a table of all settings.`
 
 const args = process.argv.slice(3)
 
