@@ -12,7 +12,7 @@ const documents = await bundledDocuments()
 
 /** The rows of the table with this header in a document, each as a list of cells. */
 async function table(file: string, header: string): Promise<string[][]> {
-  const [, after = ''] = (await readFile(file, 'utf8')).split(`${header}\n`)
+  const [, after = ''] = (await readFile(file, 'utf8')).trimEnd().split(`${header}\n`)
   const rows = after.split('\n\n')[0]?.split('\n').slice(1) ?? []
   return rows.map((row) =>
     row
