@@ -34,7 +34,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       tags: ['Jobs'],
       summary: 'List jobs, newest first',
       description:
-        'Filter by service, method, state and time. A page costs what it contains, also among millions of jobs: continue with `nextCursor`.',
+        'Filter by service, method and state. A page costs what it contains, also among millions of jobs: continue with `nextCursor`.',
       querystring: Type.Object(
         {
           service: Type.Optional(Type.String()),

@@ -55,6 +55,26 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
     return service
   }
 
+  app.get('/schedules', {
+    config: { scope: 'read', narrows: true },
+    schema: {
+      operationId: 'listAllSchedules',
+      tags,
+      summary: 'List the schedules of all services',
+      description: 'Those whose next tick comes first are first. Payloads are in the lists of the services.',
+      response: {
+        200: Type.Object({ items: Type.Array(Type.Ref('Schedule')) }, { description: 'The schedules' }),
+        ...problems('JOURNAL_UNAVAILABLE'),
+      },
+    },
+    handler: async ({ access }) => {
+      const seen = (await schedules.all()).filter(
+        ({ service }) => access === undefined || access.has(['read'], service),
+      )
+      return { items: seen.map((status) => scheduleView(status, false)) }
+    },
+  })
+
   app.get('/services/:service/schedules', {
     config: { scope: 'read' },
     schema: {

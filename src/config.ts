@@ -244,6 +244,8 @@ export interface Config {
 }
 
 const LOOPBACK_HOSTS = /^(localhost|127(\.\d{1,3}){3}|::1)$/i
+/** Settings of clients. A server may have them in its environment, and has no use for them. */
+const OF_CLIENTS: ReadonlySet<string> = new Set(['THREADPLANE_URL', 'THREADPLANE_TOKEN', 'THREADPLANE_CONTEXT'])
 /** Settings whose values no message shows. */
 const SECRETS: ReadonlySet<string> = new Set(['THREADPLANE_ADMIN_TOKEN', 'THREADPLANE_DATABASE_URL'])
 
@@ -297,7 +299,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     nodeKey: read('THREADPLANE_NODE_KEY'),
   }
   for (const name of Object.keys(environment)) {
-    if (name.startsWith('THREADPLANE_') && !Object.hasOwn(SETTINGS, name)) {
+    if (name.startsWith('THREADPLANE_') && !Object.hasOwn(SETTINGS, name) && !OF_CLIENTS.has(name)) {
       wrong.push(`${name} is not a setting; the settings are: ${Object.keys(SETTINGS).join(', ')}`)
     }
   }

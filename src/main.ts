@@ -2,30 +2,18 @@
 /** The command line. The modules of the server are loaded only in the server process, so that the launcher stays small. */
 import { parseArgs } from 'node:util'
 
-const USAGE = `threadplane: an HTTP control plane for worker threads
-
-  threadplane serve [folder]   run a server with the service modules of the folder;
-                               without a folder, with the bundled modules
-      --no-supervise           run the server in this process: nothing starts it again after a crash
-  threadplane dev [folder]     run a server and load what is edited anew: see threadplane dev --help
-  threadplane init [folder]    make a project with a first service: see threadplane init --help
-  threadplane token …          make, list and revoke tokens: see threadplane token --help
-  threadplane migrate …        copy the data of a server to a database, or back: see threadplane migrate --help
-  threadplane -h, --help       show this text
-  threadplane --version        show the version
+const SERVE_USAGE = `threadplane serve [folder]   run a server with the service modules of the folder;
+                             without a folder, with the bundled modules
+      --no-supervise         run the server in this process: nothing starts it again after a crash
 
 Settings are environment variables: THREADPLANE_PORT=9000 threadplane serve.
 docs/settings.md has a table of all settings.`
 
-const args = process.argv.slice(3)
+/** The commands that need no server. All others are verbs of `src/cli`, which lists these in its help. */
+const COMMANDS: Record<string, (args: string[]) => Promise<void>> = { serve, dev, init, token, migrate }
 
 try {
-  if (process.argv[2] === 'token') await token(args)
-  else if (process.argv[2] === 'dev') process.exitCode = await (await import('./dev/dev-command.ts')).devCommand(args)
-  else if (process.argv[2] === 'init')
-    process.exitCode = await (await import('./init/init-command.ts')).initCommand(args)
-  else if (process.argv[2] === 'migrate') await migrate(args)
-  else await main()
+  await main(process.argv.slice(2))
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code === 'EMFILE') {
     console.error('threadplane: too many files are open: raise the limit of open files (ulimit -n) to 1024 or more')
@@ -35,28 +23,43 @@ try {
   endWithMessage(error)
 }
 
-async function main(): Promise<void> {
+async function main(args: string[]): Promise<void> {
+  const [name = '', ...more] = args
+  if (Object.hasOwn(COMMANDS, name)) await COMMANDS[name]?.(more)
+  else if (name === '--version') console.log((await import('./config.ts')).packageVersion())
+  else {
+    const { ioOfProcess } = await import('./cli/io.ts')
+    const { run } = await import('./cli/run.ts')
+    process.exitCode = await run(args, ioOfProcess())
+  }
+}
+
+async function serve(args: string[]): Promise<void> {
   const { positionals, values } = parseArgs({
+    args,
     allowPositionals: true,
-    options: {
-      help: { type: 'boolean', short: 'h' },
-      version: { type: 'boolean' },
-      'no-supervise': { type: 'boolean' },
-    },
+    options: { help: { type: 'boolean', short: 'h' }, 'no-supervise': { type: 'boolean' } },
   })
-  const [command, folder, ...more] = positionals
-  if (values.help) console.log(USAGE)
-  else if (values.version) console.log((await import('./config.ts')).packageVersion())
-  else if (command !== 'serve' || more.length > 0) {
-    console.error(USAGE)
+  const [folder, ...more] = positionals
+  if (values.help) console.log(SERVE_USAGE)
+  else if (more.length > 0) {
+    console.error(SERVE_USAGE)
     process.exitCode = 2
   } else {
-    await serve({
+    await serveFolder({
       ...process.env,
       ...(folder !== undefined && { THREADPLANE_WORKERS: folder }),
       ...(values['no-supervise'] && { THREADPLANE_SUPERVISE: 'false' }),
     })
   }
+}
+
+async function dev(args: string[]): Promise<void> {
+  process.exitCode = await (await import('./dev/dev-command.ts')).devCommand(args)
+}
+
+async function init(args: string[]): Promise<void> {
+  process.exitCode = await (await import('./init/init-command.ts')).initCommand(args)
 }
 
 async function token(args: string[]): Promise<void> {
@@ -83,7 +86,7 @@ async function migrate(args: string[]): Promise<void> {
   })
 }
 
-async function serve(environment: NodeJS.ProcessEnv): Promise<void> {
+async function serveFolder(environment: NodeJS.ProcessEnv): Promise<void> {
   // Imported here and not above: with too few files a static import would end in a stack instead of a message.
   const { readConfig } = await import('./config.ts')
   const config = readConfig(environment)

@@ -47,6 +47,11 @@ t.test('each setting accepts its default', async (t) => {
   }
 })
 
+t.test('settings of clients are none of a server, and do no harm', async (t) => {
+  const ofClients = { THREADPLANE_URL: 'http://a.example', THREADPLANE_TOKEN: 'tp_x', THREADPLANE_CONTEXT: 'prod' }
+  t.same(readConfig(ofClients), readConfig({}))
+})
+
 t.test('durations, sizes, ports and flags are parsed', async (t) => {
   const config = (name: string, value: string) => readConfig({ [name]: value })
   for (const [value, ms] of [

@@ -41,6 +41,13 @@ const NO_LIMITS = new Set([
   'MAX_NAMED in src/jobs/schedules.ts', // the log of the start names so many
   'CLONE_BYTES in src/runtime/stream-limits.ts',
   'ITEM_OVERHEAD_BYTES in src/runtime/stream-limits.ts',
+  'LEAST_FREE_BYTES in src/cli/doctor/findings.ts', // what doctor warns of
+  'MAX_SKEW_MS in src/cli/doctor/findings.ts',
+  'SERVER_BYTES in src/cli/doctor/findings.ts',
+  'NAME_CHARS in src/cli/output/facts.ts', // widths of what is shown
+  'LEAST_VALUE_CHARS in src/cli/output/facts.ts',
+  'BAR_CHARS in src/cli/output/progress-bar.ts',
+  'TYPE_CHARS in src/cli/verbs/events.ts',
 ])
 
 const UNITS: Record<string, number> = {

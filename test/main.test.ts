@@ -35,18 +35,18 @@ t.test('a wrong setting ends the process with a message that names it and its va
   await Promise.all(ends)
 })
 
-t.test('an unknown command prints the usage, as --help does', { buffered: true }, async (t) => {
+t.test('no command prints the usage, as --help does; an unknown one is named', { buffered: true }, async (t) => {
   const cases = [
-    [[], 2],
-    [['nonsense'], 2],
-    [['serve', 'a', 'b'], 2],
-    [['--help'], 0],
-    [['serve', '--nonsense'], 1],
+    [[], 2, /threadplane serve \[folder\]/],
+    [['nonsense'], 2, /unknown command 'nonsense'/],
+    [['serve', 'a', 'b'], 2, /threadplane serve \[folder\]/],
+    [['--help'], 0, /threadplane serve \[folder\]/],
+    [['serve', '--nonsense'], 1, /threadplane: .*--nonsense/],
   ] as const
-  const ends = cases.map(async ([args, code]) => {
+  const ends = cases.map(async ([args, code, output]) => {
     const command = run(t, [...args])
     t.equal((await command.ended()).code, code, args.join(' '))
-    t.match(command.output, code === 1 ? /threadplane: .*--nonsense/ : /threadplane serve \[folder\]/)
+    t.match(command.output, output)
   })
   await Promise.all(ends)
 })

@@ -25,6 +25,8 @@ export interface ClientOptions {
   timeoutMs?: number | undefined
   /** How often a request is sent again at most. Default: 3. */
   retries?: number | undefined
+  /** False: this error is not worth another try for the caller. Default: each that another try may mend is. */
+  retryIf?: ((error: PlaneError) => boolean) | undefined
   /** Instead of the global `fetch`. */
   fetch?: Fetch | undefined
 }
@@ -50,10 +52,18 @@ export class Transport {
   readonly #base: string
   readonly #token: string | undefined
   readonly #retries: number
+  readonly #retryIf: (error: PlaneError) => boolean
   readonly #fetch: Fetch
 
   /** @throws TypeError if the URL is not one of HTTP; RangeError */
-  constructor({ url = 'http://127.0.0.1:8080', token, timeoutMs = 30_000, retries = 3, fetch }: ClientOptions) {
+  constructor({
+    url = 'http://127.0.0.1:8080',
+    token,
+    timeoutMs = 30_000,
+    retries = 3,
+    retryIf,
+    fetch,
+  }: ClientOptions) {
     const { protocol, origin, pathname } = new URL(url)
     if (!/^https?:$/.test(protocol))
       throw new TypeError(`${url} is no URL of HTTP: it must begin with http:// or https://`)
@@ -64,6 +74,7 @@ export class Transport {
     this.timeoutMs = timeoutMs
     this.#token = token
     this.#retries = retries
+    this.#retryIf = retryIf ?? (() => true)
     // A browser's `fetch` must not be called as a method of another object.
     this.#fetch = fetch ?? ((url, init) => globalThis.fetch(url, init))
   }
@@ -107,7 +118,8 @@ export class Transport {
       if (invocation !== undefined) headers.set('request-timeout', requestTimeout(deadline.leftMs))
       const result = await this.#try(url.href, init, read)
       if ('value' in result) return result.value
-      const delayMs = retries < maxRetries ? retryDelayMs(result.outcome, kind, retries, Math.random()) : undefined
+      const mayRetry = retries < maxRetries && this.#retryIf(result.error)
+      const delayMs = mayRetry ? retryDelayMs(result.outcome, kind, retries, Math.random()) : undefined
       // A wait until after the deadline would only hide the error.
       if (delayMs === undefined || delayMs >= deadline.leftMs) throw result.error
       await sleep(delayMs, deadline.signal)

@@ -220,6 +220,7 @@ const OF_ANSWERS: Record<string, unknown> = {
   countJobs: { items: [{ service: 'primes', counts: COUNTS }], total: COUNTS },
   getJobPayload: { below },
   listSchedules: { items: [OF_SCHEMAS.Schedule] },
+  listAllSchedules: { items: [OF_SCHEMAS.Schedule] },
 }
 
 interface Content {

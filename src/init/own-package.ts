@@ -1,11 +1,12 @@
 /**
  * How a new project gets threadplane: from the registry, by its version. A copy that was not installed from there, such as a
- * checkout of the repository, is packed into the project, so that `npm install` and an image work all the same.
+ * checkout of the repository or a packed file, is packed into the project, so that `npm install` and an image work all the
+ * same.
  */
 import { execFile } from 'node:child_process'
-import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, sep } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { packageVersion } from '../config.ts'
@@ -25,7 +26,7 @@ export interface OwnPackage {
 
 /** @throws Error if npm cannot pack it */
 export async function ownPackage(): Promise<OwnPackage> {
-  if (ROOT.includes(`${sep}node_modules${sep}`)) {
+  if (await isFromRegistry()) {
     return { dependency: `^${packageVersion()}`, copyTo: async () => {} }
   }
   const file = `threadplane-${packageVersion()}.tgz`
@@ -44,4 +45,18 @@ export async function ownPackage(): Promise<OwnPackage> {
     }
   }
   return { dependency: `file:${file}`, file, copyTo }
+}
+
+/** npm notes beside the installed packages where each has come from. Other installers do not: they are believed. */
+async function isFromRegistry(): Promise<boolean> {
+  const modules = dirname(ROOT)
+  if (basename(modules) !== 'node_modules') return false
+  try {
+    const lock = JSON.parse(await readFile(join(modules, '.package-lock.json'), 'utf8')) as {
+      packages?: Record<string, { resolved?: string } | undefined>
+    }
+    return lock.packages?.['node_modules/threadplane']?.resolved?.startsWith('file:') !== true
+  } catch {
+    return true
+  }
 }

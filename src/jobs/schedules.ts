@@ -136,6 +136,13 @@ export class Schedules {
     return known.map((each) => this.#status(each, texts.get(each.schedule.name)))
   }
 
+  /** All schedules, without their payloads: those whose next tick comes first are first. @throws JOURNAL_UNAVAILABLE */
+  async all(): Promise<ScheduleStatus[]> {
+    await this.#whenCurrent()
+    const statuses = [...this.#known.values()].map((each) => this.#status(each, undefined))
+    return statuses.sort((a, b) => (a.nextAt ?? Number.POSITIVE_INFINITY) - (b.nextAt ?? Number.POSITIVE_INFINITY) || 0)
+  }
+
   /** What the store answers to a client. @throws JOURNAL_UNAVAILABLE */
   #answer<T>(answer: Promise<T>): Promise<T> {
     return this.#options.dispatcher.deadline.within(answer)

@@ -216,6 +216,20 @@ t.test('a wait that would last longer than the deadline is not begun', async (t)
   await plane.request('POST', '/v1/services/echo/resume')
 })
 
+t.test('retryIf says which errors are worth another try', async (t) => {
+  const paths: string[] = []
+  const asked: string[] = []
+  const retryIf = ({ code }: PlaneError) => {
+    asked.push(code)
+    return false
+  }
+  await plane.request('POST', '/v1/services/gate/pause')
+  const once = createClient({ url, token, fetch: noting(paths), retryIf })
+  await rejects(t, once.service<typeof gate>('gate').call.nap(), { code: 'SERVICE_NOT_RUNNING' })
+  t.strictSame([asked, paths], [['SERVICE_NOT_RUNNING'], ['POST /v1/services/gate/call/nap']])
+  await plane.request('POST', '/v1/services/gate/resume')
+})
+
 t.test('an answer that is lost: a read and a cast are sent again, a call is not, unless it may be', async (t) => {
   const proxy = await CuttingProxy.listen(t, server.port)
   const paths: string[] = []

@@ -1,4 +1,4 @@
-/** Schedules of all services, or of some: when each runs next, run it now, delete it. */
+/** Schedules of all services, or of one: when each runs next, run it now, delete it. */
 import type { Job } from '../../../routes/schemas/job.ts'
 import type { ScheduleView } from '../../../routes/schemas/schedule.ts'
 import { get, post, request } from '../api/request.ts'
@@ -6,7 +6,6 @@ import { useEvents } from '../live/bus.ts'
 import { href } from '../router/router.ts'
 import { now } from '../state/now.ts'
 import { useResource } from '../state/resource.ts'
-import { services } from '../state/services.ts'
 import { Button } from '../ui/button.tsx'
 import { confirm } from '../ui/dialog.tsx'
 import { Empty } from '../ui/empty.tsx'
@@ -15,32 +14,28 @@ import { ProblemBox } from '../ui/problem-box.tsx'
 import { type Column, Table } from '../ui/table.tsx'
 import { notify, notifyError } from '../ui/toast.tsx'
 
-/** Requests at the same time. */
-const AT_ONCE = 4
-
 export function SchedulesPage() {
-  if (services.value === undefined) return <p class="loading">Loading…</p>
   return (
     <>
       <h1 class="sr-only">Schedules</h1>
-      <ScheduleTable services={services.value.map(({ name }) => name)} />
+      <ScheduleTable service={undefined} />
     </>
   )
 }
 
-export function ScheduleTable({ services: names }: { services: readonly string[] }) {
-  const schedules = useResource((signal) => readAll(names, signal), [names.join()])
-  const isShown = (service: string) => names.includes(service)
+/** @param service `undefined`: of all services */
+export function ScheduleTable({ service }: { service: string | undefined }) {
+  const schedules = useResource((signal) => read(service, signal), [service])
   useEvents(
     ['schedule.*'],
-    (event) => 'service' in event && isShown(event.service as string) && void schedules.reload(),
+    (event) => 'service' in event && event.service === (service ?? event.service) && void schedules.reload(),
     () => void schedules.reload(),
   )
   if (schedules.error.value !== undefined)
     return <ProblemBox error={schedules.error.value} onRetry={schedules.reload} />
   const rows = schedules.data.value
   if (rows === undefined) return <p class="loading">Loading…</p>
-  if (rows.length === 0) return <NoSchedules service={names.length === 1 ? names[0] : undefined} />
+  if (rows.length === 0) return <NoSchedules service={service} />
   const columns: Column<ScheduleView>[] = [
     { key: 'name', title: 'Name', cell: ({ name }) => <strong>{name}</strong> },
     {
@@ -123,18 +118,10 @@ function Actions({ schedule, onDone }: { schedule: ScheduleView; onDone: () => u
   )
 }
 
-/** The schedules of each service, a few requests at a time. */
-async function readAll(names: readonly string[], signal: AbortSignal): Promise<ScheduleView[]> {
-  const found: ScheduleView[] = []
-  const left = [...names]
-  const work = async () => {
-    for (let name = left.shift(); name !== undefined; name = left.shift()) {
-      const url = `/v1/services/${encodeURIComponent(name)}/schedules`
-      found.push(...(await get<{ items: ScheduleView[] }>(url, { signal })).items)
-    }
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
-  return found.sort((a, b) => (a.nextRunAt ?? '~').localeCompare(b.nextRunAt ?? '~'))
+/** The schedules of one service, or of all. */
+async function read(service: string | undefined, signal: AbortSignal): Promise<ScheduleView[]> {
+  const url = service === undefined ? '/v1/schedules' : `/v1/services/${encodeURIComponent(service)}/schedules`
+  return (await get<{ items: ScheduleView[] }>(url, { signal })).items
 }
 
 function NoSchedules({ service }: { service: string | undefined }) {

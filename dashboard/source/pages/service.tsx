@@ -85,7 +85,7 @@ export function ServicePage({ name }: { name: string }) {
       {tab === 'methods' && <Methods name={name} state={service?.phase.value.state ?? data.state} />}
       {tab === 'logs' && <LogView path={`${url}/logs`} />}
       {tab === 'threads' && <ThreadsTab status={data} />}
-      {tab === 'schedules' && <ScheduleTable services={[name]} />}
+      {tab === 'schedules' && <ScheduleTable service={name} />}
       {tab === 'options' && <OptionsTab status={data} onChange={status.reload} />}
     </>
   )

@@ -1,0 +1,60 @@
+/** Each example of the help runs, and `docs/cli.md` is what the program says. */
+import { readFile } from 'node:fs/promises'
+import { chdir } from 'node:process'
+import t from 'tap'
+import { CLI_REFERENCE } from '../../docs/generate.ts'
+import { referenceOfCli } from '../../src/cli/reference.ts'
+import { VERBS } from '../../src/cli/verbs/index.ts'
+import { type Ended, cli, envOf, servePrimes } from './cli-rig.ts'
+
+/** Examples that cannot end with 0 here → the exit code, and why. */
+const OTHER_CODES: Record<string, number> = {
+  // It needs a terminal.
+  'threadplane top': 2,
+  // The server is alone.
+  'threadplane drain $NODE -y': 9,
+}
+
+t.test('docs/cli.md is what the program says', async (t) => {
+  t.equal(await readFile(CLI_REFERENCE, 'utf8'), referenceOfCli(), '`npm run docs` writes it again')
+})
+
+t.test('each example of the help runs', async (t) => {
+  const server = await servePrimes(t)
+  const env = envOf(server)
+  const job = async (query = '') => (await server.cast('primes', 'count', { below: 100 }, query)).json.id as string
+  const [finished, waiting, failed] = [await job(), await job('?delayMs=3600000'), await job('?delayMs=3600000')]
+  await server.finished(finished)
+  await server.post(`/v1/jobs/${failed}/cancel`)
+  const names: Record<string, string> = {
+    $JOB: finished,
+    $WAITING: waiting,
+    $FAILED: failed,
+    $NODE: (await server.get('/v1/nodes')).json.items[0].name as string,
+  }
+  // Profiles are written into the present folder.
+  const before = process.cwd()
+  chdir(server.folder)
+  t.teardown(() => chdir(before))
+
+  for (const { usage, examples } of VERBS) {
+    t.not(examples.length, 0, `${usage} has an example`)
+    for (const example of examples) {
+      // Each example finds the service as it is after a start of the server.
+      await server.post('/v1/services/primes/start')
+      await server.post('/v1/services/primes/resume')
+      const { code, stderr } = await runLine(example, names, env)
+      t.equal(code, OTHER_CODES[example] ?? 0, `${example}: ${stderr}`)
+    }
+  }
+})
+
+/** Runs a line as a shell does: with quotes, variables, and `echo '…' |`. */
+function runLine(line: string, variables: Record<string, string>, env: NodeJS.ProcessEnv): Promise<Ended> {
+  const words = Array.from(
+    line.matchAll(/'([^']*)'|(\S+)/g),
+    ([, quoted, bare = '']) => quoted ?? variables[bare] ?? bare,
+  )
+  const program = words.indexOf('threadplane')
+  return cli(words.slice(program + 1), { env, ...(program > 0 && { stdin: words[1] as string }) })
+}
