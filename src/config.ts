@@ -24,7 +24,7 @@ import {
   size,
 } from './contract/setting-values.ts'
 
-/** Environment variable → its default, the values that it accepts, and its meaning. A test compares the README's table. */
+/** Environment variable → its default, the values that it accepts, and its meaning. A test compares docs/settings.md. */
 export const SETTINGS = {
   THREADPLANE_HOST: {
     default: '127.0.0.1',
@@ -155,7 +155,7 @@ export const SETTINGS = {
   THREADPLANE_TRACES: {
     default: 'false',
     accepts: flag,
-    meaning: 'record traces with OpenTelemetry, whose SDK you load: see [Traces](docs/operate.md#traces)',
+    meaning: 'record traces with OpenTelemetry, whose SDK you load',
   },
   THREADPLANE_NODE_NAME: {
     default: '',

@@ -7,7 +7,7 @@ const SERVE_USAGE = `threadplane serve [folder]   run a server with the service 
       --no-supervise         run the server in this process: nothing starts it again after a crash
 
 Settings are environment variables: THREADPLANE_PORT=9000 threadplane serve.
-The README has a table of all settings.`
+docs/settings.md in the repository has a table of all settings.`
 
 /** The commands that need no server. All others are verbs of `src/cli`, which lists these in its help. */
 const COMMANDS: Record<string, (args: string[]) => Promise<void>> = { serve, dev, init, token, migrate }

@@ -5,7 +5,7 @@
  */
 
 /**
- * Code → HTTP status, title, and whether the same request may succeed later. A test compares README with this table.
+ * Code → HTTP status, title, and whether the same request may succeed later. A test compares docs/http-api.md.
  */
 export const ERRORS = {
   MALFORMED_BODY: { status: 400, title: 'The body is not well-formed', retryable: false },

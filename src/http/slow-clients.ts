@@ -16,7 +16,7 @@ import { ThreadplaneError } from '../contract/errors.ts'
 import { connectionEvent } from './connection-event.ts'
 import { answerOnSocket } from './socket-errors.ts'
 
-/** How long a client may take. The README's table of limits has these values. */
+/** How long a client may take. docs/limits.md has these values. */
 export const SLOW_CLIENT_DEFAULTS = {
   /** How long the headers of a request may take to arrive. */
   headersMs: 3_000,

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { freePort } from '../free-port.ts'
+import { blocksOf } from '../markdown-blocks.ts'
 import { noPostgres, Postgres } from '../cluster/postgres.ts'
 import { eventually } from '../sqlite/jobs.ts'
 
@@ -15,10 +16,10 @@ const HERE = fileURLToPath(new URL('.', import.meta.url))
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 const run = promisify(execFile)
 
-/** Blocks of commands, each with the block of its output, if it has one. */
+/** Blocks of commands as lines, each with the block of its output, if it has one. */
 function blocks(document: string): { commands: string[]; output: string | undefined }[] {
-  const found = document.matchAll(/```sh\n([^]*?)```\n(?:\n```\n([^]*?)```\n)?/g)
-  return Array.from(found, ([, commands = '', output]) => ({ commands: commands.trim().split('\n'), output }))
+  const found = blocksOf(document).filter(({ language }) => language === 'sh')
+  return found.map(({ text, output }) => ({ commands: text.trim().split('\n'), output }))
 }
 
 /** Runs a server line, as in a terminal of its own, and ends it after the test. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { freePort } from '../free-port.ts'
 import { within } from '../http-helper.ts'
+import { blocksOf } from '../markdown-blocks.ts'
 import { Process } from '../process-helper.ts'
 import { installPacked, MAIN, projectsFolder } from './project.ts'
 
@@ -14,11 +15,7 @@ const END = 'end of the block'
 
 const port = await freePort()
 const document = readFileSync('docs/tutorial.md', 'utf8').replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`)
-/** Blocks of commands, each with the block of its output, if it has one. */
-const blocks = Array.from(
-  document.matchAll(/```sh\n([^]*?)```\n(?:\n```\n([^]*?)```\n)?/g),
-  ([, commands = '', output]) => ({ commands, output }),
-)
+const blocks = blocksOf(document).filter(({ language }) => language === 'sh')
 
 const parent = projectsFolder(t)
 const project = join(parent, 'my-plane')
@@ -48,7 +45,7 @@ t.test('a reader who pastes the blocks of the tutorial sees what it shows', asyn
   let dev: Process | undefined
   /** What `dev` prints after a block that edits a service. */
   const reloads = [/↻ hello .*\n {11}greet: input \+ loud\?: boolean\n/, /\+ report .* running/, /↻ report /]
-  for (const { commands, output } of blocks) {
+  for (const { text: commands, output } of blocks) {
     const [command = ''] = commands.trim().split('\n')
     if (command.startsWith('docker')) continue
     else if (command === 'npx threadplane init my-plane') {

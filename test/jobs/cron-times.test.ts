@@ -1,4 +1,4 @@
-/** The times of cron expressions where clocks are changed: each case of the README, in several zones. */
+/** The times of cron expressions where clocks are changed: each case of docs/schedules.md, in several zones. */
 import t from 'tap'
 import { CronTimes } from '../../src/jobs/cron-times.ts'
 

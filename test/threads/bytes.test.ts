@@ -43,7 +43,7 @@ t.test('a buffer that cannot be given away is copied, and the handler still has 
     t.same(await thread.callThread('owned', which), first, `${which}, again`)
   }
   const copy = await thread.callThread('copied', null)
-  t.same(await thread.callThread('copied', null), copy, 'a copy of a Buffer as the README makes it')
+  t.same(await thread.callThread('copied', null), copy, 'a copy of a Buffer as docs/bytes-and-streams.md says')
 })
 
 t.test('bytes() may be refined, transformed, and piped to', async (t) => {
