@@ -16,6 +16,8 @@ export interface SchemaChange {
   /** Such as `+ upTo?: integer`, `− factors`, or `below: integer → number`. */
   text: string
   effect: Effect
+  /** A value was added to an enumeration, or removed from it. */
+  isOfValue?: true
 }
 
 /** Words with a number: a larger one restricts more, or less. */
@@ -32,21 +34,23 @@ interface Located {
   schema: JsonSchema
 }
 
-/** @param before @param after `undefined`: any JSON is accepted */
-export function schemaChanges(before: JsonSchema | undefined, after: JsonSchema | undefined): SchemaChange[] {
-  const from = { root: before ?? {}, schema: before ?? {} }
-  const to = { root: after ?? {}, schema: after ?? {} }
-  return new SchemaDiff(from, to).compare(from, to, '')
+/**
+ * @param before @param after `undefined`: any JSON is accepted
+ * @param documents what the references of the schemas point into; default: each into itself
+ */
+export function schemaChanges(
+  before: JsonSchema = {},
+  after: JsonSchema = {},
+  documents: { before: JsonSchema; after: JsonSchema } = { before, after },
+): SchemaChange[] {
+  const from = { root: documents.before, schema: before }
+  const to = { root: documents.after, schema: after }
+  return new SchemaDiff().compare(from, to, '')
 }
 
 class SchemaDiff {
-  readonly #sameDocuments: boolean
   /** Pairs of references that were compared: a schema may refer to itself. */
   readonly #seen = new Set(['# #'])
-
-  constructor(from: Located, to: Located) {
-    this.#sameDocuments = isDeepStrictEqual(from.root, to.root)
-  }
 
   compare(unresolvedFrom: Located, unresolvedTo: Located, path: string): SchemaChange[] {
     const [from, to] = [follow(unresolvedFrom), follow(unresolvedTo)]
@@ -58,7 +62,7 @@ class SchemaDiff {
     }
     // Equal text may refer to definitions that differ.
     const isSame = isDeepStrictEqual(shapeOf(from.schema), shapeOf(to.schema))
-    if (isSame && (this.#sameDocuments || !hasReference(from.schema))) return []
+    if (isSame && !hasReference(from.schema)) return []
     const [fromAny, toAny] = [acceptsAny(from.schema), acceptsAny(to.schema)]
     if (fromAny || toAny) return [whole(from, to, path, toAny ? 'wider' : 'narrower')]
     const [fromValues, toValues] = [valuesOf(from.schema), valuesOf(to.schema)]
@@ -86,7 +90,9 @@ class SchemaDiff {
       return this.compare(onlyLost, onlyGained, path)
     }
     if (lost.length > 0 || gained.length > 0) return [whole(from, to, path, effectOf(lost, gained))]
-    return before.flatMap((one) => this.compare(one, partnerOf(one, after) ?? one, path))
+    // A schema that is no union is its own alternative.
+    const alternatives = before.filter(({ schema }) => schema !== from.schema)
+    return alternatives.flatMap((one) => this.compare(one, partnerOf(one, after) ?? one, path))
   }
 
   #members(from: Located, to: Located, path: string): SchemaChange[] {
@@ -159,10 +165,10 @@ function valueChanges(before: unknown[], after: unknown[], path: string): Schema
   return [
     ...after
       .filter((value) => !has(before, value))
-      .map((value): SchemaChange => ({ text: `${at}+ ${JSON.stringify(value)}`, effect: 'wider' })),
+      .map((value): SchemaChange => ({ text: `${at}+ ${JSON.stringify(value)}`, effect: 'wider', isOfValue: true })),
     ...before
       .filter((value) => !has(after, value))
-      .map((value): SchemaChange => ({ text: `${at}− ${JSON.stringify(value)}`, effect: 'narrower' })),
+      .map((value): SchemaChange => ({ text: `${at}− ${JSON.stringify(value)}`, effect: 'narrower', isOfValue: true })),
   ]
 }
 
@@ -199,7 +205,15 @@ function follow({ root, schema }: Located): Located {
     if (!isSchema(target)) break
     found = target
   }
-  return { root, schema: found }
+  return { root, schema: Array.isArray(found.allOf) ? intersection(root, found) : found }
+}
+
+/** One schema with the members of all parts. Where several have a member, the last one counts. */
+function intersection(root: JsonSchema, { allOf, ...own }: JsonSchema): JsonSchema {
+  const parts = [...(allOf as JsonSchema[]), own].map((schema) => follow({ root, schema }).schema)
+  const properties = Object.assign({}, ...parts.map(membersOf)) as JsonSchema
+  const required = parts.flatMap((part) => [...requiredOf(part)])
+  return { ...(Object.assign({}, ...parts) as JsonSchema), properties, required }
 }
 
 function hasReference(schema: JsonSchema): boolean {
