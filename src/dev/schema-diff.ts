@@ -205,12 +205,15 @@ function follow({ root, schema }: Located): Located {
     if (!isSchema(target)) break
     found = target
   }
-  return { root, schema: Array.isArray(found.allOf) ? intersection(root, found) : found }
+  return { root, schema: withAllMembers(root, found) }
 }
 
-/** One schema with the members of all parts. Where several have a member, the last one counts. */
-function intersection(root: JsonSchema, { allOf, ...own }: JsonSchema): JsonSchema {
-  const parts = [...(allOf as JsonSchema[]), own].map((schema) => follow({ root, schema }).schema)
+/** An intersection of objects as one object. Where several have a member, the last one counts. */
+function withAllMembers(root: JsonSchema, schema: JsonSchema): JsonSchema {
+  const { allOf, ...own } = schema
+  if (!Array.isArray(allOf)) return schema
+  const parts = [...(allOf as JsonSchema[]), own].map((part) => follow({ root, schema: part }).schema)
+  if (!parts.every((part) => part === own || isSchema(part.properties))) return schema
   const properties = Object.assign({}, ...parts.map(membersOf)) as JsonSchema
   const required = parts.flatMap((part) => [...requiredOf(part)])
   return { ...(Object.assign({}, ...parts) as JsonSchema), properties, required }

@@ -38,11 +38,11 @@ const CHANGES: [string, (document: any) => void, string[]][] = [
   [
     'a parameter takes less',
     (it) => (it.components.parameters.IdInPath.schema = { type: 'string', maxLength: 3 }),
-    ['getJob', 'deleteJob', 'cancelJob', 'retryJob', 'readJobLogs', 'getJobPayload'],
+    ['getJob parameter path id: ', 'deleteJob parameter path id: '],
   ],
   ['a new required member of a body', (it) => it.components.schemas.PrimesCountInput.required.push('base'), []],
   [
-    'a body needs more',
+    'a new required member of a body',
     (it) => {
       Object.assign(it.components.schemas.PrimesCountInput.properties, { base: { type: 'integer' } })
       it.components.schemas.PrimesCountInput.required.push('base')
@@ -64,12 +64,28 @@ const CHANGES: [string, (document: any) => void, string[]][] = [
     (it) => (it.components.schemas.PrimesCountOutput.properties.count = { type: 'string' }),
     ['callPrimesCount answer 200: count', 'castPrimesCount answer 202: result.count'],
   ],
+  [
+    'a value of an answer is gone',
+    (it) => it.components.schemas.Job.properties.state.enum.pop(),
+    ['getJob answer 200: state − "expired"', 'castPrimesCount answer 202: state − "expired"'],
+  ],
   ['a new code of a problem', (it) => it.components.schemas.ErrorCode.enum.push('NEW'), []],
 ]
 
+/** Few operations: each pair of documents is compared as a whole. */
+const PATHS = [
+  '/v1/me',
+  '/v1/session',
+  '/v1/jobs/{id}',
+  '/v1/services/primes/call/count',
+  '/v1/services/primes/cast/count',
+]
+const document = await read('openapi.json')
+document.paths = Object.fromEntries(Object.entries(document.paths).filter(([path]) => PATHS.includes(path)))
+
 for (const [title, change, expected] of CHANGES) {
   t.test(title, async (t) => {
-    const before = await read('openapi.json')
+    const before = document
     const after = structuredClone(before)
     change(after)
     const lines = breakingChanges(before, after)
@@ -82,11 +98,3 @@ for (const [title, change, expected] of CHANGES) {
       )
   })
 }
-
-t.test('a value of an answer that is gone', async (t) => {
-  const before = await read('openapi.json')
-  const after = structuredClone(before) as any
-  after.components.schemas.Job.properties.state.enum.pop()
-  const lines = breakingChanges(before, after)
-  t.ok(lines.includes('getJob answer 200: state − "expired"'), lines.join('\n'))
-})
