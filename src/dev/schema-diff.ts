@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { JsonSchema } from '../contract/description.ts'
+import { follow, isSchema, type Located, membersOf, requiredOf } from './located-schema.ts'
 
 /**
  * `wider`: more values are accepted. `narrower`: fewer. `other`: neither is certain. A member that is not required may
@@ -25,14 +26,6 @@ const LOWER_LIMITS = ['minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'm
 const UPPER_LIMITS = ['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties']
 /** Other words that restrict a value. */
 const RESTRICTIONS = ['pattern', 'format', 'multipleOf', 'uniqueItems', 'propertyNames', 'not', 'contentEncoding']
-/** References to references. */
-const REFERENCES_AT_MOST = 32
-
-/** A schema, and the document that its references point into. */
-interface Located {
-  root: JsonSchema
-  schema: JsonSchema
-}
 
 /**
  * @param before @param after `undefined`: any JSON is accepted
@@ -193,32 +186,6 @@ function isNoLimit(limit: unknown): boolean {
   return limit === undefined || Math.abs(Number(limit)) === Number.MAX_SAFE_INTEGER
 }
 
-/** `#/$defs/x` and `#`, within its document. */
-function follow({ root, schema }: Located): Located {
-  let found = schema
-  for (let steps = 0; steps < REFERENCES_AT_MOST && typeof found.$ref === 'string'; steps += 1) {
-    const [, ...keys] = found.$ref.split('/')
-    const target = keys.reduce<unknown>(
-      (inner, key) => (isSchema(inner) ? inner[key.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined),
-      root,
-    )
-    if (!isSchema(target)) break
-    found = target
-  }
-  return { root, schema: withAllMembers(root, found) }
-}
-
-/** An intersection of objects as one object. Where several have a member, the last one counts. */
-function withAllMembers(root: JsonSchema, schema: JsonSchema): JsonSchema {
-  const { allOf, ...own } = schema
-  if (!Array.isArray(allOf)) return schema
-  const parts = [...(allOf as JsonSchema[]), own].map((part) => follow({ root, schema: part }).schema)
-  if (!parts.every((part) => part === own || isSchema(part.properties))) return schema
-  const properties = Object.assign({}, ...parts.map(membersOf)) as JsonSchema
-  const required = parts.flatMap((part) => [...requiredOf(part)])
-  return { ...(Object.assign({}, ...parts) as JsonSchema), properties, required }
-}
-
 function hasReference(schema: JsonSchema): boolean {
   return JSON.stringify(schema).includes('"$ref"')
 }
@@ -268,20 +235,8 @@ function alternativesOf({ root, schema }: Located): Located[] {
     : [{ root, schema }]
 }
 
-function membersOf({ properties }: JsonSchema): Record<string, JsonSchema> {
-  return isSchema(properties) ? (properties as Record<string, JsonSchema>) : {}
-}
-
-function requiredOf({ required }: JsonSchema): Set<string> {
-  return new Set(Array.isArray(required) ? (required as string[]) : [])
-}
-
 function refusesOthers({ additionalProperties }: JsonSchema): boolean {
   return additionalProperties === false
-}
-
-function isSchema(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function minus(one: string[], other: string[]): string[] {
