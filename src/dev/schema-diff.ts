@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { JsonSchema } from '../contract/description.ts'
+import { follow, isSchema, type Located, membersOf, requiredOf } from './located-schema.ts'
 
 /**
  * `wider`: more values are accepted. `narrower`: fewer. `other`: neither is certain. A member that is not required may
@@ -16,6 +17,8 @@ export interface SchemaChange {
   /** Such as `+ upTo?: integer`, `− factors`, or `below: integer → number`. */
   text: string
   effect: Effect
+  /** A value was added to an enumeration, or removed from it. */
+  isOfValue?: true
 }
 
 /** Words with a number: a larger one restricts more, or less. */
@@ -23,30 +26,24 @@ const LOWER_LIMITS = ['minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'm
 const UPPER_LIMITS = ['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties']
 /** Other words that restrict a value. */
 const RESTRICTIONS = ['pattern', 'format', 'multipleOf', 'uniqueItems', 'propertyNames', 'not', 'contentEncoding']
-/** References to references. */
-const REFERENCES_AT_MOST = 32
 
-/** A schema, and the document that its references point into. */
-interface Located {
-  root: JsonSchema
-  schema: JsonSchema
-}
-
-/** @param before @param after `undefined`: any JSON is accepted */
-export function schemaChanges(before: JsonSchema | undefined, after: JsonSchema | undefined): SchemaChange[] {
-  const from = { root: before ?? {}, schema: before ?? {} }
-  const to = { root: after ?? {}, schema: after ?? {} }
-  return new SchemaDiff(from, to).compare(from, to, '')
+/**
+ * @param before @param after `undefined`: any JSON is accepted
+ * @param documents what the references of the schemas point into; default: each into itself
+ */
+export function schemaChanges(
+  before: JsonSchema = {},
+  after: JsonSchema = {},
+  documents: { before: JsonSchema; after: JsonSchema } = { before, after },
+): SchemaChange[] {
+  const from = { root: documents.before, schema: before }
+  const to = { root: documents.after, schema: after }
+  return new SchemaDiff().compare(from, to, '')
 }
 
 class SchemaDiff {
-  readonly #sameDocuments: boolean
   /** Pairs of references that were compared: a schema may refer to itself. */
   readonly #seen = new Set(['# #'])
-
-  constructor(from: Located, to: Located) {
-    this.#sameDocuments = isDeepStrictEqual(from.root, to.root)
-  }
 
   compare(unresolvedFrom: Located, unresolvedTo: Located, path: string): SchemaChange[] {
     const [from, to] = [follow(unresolvedFrom), follow(unresolvedTo)]
@@ -58,7 +55,7 @@ class SchemaDiff {
     }
     // Equal text may refer to definitions that differ.
     const isSame = isDeepStrictEqual(shapeOf(from.schema), shapeOf(to.schema))
-    if (isSame && (this.#sameDocuments || !hasReference(from.schema))) return []
+    if (isSame && !hasReference(from.schema)) return []
     const [fromAny, toAny] = [acceptsAny(from.schema), acceptsAny(to.schema)]
     if (fromAny || toAny) return [whole(from, to, path, toAny ? 'wider' : 'narrower')]
     const [fromValues, toValues] = [valuesOf(from.schema), valuesOf(to.schema)]
@@ -86,7 +83,9 @@ class SchemaDiff {
       return this.compare(onlyLost, onlyGained, path)
     }
     if (lost.length > 0 || gained.length > 0) return [whole(from, to, path, effectOf(lost, gained))]
-    return before.flatMap((one) => this.compare(one, partnerOf(one, after) ?? one, path))
+    // A schema that is no union is its own alternative.
+    const alternatives = before.filter(({ schema }) => schema !== from.schema)
+    return alternatives.flatMap((one) => this.compare(one, partnerOf(one, after) ?? one, path))
   }
 
   #members(from: Located, to: Located, path: string): SchemaChange[] {
@@ -159,10 +158,10 @@ function valueChanges(before: unknown[], after: unknown[], path: string): Schema
   return [
     ...after
       .filter((value) => !has(before, value))
-      .map((value): SchemaChange => ({ text: `${at}+ ${JSON.stringify(value)}`, effect: 'wider' })),
+      .map((value): SchemaChange => ({ text: `${at}+ ${JSON.stringify(value)}`, effect: 'wider', isOfValue: true })),
     ...before
       .filter((value) => !has(after, value))
-      .map((value): SchemaChange => ({ text: `${at}− ${JSON.stringify(value)}`, effect: 'narrower' })),
+      .map((value): SchemaChange => ({ text: `${at}− ${JSON.stringify(value)}`, effect: 'narrower', isOfValue: true })),
   ]
 }
 
@@ -185,21 +184,6 @@ function limitChanges(before: JsonSchema, after: JsonSchema, path: string): Sche
 /** The limits that zod writes for every integer. */
 function isNoLimit(limit: unknown): boolean {
   return limit === undefined || Math.abs(Number(limit)) === Number.MAX_SAFE_INTEGER
-}
-
-/** `#/$defs/x` and `#`, within its document. */
-function follow({ root, schema }: Located): Located {
-  let found = schema
-  for (let steps = 0; steps < REFERENCES_AT_MOST && typeof found.$ref === 'string'; steps += 1) {
-    const [, ...keys] = found.$ref.split('/')
-    const target = keys.reduce<unknown>(
-      (inner, key) => (isSchema(inner) ? inner[key.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined),
-      root,
-    )
-    if (!isSchema(target)) break
-    found = target
-  }
-  return { root, schema: found }
 }
 
 function hasReference(schema: JsonSchema): boolean {
@@ -251,20 +235,8 @@ function alternativesOf({ root, schema }: Located): Located[] {
     : [{ root, schema }]
 }
 
-function membersOf({ properties }: JsonSchema): Record<string, JsonSchema> {
-  return isSchema(properties) ? (properties as Record<string, JsonSchema>) : {}
-}
-
-function requiredOf({ required }: JsonSchema): Set<string> {
-  return new Set(Array.isArray(required) ? (required as string[]) : [])
-}
-
 function refusesOthers({ additionalProperties }: JsonSchema): boolean {
   return additionalProperties === false
-}
-
-function isSchema(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function minus(one: string[], other: string[]): string[] {

@@ -16,8 +16,13 @@ export interface Parameter {
   in: string
   name: string
 }
+interface Operation {
+  operationId: string
+  parameters?: (Parameter | Reference)[]
+  responses: Record<string, Answer>
+}
 interface Shared {
-  paths: Record<string, Record<string, { parameters?: (Parameter | Reference)[]; responses: Record<string, Answer> }>>
+  paths: Record<string, Record<string, Operation>>
   components: object
 }
 interface Reference {
@@ -40,16 +45,17 @@ export class SharedComponents {
   /** Replaces what the operations of a document have in common by references, and adds the components to it. */
   constructor({ paths, components }: Shared) {
     for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) {
+      const { operationId } = operation
       if (operation.parameters !== undefined) {
         operation.parameters = (operation.parameters as Parameter[]).map((one) =>
-          this.#reference('parameters', pascalCase(one.in === 'path' ? `${one.name} in path` : one.name), one),
+          this.#reference('parameters', one.in === 'path' ? `${one.name} in path` : one.name, one, operationId),
         )
       }
       for (const [status, answer] of Object.entries(operation.responses)) {
         for (const [name, header] of Object.entries(answer.headers ?? {})) {
-          Object.assign(answer.headers as object, { [name]: this.#reference('headers', pascalCase(name), header) })
+          Object.assign(answer.headers as object, { [name]: this.#reference('headers', name, header, operationId) })
         }
-        operation.responses[status] = this.#sharedProblem(status, answer)
+        operation.responses[status] = this.#sharedProblem(status, answer, operationId)
       }
     }
     Object.assign(components, this.#parts)
@@ -60,23 +66,34 @@ export class SharedComponents {
     return this.#parts.parameters[$ref.slice(PLACES.parameters.length)] as Parameter
   }
 
+  /** The answer itself. */
+  answer(answer: object): Answer {
+    const { $ref, description } = answer as Answer
+    if ($ref === undefined) return answer
+    return {
+      ...this.#parts.responses[$ref.slice(PLACES.responses.length)],
+      ...(description !== undefined && { description }),
+    }
+  }
+
   /** An answer that is a problem, and nothing else: the codes stay beside the reference, as its description. */
-  #sharedProblem(status: string, answer: Answer): Answer {
+  #sharedProblem(status: string, answer: Answer, operationId: string): Answer {
     const types = Object.keys(answer.content ?? {})
     const isProblem = types.length === 1 && answer.content?.[PROBLEM_TYPE]?.schema?.$ref?.endsWith('/Problem') === true
     if (!isProblem) return answer
     const { description = '', ...rest } = answer
     const text = STATUS_CODES[status] ?? status
-    return { ...this.#reference('responses', pascalCase(text), { description: text, ...rest }), description }
+    return { ...this.#reference('responses', text, { description: text, ...rest }, operationId), description }
   }
 
-  #reference(kind: Kind, wanted: string, part: object): Reference {
+  /** Where several parts have one name, the later ones are named after an operation: `GetJobPrefer`. */
+  #reference(kind: Kind, wanted: string, part: object, operationId: string): Reference {
     const parts = this.#parts[kind]
     const text = `${kind} ${JSON.stringify(part)}`
     let name = this.#names.get(text)
     if (name === undefined) {
-      name = wanted
-      for (let n = 2; Object.hasOwn(parts, name); n += 1) name = `${wanted}_${n}`
+      name = pascalCase(wanted)
+      if (Object.hasOwn(parts, name)) name = pascalCase(`${operationId} ${wanted}`)
       parts[name] = part
       this.#names.set(text, name)
     }

@@ -7,6 +7,7 @@ import {
   type ServiceDescription,
 } from '../contract/description.ts'
 import { type Parameter, pascalCase, type SharedComponents } from './openapi-components.ts'
+import { ServiceSchemas } from './openapi-schemas.ts'
 import { PROBLEM_TYPE } from './problem-document.ts'
 
 interface Operation {
@@ -23,8 +24,13 @@ export interface OpenApiDocument {
   [key: string]: unknown
 }
 
-/** Headers that make a job of a call. A job cannot take bytes. */
-const OF_JOBS: ReadonlySet<string> = new Set(['prefer', 'idempotency-key'])
+/**
+ * Headers of calls that become jobs. `Prefer` is left to the generic operation: a typed call answers with its result alone,
+ * so that a generated client has no union of result and job. The same holds for the key of a stream, which as a job is an
+ * array. A job cannot take bytes.
+ */
+const OF_DEFERRED_CALLS = ['prefer', 'preference-applied']
+const OF_KEPT_CALLS = ['idempotency-key', 'idempotency-expires']
 
 /** The paths of the generic operations. The operation of a method copies the parameters and answers of these. */
 export const genericPaths = (prefix: string) => ({
@@ -52,68 +58,80 @@ export function* serviceOperations(
   description: ServiceDescription,
 ): Generator<void> {
   const { name: tag } = tagOf(service, description)
-  const generics = genericPaths(prefix)
+  const paths = genericPaths(prefix)
+  const generic = (kind: 'call' | 'cast') => document.paths[paths[kind]]?.post as Operation
+  const schemas = new ServiceSchemas(document.components.schemas, pascalCase(service))
   for (const [method, methodDescription] of Object.entries(description.methods)) {
     const name = pascalCase(service) + pascalCase(method)
     const { input, output, inputBytes, outputBytes, streams } = methodDescription
-    const requestContent = contentOf(inputBytes, inputBytes ? input : addSchema(document, `${name}Input`, input))
-    const result = outputBytes ? output : addSchema(document, `${name}Output`, output)
-    const responseContent = streams ? contentOfStream(result) : contentOf(outputBytes, result)
-    // A method that takes bytes makes no jobs.
-    const job = inputBytes ? {} : addJob(document, name, { service, method, streams, result: result ?? {} })
-    const kinds = inputBytes === undefined ? (['call', 'cast'] as const) : (['call'] as const)
-    for (const kind of kinds) {
-      const generic = document.paths[generics[kind]]?.post as Operation
-      const isCallOfBytes = inputBytes !== undefined
-      const parameters = generic.parameters?.filter((reference) => {
+    const requestContent = contentOf(inputBytes, inputBytes ? input : schemas.add(`${name}Input`, input))
+    const result = outputBytes ? output : schemas.add(`${name}Output`, output)
+    const add = (kind: 'call' | 'cast', isLeftOut: (header: string) => boolean, responses: Operation['responses']) => {
+      const parameters = generic(kind).parameters?.filter((reference) => {
         const one = shared.parameter(reference)
-        return one.in !== 'path' && !(isCallOfBytes && OF_JOBS.has(one.name.toLowerCase()))
+        return one.in !== 'path' && !isLeftOut(one.name.toLowerCase())
       })
-      const { 202: accepted, 207: _batch, ...others } = generic.responses
-      const ofMethod = { ...accepted, content: { 'application/json': { schema: job } } }
-      const responses = { ...others, ...(accepted !== undefined && !isCallOfBytes && { 202: ofMethod }) }
       document.paths[`${prefix}/v1/services/${service}/${kind}/${method}`] = {
         post: {
           operationId: unusedId(taken, `${kind}${name}`),
           tags: [tag],
           summary: summary(kind, service, method, methodDescription),
-          ...(generic.security !== undefined && { security: generic.security }),
+          ...(generic(kind).security !== undefined && { security: generic(kind).security }),
           ...(parameters !== undefined && parameters.length > 0 && { parameters }),
           requestBody: { required: isBodyRequired(methodDescription), content: requestContent },
-          responses: {
-            ...responses,
-            ...(kind === 'call' && problemsOf(methodDescription, responses)),
-            ...(kind === 'call' && {
-              200: {
-                ...generic.responses[200],
-                description: streams ? STREAM : 'The result',
-                content: responseContent,
-              },
-            }),
-          },
+          responses,
         },
       }
+    }
+
+    const isNeverKept = inputBytes !== undefined || streams === true
+    const ofJobs = isNeverKept ? [...OF_DEFERRED_CALLS, ...OF_KEPT_CALLS] : OF_DEFERRED_CALLS
+    const isOfJobs = (header: string) => ofJobs.includes(header)
+    const { 200: generalSuccess, 202: _deferred, ...failures } = generic('call').responses
+    const { headers = {} } = (generalSuccess ?? {}) as { headers?: object }
+    const kept = Object.entries(headers).filter(([header]) => !isOfJobs(header.toLowerCase()))
+    add('call', isOfJobs, {
+      200: {
+        description: streams ? STREAM : 'The result',
+        ...(kept.length > 0 && { headers: Object.fromEntries(kept) }),
+        content: streams ? contentOfStream(result) : contentOf(outputBytes, result),
+      },
+      ...failures,
+      ...problemsOf(methodDescription, failures, shared),
+    })
+
+    if (inputBytes === undefined) {
+      const job = schemas.add(`${name}Job`, jobOf({ service, method, streams, result: result ?? {} }))
+      const { 202: accepted, 207: _batch, ...others } = generic('cast').responses
+      add('cast', () => false, {
+        202: { ...accepted, content: { 'application/json': { schema: job } } },
+        ...others,
+      })
     }
     yield
   }
 }
 
 /** The answers of a method that declares problems: beside what any method answers with that status. */
-function problemsOf({ problems = {} }: MethodDescription, generic: Operation['responses']): Operation['responses'] {
+function problemsOf(
+  { problems = {} }: MethodDescription,
+  generic: Operation['responses'],
+  shared: SharedComponents,
+): Operation['responses'] {
   const declared = Object.entries(problems)
   const responses: Operation['responses'] = {}
   for (const status of new Set(declared.map(([, problem]) => problem.status))) {
     const ofStatus = declared.filter(([, problem]) => problem.status === status)
     const reasons = ofStatus.map(([name]) => codeOfProblem(name))
     const texts = ofStatus.map(([name, { title }]) => `METHOD_REFUSED, ${codeOfProblem(name)}: ${title}`)
-    const { description } = (generic[status] ?? {}) as { description?: string }
+    const { description, ...known } = shared.answer(generic[status] ?? {})
     const refusal = {
       allOf: [{ $ref: '#/components/schemas/Problem' }],
       properties: { code: { const: 'METHOD_REFUSED' }, reason: { enum: reasons } },
       required: ['code', 'reason'],
     }
     responses[status] = {
-      ...generic[status],
+      ...known,
       description: [...(description === undefined ? [] : [description]), ...texts].join('; '),
       content: {
         [PROBLEM_TYPE]: {
@@ -131,15 +149,10 @@ function isBodyRequired({ input = {}, inputBytes }: MethodDescription): boolean 
   return inputBytes !== undefined || type !== 'object' || required.length > 0 || $ref !== undefined
 }
 
-const STREAM =
-  'The items, one per line or one per event, each with this schema. If the call is kept as a job: an array of all items'
+const STREAM = 'The items, one per event or one per line, each with this schema'
 
 function contentOfStream(schema = {}): Record<string, { schema: object }> {
-  return {
-    'application/x-ndjson': { schema },
-    'text/event-stream': { schema },
-    'application/json': { schema: { type: 'array', items: schema } },
-  }
+  return { 'text/event-stream': { schema }, 'application/x-ndjson': { schema } }
 }
 
 function contentOf(bytes: BytesDescription | undefined, schema = {}): Record<string, { schema: object }> {
@@ -159,14 +172,10 @@ function unusedId(taken: Set<string>, wantedId: string): string {
   return id
 }
 
-/** Adds the schema of a job of the method: its result is typed. Returns a reference to it. */
-function addJob(
-  document: OpenApiDocument,
-  name: string,
-  of: { service: string; method: string; streams: boolean | undefined; result: object },
-): object {
+/** The schema of a job of the method: its result is typed. */
+function jobOf(of: { service: string; method: string; streams: boolean | undefined; result: object }): JsonSchema {
   const { service, method, streams = false, result } = of
-  return addSchema(document, `${name}Job`, {
+  return {
     allOf: [
       { $ref: '#/components/schemas/Job' },
       {
@@ -178,71 +187,5 @@ function addJob(
         },
       },
     ],
-  })
-}
-
-/** Adds a schema and its `$defs` to the components of the document. Returns a reference to the schema. */
-function addSchema(document: OpenApiDocument, wantedName: string, schema: JsonSchema | undefined): object {
-  if (schema === undefined) return {}
-  const { schemas } = document.components
-  const unusedName = (wanted: string) => {
-    let name = wanted
-    for (let n = 2; Object.hasOwn(schemas, name); n += 1) name = `${wanted}_${n}`
-    // The place is taken until the schema itself is there.
-    schemas[name] = {}
-    return name
   }
-  const name = unusedName(wantedName)
-  const { $schema: _dialect, $id: _id, $defs = {}, ...rest } = schema
-  const definitions = new Map(
-    Object.keys($defs as object).map((definition) => [
-      definition,
-      unusedName(`${name}_${definition.replace(/[^A-Za-z0-9._-]/g, '_')}`),
-    ]),
-  )
-  const rewrite = (ref: string): string => {
-    if (ref === '#') return `#/components/schemas/${name}`
-    const [, pointer, below = ''] = /^#\/(?:\$defs|definitions)\/([^/]+)(\/.*)?$/.exec(ref) ?? []
-    const component = pointer === undefined ? undefined : definitions.get(unescapePointer(pointer))
-    return component === undefined ? ref : `#/components/schemas/${component}${below}`
-  }
-  schemas[name] = withRefs(rest, rewrite)
-  for (const [definition, part] of Object.entries($defs as Record<string, JsonSchema>)) {
-    const { id: _metaId, ...plain } = part
-    schemas[definitions.get(definition) as string] = withRefs(plain, rewrite)
-  }
-  return { $ref: `#/components/schemas/${name}` }
-}
-
-/** A part of a JSON pointer in a URL (RFC 6901, section 6). */
-function unescapePointer(part: string): string {
-  let text = part
-  try {
-    text = decodeURIComponent(part)
-  } catch {
-    // A percent sign that escapes nothing.
-  }
-  return text.replaceAll('~1', '/').replaceAll('~0', '~')
-}
-
-/** Keywords of JSON Schema whose values are schemas, or lists of schemas. All others are data, such as `examples`. */
-const OF_SCHEMAS = new Set(
-  `items prefixItems contains additionalItems unevaluatedItems additionalProperties unevaluatedProperties propertyNames
-  allOf anyOf oneOf not if then else`.split(/\s+/),
-)
-/** Keywords whose values are objects of schemas by name. */
-const OF_NAMED_SCHEMAS = new Set(['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions'])
-
-function withRefs(schema: unknown, rewrite: (ref: string) => string): unknown {
-  if (Array.isArray(schema)) return schema.map((item) => withRefs(item, rewrite))
-  if (typeof schema !== 'object' || schema === null) return schema
-  return mapped(schema, (part, key) => {
-    if (key === '$ref' && typeof part === 'string') return rewrite(part)
-    if (OF_SCHEMAS.has(key)) return withRefs(part, rewrite)
-    return OF_NAMED_SCHEMAS.has(key) ? mapped(part as object, (named) => withRefs(named, rewrite)) : part
-  })
-}
-
-function mapped(object: object, map: (value: unknown, key: string) => unknown): object {
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value, key)]))
 }

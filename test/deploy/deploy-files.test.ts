@@ -1,0 +1,49 @@
+/** `deploy/kubernetes.yaml` and `deploy/threadplane.service` agree with the server: probes, ports, settings and deadlines. */
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { SETTINGS } from '../../src/config.ts'
+
+const seconds = (text: string | undefined) => Number(/(\d+)s$/.exec(text ?? '')?.[1])
+
+t.test('one server on Kubernetes', async (t) => {
+  const documents = parseAllDocuments(await readFile('deploy/kubernetes.yaml', 'utf8'))
+  t.strictSame(
+    documents.flatMap(({ errors }) => errors),
+    [],
+  )
+  const [set, service] = documents.map((document) => document.toJS())
+  const { template, replicas, volumeClaimTemplates } = set.spec
+  const [container] = template.spec.containers
+  t.equal(replicas, 1, 'the journal belongs to one process')
+  t.strictSame(service.spec.selector, template.metadata.labels)
+  t.equal(service.spec.ports[0].targetPort, container.ports[0].name)
+
+  const env = container.env as { name: string; value?: string }[]
+  for (const { name } of env) t.ok(Object.hasOwn(SETTINGS, name), name)
+  const shutdown = env.find(({ name }) => name === 'THREADPLANE_SHUTDOWN_TIMEOUT')?.value
+  t.ok(template.spec.terminationGracePeriodSeconds > seconds(shutdown), 'longer than the shutdown of the server')
+
+  const { startupProbe, livenessProbe, readinessProbe } = container
+  const document = JSON.parse(await readFile('openapi/openapi.json', 'utf8')) as { paths: object }
+  for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe]) {
+    t.ok(Object.hasOwn(document.paths, httpGet.path), httpGet.path)
+  }
+  t.match(container.securityContext, { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false })
+  const claim = volumeClaimTemplates[0].metadata.name
+  const mounts = container.volumeMounts as { name: string; mountPath: string }[]
+  t.equal(mounts.find(({ name }) => name === claim)?.mountPath, '/data', 'where the image keeps its data')
+})
+
+t.test('the unit of systemd', async (t) => {
+  const unit = await readFile('deploy/threadplane.service', 'utf8')
+  const values = (key: string) => [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, value = '']) => value)
+  const settings = values('Environment').flatMap((line) => line.split(' '))
+  for (const name of settings.map((one) => one.split('=')[0] as string).filter((one) => one !== 'NODE_ENV')) {
+    t.ok(Object.hasOwn(SETTINGS, name), name)
+  }
+  const shutdown = settings.find((one) => one.startsWith('THREADPLANE_SHUTDOWN_TIMEOUT='))
+  t.ok(seconds(values('TimeoutStopSec')[0]) > seconds(shutdown), 'longer than the shutdown of the server')
+  const data = settings.find((one) => one.startsWith('THREADPLANE_DATA='))
+  t.equal(data, `THREADPLANE_DATA=/var/lib/${values('StateDirectory')[0]}`)
+})
