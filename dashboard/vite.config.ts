@@ -42,7 +42,11 @@ export default defineConfig({
       output: {
         codeSplitting: {
           groups: [
-            { name: 'frame', test: /node_modules|rolldown|source.(api|app|keys|live|router|state|ui|pages.services)\b/, priority: 2 },
+            {
+              name: 'frame',
+              test: /node_modules|rolldown|source.(api|app|keys|live|router|state|ui|pages.services)\b/,
+              priority: 2,
+            },
             { name: 'lists', test: /source.pages.(activity|failures|jobs|schedules|system)\b/, priority: 1 },
             { name: 'detail', test: /dashboard.source/ },
           ],

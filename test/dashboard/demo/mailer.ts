@@ -8,7 +8,11 @@ export default defineService({
   methods: {
     send: method({
       description: 'Sends one letter',
-      input: z.object({ to: z.email(), template: z.enum(['welcome', 'reminder', 'receipt']), text: z.string().optional() }),
+      input: z.object({
+        to: z.email(),
+        template: z.enum(['welcome', 'reminder', 'receipt']),
+        text: z.string().optional(),
+      }),
       maxAttempts: 2,
       backoffMs: 50,
       handler: async ({ to, template }, { logger }) => {
