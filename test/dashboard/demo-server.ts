@@ -13,6 +13,8 @@ export interface DemoServer {
   port: number
   /** A job that has failed three times. */
   failedJob: string
+  /** Lets the service `search` crash until it waits to be started again. */
+  crash: () => Promise<void>
   close: () => Promise<void>
 }
 
@@ -49,11 +51,15 @@ export async function startDemo(): Promise<DemoServer> {
     }
   }
   const loads = [load(), load()]
+  const crash = async () => {
+    await post('/v1/services/search/cast/crash')
+    await becomes('search to crash', () => server.registry.get('search').restartCount > 0)
+  }
   const close = async () => {
     ended = true
     await Promise.allSettled(loads)
     await server.app.close()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { port, failedJob, close }
+  return { port, failedJob, crash, close }
 }

@@ -18,7 +18,7 @@ const WAYS = {
 t.test('live', { skip: noBrowser }, async (t) => {
   const port = await freePort()
   const environment = { THREADPLANE_PORT: String(port) }
-  const folder = workersFolder({ light: 'light' })
+  const folder = workersFolder({ light: 'rich' })
   const start = async () => {
     const process = new Process(t, folder, ['serve', 'workers'], environment)
     await process.prints(/services: light running/)

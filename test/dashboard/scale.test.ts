@@ -67,7 +67,7 @@ t.test(`${SERVICES} services and ${JOBS} jobs`, { skip: noBrowser }, async (t) =
   const browser = await openBrowser(t)
   const url = `http://127.0.0.1:${server.port}`
   const page = await openPage(t, browser, `${url}/`)
-  await page.getByRole('link', { name: 'Services 501' }).waitFor()
+  await page.getByRole('link', { name: /^Services *501$/ }).waitFor()
   const table = page.getByRole('table', { name: 'Services' })
   const rows = table.locator('tbody tr[data-index]')
 
