@@ -40,16 +40,17 @@ const flows = (page: Page) =>
     .then(() => page.locator('tr', { hasText: 'search' }).locator('td[data-title="p95"] span:not(.dim)').waitFor())
 
 await demo.crash()
-await take('services', '/', flows)
-await take('services-dark', '/', flows, { colorScheme: 'dark' })
+const viewport = { width: 1200, height: 400 }
+await take('services', '/', flows, { viewport })
+await take('services-dark', '/', flows, { viewport, colorScheme: 'dark' })
 await take('phone', '/', flows, { viewport: { width: 390, height: 780 }, isMobile: true, hasTouch: true })
 await take('service', '/services/invoices?tab=methods&method=render', async (page) => {
-  await page.getByLabel('invoice').fill('2026-1204')
-  await page.getByLabel('locale').selectOption({ label: 'de' })
+  await page.locator('.runner-input').getByLabel('invoice').fill('2026-1204')
+  await page.locator('.runner-input').getByLabel('locale').selectOption({ label: 'de' })
   await page.getByRole('button', { name: /^Call/ }).click()
   await page.locator('.runner-answer .badge.good').waitFor()
 })
-await take('job', `/jobs/${demo.failedJob}`, (page) => page.getByText('no font has these letters').waitFor())
+await take('job', `/jobs/${demo.failedJob}`, (page) => page.getByText('no font has these letters').first().waitFor())
 await take('failures', '/failures', (page) => page.locator('tr', { hasText: 'mailbox' }).waitFor())
 
 await browser.close()
