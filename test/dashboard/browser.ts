@@ -55,7 +55,7 @@ export async function openPage(t: Test, browser: Browser, url: string, options: 
   context.on('request', (request) => {
     const to = new URL(request.url())
     host ||= to.host
-    if (/^(https?|wss?):$/.test(to.protocol) && to.host !== host) troubles.push(`request: ${to}`)
+    if (/^(https?|wss?):$/.test(to.protocol) && to.host !== host) troubles.push(`request: ${to.href}`)
   })
   t.teardown(async () => {
     await context.close()

@@ -166,6 +166,7 @@ t.test(
 )
 
 t.test('on a phone, the checkbox of a job is at the edge of its card', async (t) => {
+  await finish('gate', 'nap', {})
   const page = await openPage(t, browser, urlOf('/jobs'), { viewport: { width: 390, height: 844 } })
   const row = page.locator('tbody tr[data-index]').first()
   const card = await row.boundingBox()

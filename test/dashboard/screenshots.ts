@@ -27,6 +27,7 @@ async function take(
   await page.goto(`http://127.0.0.1:${demo.port}${path}`)
   await page.locator('.live.live').waitFor()
   await arrived(page)
+  await page.evaluate('scrollTo(0, 0)')
   await page.screenshot({ path: join(FOLDER, `${name}.png`) })
   await context.close()
 }
