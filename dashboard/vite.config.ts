@@ -34,7 +34,25 @@ export default defineConfig({
     // Tests of the page's code are compiled into a folder beside it.
     emptyOutDir: false,
     target: 'es2022',
-    modulePreload: { polyfill: false },
+    modulePreload: false,
+    // One style sheet and three scripts: all together are 10 % smaller than a file for each page, and nothing needs
+    // code that preloads. The frame has all that the first page needs.
+    cssCodeSplit: false,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            {
+              name: 'frame',
+              test: /node_modules|rolldown|source.(api|app|keys|live|router|state|ui|pages.services)\b/,
+              priority: 2,
+            },
+            { name: 'lists', test: /source.pages.(activity|failures|jobs|schedules|system)\b/, priority: 1 },
+            { name: 'detail', test: /dashboard.source/ },
+          ],
+        },
+      },
+    },
     // CSP allows no data: URL but for images.
     assetsInlineLimit: 0,
   },

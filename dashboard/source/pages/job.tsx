@@ -10,6 +10,7 @@ import { JobProblem } from '../methods/job-problem.tsx'
 import { MethodRunner } from '../methods/method-runner.tsx'
 import { useJob } from '../methods/use-job.ts'
 import { href, navigate } from '../router/router.ts'
+import { whyRefused } from '../state/me.ts'
 import { now } from '../state/now.ts'
 import { type Resource, useResource } from '../state/resource.ts'
 import { StateBadge } from '../ui/badge.tsx'
@@ -101,6 +102,8 @@ function Head({ job, resource, payload }: HeadProps) {
   const act = async (action: BulkAction) => {
     const { verb } = BULK[action]
     if (!can(action)) return
+    const refused = whyRefused(BULK[action].scope, service)
+    if (refused !== undefined) return notify(`${verb}: ${refused}`, undefined, 'bad')
     if (action !== 'retry') {
       const text = action === 'delete' ? 'Its payload, result and logs are gone for good.' : runText(job)
       const title = `${verb} job ${id}?`

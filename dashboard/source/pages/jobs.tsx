@@ -4,6 +4,7 @@ import { useEffect, useMemo } from 'preact/hooks'
 import { useKeys } from '../keys/keys.ts'
 import { useEvents } from '../live/bus.ts'
 import { navigate, query, setQuery } from '../router/router.ts'
+import { whyRefused } from '../state/me.ts'
 import { Button } from '../ui/button.tsx'
 import { confirm } from '../ui/dialog.tsx'
 import { Empty } from '../ui/empty.tsx'
@@ -106,6 +107,8 @@ function Actions({ list, chosen, filter, onChanged }: ActionsProps) {
     const ids = idsFor(action)
     const { verb, effect } = BULK[action]
     if (ids.length === 0) return
+    const refused = whyRefused(BULK[action].scope, filter.service)
+    if (refused !== undefined) return notify(`${verb}: ${refused}`, undefined, 'bad')
     const text = `${effect} ${action === 'retry' ? '' : 'This cannot be undone.'}`
     const what = `${verb} ${plural(ids.length, 'job')}`
     if (!(await confirm({ title: `${what}?`, text, action: what, danger: action !== 'retry' }))) return
@@ -135,7 +138,7 @@ function Actions({ list, chosen, filter, onChanged }: ActionsProps) {
             return (
               <Button
                 key={action}
-                scope={action === 'cancel' ? 'enqueue' : 'operate'}
+                scope={BULK[action].scope}
                 {...of}
                 kind={action === 'retry' ? 'primary' : 'plain'}
                 disabled={length === 0 && `Applies to jobs that are ${BULK[action].states.join(', ')}`}

@@ -2,6 +2,7 @@
 import { useComputed, useSignal } from '@preact/signals'
 import { href, navigate, query, setQuery } from '../router/router.ts'
 import { now } from '../state/now.ts'
+import { waitingJobs } from '../state/overview.ts'
 import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.ts'
 import { readServices, type Service, services, servicesError } from '../state/services.ts'
 import { useKeys } from '../keys/keys.ts'
@@ -164,14 +165,20 @@ function Threads({ service }: CellProps) {
 
 function Queue({ service }: CellProps) {
   const { queue, running } = service.stats.value
+  // A paused service has its jobs on disk, and a job that is about to run is in memory too.
+  const jobs = waitingJobs.value.get(service.name) ?? 0
+  const waiting = Math.max(queue, jobs)
   const share = service.capacity.value === 0 ? 0 : queue / service.capacity.value
   return (
     <span class="queue">
       {queue > 0 && (
         <Bar share={share} tone={share > 0.8 ? 'bad' : 'accent'} label={`${percent(share)} of the queue`} />
       )}
-      <span class={queue === 0 && running === 0 ? 'dim' : ''} title={`${queue} wait, ${running} run`}>
-        {count(queue)}
+      <span
+        class={waiting === 0 && running === 0 ? 'dim' : ''}
+        title={`${queue} wait in memory, ${jobs} jobs wait, ${running} run`}
+      >
+        {count(waiting)}
       </span>
     </span>
   )

@@ -29,6 +29,11 @@ export async function signOut(): Promise<void> {
   me.value = null
 }
 
+/** Why the session may not do it, or `undefined`: for buttons that are disabled, and keys that do nothing. */
+export function whyRefused(scope: Scope, service?: string): string | undefined {
+  return may(scope, service) ? undefined : `Needs the scope ${scope}${service === undefined ? '' : `:${service}`}`
+}
+
 /** May the session do it? Without a service: for all services. The server decides; this only disables buttons. */
 export function may(scope: Scope, service?: string): boolean {
   return (me.value?.scopes ?? []).some((given) => {

@@ -13,6 +13,10 @@ const EVERY_MS = 10_000
 const AFTER_FAILURE_MS = 1_000
 
 export const jobCounts = signal<JobCounts | undefined>(undefined)
+/** Jobs that wait, by service. */
+export const waitingJobs = computed(
+  () => new Map(jobCounts.value?.items.map((one) => [one.service, one.counts.queued])),
+)
 /** Why they could not be read: `JOURNAL_UNAVAILABLE` is shown on every page. */
 export const overviewError = signal<unknown>(undefined)
 export const overviewSeries = signal<Series | undefined>(undefined)

@@ -8,6 +8,7 @@ import { confirm, type Question } from '../ui/dialog.tsx'
 import { plural } from '../ui/format.ts'
 import type { IconName } from '../ui/icon.tsx'
 import { notify, notifyError } from '../ui/toast.tsx'
+import { whyRefused } from './me.ts'
 import { type Service, takeStatus } from './services.ts'
 
 export type ActionName = 'start' | 'stop' | 'stopNow' | 'restart' | 'reload' | 'pause' | 'resume' | 'crash'
@@ -134,6 +135,9 @@ export function whyNot(name: ActionName, { phase }: Service): string | false {
 /** Asks if need be, does it, and says what came of it. */
 export async function act(name: ActionName, service: Service): Promise<void> {
   const { question, path, query, json, done, label } = ACTIONS[name]
+  // A key has no button that says it.
+  const refused = whyRefused('operate', service.name)
+  if (refused !== undefined) return notify(`${label.replace('…', '')}: ${refused}`, undefined, 'bad')
   if (question !== undefined && !(await confirm(question(service)))) return
   const before = service.phase.peek().state
   try {

@@ -5,7 +5,7 @@
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import type { Scope } from '../../../src/auth/access.ts'
-import { may } from '../state/me.ts'
+import { whyRefused } from '../state/me.ts'
 import { Icon, type IconName } from './icon.tsx'
 
 export interface ButtonProps {
@@ -32,8 +32,7 @@ export interface ButtonProps {
 export function Button(props: ButtonProps) {
   const { children, onClick, kind = 'plain', icon, label, scope, service, disabled, hint, type = 'button' } = props
   const [busy, setBusy] = useState(false)
-  const refused = scope !== undefined && !may(scope, service)
-  const why = refused ? `Needs the scope ${scope}${service === undefined ? '' : `:${service}`}` : disabled || undefined
+  const why = (scope && whyRefused(scope, service)) ?? (disabled || undefined)
   const press = (event: MouseEvent) => {
     if (why !== undefined || busy) return event.preventDefault()
     const doing = onClick?.(event)

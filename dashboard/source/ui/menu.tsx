@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Scope } from '../../../src/auth/access.ts'
-import { may } from '../state/me.ts'
+import { whyRefused } from '../state/me.ts'
 import { Button, type ButtonProps } from './button.tsx'
 
 export interface MenuItem {
@@ -75,8 +75,7 @@ export function Menu({ children, items, header, ...button }: MenuProps) {
 
 function Entry({ item, onDone }: { item: MenuItem; onDone: () => void }) {
   const { label, note, run, danger, checked, scope, service, disabled } = item
-  const refused = scope !== undefined && !may(scope, service) && `Needs the scope ${scope}`
-  const why = refused || disabled || undefined
+  const why = (scope && whyRefused(scope, service)) ?? (disabled || undefined)
   return (
     <button
       type="button"

@@ -33,7 +33,7 @@ export function AttemptLogs({ id, attempt }: { id: string; attempt: number }) {
   if (data.value === undefined) return <p class="loading">Loading…</p>
   if (data.value.length === 0) return <p class="dim">It has logged nothing that is kept.</p>
   return (
-    <ol class="log-lines">
+    <ol class="attempt-log">
       {data.value.map((line, at) => (
         <li key={line.id ?? at} class={`level-${line.level}`}>
           <span class="dim">{line.time === undefined ? '' : clock(line.time)}</span> <b>{line.level}</b>{' '}

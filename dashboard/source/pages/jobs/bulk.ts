@@ -1,23 +1,27 @@
 /** Actions on many jobs: on those that were chosen, one by one; on all that match a filter, in the server. */
+import type { Scope } from '../../../../src/auth/access.ts'
 import type { JobState } from '../../../../src/contract/states.ts'
 import { post, request } from '../../api/request.ts'
 
 export type BulkAction = 'retry' | 'cancel' | 'delete'
 
 /** To which jobs an action applies, and what it does. */
-export const BULK: Record<BulkAction, { verb: string; states: readonly string[]; effect: string }> = {
+export const BULK: Record<BulkAction, { verb: string; scope: Scope; states: readonly string[]; effect: string }> = {
   retry: {
     verb: 'Retry',
+    scope: 'operate',
     states: ['failed', 'cancelled', 'expired'] satisfies JobState[],
     effect: 'Each is queued again, with new attempts. Its history so far stays.',
   },
   cancel: {
     verb: 'Cancel',
+    scope: 'enqueue',
     states: ['scheduled', 'queued', 'running'] satisfies JobState[],
     effect: 'Jobs that wait never run. Handlers that run get an aborted signal.',
   },
   delete: {
     verb: 'Delete',
+    scope: 'operate',
     states: ['succeeded', 'failed', 'cancelled', 'expired'] satisfies JobState[],
     effect: 'Their payloads, results and logs are gone for good.',
   },
