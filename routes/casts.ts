@@ -59,7 +59,7 @@ const BatchItem = Type.Object({
   job: Type.Optional(Type.Ref('Job')),
   problem: Type.Optional(Type.Ref('Problem')),
 })
-const BatchAnswer = Type.Object(
+export const BatchAnswer = Type.Object(
   { items: Type.Array(BatchItem) },
   { $id: 'BatchAnswer', title: 'BatchAnswer', description: 'One item for each line, in the same order' },
 )
@@ -84,7 +84,6 @@ export const castRoutes: FastifyPluginAsyncTypebox<CastRoutesOptions> = async (
   app,
   { registry, dispatcher, maxBodyBytes, checker },
 ) => {
-  app.addSchema(BatchAnswer)
   // Bytes cannot be cast, so a body of another type is refused. `checkTakesJson` throws the better error if the method
   // accepts bytes; if the module is not described yet, it throws nothing.
   app.removeContentTypeParser('*')

@@ -25,7 +25,7 @@ import type { Invoker } from '../src/services/call-invoker.ts'
 import { auditRoutes } from './audit.ts'
 import { bulkRoutes } from './bulk.ts'
 import { callRoutes } from './calls.ts'
-import { castRoutes } from './casts.ts'
+import { BatchAnswer, castRoutes } from './casts.ts'
 import { eventRoutes } from './events.ts'
 import { failureRoutes } from './failures.ts'
 import { followRoutes } from './follow.ts'
@@ -35,10 +35,12 @@ import { lifecycleRoutes } from './lifecycle.ts'
 import { logRoutes } from './logs.ts'
 import { metricsRoutes } from './metrics.ts'
 import { nodeRoutes } from './nodes.ts'
-import { probeRoutes } from './probes.ts'
+import { Health, probeRoutes } from './probes.ts'
 import { profileRoutes } from './profiles.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { Job, JobErrorView, JobList } from './schemas/job.ts'
+import { Me } from './schemas/me.ts'
+import { ScheduleView } from './schemas/schedule.ts'
 import {
   LifecycleResult,
   Limits,
@@ -59,7 +61,10 @@ import { serviceRoutes } from './services.ts'
 import { seriesRoutes } from './series.ts'
 import { stackRoutes } from './stack.ts'
 
-/** The schemas that routes refer to by `Type.Ref`. */
+/**
+ * The schemas that routes refer to by `Type.Ref`. No route adds one itself: in an application of somebody else, Fastify
+ * would then compile the schemas of that route with its own compilers.
+ */
 export const SHARED_SCHEMAS = [
   ErrorCodeSchema,
   ErrorDetail,
@@ -77,6 +82,10 @@ export const SHARED_SCHEMAS = [
   JobErrorView,
   Job,
   JobList,
+  BatchAnswer,
+  ScheduleView,
+  Me,
+  Health,
 ]
 
 /** What events tell about, below the prefix of the routes. */

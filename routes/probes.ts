@@ -6,7 +6,7 @@ import type { ClusterNode } from '../src/cluster/cluster-node.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
 import type { Registry } from '../src/registry/registry.ts'
 
-const Health = Type.Object(
+export const Health = Type.Object(
   {
     status: Type.String({ enum: ['ok', 'unavailable'] }),
     checks: Type.Optional(
@@ -44,8 +44,6 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
   app,
   { registry, dispatcher, durability, node },
 ) => {
-  app.addSchema(Health)
-
   const probe = (path: string, operationId: string, [summary, description]: [string, string], check: () => Check[]) =>
     app.get(path, {
       config: { scope: 'none' },

@@ -45,7 +45,6 @@ export const scheduleRoutes: FastifyPluginAsyncTypebox<ScheduleRoutesOptions> = 
   app,
   { registry, schedules, maxBodyBytes },
 ) => {
-  app.addSchema(ScheduleView)
   const schedule = Type.Ref('Schedule', { description: 'The schedule' })
   const tags = ['Schedules']
 

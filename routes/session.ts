@@ -11,7 +11,6 @@ interface SessionRoutesOptions {
 }
 
 export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = async (app, { credentials }) => {
-  app.addSchema(Me)
   const me = Type.Ref('Me', { description: 'Who sent the request' })
 
   app.get('/me', {

@@ -79,7 +79,7 @@ t.test('calls run, and links have the prefix', async (t) => {
   const later = { json: {}, headers: { prefer: 'respond-async' } }
   const async = await send('POST', '/plane/v1/services/echo/call/any', later)
   t.match(async, { status: 202, headers: { location: `/plane/v1/jobs/${async.json.id}` } })
-  t.match((await send('GET', '/plane/')).json, { docs: '/plane/docs', services: '/plane/v1/services' })
+  t.match(await send('GET', '/plane/'), { status: 200, headers: { 'content-type': /^text\/html/ } }, 'the page')
   const list = await send('GET', '/plane/v1/services')
   t.type(list.headers['event-cursor'], 'string')
 })
@@ -87,6 +87,10 @@ t.test('calls run, and links have the prefix', async (t) => {
 t.test('every error below the prefix is a problem document', async (t) => {
   isProblem(t, await send('GET', '/plane/nowhere'), 'ROUTE_NOT_FOUND', { instance: '/plane/nowhere' })
   isProblem(t, await send('DELETE', '/plane/v1/services'), 'METHOD_NOT_ALLOWED')
+  for (const path of ['services/echo/cast/any?delayMs=0x10', 'jobs?limit=1e1']) {
+    const method = path.startsWith('jobs') ? 'GET' : 'POST'
+    isProblem(t, await send(method, `/plane/v1/${path}`), 'MALFORMED_QUERY')
+  }
   isProblem(t, await call('echo', 'byName', { name: 5 }), 'VALIDATION_FAILED', {
     instance: '/plane/v1/services/echo/call/byName',
   })
