@@ -86,11 +86,11 @@ t.test('every refusal has a row', async (t) => {
   await row(t, { action: 'listServices', token: null, via: 'none', outcome: 'refused', code: 'UNAUTHORIZED' })
   const wrong = { headers: { authorization: `Bearer ${newToken()}` } }
   isProblem(t, await server.call('echo', 'any', 1, wrong), 'UNAUTHORIZED')
-  await row(t, { action: 'call', service: 'echo', target: 'any', code: 'UNAUTHORIZED' })
+  await row(t, { action: 'callMethod', service: 'echo', target: 'any', code: 'UNAUTHORIZED' })
   isProblem(t, await server.post('/v1/services/echo/stop', undefined, as('reader')), 'FORBIDDEN')
   await row(t, { action: 'stopService', service: 'echo', token: 'reader', outcome: 'refused', code: 'FORBIDDEN' })
   isProblem(t, await server.post('/v1/services/echo/cast/any', 1, as('reader')), 'FORBIDDEN')
-  await row(t, { action: 'cast', service: 'echo', token: 'reader', outcome: 'refused', code: 'FORBIDDEN' })
+  await row(t, { action: 'castMethod', service: 'echo', token: 'reader', outcome: 'refused', code: 'FORBIDDEN' })
   await server.get('/v1/services', as('once'))
   isProblem(t, await server.get('/v1/services', as('once')), 'QUOTA_EXCEEDED')
   await row(t, { action: 'listServices', token: 'once', outcome: 'refused', code: 'QUOTA_EXCEEDED' })
