@@ -54,7 +54,7 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
         description,
         // Any value is accepted: a probe that is refused because of its query would look like a dead server.
         querystring: Type.Object({
-          verbose: Type.Optional(Type.String({ description: 'List the checks in the answer' })),
+          verbose: Type.Optional(Type.Unknown({ description: 'List the checks in the answer' })),
         }),
         response: {
           ...refusals,

@@ -22,7 +22,27 @@ export interface Operation {
 
 export interface OpenApiDocument {
   paths: Record<string, Record<string, Operation>>
-  components: { schemas: Record<string, Schema> }
+  components: { schemas: Record<string, Schema>; [kind: string]: Record<string, unknown> }
+}
+
+/** The document with parameters and answers in the place of references to them. Schemas stay as they are. */
+function resolved({ paths, components, ...rest }: OpenApiDocument): OpenApiDocument {
+  const whole = <T extends object>(part: T): T => {
+    const [, kind = '', name = ''] = /^#\/components\/(\w+)\/(.+)$/.exec((part as { $ref?: string }).$ref ?? '') ?? []
+    return (components[kind]?.[name] as T | undefined) ?? part
+  }
+  const operationOf = ({ parameters, responses, ...operation }: Operation): Operation => ({
+    ...operation,
+    ...(parameters !== undefined && { parameters: parameters.map(whole) }),
+    responses: Object.fromEntries(Object.entries(responses).map(([status, answer]) => [status, whole(answer)])),
+  })
+  const pathOf = (operations: Record<string, Operation>) =>
+    Object.fromEntries(Object.entries(operations).map(([method, operation]) => [method, operationOf(operation)]))
+  return {
+    ...rest,
+    paths: Object.fromEntries(Object.entries(paths).map(([path, operations]) => [path, pathOf(operations)])),
+    components,
+  }
 }
 
 export class Contract {
@@ -31,7 +51,7 @@ export class Contract {
   readonly #validators = new Map<string, ValidateFunction>()
 
   constructor(document: OpenApiDocument) {
-    this.document = document
+    this.document = resolved(document)
     this.#ajv = addFormats.default(new Ajv2020({ strict: false }))
     this.#ajv.addSchema(document, 'document')
   }
