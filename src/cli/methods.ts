@@ -1,30 +1,16 @@
 /** The methods of a service, and what a person may have meant who named another one. */
+import type { MethodView } from '../../routes/schemas/service.ts'
 import { CliError, EXIT } from './exit-codes.ts'
 import type { Answer } from './output/printer.ts'
 import { route, type Session } from './session.ts'
-
-export interface Method {
-  name: string
-  description?: string
-  /** JSON Schema; `null`: any JSON. */
-  input: object | null
-  output: object | null
-  /** Media types, of a method that takes bytes. */
-  takes?: string[]
-  returns?: string
-  streams: boolean
-  timeoutMs: number
-  maxAttempts: number
-  priority: number
-}
 
 /** @param wanted must be one of them @throws CliError if it is not; PlaneError */
 export async function methodsOf(
   session: Session,
   service: string,
   wanted?: string,
-): Promise<Answer<{ items: Method[] }>> {
-  const answer = await session.get<{ items: Method[] }>(route`/v1/services/${service}/methods`)
+): Promise<Answer<{ items: MethodView[] }>> {
+  const answer = await session.get<{ items: MethodView[] }>(route`/v1/services/${service}/methods`)
   const names = answer.body.items.map(({ name }) => name)
   if (wanted === undefined || names.includes(wanted)) return answer
   const meant = nearest(wanted, names)

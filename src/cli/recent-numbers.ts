@@ -1,4 +1,5 @@
 /** What a list of services shows beside their summaries: numbers of the last minute, and when a service starts again. */
+import type { SeriesView } from '../../routes/schemas/series.ts'
 import type { Session } from './session.ts'
 
 export interface Recent {
@@ -12,11 +13,6 @@ export interface Recent {
 const MAX_SERVICES = 32
 const LAST_S = 60
 
-interface Series {
-  columns: string[]
-  items: (number | null)[][]
-}
-
 /** By service. What cannot be had, for want of a scope for example, is not known. */
 export async function recentNumbers(
   session: Session,
@@ -29,7 +25,7 @@ export async function recentNumbers(
       services.map(async ({ name }) => {
         if (services.length > MAX_SERVICES) return undefined
         const query = { service: name, last: `${LAST_S}s` }
-        return session.get<Series>('/v1/series', query).catch(() => undefined)
+        return session.get<SeriesView>('/v1/series', query).catch(() => undefined)
       }),
     ),
   ])
@@ -41,7 +37,7 @@ export async function recentNumbers(
   )
 }
 
-function lastMinute({ columns, items }: Series): Pick<Recent, 'callsPerS' | 'p95Ms'> | undefined {
+function lastMinute({ columns, items }: SeriesView): Pick<Recent, 'callsPerS' | 'p95Ms'> | undefined {
   if (items.length === 0) return undefined
   const column = (name: string) => items.map((row) => row[columns.indexOf(name)] ?? null)
   const calls = column('calls').reduce<number>((sum, count) => sum + (count ?? 0), 0)

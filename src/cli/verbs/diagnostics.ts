@@ -1,4 +1,5 @@
 /** Verbs that look into running threads: `stack`, `profile`, `heap`. */
+import type { StackList } from '../../../routes/schemas/stack.ts'
 import { UsageError } from '../exit-codes.ts'
 import { wholeNumber } from '../input/numbers.ts'
 import type { Paint } from '../output/style.ts'
@@ -6,16 +7,7 @@ import { route, type Session } from '../session.ts'
 import { textOf, type Verb, type VerbOptions } from '../verb.ts'
 import { watch } from '../watch.ts'
 
-interface Stacks {
-  items: {
-    id: number
-    state: string
-    node?: string
-    frames: { function: string; url: string; line: number; column: number }[]
-  }[]
-}
-
-function linesOfStacks({ items }: Stacks, paint: Paint): string[] {
+function linesOfStacks({ items }: StackList, paint: Paint): string[] {
   return items.flatMap(({ id, state, node, frames }) => [
     paint('bold', `thread ${id}`) + ` ${state}${node === undefined ? '' : ` on ${node}`}`,
     ...frames.map(
@@ -72,7 +64,7 @@ export const diagnosticVerbs: Verb[] = [
     examples: ['threadplane stack primes'],
     run: (session, [service = ''], options) =>
       watch(session, options, async () =>
-        session.print.one(await session.get<Stacks>(route`/v1/services/${service}/stack`), {
+        session.print.one(await session.get<StackList>(route`/v1/services/${service}/stack`), {
           lines: linesOfStacks,
           nameOf: ({ items }) => items.map(({ id }) => id).join('\n'),
         }),

@@ -1,4 +1,6 @@
 /** Verbs that list, show, wait for and change jobs. */
+import type { Failure } from '../../../routes/schemas/failure.ts'
+import type { JobCounts } from '../../../routes/schemas/job-counts.ts'
 import type { Job } from '../../../routes/schemas/job.ts'
 import { JOB_STATES, type JobState } from '../../contract/states.ts'
 import { UsageError } from '../exit-codes.ts'
@@ -36,10 +38,7 @@ function stateOf(options: VerbOptions): JobState | undefined {
   return state
 }
 
-interface Counts {
-  service: string
-  counts: Record<JobState, number>
-}
+type Counts = JobCounts['items'][number]
 
 const countColumns: Column<Counts>[] = [
   { title: 'SERVICE', rank: 0, value: ({ service }) => service },
@@ -109,19 +108,6 @@ const BULK_OPTIONS = {
   '--service <name>': 'of this service',
   '--method <name>': 'of this method',
   '--older-than <time>': 'that were accepted earlier, such as 1h',
-}
-
-interface Failure {
-  key: string
-  service: string
-  method: string
-  code: string
-  name: string | null
-  message: string
-  count: number
-  firstAt: string
-  lastAt: string
-  sampleJobId: string
 }
 
 const failureColumns: Column<Failure>[] = [

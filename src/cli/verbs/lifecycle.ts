@@ -1,12 +1,11 @@
 /** Verbs that start, stop and change what runs. */
 import type { LifecycleResult } from '../../../routes/schemas/service.ts'
+import { CRASH_KINDS } from '../../contract/crash-kind.ts'
 import { UsageError } from '../exit-codes.ts'
 import type { Paint } from '../output/style.ts'
 import { styleOfState } from '../output/style.ts'
 import { route, type Session } from '../session.ts'
 import { textOf, type Verb } from '../verb.ts'
-
-const CRASH_KINDS = ['exception', 'exit', 'hang', 'oom']
 
 interface Change {
   query?: Record<string, string | undefined>
@@ -66,7 +65,7 @@ export const lifecycleVerbs: Verb[] = [
     examples: ['threadplane crash primes --kind exit -y'],
     run: async (session, [service = ''], options) => {
       const kind = textOf(options, 'kind') ?? 'exception'
-      if (!CRASH_KINDS.includes(kind)) {
+      if (!CRASH_KINDS.some((one) => one === kind)) {
         throw new UsageError(`--kind is ${JSON.stringify(kind)}: it must be one of ${CRASH_KINDS.join(', ')}`)
       }
       await session.confirm(`crash the service ${service} and fail the methods that it runs`)

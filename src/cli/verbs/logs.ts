@@ -20,12 +20,7 @@ const LEVEL_STYLES: Record<LogLine['level'], Style> = {
 const SHOWN: ReadonlySet<string> = new Set(['id', 'time', 'level', 'service', 'thread', 'msg'])
 
 async function logs(session: Session, service: string | undefined, options: VerbOptions): Promise<void> {
-  const { tail, level, since, thread } = {
-    tail: textOf(options, 'tail'),
-    level: textOf(options, 'level'),
-    since: textOf(options, 'since'),
-    thread: textOf(options, 'thread'),
-  }
+  const [tail, level, since, thread] = ['tail', 'level', 'since', 'thread'].map((name) => textOf(options, name))
   const known = LOG_LEVELS.find((name) => name === level)
   if (level !== undefined && known === undefined) {
     throw new UsageError(`--level is ${JSON.stringify(level)}: it must be one of ${LOG_LEVELS.join(', ')}`)

@@ -1,24 +1,12 @@
 /** `nodes` and `drain`: the servers of a cluster. */
+import type { NodeView } from '../../../routes/schemas/node.ts'
 import type { Column } from '../output/table.ts'
 import { distance, NONE } from '../output/units.ts'
 import { route } from '../session.ts'
 import type { Verb } from '../verb.ts'
 import { watch } from '../watch.ts'
 
-interface Node {
-  id: string
-  name: string
-  url: string | null
-  version: string
-  startedAt: string
-  seenAt: string
-  labels: Record<string, string>
-  self: boolean
-  draining: boolean
-  services: { name: string; state: string; threads: number; differs: boolean }[]
-}
-
-const columns: Column<Node>[] = [
+const columns: Column<NodeView>[] = [
   { title: 'NAME', rank: 0, value: ({ name }) => name },
   { title: 'STATE', rank: 0, value: ({ draining }) => (draining ? 'draining' : 'running') },
   { title: 'SERVICES', rank: 1, align: 'right', value: ({ services }) => String(services.length) },
@@ -54,7 +42,7 @@ export const nodeVerbs: Verb[] = [
     examples: ['threadplane nodes'],
     run: (session, _args, options) =>
       watch(session, options, async () =>
-        session.print.list(await session.get<{ items: Node[] }>('/v1/nodes'), {
+        session.print.list(await session.get<{ items: NodeView[] }>('/v1/nodes'), {
           columns,
           nameOf: ({ name }) => name,
           none: 'no nodes',

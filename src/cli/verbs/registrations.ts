@@ -6,10 +6,11 @@ import type { Column } from '../output/table.ts'
 import { shortTime } from '../output/units.ts'
 import { signatureOf } from '../output/signature.ts'
 import { route } from '../session.ts'
-import { methodsOf, type Method } from '../methods.ts'
+import type { MethodView } from '../../../routes/schemas/service.ts'
+import { methodsOf } from '../methods.ts'
 import type { Verb } from '../verb.ts'
 
-const methodColumns: Column<Method>[] = [
+const methodColumns: Column<MethodView>[] = [
   { title: 'METHOD', rank: 0, value: ({ name }) => name },
   { title: 'INPUT', rank: 0, cutTo: 12, value: ({ takes, input }) => takes?.join('|') || signatureOf(input) },
   {
@@ -83,11 +84,15 @@ export const registrationVerbs: Verb[] = [
       const { print } = session
       if (name === undefined) {
         const answer = await methodsOf(session, service)
-        const view = { columns: methodColumns, nameOf: ({ name }: Method) => name, none: `${service} has no methods` }
+        const view = {
+          columns: methodColumns,
+          nameOf: ({ name }: MethodView) => name,
+          none: `${service} has no methods`,
+        }
         return print.write(await print.list(answer, view))
       }
       const { body } = await methodsOf(session, service, name)
-      const method = body.items.find((method) => method.name === name) as Method
+      const method = body.items.find((method) => method.name === name) as MethodView
       const text = JSON.stringify(method)
       await print.write(
         print.one(
@@ -99,7 +104,7 @@ export const registrationVerbs: Verb[] = [
   },
 ]
 
-function detailsOf(service: string, method: Method, paint: (style: 'bold', text: string) => string): string[] {
+function detailsOf(service: string, method: MethodView, paint: (style: 'bold', text: string) => string): string[] {
   const { name, description, input, output, takes, returns, streams, timeoutMs, maxAttempts, priority } = method
   const schema = (value: object | null) => JSON.stringify(value, null, 2).replaceAll('\n', '\n    ')
   return [

@@ -5,26 +5,13 @@ import type { Column } from '../output/table.ts'
 import { styleOfState } from '../output/style.ts'
 import { distance, NONE, share, shortSize, shortTime } from '../output/units.ts'
 import { route, type Session } from '../session.ts'
+import type { ServiceSummary } from '../../../routes/schemas/service-summary.ts'
 import { recentNumbers, type Recent } from '../recent-numbers.ts'
 import type { Verb } from '../verb.ts'
 import { watch } from '../watch.ts'
 
-/** What `GET /v1/services?view=summary` has of each service. */
-export interface Summary {
-  name: string
-  state: ServiceStatus['state']
-  desiredState: ServiceStatus['desiredState']
-  threads: { ready: number; wanted: number }
-  queue: { size: number; running: number; capacity: number }
-  counts: ServiceStatus['counts']
-  restartCount: number
-  restartBudget: { maxRestarts: number; remaining: number }
-  heapUsedBytes: number
-  crashReason: string | null
-}
-
 /** @param recent of the last minute, by service; without an entry nothing is known */
-export function serviceColumns(recent: ReadonlyMap<string, Recent>): Column<Summary>[] {
+export function serviceColumns(recent: ReadonlyMap<string, Recent>): Column<ServiceSummary>[] {
   return [
     { title: 'NAME', rank: 0, value: ({ name }) => name, cutTo: 12 },
     { title: 'STATE', rank: 0, value: ({ state }) => state, style: ({ state }) => styleOfState(state) },
@@ -72,7 +59,7 @@ export function serviceColumns(recent: ReadonlyMap<string, Recent>): Column<Summ
   ]
 }
 
-function noteOf({ state, crashReason }: Summary, recent: Recent | undefined): string {
+function noteOf({ state, crashReason }: ServiceSummary, recent: Recent | undefined): string {
   const isDown = state === 'backoff' || state === 'failed' || state === 'crashed'
   if (!isDown || crashReason === null) return ''
   if (state !== 'backoff' || recent?.nextStartAt == null) return crashReason
@@ -80,7 +67,7 @@ function noteOf({ state, crashReason }: Summary, recent: Recent | undefined): st
 }
 
 async function list(session: Session): Promise<string> {
-  const answer = await session.get<{ items: Summary[] }>('/v1/services', { view: 'summary' })
+  const answer = await session.get<{ items: ServiceSummary[] }>('/v1/services', { view: 'summary' })
   const recent = session.print.isForPersons ? await recentNumbers(session, answer.body.items) : new Map()
   return session.print.list(answer, {
     columns: serviceColumns(recent),

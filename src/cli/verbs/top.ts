@@ -5,7 +5,8 @@ import { CliError, EXIT, UsageError } from '../exit-codes.ts'
 import type { Recent } from '../recent-numbers.ts'
 import type { Session } from '../session.ts'
 import type { Verb } from '../verb.ts'
-import { serviceColumns, type Summary } from './services.ts'
+import type { ServiceSummary } from '../../../routes/schemas/service-summary.ts'
+import { serviceColumns } from './services.ts'
 
 const DRAW_EVERY_MS = 1_000
 // The alternate screen, which leaves what the person had on the terminal; and the cursor.
@@ -51,8 +52,8 @@ async function top(session: Session): Promise<void> {
   if (isInterrupted || io.interrupted.aborted) throw new CliError(EXIT.interrupted, 'interrupted')
 }
 
-async function summaries(session: Session): Promise<Summary[]> {
-  return (await session.get<{ items: Summary[] }>('/v1/services', { view: 'summary' })).body.items
+async function summaries(session: Session): Promise<ServiceSummary[]> {
+  return (await session.get<{ items: ServiceSummary[] }>('/v1/services', { view: 'summary' })).body.items
 }
 
 /** Keeps the numbers of the last two seconds. */
@@ -73,10 +74,10 @@ async function follow(plane: Plane, recent: Map<string, Recent>, signal: AbortSi
   }
 }
 
-async function draw({ io, print }: Session, services: Summary[], recent: Map<string, Recent>): Promise<void> {
+async function draw({ io, print }: Session, services: ServiceSummary[], recent: Map<string, Recent>): Promise<void> {
   const { tableOf, cutTo } = await import('../output/table.ts')
   const { columns: width = 80, rows: height = 24 } = io.stdout
-  const sum = (of: (service: Summary) => number) => services.reduce((total, service) => total + of(service), 0)
+  const sum = (of: (service: ServiceSummary) => number) => services.reduce((total, service) => total + of(service), 0)
   const title = [
     'threadplane',
     `${services.length} services`,
