@@ -1,9 +1,10 @@
 /** What the streams of events and of the log have, as a client gets it. */
+import type { AuditRow } from '../contract/audit.ts'
 import type { ControlEvent, JobEvent } from '../contract/events.ts'
 import type { LogLevel } from '../contract/log.ts'
 import type { ServiceSummary } from '../../routes/schemas/service-summary.ts'
 
-/** A line of the log. It may have further members, of whoever wrote it. */
+/** A line of the log. A service may add further members. */
 export interface LogLine {
   id: string
   /** RFC 3339. */
@@ -57,18 +58,7 @@ type StreamEvent =
   | { type: 'jobs.skipped'; count: number; by: Record<string, number> }
   | { type: 'stats'; services: Record<string, (number | null)[]> }
   | { type: 'log'; line: LogLine }
-  | {
-      type: 'audit'
-      token: string | null
-      via: string
-      address: string
-      action: string
-      service: string | null
-      target: string | null
-      outcome: string
-      code: string | null
-      requestId: string
-    }
+  | ({ type: 'audit' } & Omit<AuditRow, 'at'>)
 
 /** `id`: the cursor to go on after it. `at`: RFC 3339. `node`: of the node where it happened, where it was not this one. */
 export type PlaneEvent = { id: string; at: string; node?: string } & (ControlEvent | JobEvent | StreamEvent)

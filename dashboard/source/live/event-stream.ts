@@ -2,6 +2,7 @@
  * One stream of events from the server, read by `fetch`: with the cookie of the session, and with the cursor of the last
  * event when it connects again, after 1 s, 2 s, … 30 s. It runs in a worker for all tabs, or in one of the tabs.
  */
+import { partsOf } from '../api/parts.ts'
 import type { GapEvent, HelloEvent, LiveEvent } from './live-event.ts'
 
 export type Connection = 'connecting' | 'live' | 'offline' | 'signed-out'
@@ -87,17 +88,17 @@ export class EventStream {
   }
 
   async #read(body: ReadableStream<Uint8Array>, mine: AbortController): Promise<void> {
-    const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader()
-    let rest = ''
-    for (;;) {
-      const silence = setTimeout(() => void reader.cancel().catch(() => {}), SILENCE_MS)
-      const { done, value } = await reader.read().finally(() => clearTimeout(silence))
-      if (done || this.#running !== mine) return
-      const lines = (rest + value).split('\n')
-      rest = lines.pop() ?? ''
-      this.#take(
-        lines.filter((line) => line !== '').map((line) => JSON.parse(line) as LiveEvent | HelloEvent | GapEvent),
-      )
+    const listen = () => setTimeout(() => mine.abort(), SILENCE_MS)
+    let silence = listen()
+    try {
+      for await (const lines of partsOf(body, '\n')) {
+        clearTimeout(silence)
+        if (this.#running !== mine) return
+        this.#take(lines.map((line) => JSON.parse(line) as LiveEvent | HelloEvent | GapEvent))
+        silence = listen()
+      }
+    } finally {
+      clearTimeout(silence)
     }
   }
 

@@ -1,4 +1,7 @@
-/** The stream of events for all tabs, in a worker that they share. A port of a tab that has gone is found by its silence. */
+/**
+ * The stream of events for all tabs, in a worker that they share. A tab says goodbye when it closes; one that crashes stays
+ * in the list until the browser ends the worker.
+ */
 import { EventStream, type StreamNews } from './event-stream.ts'
 import { type TabMessage, type TabWants, typesOf } from './tabs.ts'
 

@@ -3,11 +3,12 @@
  * last lines are kept.
  */
 import { batch, signal } from '@preact/signals'
+import type { LogEnd, LogGap, LogLine } from '../../../src/client/events.ts'
+import { partsOf } from '../api/parts.ts'
 import { send } from '../api/request.ts'
-import type { LogLine } from '../live/live-event.ts'
 
 /** A line, or a place where lines are missing. */
-export type Entry = LogLine | { type: 'gap'; id: string; lost: number | null; reason: string }
+export type Entry = LogLine | (LogGap & { id: string })
 
 const MAX_ENTRIES = 1_000
 const FIRST_WAIT_MS = 1_000
@@ -64,31 +65,19 @@ export class LogTail {
     })
     batch(() => ([this.state.value, this.error.value] = ['following', undefined]))
     if (response.body === null) return
-    const reader = response.body
-      .pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)
-      .getReader()
-    let rest = ''
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      const lines = (rest + value).split('\n')
-      rest = lines.pop() ?? ''
-      this.#take(lines.filter((line) => line !== ''))
-    }
+    for await (const lines of partsOf(response.body, '\n')) this.#take(lines)
   }
 
   #take(lines: string[]): void {
     const added: Entry[] = []
     for (const line of lines) {
-      const entry = JSON.parse(line) as { type?: string; id?: string; lost?: number; reason?: string }
-      if (entry.type === 'end') this.state.value = 'ended'
-      else if (entry.type === 'gap') {
-        const id = `gap ${this.#lastId ?? ''} ${added.length}`
-        added.push({ type: 'gap', id, lost: entry.lost ?? null, reason: entry.reason ?? '' })
-      } else {
+      const entry = JSON.parse(line) as LogLine | LogGap | LogEnd
+      // A service may log a field `type` of its own.
+      if ('msg' in entry) {
         this.#lastId = entry.id
-        added.push(entry as LogLine)
-      }
+        added.push(entry)
+      } else if (entry.type === 'gap') added.push({ ...entry, id: `gap ${this.#lastId ?? ''} ${added.length}` })
+      else this.state.value = 'ended'
     }
     if (added.length > 0) this.entries.value = [...this.entries.peek(), ...added].slice(-MAX_ENTRIES)
   }

@@ -5,7 +5,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import type { LogLevel } from '../../../src/contract/log.ts'
-import type { LogLine } from '../live/live-event.ts'
+import type { LogLine } from '../../../src/client/events.ts'
 import { href, query, setQuery } from '../router/router.ts'
 import { Button } from '../ui/button.tsx'
 import { clock, plural } from '../ui/format.ts'

@@ -1,5 +1,6 @@
 /** The items of a stream, as they come: read as server-sent events, which say how a stream has ended. */
 import { batch, signal } from '@preact/signals'
+import { partsOf } from '../api/parts.ts'
 import { ApiError, isAbort, type Problem } from '../api/request.ts'
 
 /** Items that are kept; of a longer stream, the last ones. */
@@ -19,16 +20,8 @@ export class ItemStream {
   }
 
   async #read(body: ReadableStream<Uint8Array>): Promise<void> {
-    const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader()
-    let rest = ''
     try {
-      for (;;) {
-        const { done, value } = await reader.read()
-        if (done) break
-        const events = (rest + value).split('\n\n')
-        rest = events.pop() ?? ''
-        batch(() => this.#take(events))
-      }
+      for await (const events of partsOf(body, '\n\n')) batch(() => this.#take(events))
       if (this.state.peek() === 'running') this.state.value = { error: cut() }
     } catch (error) {
       this.state.value = isAbort(error) ? 'stopped' : { error: cut() }

@@ -1,17 +1,9 @@
 /** What an attempt of a job has logged, as far as it is kept. */
+import type { LogEnd, LogGap, LogLine } from '../../../../src/client/events.ts'
 import { send } from '../../api/request.ts'
 import { useResource } from '../../state/resource.ts'
 import { clock } from '../../ui/format.ts'
 import { ProblemBox } from '../../ui/problem-box.tsx'
-
-interface LogLine {
-  id?: string
-  type?: string
-  time?: string
-  level?: string
-  msg?: string
-  [field: string]: unknown
-}
 
 /** What is shown in columns of its own, or is the same in all lines of the attempt. */
 const KNOWN = new Set(['id', 'time', 'level', 'msg', 'service', 'thread', 'jobId', 'attempt', 'method'])
@@ -34,10 +26,10 @@ export function AttemptLogs({ id, attempt }: { id: string; attempt: number }) {
   if (data.value.length === 0) return <p class="dim">It has logged nothing that is kept.</p>
   return (
     <ol class="attempt-log">
-      {data.value.map((line, at) => (
-        <li key={line.id ?? at} class={`level-${line.level}`}>
-          <span class="dim">{line.time === undefined ? '' : clock(line.time)}</span> <b>{line.level}</b>{' '}
-          <bdi>{line.msg ?? ''}</bdi> <span class="dim">{fieldsOf(line)}</span>
+      {data.value.map((line) => (
+        <li key={line.id} class={`level-${line.level}`}>
+          <span class="dim">{clock(line.time)}</span> <b>{line.level}</b> <bdi>{line.msg}</bdi>{' '}
+          <span class="dim">{fieldsOf(line)}</span>
         </li>
       ))}
     </ol>
@@ -48,8 +40,8 @@ function linesOf(text: string): LogLine[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as LogLine)
-    .filter(({ type }) => type !== 'end' && type !== 'gap')
+    .map((line) => JSON.parse(line) as LogLine | LogGap | LogEnd)
+    .filter((line) => 'msg' in line)
 }
 
 function fieldsOf(line: LogLine): string {
