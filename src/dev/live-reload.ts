@@ -57,10 +57,6 @@ export class LiveReload {
     await Promise.all(services.map((service) => this.#reload(service, [])))
   }
 
-  async close(): Promise<void> {
-    await this.#watcher.close()
-  }
-
   /** Looks at the files; what changes meanwhile is looked at after that. */
   async #changed(): Promise<void> {
     this.#lookAgain = true

@@ -1,11 +1,11 @@
 /**
  * Watches folders for changes of the files in them. It tells only that something has changed: a program may write a file in
- * several steps, or replace it by another, so the listener looks at the files themselves.
+ * several steps, or replace it by another, so the listener looks at the files themselves. It watches until the process ends.
  */
 import { once } from 'node:events'
 import { existsSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
-import { type FSWatcher, watch } from 'chokidar'
+import { watch } from 'chokidar'
 
 /** A change is told when there was none for so long, */
 const QUIET_MS = 100
@@ -16,7 +16,6 @@ const IMPORTABLE = /\.([cm]?[jt]s|json|node|wasm)$/
 const IGNORED = /(^|[/\\])(node_modules|\.git)$/
 
 export class Watcher {
-  readonly #watchers: FSWatcher[] = []
   readonly #folders = new Set<string>()
   readonly #onChange: () => void
   readonly #onError: (error: unknown) => void
@@ -36,15 +35,9 @@ export class Watcher {
     for (const folder of added) this.#folders.add(folder)
     const ignored = (path: string, stats?: Stats) => (stats?.isFile() ? !IMPORTABLE.test(path) : IGNORED.test(path))
     const watcher = watch(added, { depth: 0, ignoreInitial: true, ignored })
-    this.#watchers.push(watcher)
     watcher.on('all', () => this.#changed()).on('error', this.#onError)
     await once(watcher, 'ready')
     return true
-  }
-
-  async close(): Promise<void> {
-    clearTimeout(this.#timer)
-    await Promise.all(this.#watchers.map((watcher) => watcher.close()))
   }
 
   #changed(): void {

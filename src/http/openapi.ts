@@ -121,7 +121,8 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
     handler: async (request, reply) => {
       const { service: name } = request.params as { service: string }
       const service = services().find((one) => one.name === name)
-      if (service === undefined) throw new ThreadplaneError('SERVICE_NOT_FOUND', `there is no service ${name}`)
+      if (service === undefined)
+        throw new ThreadplaneError('SERVICE_NOT_FOUND', `there is no service ${JSON.stringify(name)}`)
       const document = new OpenApiText(base, () => [service], prefix)
       return reply.type('application/json; charset=utf-8').send(await document.json())
     },
