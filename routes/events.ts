@@ -12,7 +12,7 @@ import type { EventStreams } from '../src/events/event-streams.ts'
 import { LINES, SSE } from '../src/events/stream-format.ts'
 import type { Credentials } from '../src/http/credentials.ts'
 import { problems } from '../src/http/problem-responses.ts'
-import { streamClient, STREAM_HEADERS } from './shared/open-stream.ts'
+import { beginStream, streamClient } from './shared/open-stream.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { callerOf } from './shared/caller.ts'
 import { snapshotOf } from './shared/service-stats.ts'
@@ -113,11 +113,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
       await looked?.begun
       const shown = snapshot ? await snapshotFor(request, filter) : []
       const format = accepted === LINES_TYPE ? LINES : SSE
-      const headers = { ...STREAM_HEADERS, 'content-type': format.contentType, 'event-cursor': events.idOf(start.seq) }
-      reply.hijack()
+      beginStream(reply, format.contentType, { 'event-cursor': events.idOf(start.seq) })
       // The client has hung up while other nodes were asked.
       if (reply.raw.destroyed) return reply
-      reply.raw.writeHead(200, headers)
       if (request.method === 'HEAD') reply.raw.end()
       else {
         const resumed = cursor !== undefined

@@ -14,7 +14,7 @@ import type { Registry } from '../src/registry/registry.ts'
 import { jobCheck } from './shared/job-check.ts'
 import type { NodeLogs } from './shared/node-logs.ts'
 import { ServiceParams } from './schemas/service.ts'
-import { streamClient, STREAM_HEADERS } from './shared/open-stream.ts'
+import { beginStream, streamClient } from './shared/open-stream.ts'
 
 const EVENTS_TYPE = 'text/event-stream'
 const LINES_TYPE = 'application/x-ndjson'
@@ -152,10 +152,9 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       after === undefined
         ? await logs.last(request, filter, { tail, since, stored })
         : await logs.missed(request, filter, { after: String(after), since, stored })
-    reply.hijack()
+    beginStream(reply, format.contentType)
     // The client has hung up while other nodes were asked.
     if (reply.raw.destroyed) return reply
-    reply.raw.writeHead(200, { ...STREAM_HEADERS, 'content-type': format.contentType })
     if (request.method === 'HEAD') {
       reply.raw.end()
       return reply

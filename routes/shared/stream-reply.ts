@@ -6,7 +6,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import type { Invocation } from '../../src/services/call-invoker.ts'
-import { STREAM_HEADERS } from './open-stream.ts'
+import { beginStream } from './open-stream.ts'
 
 const NDJSON = 'application/x-ndjson'
 const EVENTS = 'text/event-stream'
@@ -44,8 +44,7 @@ export function sendItems(invocation: Invocation, request: FastifyRequest, reply
   const { raw } = reply
   const begin = () => {
     if (raw.headersSent) return
-    reply.hijack()
-    raw.writeHead(200, { ...STREAM_HEADERS, 'content-type': format.contentType })
+    beginStream(reply, format.contentType)
   }
   invocation.onItem = (json, cost) => {
     begin()

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import { createClient, type Fetch, JobFailedError, type LogLine, PlaneError } from '../../src/client/index.ts'
 import { TokensRig } from '../auth/tokens-rig.ts'
-import { openGate, serve } from '../http-helper.ts'
+import { becomes, openGate, serve } from '../http-helper.ts'
 import type bytes from '../http-fixtures/bytes.ts'
 import type echo from '../http-fixtures/echo.ts'
 import type gate from '../http-fixtures/gate.ts'
@@ -214,6 +214,39 @@ t.test('a wait that would last longer than the deadline is not begun', async (t)
   t.ok((error.retryAfterMs ?? 0) >= 1_000)
   t.strictSame(paths, ['POST /v1/services/echo/call/any'])
   await plane.request('POST', '/v1/services/echo/resume')
+})
+
+t.test('a server that closes sends a call to another one, and answers those that it has begun', async (t) => {
+  const [closing, other] = [
+    await serve(t, { services: { gate: 'gate' } }),
+    await serve(t, { services: { gate: 'gate' } }),
+  ]
+  const answers: [port: number, status: number][] = []
+  // A balancer that takes a server out when it says that it closes.
+  const balanced: Fetch = async (url, init) => {
+    const { port } = answers.some(([, status]) => status === 503) ? other : closing
+    const response = await fetch(Object.assign(new URL(url), { port }), init)
+    answers.push([port, response.status])
+    // It waits for its calls, and not for ever.
+    openGate('begun before the end')
+    return response
+  }
+  const { call } = createClient({ url: 'http://127.0.0.1', fetch: balanced }).service<typeof gate>('gate')
+  const begun = call.hold({ token: 'begun before the end' })
+  await closing.logs.line('begun', { token: 'begun before the end' })
+  const closed = closing.close()
+  await becomes('the server to close', () => closing.server.registry.closing)
+  openGate('sent to the other')
+  t.equal(await call.hold({ token: 'sent to the other' }), 'sent to the other')
+  t.equal(await begun, 'begun before the end')
+  t.strictSame(
+    answers.filter(([port, status]) => port === other.port || status !== 200),
+    [
+      [closing.port, 503],
+      [other.port, 200],
+    ],
+  )
+  await closed
 })
 
 t.test('retryIf says which errors are worth another try', async (t) => {
