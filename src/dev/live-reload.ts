@@ -5,7 +5,10 @@
 import { realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { resolvesWithin } from '../async/deadline.ts'
+import { DECLARED_FILE, type DeclaredServices } from '../registry/declared-services.ts'
+import { readDeclaredServices } from '../server/declared-schedules.ts'
 import type { Server } from '../server/options.ts'
 import { restoreService } from '../registry/restore-services.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
@@ -28,6 +31,8 @@ export class LiveReload {
   #folder = new Map<string, string>()
   /** Warnings about files of the folder: each is told once. */
   readonly #told = new Set<unknown>()
+  /** Why `threadplane.json` cannot be used. */
+  #declaredFault: string | undefined
   #isLooking = false
   #lookAgain = false
 
@@ -76,6 +81,8 @@ export class LiveReload {
 
   async #look(): Promise<void> {
     const { registry } = this.#server
+    const declaredBefore = registry.options.modules.declared
+    await this.#readDeclared()
     const before = this.#folder
     this.#folder = await this.#listFolder()
     const gone = [...before].filter(([name]) => !this.#folder.has(name))
@@ -92,9 +99,38 @@ export class LiveReload {
         const [fileBefore, file] = [before.get(name), this.#folder.get(name)]
         const isRenamed = fileBefore !== file && fileBefore === service.module && file !== undefined
         const changed = isRenamed ? [this.#pathOf(file)] : changedFiles(old, now)
+        if (before.has(name) && this.#isDeclaredAnew(name, declaredBefore)) changed.push(this.#pathOf(DECLARED_FILE))
         if (changed.length > 0) await this.#reload(service, changed, isRenamed ? file : undefined)
       }),
     )
+  }
+
+  /** If the file cannot be used, that is said once, and what it has declared before goes on. */
+  async #readDeclared(): Promise<void> {
+    const { registry, declaredSchedules } = this.#server
+    const { modules } = registry.options
+    const before = modules.declared
+    try {
+      const declared = await readDeclaredServices(modules.path)
+      if (!isDeepStrictEqual(declared, before)) {
+        modules.declare(declared)
+        await this.#listFolder()
+        declaredSchedules.follow(declared)
+      }
+      this.#declaredFault = undefined
+    } catch (error) {
+      modules.declare(before)
+      const { message } = error as Error
+      if (message !== this.#declaredFault) this.#output.failed('what it declared before goes on', message)
+      this.#declaredFault = message
+    }
+  }
+
+  /** Has `threadplane.json` other options, configuration or environment for a service? Those that were registered over HTTP do not follow it. */
+  #isDeclaredAnew(name: string, before: DeclaredServices): boolean {
+    const { registry } = this.#server
+    if (registry.options.registrations.get(name)?.module !== undefined) return false
+    return !isDeepStrictEqual(before.get(name)?.options, registry.declaredOptions(name))
   }
 
   async #listFolder(): Promise<Map<string, string>> {

@@ -18,14 +18,23 @@ const NO_SERVICE = /^([_.]|node_modules$)/i
 
 export class ModulesFolder {
   readonly path: string
-  /** What `threadplane.json` declares. */
-  readonly declared: DeclaredServices
-  /** The modules that it names: they are services by the names that it gives them, and not by those of their files. */
-  readonly #named: ReadonlySet<string>
+  #declared: DeclaredServices = new Map()
+  /** The modules that `threadplane.json` names: they are services by the names there, and not by those of their files. */
+  #named: ReadonlySet<string> = new Set()
 
   constructor(path: string, declared: DeclaredServices = new Map()) {
     this.path = resolve(path)
-    this.declared = declared
+    this.declare(declared)
+  }
+
+  /** What `threadplane.json` declares. */
+  get declared(): DeclaredServices {
+    return this.#declared
+  }
+
+  /** Sets what `threadplane.json` declares from now on. */
+  declare(declared: DeclaredServices): void {
+    this.#declared = declared
     this.#named = new Set([...declared.values()].flatMap(({ module }) => module ?? []))
   }
 

@@ -141,7 +141,7 @@ export class ServiceChanges {
       const known = this.#usable(name)
       const { overrides } = known
       const module = file ?? known.module
-      const { declared } = known.threadSet.version
+      const declared = this.#registry.declaredOptions(name)
       const { modules } = this.#registry.options
       const moduleUrl = modules.resolve(module)
       const hash = await modules.hashOf(moduleUrl)

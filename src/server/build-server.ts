@@ -81,7 +81,8 @@ export async function buildIn(host: FastifyInstance | undefined, options: Server
       others: shared?.node,
     })
     schedules.load()
-    new DeclaredSchedules(declared, { registry, schedules, log }).start()
+    const declaredSchedules = new DeclaredSchedules({ registry, schedules, log })
+    declaredSchedules.follow(declared)
     const changes = new ServiceChanges(registry)
     if (shared !== undefined) {
       const reconciliation = new Reconciliation(registry, changes)
@@ -142,7 +143,17 @@ export async function buildIn(host: FastifyInstance | undefined, options: Server
     app.addHook('onClose', async () => {
       if (ServiceWorker.alive.size === 0) stackReader.end()
     })
-    return { app, nodeApp, membership: shared?.membership, registry, changes, dispatcher, events, log }
+    return {
+      app,
+      nodeApp,
+      membership: shared?.membership,
+      registry,
+      changes,
+      declaredSchedules,
+      dispatcher,
+      events,
+      log,
+    }
   } catch (error) {
     dispatcher.close()
     await shared?.node.close()

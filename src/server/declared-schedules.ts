@@ -38,24 +38,28 @@ interface Parts {
 }
 
 export class DeclaredSchedules {
-  readonly #declared: DeclaredServices
   readonly #parts: Parts
+  #declared: DeclaredServices = new Map()
   /** What has yet to be made, by service. */
-  readonly #open: Map<string, Map<string, DeclaredSchedule>>
+  #open = new Map<string, Map<string, DeclaredSchedule>>()
 
-  constructor(declared: DeclaredServices, parts: Parts) {
-    this.#declared = declared
+  constructor(parts: Parts) {
     this.#parts = parts
-    const withSchedules = [...declared].filter(([, { schedules }]) => schedules.size > 0)
-    this.#open = new Map(withSchedules.map(([service, { schedules }]) => [service, new Map(schedules)]))
-  }
-
-  /** Makes and deletes schedules in the background, once the services start. What cannot be made yet is tried again when its service runs. */
-  start(): void {
-    const { registry, log } = this.#parts
-    registry.on('state', (service, state) => {
+    parts.registry.on('state', (service, state) => {
       if (state === 'running') void this.#make(service)
     })
+  }
+
+  /**
+   * Makes and deletes schedules in the background, once the services start. What cannot be made yet is tried again when its
+   * service runs.
+   * @param declared what the file declares now
+   */
+  follow(declared: DeclaredServices): void {
+    const { registry, log } = this.#parts
+    this.#declared = declared
+    const withSchedules = [...declared].filter(([, { schedules }]) => schedules.size > 0)
+    this.#open = new Map(withSchedules.map(([service, { schedules }]) => [service, new Map(schedules)]))
     void registry.starting.promise.then(async () => {
       await Promise.all([...this.#open.keys()].map((service) => this.#make(service)))
       await this.#removeOthers().catch((error: unknown) => {
@@ -68,7 +72,10 @@ export class DeclaredSchedules {
     const open = this.#open.get(service)
     if (open === undefined) return
     this.#open.delete(service)
+    const declared = this.#declared
+    const isWanted = () => declared === this.#declared
     for (const [name, schedule] of open) {
+      if (!isWanted()) return
       try {
         await this.#makeOne(service, name, schedule)
         open.delete(name)
@@ -78,7 +85,7 @@ export class DeclaredSchedules {
         log.error({ err: error, service, schedule: name }, `a schedule of ${DECLARED_FILE} cannot be made`)
       }
     }
-    if (open.size > 0) this.#open.set(service, open)
+    if (open.size > 0 && isWanted()) this.#open.set(service, open)
   }
 
   async #makeOne(service: string, name: string, declared: DeclaredSchedule): Promise<void> {

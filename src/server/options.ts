@@ -10,6 +10,7 @@ import type { SlowClientTimings } from '../http/slow-clients.ts'
 import type { Dispatcher } from '../jobs/dispatcher.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ServiceChanges } from '../registry/service-changes.ts'
+import type { DeclaredSchedules } from './declared-schedules.ts'
 
 /** The certificate of a listener and its key, in PEM. */
 export interface TlsFiles {
@@ -88,6 +89,7 @@ export interface Server {
   membership: Membership | undefined
   registry: Registry
   changes: ServiceChanges
+  declaredSchedules: DeclaredSchedules
   dispatcher: Dispatcher
   events: EventLog
   /** Writes to the log, and keeps the lines for clients. */

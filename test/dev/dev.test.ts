@@ -247,6 +247,42 @@ t.test('a new file is registered, and one that is gone takes its service with it
   t.match(await held, { status: 200, json: 'again' }, 'its calls have finished')
 })
 
+t.test('threadplane.json is followed: names, configuration, schedules; a fault in it is said once', async (t) => {
+  const declare = (services: object) => write('services/threadplane.json', JSON.stringify({ services }))
+  write(
+    'services/bucket.js',
+    `import { defineService, method } from 'threadplane/service'
+import { z } from 'zod'
+export default defineService({
+  config: z.object({ bucket: z.string() }),
+  methods: { name: method({ handler: (_, { config }) => config.bucket }) },
+})\n`,
+  )
+  await prints(/✗ bucket does not start\n/)
+  const nightly = { cron: '0 3 * * *', method: 'name' }
+  declare({ photos: { module: 'bucket.js', config: { bucket: 'a' }, schedules: { nightly } } })
+  await prints(/\+ photos \(services\/bucket\.js\) is new and running/)
+  t.match(await call('photos', 'name'), { status: 200, json: 'a' })
+  t.match(await call('bucket', 'name'), { status: 404 }, 'the module has the names of the file only')
+  const schedule = '/v1/services/photos/schedules/nightly'
+  await eventually(async () => (await request(port, 'GET', schedule)).status === 200)
+
+  write('services/threadplane.json', '{ "services": ')
+  await prints(/✗ what it declared before goes on: .*threadplane\.json cannot be used: it is not JSON/)
+  declare({ photos: { module: 'nope.js' } })
+  await prints(/✗ what it declared before goes on: .*services\.photos\.module: .*does not exist/)
+  t.match(await call('photos', 'name'), { status: 200, json: 'a' })
+
+  declare({ photos: { module: 'bucket.js', config: { bucket: 'b' } } })
+  await prints(/↻ photos \(services\/threadplane\.json\) reloaded/)
+  t.match(await call('photos', 'name'), { status: 200, json: 'b' })
+  await eventually(async () => (await request(port, 'GET', schedule)).status === 404)
+  rmSync(join(folder, 'services/threadplane.json'))
+  await prints(/− photos removed/)
+  rmSync(join(folder, 'services/bucket.js'))
+  await prints(/− bucket removed/)
+})
+
 t.test('a TypeScript module is followed too', async () => {
   const typed = (output: string) => `import { defineService, method } from 'threadplane'
 import { z } from 'zod'
