@@ -35,7 +35,8 @@ function release(): void {
     ['commit', () => run('git', ['commit', '--quiet', '--all', '--message', `Release ${version}`])],
   ]
   if (values['dry-run']) {
-    for (const text of ['run all checks (.ci/run)', ...edits.map(([text]) => text), `tag v${version}`]) console.log(text)
+    for (const text of ['run all checks (.ci/run)', ...edits.map(([text]) => text), `tag v${version}`])
+      console.log(text)
   } else {
     run('.ci/run', [])
     checkTree()

@@ -7,7 +7,7 @@ export interface Section {
 }
 
 const ROOT = new URL('../../', import.meta.url)
-const OF_THE_PROJECT = ['CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/README.md']
+const OF_THE_PROJECT = ['CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/README.md', 'test/sdk/README.md']
 
 /** One section for each heading of the index, with the links below the heading. What is above the first heading has none. */
 export function sections(): Section[] {

@@ -78,7 +78,9 @@ t.test('a project in JavaScript is tested and served', async (t) => {
     await paste('npx threadplane init next -y', project)
     const next = join(project, 'next')
     t.notOk(filesOf(next).includes(PACKED))
-    t.match(JSON.parse(readFileSync(join(next, 'package.json'), 'utf8')), { dependencies: { threadplane: `^${packageVersion()}` } })
+    t.match(JSON.parse(readFileSync(join(next, 'package.json'), 'utf8')), {
+      dependencies: { threadplane: `^${packageVersion()}` },
+    })
   })
 })
 

@@ -34,7 +34,7 @@ export default defineConfig({
   srcDir: ROOT,
   outDir: `${ROOT}dist/site`,
   cacheDir: fileURLToPath(new URL('../node_modules/.cache', import.meta.url)),
-  srcExclude: ['{src,test,deploy,.tap,.git}/**', 'docs/site/**', 'bench/*/**'],
+  srcExclude: ['{src,deploy,.tap,.git}/**', 'test/!(sdk)/**', 'test/sdk/*/**', 'docs/site/**', 'bench/*/**'],
   rewrites: (file) => file.replace(/README\.md$/, 'index.md'),
   themeConfig: {
     logo: iconUrl,
