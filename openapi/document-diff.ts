@@ -2,7 +2,7 @@
  * What of an OpenAPI document may break a client that was made for an earlier one. Clients send parameters and bodies, so
  * those may not take less; they read answers, so those may not lose anything. New operations, optional members, problems
  * and values of an enumeration break nobody: a client has to expect values that it does not know. `released.json` is the
- * document of the last release: at a release, copy `openapi.json` over it.
+ * document of the last release: `npm run release` copies `openapi.json` over it.
  */
 import { schemaChanges } from '../src/dev/schema-diff.ts'
 

@@ -8,7 +8,7 @@ import { VERBS } from './verbs/index.ts'
 
 const INTRODUCTION = `# The command line
 
-\`npm run docs\` makes this text from the program. \`threadplane <verb> --help\` shows the same.
+\`npm run docs:pages\` makes this text from the program. \`threadplane <verb> --help\` shows the same.
 
 Each verb works with a server. Which one, in this order: \`--url\`, \`--token\` and \`--context\`; \`THREADPLANE_URL\` and
 \`THREADPLANE_TOKEN\`; \`THREADPLANE_CONTEXT\`; the current context of \`~/.config/threadplane/contexts.json\`;

@@ -76,6 +76,7 @@ export function* serviceOperations(
           operationId: unusedId(taken, `${kind}${name}`),
           tags: [tag],
           summary: summary(kind, service, method, methodDescription),
+          description: explanation(kind, methodDescription),
           ...(generic(kind).security !== undefined && { security: generic(kind).security }),
           ...(parameters !== undefined && parameters.length > 0 && { parameters }),
           requestBody: { required: isBodyRequired(methodDescription), content: requestContent },
@@ -158,6 +159,18 @@ function contentOfStream(schema = {}): Record<string, { schema: object }> {
 function contentOf(bytes: BytesDescription | undefined, schema = {}): Record<string, { schema: object }> {
   const { types = ['application/json'] } = bytes ?? {}
   return Object.fromEntries(types.map((type) => [type, { schema }]))
+}
+
+/** What happens, with the numbers that the module gives. */
+function explanation(kind: 'call' | 'cast', { streams, options }: MethodDescription): string {
+  if (kind === 'call') {
+    const answer = streams ? 'answers with each item as it comes' : 'answers with its result'
+    return `Runs the method in a thread of the service, and ${answer}. The method may run for ${options.timeoutMs} ms.`
+  }
+  return (
+    'Stores a job and answers at once; the job has the result when it has succeeded. ' +
+    `It has ${options.maxAttempts} attempts, and each may run for ${options.timeoutMs} ms.`
+  )
 }
 
 function summary(kind: 'call' | 'cast', service: string, method: string, { description }: MethodDescription): string {

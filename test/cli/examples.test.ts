@@ -16,7 +16,7 @@ const OTHER_CODES: Record<string, number> = {
 }
 
 t.test('docs/cli.md is what the program says', async (t) => {
-  t.equal(await readFile(CLI_REFERENCE, 'utf8'), referenceOfCli(), '`npm run docs` writes it again')
+  t.equal(await readFile(CLI_REFERENCE, 'utf8'), referenceOfCli(), '`npm run docs:pages` writes it again')
 })
 
 t.test('each example of the help runs', async (t) => {

@@ -27,9 +27,18 @@ t.test('the document', async (t) => {
   const accepts = (schema: object) =>
     ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/components/', '"document#/components/')))
 
-  await t.test('each operation of the server says what it does, and has an example that is right', async (t) => {
-    for (const { operationId, summary, description, requestBody, responses } of own) {
+  await t.test('each operation says what it does, and its tag is described', async (t) => {
+    const described = new Set(document.tags.map(({ name }: { name: string }) => name))
+    for (const { operationId, summary, description, tags } of operations) {
       t.ok(summary && description, `${operationId}: summary and description`)
+      for (const tag of tags) t.ok(described.has(tag), `${operationId}: ${tag}`)
+    }
+    const { description } = document.paths['/v1/services/echo/cast/any'].post
+    t.match(description, 'It has 3 attempts, and each may run for 30000 ms')
+  })
+
+  await t.test('each operation of the server has an example that is right', async (t) => {
+    for (const { operationId, requestBody, responses } of own) {
       const [status, success] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? []
       for (const content of [requestBody?.content, success?.content]) {
         for (const [type, { schema, example }] of Object.entries(content ?? {})) {

@@ -2,11 +2,12 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { packageVersion } from '../../src/config.ts'
 import { freePort } from '../free-port.ts'
 import { request } from '../http-helper.ts'
 import { Process } from '../process-helper.ts'
 import { eventually } from '../sqlite/jobs.ts'
-import { installPacked, MAIN, projectsFolder, run } from './project.ts'
+import { installPacked, MAIN, PACKED, projectsFolder, run } from './project.ts'
 
 const parent = projectsFolder(t)
 
@@ -48,13 +49,13 @@ t.test('a project in TypeScript is tested, built and served', async (t) => {
     'package.json',
     'services/hello.ts',
     'test/hello.test.ts',
-    'threadplane-0.1.0.tgz',
+    PACKED,
     'tsconfig.json',
   ])
   t.match(JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')), {
     name: 'my-plane',
     type: 'module',
-    dependencies: { threadplane: 'file:threadplane-0.1.0.tgz', zod: String },
+    dependencies: { threadplane: `file:${PACKED}`, zod: String },
     devDependencies: { typescript: String, '@types/node': String, amaro: String },
   })
   await installPacked(project)
@@ -76,8 +77,10 @@ t.test('a project in JavaScript is tested and served', async (t) => {
   t.test('a threadplane that npm has installed is taken from the registry', async (t) => {
     await paste('npx threadplane init next -y', project)
     const next = join(project, 'next')
-    t.notOk(filesOf(next).includes('threadplane-0.1.0.tgz'))
-    t.match(JSON.parse(readFileSync(join(next, 'package.json'), 'utf8')), { dependencies: { threadplane: '^0.1.0' } })
+    t.notOk(filesOf(next).includes(PACKED))
+    t.match(JSON.parse(readFileSync(join(next, 'package.json'), 'utf8')), {
+      dependencies: { threadplane: `^${packageVersion()}` },
+    })
   })
 })
 

@@ -5,9 +5,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { packageVersion } from '../../src/config.ts'
 
 export const run = promisify(execFile)
 export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+
+/** The file of the package that `threadplane init` packs into a project. */
+export const PACKED = `threadplane-${packageVersion()}.tgz`
 
 /** A new folder for projects, which is removed after the test. */
 export function projectsFolder(t: Test): string {
@@ -22,7 +26,7 @@ export async function installPacked(project: string): Promise<void> {
   const main = join(home, 'dist/src/main.js')
   mkdirSync(join(project, 'node_modules', '.bin'), { recursive: true })
   mkdirSync(home)
-  await run('tar', ['-xzf', join(project, 'threadplane-0.1.0.tgz'), '--strip-components=1', '-C', home])
+  await run('tar', ['-xzf', join(project, PACKED), '--strip-components=1', '-C', home])
   symlinkSync(main, join(project, 'node_modules', '.bin', 'threadplane'))
   await run('chmod', ['+x', main])
 }

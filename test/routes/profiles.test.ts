@@ -120,7 +120,9 @@ t.test('a heap snapshot that may need more memory than is left is refused, unles
   const [session] = server.server.registry.get('ballast').sessions
   await becomes('the heap to be reported', () => (session?.heapUsedBytes ?? 0) > 100 * 1024 * 1024)
   const path = '/v1/services/ballast/heap-snapshot'
-  isProblem(t, await server.post(path, {}), 'CONFLICT', { detail: /needs about [23]\d\d MiB .* and [12]\d\d MiB are left/ })
+  isProblem(t, await server.post(path, {}), 'CONFLICT', {
+    detail: /needs about [23]\d\d MiB .* and [12]\d\d MiB are left/,
+  })
   const { status, text } = await server.post(path, { force: true })
   t.equal(status, 200, text.slice(0, 300))
 })
