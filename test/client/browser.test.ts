@@ -1,4 +1,4 @@
-/** The client in a real browser, in a page of another origin, against a real server: it is given to it as it is published. */
+/** What a page does in a real browser: with the client, as it is published, from another origin; and with an `EventSource`. */
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -13,6 +13,7 @@ import type gate from '../http-fixtures/gate.ts'
 import type streams from '../http-fixtures/streams.ts'
 import { freePort } from '../free-port.ts'
 import { openGate, serve } from '../http-helper.ts'
+import { CuttingProxy } from './cutting-proxy.ts'
 
 const FILES = fileURLToPath(new URL('../../src/client', import.meta.url))
 
@@ -30,6 +31,7 @@ const origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
 declare global {
   /** The module, in the page. */
   var client: typeof Client
+  var states: string[]
 }
 
 t.test('calls, casts, bytes, streams, events, errors and retries', { skip: noBrowser }, async (t) => {
@@ -112,4 +114,33 @@ t.test('calls, casts, bytes, streams, events, errors and retries', { skip: noBro
     ['422 VALIDATION_FAILED', '503 SERVICE_NOT_RUNNING', '401 UNAUTHORIZED', '0 CONNECTION_LOST'],
     'a browser does not tell whether a connection was refused',
   )
+})
+
+t.test('an EventSource goes on where it was cut off, and misses no event', { skip: noBrowser }, async (t) => {
+  const server = await serve(t, { services: { gate: 'gate' } })
+  const proxy = await CuttingProxy.listen(t, server.port)
+  const expected = /ERR_(CONNECTION_RESET|INCOMPLETE_CHUNKED_ENCODING)|status of 404/
+  const page = await openPage(t, await openBrowser(t), `${proxy.url}/livez`, { expected })
+  await page.evaluate(() => {
+    globalThis.states = []
+    const source = new EventSource('/v1/events?type=service.state')
+    source.onmessage = ({ data }) => {
+      const event = JSON.parse(data)
+      globalThis.states.push(event.state ?? event.type)
+    }
+  })
+  const shows = (...states: string[]) =>
+    page.waitForFunction((wanted) => `${globalThis.states}` === wanted, `${states}`)
+  await shows('hello')
+  await server.post('/v1/services/gate/pause')
+  await shows('hello', 'paused')
+  // The next event gets lost on its way, with the connection.
+  let isCut = false
+  proxy.cuts = (sent) => {
+    if (isCut || !sent.includes('"running"')) return false
+    isCut = true
+    return true
+  }
+  await server.post('/v1/services/gate/resume')
+  await shows('hello', 'paused', 'hello', 'running')
 })
