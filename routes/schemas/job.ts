@@ -11,6 +11,29 @@ export const JobParams = Type.Object({ id: Type.String({ description: 'Id of the
 
 export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...JOB_STATES] })
 
+/** Times of acceptance, as a part of a filter. */
+export const AcceptedRange = {
+  since: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Only jobs that were accepted at this time or later' }),
+  ),
+  before: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Only jobs that were accepted before this time' }),
+  ),
+}
+
+/** The times of a filter as milliseconds since the epoch. */
+export function acceptedRange<Filter extends { since?: string; before?: string }>({
+  since,
+  before,
+  ...rest
+}: Filter): Omit<Filter, 'since' | 'before'> & { since?: number; before?: number } {
+  return {
+    ...rest,
+    ...(since !== undefined && { since: Date.parse(since) }),
+    ...(before !== undefined && { before: Date.parse(before) }),
+  }
+}
+
 export const JobErrorView = Type.Object(
   {
     code: Type.Unsafe<string>(Type.Ref('ErrorCode')),

@@ -2,8 +2,8 @@
 import { useComputed, useSignal } from '@preact/signals'
 import { href, navigate, query, setQuery } from '../router/router.ts'
 import { now } from '../state/now.ts'
-import { waitingJobs } from '../state/overview.ts'
-import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.ts'
+import { waitingJobs, waitingOf } from '../state/overview.ts'
+import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.tsx'
 import { readServices, type Service, services, servicesError } from '../state/services.ts'
 import { useKeys } from '../keys/keys.ts'
 import { StateBadge } from '../ui/badge.tsx'
@@ -165,9 +165,8 @@ function Threads({ service }: CellProps) {
 
 function Queue({ service }: CellProps) {
   const { queue, running } = service.stats.value
-  // A paused service has its jobs on disk, and a job that is about to run is in memory too.
   const jobs = waitingJobs.value.get(service.name) ?? 0
-  const waiting = Math.max(queue, jobs)
+  const waiting = waitingOf(service)
   const share = service.capacity.value === 0 ? 0 : queue / service.capacity.value
   return (
     <span class="queue">
