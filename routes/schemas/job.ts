@@ -79,6 +79,7 @@ export const Job = Type.Object(
     finishedAt: Nullable(Timestamp),
     notBefore: Nullable(Timestamp),
     expiresAt: Nullable(Timestamp),
+    schedule: Nullable(Type.String(), 'The schedule of its service that cast it'),
     result: Type.Optional(Type.Unknown({ description: 'The result of the method, if the job succeeded' })),
     error: Type.Optional(Type.Unsafe<Static<typeof JobErrorView>>(Type.Ref('JobError'))),
   },
@@ -107,6 +108,7 @@ export function jobView(job: JobRecord): Job {
     finishedAt: job.finishedAt,
     notBefore: job.notBefore,
     expiresAt: job.expiresAt,
+    schedule: job.schedule,
     ...(job.error !== null && { error: job.error }),
     ...(job.result !== null && resultOf(job.result)),
   }

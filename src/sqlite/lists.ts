@@ -39,21 +39,25 @@ export class JobLists {
     const { from, end } = seqsOf(this.#file, filter)
     const before = cursor === undefined ? end : Math.min(end, Number(cursor))
     const isAny = service === undefined && names === undefined && method === undefined && errorKey === undefined
-    const rows: JobSize[] = []
+    let rows: JobSize[] = []
     if (isAny && states === undefined) {
       const sql = `SELECT ${SIZE} FROM jobs WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?`
-      rows.push(...this.#file.all<JobSize>(sql, from, before, limit + 1))
+      rows = this.#file.all<JobSize>(sql, from, before, limit + 1)
     } else {
       const sql = errorKey === undefined ? IN_STATE : WITH_KEY
+      /** An older job is not on the page: so of many ranges few jobs are read. */
+      let oldest = from
       for (const kind of this.kinds(service)) {
         if (method !== undefined && kind.method !== method) continue
         if (names !== undefined && !names.some((name) => isNamed(kind.service, name))) continue
         for (const each of listedStates(states, errorKey)) {
           const value = errorKey ?? each
-          rows.push(...this.#file.all<JobSize>(sql, kind.service, kind.method, value, from, before, limit + 1))
+          const found = this.#file.all<JobSize>(sql, kind.service, kind.method, value, oldest, before, limit + 1)
+          if (found.length === 0) continue
+          rows = [...rows, ...found].sort((a, b) => b.seq - a.seq).slice(0, limit + 1)
+          if (rows.length > limit) oldest = rows.at(-1)?.seq ?? oldest
         }
       }
-      rows.sort((a, b) => b.seq - a.seq)
     }
     const shown = rows.slice(0, fitting(rows, limit))
     const last = rows.length > shown.length ? shown.at(-1) : undefined

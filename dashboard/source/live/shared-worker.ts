@@ -1,6 +1,6 @@
 /**
- * The stream of events for all tabs, in a worker that they share. A tab says goodbye when it closes; one that crashes stays
- * in the list until the browser ends the worker.
+ * The stream of events for all tabs, in a worker that they share. A tab says goodbye when it closes; of one that crashes the
+ * port closes.
  */
 import { EventStream, type StreamNews } from './event-stream.ts'
 import { type TabMessage, type TabWants, typesOf } from './tabs.ts'
@@ -13,6 +13,11 @@ const root = new URL('../', self.location.href).href
 const stream = new EventStream(root, (news: StreamNews) => {
   for (const { port } of tabs.values()) port.postMessage(news)
 })
+
+function forget(port: MessagePort): void {
+  for (const [tab, { port: known }] of tabs) if (known === port) tabs.delete(tab)
+  stream.follow(typesOf(tabs.values()))
+}
 
 self.addEventListener('connect', (event) => {
   const [port] = (event as MessageEvent).ports
@@ -27,5 +32,7 @@ self.addEventListener('connect', (event) => {
     }
     stream.follow(typesOf(tabs.values()))
   })
+  // Not all browsers tell: there, a tab that has crashed stays in the list until the browser ends the worker.
+  port.addEventListener('close', () => forget(port))
   port.start()
 })

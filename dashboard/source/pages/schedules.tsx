@@ -66,7 +66,17 @@ export function ScheduleTable({ service }: { service: string | undefined }) {
       key: 'last',
       title: 'Last',
       width: '14%',
-      cell: ({ lastRunAt }) => <span class="dim">{lastRunAt === null ? 'never' : `${timestamp(lastRunAt)}`}</span>,
+      cell: ({ lastRunAt, service, method }) =>
+        lastRunAt === null ? (
+          <span class="dim">never</span>
+        ) : (
+          <a
+            href={href(`/jobs?service=${encodeURIComponent(service)}&method=${encodeURIComponent(method)}`)}
+            title={`${timestamp(lastRunAt)} UTC: the jobs of this method`}
+          >
+            {ago(lastRunAt, now.value)}
+          </a>
+        ),
     },
     {
       key: 'actions',
