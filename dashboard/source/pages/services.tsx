@@ -156,8 +156,19 @@ function State({ service }: CellProps) {
 function Threads({ service }: CellProps) {
   const { ready, wanted } = service.threads.value
   const isShort = service.phase.value.desiredState === 'running' && ready < wanted
+  if (isShort) {
+    return (
+      <a
+        class="warn"
+        href={href(`/services/${encodeURIComponent(service.name)}?tab=threads`)}
+        title={`${wanted - ready} of ${wanted} threads do not answer, or have not started: look at their stacks`}
+      >
+        {ready}/{wanted} ready
+      </a>
+    )
+  }
   return (
-    <span class={isShort ? 'warn' : ready === 0 ? 'dim' : ''}>
+    <span class={ready === 0 ? 'dim' : ''}>
       {ready}/{wanted}
     </span>
   )

@@ -5,7 +5,7 @@ import type { CrashKind } from '../../../src/contract/crash-kind.ts'
 const KINDS: Record<CrashKind, string> = {
   exception: 'A thread throws an exception',
   exit: 'A thread calls process.exit()',
-  hang: 'A thread loops for ever: it is ended after 10 s, or its hangTimeoutMs',
+  hang: 'A thread loops for ever, up to 10 s',
   oom: 'A thread uses up its memory',
 }
 

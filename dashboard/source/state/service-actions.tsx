@@ -117,7 +117,7 @@ export const ACTIONS: Record<ActionName, Action> = {
     icon: 'bolt',
     path: 'crash',
     json: () => ({ kind: crashKind.value }),
-    done: 'has crashed on purpose',
+    done: 'crashes on purpose',
     note: 'To see what the supervisor does',
     danger: true,
     states: ['running', 'paused'],
