@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import { auditAs } from '../src/http/audit.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import { BULK_ACTIONS, type BulkJobs, type BulkRequest } from '../src/jobs/bulk-jobs.ts'
-import { JobStateSchema } from './schemas/job.ts'
+import { AcceptedRange, acceptedRange, JobStateSchema } from './schemas/job.ts'
 import { checkService } from './shared/service-check.ts'
 
 const Body = Type.Object(
@@ -23,9 +23,7 @@ const Body = Type.Object(
         errorKey: Type.Optional(
           Type.String({ maxLength: 255, description: '`key` of a group of failures; only with the state failed' }),
         ),
-        before: Type.Optional(
-          Type.String({ format: 'date-time', description: 'Only jobs that were accepted before this time' }),
-        ),
+        ...AcceptedRange,
       },
       { additionalProperties: false },
     ),
@@ -67,12 +65,7 @@ export const bulkRoutes: FastifyPluginAsyncTypebox<{ bulk: BulkJobs }> = async (
       const { action, filter, dryRun = false } = request.body
       auditAs(request, { service: filter.service, target: `${action} ${filter.state}${dryRun ? ', dry run' : ''}` })
       checkService(request, reply, ['operate'], filter.service)
-      const { before, ...rest } = filter
-      return bulk.run({
-        action,
-        filter: { ...rest, ...(before !== undefined && { before: Date.parse(before) }) },
-        dryRun,
-      })
+      return bulk.run({ action, filter: acceptedRange(filter), dryRun })
     },
   })
 }

@@ -13,7 +13,7 @@ import { jobElsewhere } from './shared/job-elsewhere.ts'
 import { readPreference } from './shared/request-headers.ts'
 import { PREFERENCE_APPLIED } from './schemas/invocation.ts'
 import { shownJob } from './shared/sensitive.ts'
-import { JobParams, JobStateSchema, jobView } from './schemas/job.ts'
+import { AcceptedRange, acceptedRange, JobParams, JobStateSchema, jobView } from './schemas/job.ts'
 import { ServiceParams } from './schemas/service.ts'
 
 const job = Type.Ref('Job', { description: 'The job' })
@@ -34,12 +34,16 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       tags: ['Jobs'],
       summary: 'List jobs, newest first',
       description:
-        'Filter by service, method and state. A page costs what it contains, also among millions of jobs: continue with `nextCursor`.',
+        'Filter by service, method, state, error and time. A page costs what it contains, also among millions of jobs: continue with `nextCursor`.',
       querystring: Type.Object(
         {
           service: Type.Optional(Type.String()),
           method: Type.Optional(Type.String()),
           state: Type.Optional(JobStateSchema),
+          errorKey: Type.Optional(
+            Type.String({ maxLength: 255, description: '`key` of a group of failures: only its failed jobs' }),
+          ),
+          ...AcceptedRange,
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: 100 })),
           cursor: Type.Optional(
             Type.String({ pattern: '^\\d{1,15}$', description: '`nextCursor` of the previous page' }),
@@ -53,7 +57,8 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
       },
     },
     handler: async (request) => {
-      const { limit = 100, state, ...filter } = request.query
+      const { limit = 100, state, ...query } = request.query
+      const filter = acceptedRange(query)
       const names = request.access?.namesOf(['read', 'enqueue'])
       const seen = names === undefined ? filter : { ...filter, names }
       const { items, nextCursor } = await dispatcher.list({ ...seen, limit }, state)

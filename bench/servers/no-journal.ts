@@ -13,7 +13,7 @@ dispatcher.cast = async (service, requests) =>
     const times = { createdAt: Date.now(), notBefore: null, expiresAt: null }
     return {
       kind: 'new',
-      job: newJobRecord({ ...given, ...times, traceparent: null }, 'queued', null),
+      job: newJobRecord({ ...given, ...times, traceparent: null, schedule: null }, 'queued', null),
       keyExpiresAt: undefined,
     }
   })

@@ -11,6 +11,29 @@ export const JobParams = Type.Object({ id: Type.String({ description: 'Id of the
 
 export const JobStateSchema = Type.Unsafe<JobState>({ type: 'string', enum: [...JOB_STATES] })
 
+/** Times of acceptance, as a part of a filter. */
+export const AcceptedRange = {
+  since: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Only jobs that were accepted at this time or later' }),
+  ),
+  before: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Only jobs that were accepted before this time' }),
+  ),
+}
+
+/** The times of a filter as milliseconds since the epoch. */
+export function acceptedRange<Filter extends { since?: string; before?: string }>({
+  since,
+  before,
+  ...rest
+}: Filter): Omit<Filter, 'since' | 'before'> & { since?: number; before?: number } {
+  return {
+    ...rest,
+    ...(since !== undefined && { since: Date.parse(since) }),
+    ...(before !== undefined && { before: Date.parse(before) }),
+  }
+}
+
 export const JobErrorView = Type.Object(
   {
     code: Type.Unsafe<string>(Type.Ref('ErrorCode')),
@@ -56,6 +79,7 @@ export const Job = Type.Object(
     finishedAt: Nullable(Timestamp),
     notBefore: Nullable(Timestamp),
     expiresAt: Nullable(Timestamp),
+    schedule: Nullable(Type.String(), 'The schedule of its service that cast it'),
     result: Type.Optional(Type.Unknown({ description: 'The result of the method, if the job succeeded' })),
     error: Type.Optional(Type.Unsafe<Static<typeof JobErrorView>>(Type.Ref('JobError'))),
   },
@@ -84,6 +108,7 @@ export function jobView(job: JobRecord): Job {
     finishedAt: job.finishedAt,
     notBefore: job.notBefore,
     expiresAt: job.expiresAt,
+    schedule: job.schedule,
     ...(job.error !== null && { error: job.error }),
     ...(job.result !== null && resultOf(job.result)),
   }

@@ -19,16 +19,17 @@ import { timings } from './timings.ts'
 /** Groups that are accepted at the same time. */
 const LANES = 2
 
-const COLUMNS = 'id, service, method, payload, max_attempts, priority, created_at, not_before, expires_at, traceparent'
+const COLUMNS = `id, service, method, payload, max_attempts, priority, created_at, not_before, expires_at, traceparent,
+  schedule`
 const GIVEN = `unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::smallint[], $7::bigint[],
-  $8::bigint[], $9::bigint[], $10::text[], $11::boolean[]`
+  $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::boolean[]`
 
 const INSERT = (from: string) => `INSERT INTO jobs (${COLUMNS}, state, attempts, started_at, begun_at, node)
   SELECT i.id, i.service, i.method, i.payload, i.max_attempts, i.priority, i.created_at, i.not_before, i.expires_at,
-      i.traceparent, CASE WHEN begins THEN 'running' WHEN i.not_before > now THEN 'scheduled' ELSE 'queued' END,
-      begins::int, CASE WHEN begins THEN now END, CASE WHEN begins THEN now END, CASE WHEN begins THEN $12::uuid END
+      i.traceparent, i.schedule, CASE WHEN begins THEN 'running' WHEN i.not_before > now THEN 'scheduled' ELSE 'queued' END,
+      begins::int, CASE WHEN begins THEN now END, CASE WHEN begins THEN now END, CASE WHEN begins THEN $13::uuid END
     FROM ${from}, LATERAL (SELECT ${NOW} AS now,
-      i.begin AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $12::uuid) AS begins) present
+      i.begin AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $13::uuid) AS begins) present
     ORDER BY ord ON CONFLICT (id) DO NOTHING RETURNING id::text AS id, state, begun_at AS "begunAt"`
 
 const ACCEPT = statement('accept', INSERT(`${GIVEN}) WITH ORDINALITY AS i (${COLUMNS}, begin, ord)`))
@@ -36,7 +37,7 @@ const ACCEPT = statement('accept', INSERT(`${GIVEN}) WITH ORDINALITY AS i (${COL
 /** Only of a key that is free, and of a tick that no node has cast. All nodes lock keys in the same order. */
 const ACCEPT_GUARDED = statement(
   'acceptGuarded',
-  `WITH given AS MATERIALIZED (SELECT * FROM ${GIVEN}, $13::text[], $14::text[], $15::bigint[], $16::text[], $17::bigint[])
+  `WITH given AS MATERIALIZED (SELECT * FROM ${GIVEN}, $14::text[], $15::text[], $16::bigint[], $17::text[], $18::bigint[])
       WITH ORDINALITY AS i (${COLUMNS}, begin, scope, fingerprint, key_expires_at, tick, tick_at, ord)),
     keys AS (INSERT INTO idempotency_keys AS known (scope, fingerprint, job_id, expires_at)
       SELECT DISTINCT ON (scope) scope, fingerprint, id, key_expires_at FROM given WHERE scope IS NOT NULL ORDER BY scope, ord
@@ -202,6 +203,7 @@ function columnsOf(requests: AcceptRequest[], node: string, isGuarded: boolean):
     column(({ notBefore }) => notBefore),
     column(({ expiresAt }) => expiresAt),
     column(({ traceparent }) => traceparent),
+    column(({ schedule }) => schedule),
     column(({ begin }) => begin),
     node,
     ...(isGuarded

@@ -3,7 +3,9 @@
  * answers, however many jobs there are.
  */
 import { JOB_STATES } from '../contract/states.ts'
+import { isAccepted } from '../jobs/job-page.ts'
 import type { BulkCursor, BulkFilter, BulkPage } from '../jobs/job-store.ts'
+import { seqsOf } from './accepted-range.ts'
 import type { JobKinds, Kind } from './job-kinds.ts'
 import { type Run, statement } from './statement.ts'
 
@@ -18,12 +20,6 @@ const COUNT_WITH_KEY = statement('countWithKey', `SELECT count(*) AS count ${WIT
 const FIND = (from: string) => `SELECT seq, id::text AS id, created_at AS "createdAt" ${from} ORDER BY seq LIMIT $6`
 const FIND_IN_STATE = statement('findInState', FIND(IN_STATE))
 const FIND_WITH_KEY = statement('findWithKey', FIND(WITH_KEY))
-const LAST_SEQ = statement('lastSeq', 'SELECT max(seq) AS seq FROM jobs')
-const NEXT_SEQ = statement(
-  'nextSeq',
-  'SELECT seq, created_at AS "createdAt" FROM jobs WHERE seq >= $1 ORDER BY seq LIMIT 1',
-)
-
 interface Found {
   seq: number
   id: string
@@ -40,12 +36,12 @@ export class BulkChoice {
   }
 
   async count(filter: BulkFilter): Promise<number> {
-    const end = await this.#endOf(filter)
+    const seqs = await seqsOf(this.#run, filter)
     let count = 0
     for await (const { service, method } of this.#kindsOf(filter)) {
       for (const state of filter.states) {
         const asked = filter.errorKey === undefined ? COUNT_IN_STATE : COUNT_WITH_KEY
-        const given = [service, method, filter.errorKey ?? state, 0, end]
+        const given = [service, method, filter.errorKey ?? state, seqs.from - 1, seqs.end]
         count += (await this.#run<{ count: number }>(asked, given)).rows[0]?.count ?? 0
       }
     }
@@ -53,7 +49,7 @@ export class BulkChoice {
   }
 
   async page(filter: BulkFilter, limit: number, from?: BulkCursor): Promise<BulkPage> {
-    const end = await this.#endOf(filter)
+    const seqs = await seqsOf(this.#run, filter)
     const jobs: BulkPage['jobs'] = []
     let empty = 0
     let after = from
@@ -64,16 +60,15 @@ export class BulkChoice {
         // The states before that of the cursor are through.
         if (after !== undefined && JOB_STATES.indexOf(state) < JOB_STATES.indexOf(after[2])) continue
         const wanted = limit - jobs.length
-        const seq = after?.[2] === state ? after[3] : 0
-        const found = await this.#find(filter, [service, method, state, seq], end, wanted)
+        const seq = after?.[2] === state ? after[3] : seqs.from - 1
+        const found = await this.#find(filter, [service, method, state, seq], seqs.end, wanted)
         for (const { id, createdAt } of found) {
-          // Where the clock was set back, the order of acceptance is not that of the times.
-          if (filter.before === undefined || createdAt < filter.before) jobs.push({ id, service, state })
+          if (isAccepted(filter, createdAt)) jobs.push({ id, service, state })
         }
         const last = found.at(-1)
         if (last === undefined) empty += 1
         if (found.length === wanted || empty > MAX_EMPTY_RANGES) {
-          return { jobs, next: [service, method, state, last?.seq ?? 0] }
+          return { jobs, next: [service, method, state, last?.seq ?? seq] }
         }
       }
     }
@@ -94,19 +89,5 @@ export class BulkChoice {
     for await (const kind of this.#kinds.of(service, from && { service: from[0], method: from[1] })) {
       if (method === undefined || kind.method === method) yield kind
     }
-  }
-
-  /** The jobs before this number were accepted before the time of the filter. Jobs are numbered as they are accepted. */
-  async #endOf({ before }: BulkFilter): Promise<number> {
-    if (before === undefined) return Number.MAX_SAFE_INTEGER
-    let low = 0
-    let high = ((await this.#run<{ seq: number | null }>(LAST_SEQ, [])).rows[0]?.seq ?? 0) + 1
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const [job] = (await this.#run<{ seq: number; createdAt: number }>(NEXT_SEQ, [middle])).rows
-      if (job !== undefined && job.createdAt < before) low = job.seq + 1
-      else high = middle
-    }
-    return low
   }
 }

@@ -9,7 +9,7 @@ export const COLUMNS = `jobs.seq, jobs.id::text AS id, jobs.service, jobs.method
   jobs.max_attempts AS "maxAttempts", jobs.priority, jobs.created_at AS "createdAt", jobs.started_at AS "startedAt",
   jobs.finished_at AS "finishedAt", jobs.begun_at AS "begunAt", jobs.not_before AS "notBefore",
   jobs.expires_at AS "expiresAt", '[' || array_to_string(jobs.history, ',') || ']' AS history, jobs.result, jobs.error,
-  jobs.traceparent`
+  jobs.traceparent, jobs.schedule`
 
 /** Columns of a `WaitingJob`. */
 export const IN_SHORT = `jobs.id::text AS id, jobs.service, jobs.method, jobs.attempts,

@@ -123,4 +123,8 @@ export const MIGRATIONS = [
   `
   ALTER TABLE schedules ADD COLUMN source text NOT NULL DEFAULT 'http';
   `,
+  // The schedule that cast a job.
+  `
+  ALTER TABLE jobs ADD COLUMN schedule text;
+  `,
 ]

@@ -21,6 +21,7 @@ const job = {
   finishedAt: ENDED,
   notBefore: null,
   expiresAt: null,
+  schedule: null,
   result: { count: 78_498, below: 1_000_000 },
 }
 const service = {

@@ -10,6 +10,8 @@ interface CastOptions {
   ttlMs?: number
   traceparent?: string | undefined
   idempotency?: Idempotency | undefined
+  /** The schedule that casts it. */
+  schedule?: string
   tick?: Tick
 }
 
@@ -40,6 +42,7 @@ export function toAcceptRequest(
     notBefore: options.delayMs === undefined ? null : createdAt + options.delayMs,
     expiresAt: options.ttlMs === undefined ? null : createdAt + options.ttlMs,
     traceparent: options.traceparent ?? null,
+    schedule: options.schedule ?? null,
     begin,
     idempotency: options.idempotency,
     tick: options.tick,

@@ -1,4 +1,5 @@
-/** What the stores share in making a page of jobs: its size, and the names of services that a filter allows. */
+/** What the stores share in making a page of jobs: its size, and the names and times that a filter allows. */
+import { JOB_STATES, type JobState } from '../contract/states.ts'
 
 /** A page ends before it exceeds this size, but has at least one job (P5). */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024
@@ -7,6 +8,25 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024
 export interface JobSize {
   seq: number
   bytes: number
+}
+
+/** Times of acceptance, in milliseconds since the epoch: `since` belongs to the range, `before` does not. */
+export interface AcceptedRange {
+  since?: number
+  before?: number
+}
+
+/** Jobs are numbered as they are accepted. Where the clock was set back, that is not the order of their times. */
+export function isAccepted(
+  { since = 0, before = Number.POSITIVE_INFINITY }: AcceptedRange,
+  createdAt: number,
+): boolean {
+  return createdAt >= since && createdAt < before
+}
+
+/** The states that a list reads. Only jobs that are failed have a key. */
+export function listedStates(states: readonly JobState[] = JOB_STATES, errorKey?: string): readonly JobState[] {
+  return errorKey === undefined ? states : states.filter((state) => state === 'failed')
 }
 
 /** @param name a name, or the beginning of names with `*` */

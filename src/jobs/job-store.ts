@@ -29,6 +29,12 @@ export interface JobFilter {
   names?: readonly string[]
   method?: string
   states?: readonly JobState[]
+  /** Only jobs that are `failed` have one: with a key, no other job is listed. */
+  errorKey?: string
+  /** Only jobs that were accepted at this time or later. */
+  since?: number
+  /** Only jobs that were accepted before this time. */
+  before?: number
   limit: number
   /** The `nextCursor` of the previous page. */
   cursor?: string
@@ -84,6 +90,8 @@ export interface BulkFilter {
   states: readonly JobState[]
   /** Only jobs that are `failed` have one. */
   errorKey?: string
+  /** Only jobs that were accepted at this time or later. */
+  since?: number
   /** Only jobs that were accepted before this time. */
   before?: number
 }
@@ -195,7 +203,10 @@ export interface JobStore {
   counts(service?: string): Promise<ServiceCounts[]>
   /** Failed jobs by their errors, at most `limit` groups: those with the newest failures, newest first. */
   failures(limit: number, service?: string): Promise<FailureGroup[]>
-  /** Jobs in the order of their acceptance, newest first. A page may be shorter than `limit` and not be the last. */
+  /**
+   * Jobs in the order of their acceptance, newest first. A page may be shorter than `limit` and not be the last. Where the
+   * clock was set back, a range of times may leave out jobs of that time.
+   */
   list(filter: JobFilter): Promise<JobPage>
   /**
    * Begins attempts of jobs of a service that are `queued`, or `scheduled` and due, and not expired: they become

@@ -57,10 +57,13 @@ export interface Job {
   result: string | null
   error: JobError | null
   traceparent: string | null
+  /** The schedule of its service that cast it. */
+  schedule: string | null
 }
 
 /** A job as it is cast. Times are milliseconds since the epoch. */
-export interface NewJob extends Pick<Job, 'id' | 'service' | 'method' | 'maxAttempts' | 'priority' | 'traceparent'> {
+export interface NewJob
+  extends Pick<Job, 'id' | 'service' | 'method' | 'maxAttempts' | 'priority' | 'traceparent' | 'schedule'> {
   /** JSON text. */
   payload: string
   createdAt: number
@@ -70,7 +73,7 @@ export interface NewJob extends Pick<Job, 'id' | 'service' | 'method' | 'maxAtte
 
 /** The record of a new job, without its payload. `begunAt`: when its first attempt began, if it did. */
 export function newJobRecord(given: NewJob, state: JobState, begunAt: number | null): Job {
-  const { id, service, method, maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent } = given
+  const { id, service, method, maxAttempts, priority, createdAt, notBefore, expiresAt } = given
   const startedAt = timestampOrNull(begunAt)
   return {
     id,
@@ -89,7 +92,8 @@ export function newJobRecord(given: NewJob, state: JobState, begunAt: number | n
     expiresAt: timestampOrNull(expiresAt),
     result: null,
     error: null,
-    traceparent,
+    traceparent: given.traceparent,
+    schedule: given.schedule,
   }
 }
 

@@ -95,7 +95,11 @@ export class ScheduleTicks {
       if (!target.described) throw notDescribed(service)
       const payload = await this.#payloadOf(schedule)
       const tick = { service, name, at }
-      const jobId = await this.#settings.dispatcher.castTick(target, { method, payload, options: { tick } })
+      const jobId = await this.#settings.dispatcher.castTick(target, {
+        method,
+        payload,
+        options: { schedule: tick.name, tick },
+      })
       known.ticked(at, jobId !== undefined)
       if (jobId === undefined) return
       this.#settings.events.emit({

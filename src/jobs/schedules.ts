@@ -268,7 +268,8 @@ export class Schedules {
   async run(target: JobTarget, name: string): Promise<Job> {
     const { schedule } = await this.#get(target.name, name)
     const payload = await this.#answer(this.#payload(schedule))
-    const [accepted] = await this.#options.dispatcher.cast(target, [{ method: schedule.method, payload, options: {} }])
+    const request = { method: schedule.method, payload, options: { schedule: name } }
+    const [accepted] = await this.#options.dispatcher.cast(target, [request])
     return (accepted as { job: Job }).job
   }
 

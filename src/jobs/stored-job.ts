@@ -23,6 +23,7 @@ export interface StoredJob {
   result: string | null
   error: string | null
   traceparent: string | null
+  schedule: string | null
 }
 
 export function toJob(row: StoredJob): Job {
@@ -46,6 +47,7 @@ export function toJob(row: StoredJob): Job {
     result: row.result,
     error,
     traceparent: row.traceparent,
+    schedule: row.schedule,
   }
 }
 

@@ -12,7 +12,7 @@ import type { AcceptedRow, AcceptRow } from './messages.ts'
 /** There is one statement for each of these numbers of rows; rows are split into as few statements as possible. */
 const ROWS_PER_STATEMENT = [64, 16, 4, 1] as const
 const JOB_COLUMNS = `seq, id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, begunAt,
-  notBefore, expiresAt, traceparent`
+  notBefore, expiresAt, traceparent, schedule`
 
 interface Insertion {
   seq: number
@@ -40,7 +40,7 @@ export class JobAcceptance {
     const now = Date.now()
     let insertions: Insertion[] = []
     const accepted = rows.map((row): AcceptedRow => {
-      const [id, , , , , , , notBefore, , , begin, idempotency, tick] = row
+      const [id, , , , , , , notBefore, , , , begin, idempotency, tick] = row
       if (idempotency !== undefined) {
         // The first job of a key may be among the rows that are not inserted yet.
         this.#insert(insertions)
@@ -70,7 +70,7 @@ export class JobAcceptance {
     for (const count of ROWS_PER_STATEMENT) {
       for (; insertions.length - at >= count; at += count) {
         const batch = insertions.slice(at, at + count)
-        this.#run(insertInto('jobs', JOB_COLUMNS, 14, count), ...batch.flatMap(jobValues))
+        this.#run(insertInto('jobs', JOB_COLUMNS, 15, count), ...batch.flatMap(jobValues))
         this.#run(insertInto('payloads', 'seq, payload', 2, count), ...batch.flatMap(({ seq, row }) => [seq, row[3]]))
       }
     }
@@ -100,10 +100,10 @@ export class JobAcceptance {
 }
 
 function jobValues({ seq, row, state, begunAt }: Insertion): unknown[] {
-  const [id, service, method, , maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent] = row
+  const [id, service, method, , maxAttempts, priority, createdAt, notBefore, expiresAt, traceparent, schedule] = row
   const attempts = begunAt === null ? 0 : 1
   const times = [createdAt, begunAt, begunAt, notBefore, expiresAt]
-  return [seq, id, service, method, state, attempts, maxAttempts, priority, ...times, traceparent]
+  return [seq, id, service, method, state, attempts, maxAttempts, priority, ...times, traceparent, schedule]
 }
 
 const statements = new Map<string, string>()

@@ -4,7 +4,9 @@
  */
 import { hasCode } from '../contract/errors.ts'
 import { JOB_STATES, type JobState } from '../contract/states.ts'
+import { isAccepted } from '../jobs/job-page.ts'
 import type { BulkCursor, BulkFilter, BulkPage } from '../jobs/job-store.ts'
+import { seqsOf } from './accepted-range.ts'
 import type { DatabaseFile } from './database-file.ts'
 import type { JobLists } from './lists.ts'
 import type { JobTransitions } from './transitions.ts'
@@ -31,20 +33,20 @@ export class BulkChanges {
 
   /** Reads indexes alone. */
   count(filter: BulkFilter): number {
-    const end = this.#endOf(filter)
+    const seqs = seqsOf(this.#file, filter)
     let count = 0
     for (const { service, method } of this.#kinds(filter)) {
       for (const state of filter.states) {
         const { from, values } = this.#range(filter, service, method, state)
-        const sql = `SELECT count(*) AS count ${from} AND seq < ?`
-        count += this.#file.get<{ count: number }>(sql, ...values, end)?.count ?? 0
+        const sql = `SELECT count(*) AS count ${from} AND seq >= ? AND seq < ?`
+        count += this.#file.get<{ count: number }>(sql, ...values, seqs.from, seqs.end)?.count ?? 0
       }
     }
     return count
   }
 
   page(filter: BulkFilter, limit: number, from?: BulkCursor): BulkPage {
-    const end = this.#endOf(filter)
+    const seqs = seqsOf(this.#file, filter)
     const jobs: BulkPage['jobs'] = []
     let empty = 0
     let after = from
@@ -54,16 +56,15 @@ export class BulkChanges {
         // The states before that of the cursor are through.
         if (after !== undefined && JOB_STATES.indexOf(state) < JOB_STATES.indexOf(after[2])) continue
         const wanted = limit - jobs.length
-        const seq = after?.[2] === state ? after[3] : 0
-        const found = this.#find(filter, [service, method, state, seq], end, wanted)
+        const seq = after?.[2] === state ? after[3] : seqs.from - 1
+        const found = this.#find(filter, [service, method, state, seq], seqs.end, wanted)
         for (const { id, createdAt } of found) {
-          // Where the clock was set back, the order of acceptance is not that of the times.
-          if (filter.before === undefined || createdAt < filter.before) jobs.push({ id, service, state })
+          if (isAccepted(filter, createdAt)) jobs.push({ id, service, state })
         }
         const last = found.at(-1)
         if (last === undefined) empty += 1
         if (found.length === wanted || empty > MAX_EMPTY_RANGES) {
-          return { jobs, next: [service, method, state, last?.seq ?? 0] }
+          return { jobs, next: [service, method, state, last?.seq ?? seq] }
         }
         after = undefined
       }
@@ -96,21 +97,6 @@ export class BulkChanges {
     for (const kind of this.#lists.kinds(service, from && { service: from[0], method: from[1] })) {
       if (method === undefined || kind.method === method) yield kind
     }
-  }
-
-  /** The jobs before this number were accepted before the time of the filter. Jobs are numbered as they are accepted. */
-  #endOf({ before }: BulkFilter): number {
-    if (before === undefined) return Number.MAX_SAFE_INTEGER
-    const next = 'SELECT seq, createdAt FROM jobs WHERE seq >= ? ORDER BY seq LIMIT 1'
-    let low = 0
-    let high = (this.#file.get<{ seq: number | null }>('SELECT max(seq) AS seq FROM jobs')?.seq ?? 0) + 1
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const job = this.#file.get<Pick<Found, 'seq' | 'createdAt'>>(next, middle)
-      if (job !== undefined && job.createdAt < before) low = job.seq + 1
-      else high = middle
-    }
-    return low
   }
 
   requeueAll(ids: string[]): string[] {

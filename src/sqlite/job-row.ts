@@ -5,7 +5,7 @@ import type { DatabaseFile } from './database-file.ts'
 import { isUnavailable } from './storage-errors.ts'
 
 const COLUMNS = `id, service, method, state, attempts, maxAttempts, priority, createdAt, startedAt, finishedAt,
-  begunAt, notBefore, expiresAt, history, result, error, traceparent`
+  begunAt, notBefore, expiresAt, history, result, error, traceparent, schedule`
 
 /** The job of a row. If the row cannot be read at all, the job is shown as failed: so it can be deleted. */
 export function readJob({ get }: DatabaseFile, where: 'seq = ?' | 'id = ?', value: number | string): Job | undefined {
@@ -42,5 +42,6 @@ function damagedJob({ id, service, method }: Pick<StoredJob, 'id' | 'service' | 
     result: null,
     error: { code: 'INTERNAL', message: `the record of this job is damaged: ${message}` },
     traceparent: null,
+    schedule: null,
   }
 }

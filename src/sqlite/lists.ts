@@ -2,15 +2,21 @@
  * Lists and counts of jobs. Each combination of service, method and state is a range of one index, so a list costs what
  * it returns, however many jobs there are.
  */
-import { JOB_STATES, type JobState } from '../contract/states.ts'
+import type { JobState } from '../contract/states.ts'
 import type { CountedJob, CountedJobs, JobFilter, JobPage, StoredPayload } from '../jobs/job-store.ts'
 import type { DatabaseFile } from './database-file.ts'
-import { fitting, isNamed, type JobSize } from '../jobs/job-page.ts'
+import { fitting, isAccepted, isNamed, type JobSize, listedStates } from '../jobs/job-page.ts'
 import type { StoredJob } from '../jobs/stored-job.ts'
+import { seqsOf } from './accepted-range.ts'
 import { readJob } from './job-row.ts'
 
 /** How much a job adds to a page; SQLite knows the length of a text without reading it. */
 const SIZE = `seq, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0) + octet_length(history) AS bytes`
+
+const NEWEST = 'AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?'
+const IN_STATE = `SELECT ${SIZE} FROM jobs INDEXED BY jobsByState WHERE service = ? AND method = ? AND state = ? ${NEWEST}`
+const WITH_KEY = `SELECT ${SIZE} FROM jobs WHERE seq IN (
+  SELECT seq FROM failures INDEXED BY failuresByKey WHERE service = ? AND method = ? AND errorKey = ? ${NEWEST})`
 
 /** Jobs that are counted at a time: that takes a few milliseconds. */
 const COUNTED_AT_A_TIME = 20_000
@@ -28,29 +34,37 @@ export class JobLists {
   }
 
   /** Newest first: merges the ranges of all wanted combinations. */
-  list({ service, names, method, states, limit, cursor }: JobFilter): JobPage {
-    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor)
-    const rows: JobSize[] = []
-    if (service === undefined && names === undefined && method === undefined && states === undefined) {
-      const sql = `SELECT ${SIZE} FROM jobs WHERE seq < ? ORDER BY seq DESC LIMIT ?`
-      rows.push(...this.#file.all<JobSize>(sql, before, limit + 1))
+  list(filter: JobFilter): JobPage {
+    const { service, names, method, states, errorKey, limit, cursor } = filter
+    const { from, end } = seqsOf(this.#file, filter)
+    const before = cursor === undefined ? end : Math.min(end, Number(cursor))
+    const isAny = service === undefined && names === undefined && method === undefined && errorKey === undefined
+    let rows: JobSize[] = []
+    if (isAny && states === undefined) {
+      const sql = `SELECT ${SIZE} FROM jobs WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?`
+      rows = this.#file.all<JobSize>(sql, from, before, limit + 1)
     } else {
-      const sql = `SELECT ${SIZE} FROM jobs INDEXED BY jobsByState
-        WHERE service = ? AND method = ? AND state = ? AND seq < ? ORDER BY seq DESC LIMIT ?`
+      const sql = errorKey === undefined ? IN_STATE : WITH_KEY
+      /** An older job is not on the page: so of many ranges few jobs are read. */
+      let oldest = from
       for (const kind of this.kinds(service)) {
         if (method !== undefined && kind.method !== method) continue
         if (names !== undefined && !names.some((name) => isNamed(kind.service, name))) continue
-        for (const each of states ?? JOB_STATES) {
-          rows.push(...this.#file.all<JobSize>(sql, kind.service, kind.method, each, before, limit + 1))
+        for (const each of listedStates(states, errorKey)) {
+          const value = errorKey ?? each
+          const found = this.#file.all<JobSize>(sql, kind.service, kind.method, value, oldest, before, limit + 1)
+          if (found.length === 0) continue
+          rows = [...rows, ...found].sort((a, b) => b.seq - a.seq).slice(0, limit + 1)
+          if (rows.length > limit) oldest = rows.at(-1)?.seq ?? oldest
         }
       }
-      rows.sort((a, b) => b.seq - a.seq)
     }
     const shown = rows.slice(0, fitting(rows, limit))
     const last = rows.length > shown.length ? shown.at(-1) : undefined
     // The number of the job, not its id: the job may be removed before the next page is asked for.
     const nextCursor = last === undefined ? null : String(last.seq)
-    return { items: shown.flatMap(({ seq }) => readJob(this.#file, 'seq = ?', seq) ?? []), nextCursor }
+    const jobs = shown.flatMap(({ seq }) => readJob(this.#file, 'seq = ?', seq) ?? [])
+    return { items: jobs.filter((job) => isAccepted(filter, Date.parse(job.createdAt))), nextCursor }
   }
 
   payload(id: string): StoredPayload | undefined {

@@ -69,6 +69,7 @@ export const JOBS: Table = {
     'error',
     'errorKey',
     'traceparent',
+    'schedule',
   ),
   order: BY_NUMBER,
   large: ['history', 'payload', 'result', 'error'],

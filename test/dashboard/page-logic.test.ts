@@ -113,7 +113,16 @@ t.test('A filter of jobs is the same as text and back, and says what it does not
 t.test('The timeline of a job has each attempt, with the time before it and within it', async (t) => {
   const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds)).toISOString()
   const error = { code: 'METHOD_FAILED', message: 'no' }
-  const common = { id: 'x', service: 's', method: 'm', maxAttempts: 2, priority: 5, progress: null, expiresAt: null }
+  const common = {
+    id: 'x',
+    service: 's',
+    method: 'm',
+    maxAttempts: 2,
+    priority: 5,
+    progress: null,
+    expiresAt: null,
+    schedule: null,
+  }
   const failed = timelineOf({
     ...common,
     state: 'failed',

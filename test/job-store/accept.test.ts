@@ -65,7 +65,8 @@ eachStore('the tick of a schedule is stored with its job', async (t, stores) => 
     source: 'http' as const,
   }
   await journal.putSchedule({ ...schedule, payloadBytes: 3, createdAt: 1 }, '[1]')
-  await accept(journal, { tick: { service: 'mail', name: 'daily', at: 7 } })
+  const { id } = await accept(journal, { schedule: 'daily', tick: { service: 'mail', name: 'daily', at: 7 } })
+  t.equal((await journal.get(id))?.schedule, 'daily')
   t.same(await journal.schedules(), [{ ...schedule, payloadBytes: 3, createdAt: 1, lastTickAt: 7 }])
   t.same(await journal.schedulePayloads('mail', ['daily', 'other']), ['[1]', null])
   await journal.removeSchedule('mail', 'daily')

@@ -44,6 +44,10 @@ eachStore('jobs are chosen by the time of their acceptance', async (t, stores) =
   t.strictSame(await matching(store, filter, 3), ids.slice(0, 10))
   t.equal(await store.countMatching(filter), 10)
   t.strictSame(await matching(store, { ...filter, before: 1 }, 3), [])
+  const between = { ...filter, since: now - 15_000 }
+  t.strictSame(await matching(store, between, 3), ids.slice(5, 10))
+  t.equal(await store.countMatching(between), 5)
+  t.strictSame(await matching(store, { ...between, since: now }, 3), [])
 })
 
 eachStore('each job of a change of many is checked as one alone is', async (t, stores) => {

@@ -1,8 +1,19 @@
 /** Lists of jobs, in every combination of their filters. */
 import type { JobState } from '../../src/contract/states.ts'
-import type { CountedJob } from '../../src/jobs/job-store.ts'
-import { acceptAll, FAILED, idsOf } from '../sqlite/jobs.ts'
-import { eachStore } from './stores.ts'
+import type { CountedJob, JobFilter } from '../../src/jobs/job-store.ts'
+import { errorKeyOf } from '../../src/jobs/error-key.ts'
+import { acceptAll, FAILED, failed, idsOf } from '../sqlite/jobs.ts'
+import { eachStore, type TestStore } from './stores.ts'
+
+async function listed(store: TestStore, filter: JobFilter): Promise<string[]> {
+  const ids: string[] = []
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page = await store.list({ ...filter, ...(cursor !== undefined && { cursor }) })
+    ids.push(...idsOf(page.items))
+    cursor = page.nextCursor
+  }
+  return ids
+}
 
 eachStore(
   'lists come newest first, in pages, filtered by service, method and state in any combination',
@@ -39,13 +50,6 @@ eachStore(
             ...(method !== undefined && { method }),
             ...(wanted !== undefined && { states: [wanted] }),
           }
-          const listed: string[] = []
-          let page = await journal.list(filter)
-          listed.push(...idsOf(page.items))
-          while (page.nextCursor !== null) {
-            page = await journal.list({ ...filter, cursor: page.nextCursor })
-            listed.push(...idsOf(page.items))
-          }
           const expected = newest.filter(
             (job) =>
               (service ?? job.service) === job.service &&
@@ -53,7 +57,7 @@ eachStore(
               (wanted ?? state.get(job.id)) === state.get(job.id),
           )
           t.strictSame(
-            listed,
+            await listed(journal, filter),
             expected.map(({ id }) => id),
             JSON.stringify(filter),
           )
@@ -62,6 +66,43 @@ eachStore(
     }
   },
 )
+
+eachStore('jobs are listed by the time of their acceptance', async (t, stores) => {
+  const store = await stores.open(t)
+  const now = Date.now()
+  const times = Array.from({ length: 20 }, (_, n) => now - 20_000 + n * 1_000)
+  const ids = await acceptAll(
+    store,
+    times.map((createdAt, n) => ({ createdAt, method: n % 2 === 0 ? 'send' : 'sort' })),
+  )
+  const newest = (from: number, end: number) => ids.slice(from, end).reverse()
+  t.strictSame(await listed(store, { limit: 3, since: now - 10_000 }), newest(10, 20))
+  t.strictSame(await listed(store, { limit: 3, since: now - 10_000, before: now - 5_000 }), newest(10, 15))
+  const sorted = await listed(store, { limit: 3, since: now - 10_000, method: 'sort', states: ['queued'] })
+  t.strictSame(
+    sorted,
+    [19, 17, 15, 13, 11].map((n) => ids[n]),
+  )
+  t.strictSame(await listed(store, { limit: 3, since: now }), [])
+})
+
+eachStore('failed jobs are listed by the key of their error', async (t, stores) => {
+  const store = await stores.open(t)
+  await acceptAll(store, [{}])
+  const [a, b, c] = [await failed(store), await failed(store, { method: 'sort' }), await failed(store)].map(
+    ({ id }) => id,
+  )
+  const errorKey = errorKeyOf(FAILED)
+  for (const limit of [1, 100]) {
+    const found = (filter: Partial<JobFilter>) => listed(store, { limit, errorKey, ...filter })
+    t.strictSame(await found({}), [c, b, a])
+    t.strictSame(await found({ names: ['ma*'], states: ['failed'] }), [c, b, a])
+    t.strictSame(await found({ service: 'mail', method: 'send' }), [c, a])
+    t.strictSame(await found({ method: 'sort' }), [b])
+    t.strictSame(await found({ errorKey: '0123456789abcdef' }), [])
+    t.strictSame(await found({ states: ['queued'] }), [], 'only jobs that are failed have a key')
+  }
+})
 
 eachStore('all jobs are counted by service and state, in several parts', async (t, stores) => {
   const journal = await stores.open(t)

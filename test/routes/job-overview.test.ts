@@ -68,6 +68,14 @@ t.test('failed jobs are grouped by their errors', async (t) => {
   ])
   t.equal(json.items[1].sampleJobId, ids[1])
   t.strictSame((await server.get('/v1/failures?service=echo')).json, { items: [] })
+  const group = json.items[1]
+  const listed = async (query: string) => (await server.get(`/v1/jobs?errorKey=${group.key}${query}`)).json.items
+  t.equal((await listed('')).length, group.count)
+  const [newest] = await listed(`&service=${group.service}&method=${group.method}&state=failed&limit=1`)
+  t.ok(newest.createdAt <= group.lastAt)
+  t.strictSame(await listed(`&since=${new Date(Date.parse(group.lastAt) + 1).toISOString()}`), [])
+  t.strictSame(await listed(`&before=${encodeURIComponent('2026-01-31T12:00:00+01:00')}`), [])
+  isProblem(t, await server.get('/v1/jobs?since=yesterday'), 'MALFORMED_QUERY')
   t.equal((await server.get('/v1/failures?limit=1')).json.items.length, 1)
   isProblem(t, await server.get('/v1/failures?limit=0'), 'MALFORMED_QUERY')
 })

@@ -21,7 +21,7 @@ t.test('a schedule is created, replaced, listed, run and deleted', async (t) => 
   t.notOk('payload' in all.items[0], 'without payloads')
   await server.delete('/v1/services/refines/schedules/yearly')
   const run = await server.post('/v1/services/refines/schedules/a/run')
-  t.match(await server.finished(run.json.id), { state: 'succeeded', result: 2 })
+  t.match(await server.finished(run.json.id), { state: 'succeeded', result: 2, schedule: 'a' })
   t.equal((await server.delete('/v1/services/refines/schedules/a')).status, 204)
   isProblem(t, await server.get('/v1/services/refines/schedules/a'), 'SCHEDULE_NOT_FOUND')
 })

@@ -120,6 +120,7 @@ export function request(facts: Partial<AcceptRequest> = {}): AcceptRequest {
     notBefore: null,
     expiresAt: null,
     traceparent: null,
+    schedule: null,
     begin: false,
     idempotency: undefined,
     tick: undefined,

@@ -67,7 +67,7 @@ export async function fullFolder(t: Test, { running = false } = {}): Promise<str
     source: 'http' as const,
   }
   await journal.putSchedule({ ...schedule, payloadBytes: 3 }, '[1]')
-  const ofTick = await inState({ tick: { service: 'mail', name: 'daily', at: 7 } })
+  const ofTick = await inState({ schedule: 'daily', tick: { service: 'mail', name: 'daily', at: 7 } })
   await journal.withdraw(ofTick, 1, { state: 'cancelled', error: FAILED, begun: true })
   await journal.audit([
     {

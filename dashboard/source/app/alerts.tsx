@@ -3,7 +3,7 @@ import { toProblem } from '../api/request.ts'
 import { href } from '../router/router.ts'
 import { now } from '../state/now.ts'
 import { overviewError } from '../state/overview.ts'
-import { act, whyNot } from '../state/service-actions.ts'
+import { act, whyNot } from '../state/service-actions.tsx'
 import { type Service, troubled } from '../state/services.ts'
 import { Button } from '../ui/button.tsx'
 import { ago, plural } from '../ui/format.ts'
@@ -39,6 +39,7 @@ function Journal() {
 function Trouble({ service, others }: { service: Service; others: number }) {
   const { state, nextStartAt, reason } = service.phase.value
   const { remaining } = service.restarts.value
+  const { ready } = service.threads.value
   const here = `/services/${encodeURIComponent(service.name)}`
   return (
     <div class={`strip ${state === 'failed' ? 'bad' : 'warn'}`} role="status">
@@ -59,9 +60,11 @@ function Trouble({ service, others }: { service: Service; others: number }) {
           </>
         )}
       </p>
-      <a class="button plain" href={href(`${here}?tab=threads`)}>
-        Stack
-      </a>
+      {ready > 0 && (
+        <a class="button plain" href={href(`${here}?tab=threads`)}>
+          Stack
+        </a>
+      )}
       <a class="button plain" href={href(`${here}?tab=logs`)}>
         Logs
       </a>

@@ -1,12 +1,14 @@
 /** Numbers of all services together, each with its course over the range. */
-import { overviewSeries, range } from '../state/overview.ts'
-import { totals } from '../state/services.ts'
+import { useComputed } from '@preact/signals'
+import { overviewSeries, range, waitingOf } from '../state/overview.ts'
+import { services, totals } from '../state/services.ts'
 import { count, duration, percent, rate } from '../ui/format.ts'
 import { Sparkline } from '../ui/sparkline.tsx'
 
 export function Glance() {
   const series = overviewSeries.value
-  const { callsPerS, jobsPerS, queue, running, p95Ms, elu } = totals.value
+  const { callsPerS, jobsPerS, running, p95Ms, elu } = totals.value
+  const waiting = useComputed(() => (services.value ?? []).reduce((sum, service) => sum + waitingOf(service), 0))
   const failed = series?.failedShareInAll() ?? null
   const ends = `in the last ${range.value}`
   return (
@@ -39,9 +41,9 @@ export function Glance() {
       />
       <Figure
         title="queued"
-        value={count(queue)}
+        value={count(waiting.value)}
         values={series?.column('queue')}
-        label={`Methods that wait, ${ends}`}
+        label={`Methods that wait in memory, ${ends}. The number counts jobs on disk too`}
       />
       <Figure
         title="running"

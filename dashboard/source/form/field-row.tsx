@@ -29,7 +29,9 @@ export function FieldRow({ name, schema, value, onChange, pointer, required, act
   const { root, errors, Input } = useContext(Form)
   const id = useId()
   const field = fieldOf(root, schema)
-  const own = errors.get(pointer) ?? []
+  const found = errors.get(pointer) ?? []
+  // The words of the schema for it are those of a program: `expected number, received undefined`.
+  const own = required && value === undefined && found.length > 0 ? ['This field is required'] : found
   const words = [field.title, field.description, limitsText(field)].filter(Boolean)
   const isInLine = IN_LINE.has(field.kind)
   // A text or number is set by typing; a part with members needs a decision.

@@ -38,7 +38,13 @@ function partsOf(field: Field): string[] {
 
 function between(low: number | undefined, high: number | undefined, unit: string): string[] {
   if (low === undefined && high === undefined) return []
-  if (low === high) return [`exactly ${low}${unit}`]
-  if (low === undefined) return [`at most ${high}${unit}`]
-  return [high === undefined ? `at least ${low}${unit}` : `${low} to ${high}${unit}`]
+  if (low === high) return [`exactly ${grouped(low)}${unit}`]
+  if (low === undefined) return [`at most ${grouped(high)}${unit}`]
+  return [high === undefined ? `at least ${grouped(low)}${unit}` : `${grouped(low)} to ${grouped(high)}${unit}`]
+}
+
+/** `10,000,000`. */
+function grouped(value: number | undefined): string {
+  const isExact = Number.isSafeInteger(value)
+  return isExact ? (value as number).toLocaleString('en') : String(value)
 }

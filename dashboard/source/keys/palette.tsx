@@ -3,7 +3,7 @@ import { signal, useComputed, useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { navigate } from '../router/router.ts'
 import { may } from '../state/me.ts'
-import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.ts'
+import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.tsx'
 import { services } from '../state/services.ts'
 import { toggleTheme } from '../state/theme.ts'
 

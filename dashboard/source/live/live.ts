@@ -7,7 +7,7 @@ import { ROOT } from '../api/request.ts'
 import { me } from '../state/me.ts'
 import { publish, publishGap, wantedTypes } from './bus.ts'
 import { type Connection, EventStream, type StreamNews } from './event-stream.ts'
-import { type TabMessage, type TabWants, typesOf } from './tabs.ts'
+import { lockOf, type TabHolds, type TabMessage, type TabWants, typesOf } from './tabs.ts'
 
 export const connection = signal<Connection>('connecting')
 /** What each number of a row of `stats` is. */
@@ -66,6 +66,11 @@ function openSharedWorker(): typeof send | undefined {
   const worker = new SharedWorker(new URL('./shared-worker.ts', import.meta.url), { type: 'module', name: 'events' })
   worker.port.addEventListener('message', ({ data }: MessageEvent<StreamNews>) => hear(data))
   worker.port.start()
+  void navigator.locks?.request(lockOf(tab), () => {
+    worker.port.postMessage({ kind: 'holds', tab } satisfies TabHolds)
+    // Never: the lock is held until the tab ends.
+    return new Promise<void>(() => {})
+  })
   return (message) => worker.port.postMessage(message)
 }
 

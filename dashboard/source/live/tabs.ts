@@ -17,3 +17,14 @@ export function typesOf(tabs: Iterable<TabWants>): string[] {
 
 /** From a tab to the worker, or to the tab that leads. */
 export type TabMessage = ({ kind: 'wants'; tab: string } & TabWants) | { kind: 'bye'; tab: string } | { kind: 'retry' }
+
+/** To the worker only: the tab holds its lock until it ends, also by a crash. */
+export interface TabHolds {
+  kind: 'holds'
+  tab: string
+}
+
+/** Name of the lock that a tab holds. */
+export function lockOf(tab: string): string {
+  return `threadplane-tab-${tab}`
+}

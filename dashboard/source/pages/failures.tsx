@@ -5,7 +5,7 @@ import type { Failure } from '../../../routes/schemas/failure.ts'
 import { get } from '../api/request.ts'
 import { useEvents } from '../live/bus.ts'
 import { shortId } from '../methods/job-facts.ts'
-import { href, query, setQuery } from '../router/router.ts'
+import { href, navigate, query, setQuery } from '../router/router.ts'
 import { now } from '../state/now.ts'
 import { useResource } from '../state/resource.ts'
 import { Button } from '../ui/button.tsx'
@@ -96,7 +96,14 @@ export function FailuresPage() {
               <Button onClick={() => setQuery({ q: undefined, service: undefined })}>Show all failures</Button>
             </Empty>
           ) : (
-            <Table label="Failures" columns={columns(ask)} rows={shown} keyOf={keyOf} rowClass={() => 'failure'} />
+            <Table
+              label="Failures"
+              columns={columns(ask)}
+              rows={shown}
+              keyOf={keyOf}
+              onOpen={(group) => navigate(jobsOf(group))}
+              rowClass={() => 'failure'}
+            />
           )}
         </>
       )}
@@ -116,6 +123,11 @@ export function FailuresPage() {
 }
 
 const keyOf = ({ service, method, key }: Failure) => `${service} ${method} ${key}`
+
+/** The list of the jobs of a group. */
+function jobsOf({ service, method, key }: Failure): string {
+  return `/jobs?${new URLSearchParams({ state: 'failed', service, method, errorKey: key })}`
+}
 
 function filterOf({ service, method, key }: Failure) {
   return { state: 'failed', service, method, errorKey: key } as const
@@ -141,14 +153,24 @@ function columns(ask: (action: BulkAction, group: Failure) => void): Column<Fail
       width: '18%',
       cell: ({ service, method }) => (
         <a
-          href={href(`/jobs?state=failed&service=${encodeURIComponent(service)}&method=${encodeURIComponent(method)}`)}
-          title={`${service}.${method}: its failed jobs`}
+          href={href(`/services/${encodeURIComponent(service)}?tab=methods&method=${encodeURIComponent(method)}`)}
+          title={`${service}.${method}`}
         >
           {service}.{method}
         </a>
       ),
     },
-    { key: 'count', title: 'Jobs', width: '72px', align: 'end', cell: (group) => <b>{count(group.count)}</b> },
+    {
+      key: 'count',
+      title: 'Jobs',
+      width: '72px',
+      align: 'end',
+      cell: (group) => (
+        <a href={href(jobsOf(group))} title="The jobs that failed so">
+          <b>{count(group.count)}</b>
+        </a>
+      ),
+    },
     { key: 'first', title: 'First', width: '96px', align: 'end', cell: ({ firstAt }) => <Ago at={firstAt} /> },
     { key: 'last', title: 'Last', width: '96px', align: 'end', cell: ({ lastAt }) => <Ago at={lastAt} /> },
     {

@@ -142,7 +142,13 @@ function Head({ job, resource, payload }: HeadProps) {
           <span class="dim">.</span>
           <a href={href(`/jobs?service=${encodeURIComponent(service)}&method=${encodeURIComponent(method)}`)}>
             {method}
-          </a>{' '}
+          </a>
+          {job.schedule !== null && (
+            <span class="dim">
+              , cast by the schedule{' '}
+              <a href={href(`/services/${encodeURIComponent(service)}?tab=schedules`)}>{job.schedule}</a>
+            </span>
+          )}{' '}
           <Progress job={job} />
         </p>
       </div>

@@ -15,7 +15,7 @@ import { notify, notifyError } from '../ui/toast.tsx'
 import { BULK, type BulkAction, type BulkFilter, changeEach } from './jobs/bulk.ts'
 import { BulkDialog } from './jobs/bulk-dialog.tsx'
 import { FilterBar } from './jobs/filter-bar.tsx'
-import { FILTER_NAMES, filterOfQuery, filterText, type JobFilter } from './jobs/job-filter.ts'
+import { FILTER_NAMES, filterOfQuery, filterText, type JobFilter, sinceTime } from './jobs/job-filter.ts'
 import { COLUMNS } from './jobs/job-cells.tsx'
 import { JobList } from './jobs/job-list.ts'
 import './jobs/jobs.css'
@@ -159,7 +159,6 @@ function Actions({ list, chosen, filter, onChanged }: ActionsProps) {
             scope="operate"
             {...of}
             kind="quiet"
-            disabled={filter.since !== undefined && 'The server does not choose by since: leave it out'}
             onClick={() => {
               dialog.value = action
             }}
@@ -184,8 +183,10 @@ function Actions({ list, chosen, filter, onChanged }: ActionsProps) {
   )
 }
 
-function bulkFilter({ service, method }: JobFilter, state: BulkFilter['state']): BulkFilter {
-  return { state, ...(service !== undefined && { service }), ...(method !== undefined && { method }) }
+function bulkFilter(filter: JobFilter, state: BulkFilter['state']): BulkFilter {
+  const { since: _text, ...names } = filter
+  const since = sinceTime(filter, Date.now())
+  return { ...names, state, ...(since !== undefined && { since }) }
 }
 
 function NoJobs({ isFiltered }: { isFiltered: boolean }) {

@@ -37,13 +37,16 @@ export function ScheduleTable({ service }: { service: string | undefined }) {
   if (rows === undefined) return <p class="loading">Loading…</p>
   if (rows.length === 0) return <NoSchedules service={service} />
   const columns: Column<ScheduleView>[] = [
-    { key: 'name', title: 'Name', cell: ({ name }) => <strong>{name}</strong> },
+    { key: 'name', title: 'Name', cell: ({ name }) => <strong title={name}>{name}</strong> },
     {
       key: 'method',
       title: 'Casts',
       width: '20%',
       cell: ({ service, method }) => (
-        <a href={href(`/services/${encodeURIComponent(service)}?tab=methods&method=${encodeURIComponent(method)}`)}>
+        <a
+          href={href(`/services/${encodeURIComponent(service)}?tab=methods&method=${encodeURIComponent(method)}`)}
+          title={`${service}.${method}`}
+        >
           {service}.{method}
         </a>
       ),
@@ -53,9 +56,9 @@ export function ScheduleTable({ service }: { service: string | undefined }) {
       title: 'When',
       width: '18%',
       cell: ({ cron, timezone }) => (
-        <>
+        <span title={`${cron} ${timezone}`}>
           <code>{cron}</code> <span class="dim">{timezone}</span>
-        </>
+        </span>
       ),
     },
     { key: 'next', title: 'Next', width: '17%', cell: (schedule) => <Next schedule={schedule} /> },
@@ -63,12 +66,22 @@ export function ScheduleTable({ service }: { service: string | undefined }) {
       key: 'last',
       title: 'Last',
       width: '14%',
-      cell: ({ lastRunAt }) => <span class="dim">{lastRunAt === null ? 'never' : `${timestamp(lastRunAt)}`}</span>,
+      cell: ({ lastRunAt, service, method }) =>
+        lastRunAt === null ? (
+          <span class="dim">never</span>
+        ) : (
+          <a
+            href={href(`/jobs?service=${encodeURIComponent(service)}&method=${encodeURIComponent(method)}`)}
+            title={`${timestamp(lastRunAt)} UTC: the jobs of this method`}
+          >
+            {ago(lastRunAt, now.value)}
+          </a>
+        ),
     },
     {
       key: 'actions',
       title: '',
-      width: '150px',
+      width: '176px',
       align: 'end',
       cell: (schedule) => <Actions schedule={schedule} onDone={schedules.reload} />,
     },

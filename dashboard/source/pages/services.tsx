@@ -2,8 +2,8 @@
 import { useComputed, useSignal } from '@preact/signals'
 import { href, navigate, query, setQuery } from '../router/router.ts'
 import { now } from '../state/now.ts'
-import { waitingJobs } from '../state/overview.ts'
-import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.ts'
+import { waitingJobs, waitingOf } from '../state/overview.ts'
+import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.tsx'
 import { readServices, type Service, services, servicesError } from '../state/services.ts'
 import { useKeys } from '../keys/keys.ts'
 import { StateBadge } from '../ui/badge.tsx'
@@ -156,8 +156,19 @@ function State({ service }: CellProps) {
 function Threads({ service }: CellProps) {
   const { ready, wanted } = service.threads.value
   const isShort = service.phase.value.desiredState === 'running' && ready < wanted
+  if (isShort) {
+    return (
+      <a
+        class="warn"
+        href={href(`/services/${encodeURIComponent(service.name)}?tab=threads`)}
+        title={`${wanted - ready} of ${wanted} threads do not answer, or have not started: look at their stacks`}
+      >
+        {ready}/{wanted} ready
+      </a>
+    )
+  }
   return (
-    <span class={isShort ? 'warn' : ready === 0 ? 'dim' : ''}>
+    <span class={ready === 0 ? 'dim' : ''}>
       {ready}/{wanted}
     </span>
   )
@@ -165,9 +176,8 @@ function Threads({ service }: CellProps) {
 
 function Queue({ service }: CellProps) {
   const { queue, running } = service.stats.value
-  // A paused service has its jobs on disk, and a job that is about to run is in memory too.
   const jobs = waitingJobs.value.get(service.name) ?? 0
-  const waiting = Math.max(queue, jobs)
+  const waiting = waitingOf(service)
   const share = service.capacity.value === 0 ? 0 : queue / service.capacity.value
   return (
     <span class="queue">

@@ -7,6 +7,7 @@ import { listen } from '../live/bus.ts'
 import { isLive } from '../live/live.ts'
 import { query } from '../router/router.ts'
 import { Series } from './series.ts'
+import type { Service } from './services.ts'
 
 const EVERY_MS = 10_000
 /** Failures come in floods. */
@@ -17,6 +18,10 @@ export const jobCounts = signal<JobCounts | undefined>(undefined)
 export const waitingJobs = computed(
   () => new Map(jobCounts.value?.items.map((one) => [one.service, one.counts.queued])),
 )
+/** Methods that wait in memory, and jobs that wait on disk: a paused service has its jobs there. A job may be in both. */
+export function waitingOf({ name, stats }: Service): number {
+  return Math.max(stats.value.queue, waitingJobs.value.get(name) ?? 0)
+}
 /** Why they could not be read: `JOURNAL_UNAVAILABLE` is shown on every page. */
 export const overviewError = signal<unknown>(undefined)
 export const overviewSeries = signal<Series | undefined>(undefined)

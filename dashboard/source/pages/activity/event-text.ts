@@ -1,6 +1,6 @@
 /** An event of the server in words. */
 import type { LiveEvent } from '../../live/live-event.ts'
-import { duration, plural } from '../../ui/format.ts'
+import { duration, plural, timestamp } from '../../ui/format.ts'
 
 export interface EventText {
   text: string
@@ -54,7 +54,10 @@ export function textOf(event: LiveEvent): EventText {
     case 'thread.stuck':
       return { text: `thread ${event.thread.index} does not end: it is blocked in native code`, tone: 'bad' }
     case 'schedule.set':
-      return { text: `schedule ${event.name} set, next at ${event.nextAt ?? 'no time'}`, tone: 'info' }
+      return {
+        text: `schedule ${event.name} set, ${event.nextAt === null ? 'without a next time' : `next at ${timestamp(event.nextAt)} UTC`}`,
+        tone: 'info',
+      }
     case 'schedule.removed':
       return { text: `schedule ${event.name} removed`, tone: 'off' }
     case 'schedule.fired':

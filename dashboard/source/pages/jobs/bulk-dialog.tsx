@@ -8,7 +8,7 @@ import { isAbort } from '../../api/request.ts'
 import { Bar } from '../../ui/bar.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
-import { count, percent, plural } from '../../ui/format.ts'
+import { count, percent, plural, timestamp } from '../../ui/format.ts'
 import { ProblemBox } from '../../ui/problem-box.tsx'
 import { notify } from '../../ui/toast.tsx'
 import { BULK, bulk, type BulkAction, type BulkFilter } from './bulk.ts'
@@ -96,6 +96,8 @@ export function BulkDialog({ action, filter, subject, onClose, onChanged }: Bulk
       <div class="bulk">
         <p>
           All <strong>{filter.state}</strong> jobs of <strong>{targetOf(filter)}</strong> that are there now
+          {filter.since !== undefined && `, accepted since ${timestamp(filter.since)} UTC`}
+          {filter.errorKey !== undefined && subject === undefined && ', with the same error'}
           {subject !== undefined && (
             <>
               , with the error <bdi>{subject}</bdi>

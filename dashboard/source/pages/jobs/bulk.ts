@@ -32,7 +32,8 @@ export interface BulkFilter {
   method?: string
   state: JobState
   errorKey?: string
-  /** ISO time: only jobs that were accepted before. */
+  /** ISO times: only jobs that were accepted from `since` on, and before `before`. */
+  since?: string
   before?: string
 }
 

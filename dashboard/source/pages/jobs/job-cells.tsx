@@ -75,7 +75,10 @@ function Note({ row }: CellProps) {
     const text = percent(progress.fraction)
     return (
       <span class="job-progress">
-        <Bar share={progress.fraction} label={text} /> {text} <span class="dim">{progress.note}</span>
+        <Bar share={progress.fraction} label={text} /> {text}{' '}
+        <span class="dim note" title={progress.note}>
+          {progress.note}
+        </span>
       </span>
     )
   }

@@ -17,9 +17,17 @@ export interface JobFilter {
   method?: string
   /** `15m`, `2h`, `7d`, or an ISO time. */
   since?: string
+  /** `key` of a group of failures. */
+  errorKey?: string
 }
 
-export const FILTER_NAMES = ['state', 'service', 'method', 'since'] as const satisfies readonly (keyof JobFilter)[]
+export const FILTER_NAMES = [
+  'state',
+  'service',
+  'method',
+  'since',
+  'errorKey',
+] as const satisfies readonly (keyof JobFilter)[]
 
 const UNITS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -74,14 +82,21 @@ export function sinceMs(since: string, now: number): number | undefined {
   return Number.isNaN(time) ? undefined : time
 }
 
-/** Does a job belong into the list? Of events only: the server chooses what it lists. */
+/** The `since` of a filter as an ISO time. */
+export function sinceTime({ since }: JobFilter, now: number): string | undefined {
+  const ms = since === undefined ? undefined : sinceMs(since, now)
+  return ms === undefined ? undefined : new Date(ms).toISOString()
+}
+
+/** Does the job of an event belong into the list? An event does not tell the key of an error. */
 export function belongs(
-  { state, service, method }: JobFilter,
+  { state, service, method, errorKey }: JobFilter,
   job: { state: string; service: string; method: string },
 ): boolean {
   return (
     (state === undefined || state === job.state) &&
     (service === undefined || service === job.service) &&
-    (method === undefined || method === job.method)
+    (method === undefined || method === job.method) &&
+    errorKey === undefined
   )
 }

@@ -6,7 +6,7 @@ import { batch, type Signal, signal } from '@preact/signals'
 import type { Job } from '../../../../routes/schemas/job.ts'
 import type { JobEvent } from '../../../../src/contract/events.ts'
 import { get, isAbort } from '../../api/request.ts'
-import { belongs, type JobFilter, sinceMs } from './job-filter.ts'
+import { belongs, type JobFilter, sinceTime } from './job-filter.ts'
 
 /** Results are not kept: a list of them may be large. */
 export type ListedJob = Omit<Job, 'result' | 'state'> & { state: string }
@@ -33,12 +33,13 @@ export class JobList {
   readonly filter: JobFilter
   readonly #rows = new Map<string, JobRow>()
   readonly #ended = new AbortController()
-  readonly #since: number | undefined
+  /** ISO time. */
+  readonly #since: string | undefined
   #cursor: string | undefined
 
   constructor(filter: JobFilter) {
     this.filter = filter
-    this.#since = filter.since === undefined ? undefined : sinceMs(filter.since, Date.now())
+    this.#since = sinceTime(filter, Date.now())
     void this.#read()
   }
 
@@ -82,20 +83,18 @@ export class JobList {
   async #read(): Promise<void> {
     this.loading.value = true
     this.error.value = undefined
-    const { state, service, method } = this.filter
+    const { state, service, method, errorKey } = this.filter
     const { signal } = this.#ended
-    const query = { state, service, method, limit: PAGE, cursor: this.#cursor }
+    const query = { state, service, method, errorKey, since: this.#since, limit: PAGE, cursor: this.#cursor }
     try {
       const { items, nextCursor } = await get<{ items: Job[]; nextCursor: string | null }>('/v1/jobs', {
         query,
         signal,
       })
-      const since = this.#since ?? Number.NEGATIVE_INFINITY
-      const wanted = items.filter(({ createdAt }) => Date.parse(createdAt) >= since)
       batch(() => {
         this.#cursor = nextCursor ?? undefined
-        this.complete.value = nextCursor === null || wanted.length < items.length
-        this.rows.value = [...this.rows.peek(), ...wanted.flatMap((job) => this.#rowOf(job))]
+        this.complete.value = nextCursor === null
+        this.rows.value = [...this.rows.peek(), ...items.flatMap((job) => this.#rowOf(job))]
         this.loading.value = false
       })
     } catch (error) {

@@ -8,7 +8,7 @@ import { href, path, query } from '../../router/router.ts'
 import { useResource } from '../../state/resource.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Empty } from '../../ui/empty.tsx'
-import { duration } from '../../ui/format.ts'
+import { duration, plural } from '../../ui/format.ts'
 import { ProblemBox } from '../../ui/problem-box.tsx'
 
 type Methods = Static<typeof MethodList>
@@ -57,7 +57,7 @@ export function MethodsTab({ name, state }: MethodsTabProps) {
             {method.takes !== undefined && <Badge tone="info">bytes</Badge>}
             {method.description && <small>{method.description}</small>}
             <small>
-              {duration(method.timeoutMs)} · {method.maxAttempts} attempts
+              {duration(method.timeoutMs)} · {plural(method.maxAttempts, 'attempt')}
             </small>
           </a>
         ))}

@@ -8,6 +8,7 @@ import { confirm, type Question } from '../ui/dialog.tsx'
 import { plural } from '../ui/format.ts'
 import type { IconName } from '../ui/icon.tsx'
 import { notify, notifyError } from '../ui/toast.tsx'
+import { crashKind, CrashQuestion } from './crash-question.tsx'
 import { whyRefused } from './me.ts'
 import { type Service, takeStatus } from './services.ts'
 
@@ -18,7 +19,7 @@ interface Action {
   icon: IconName
   path: string
   query?: Record<string, boolean>
-  json?: unknown
+  json?: () => unknown
   done: string
   note: string
   danger?: true
@@ -115,13 +116,19 @@ export const ACTIONS: Record<ActionName, Action> = {
     label: 'Crash…',
     icon: 'bolt',
     path: 'crash',
-    done: 'has crashed on purpose',
+    json: () => ({ kind: crashKind.value }),
+    done: 'crashes on purpose',
     note: 'To see what the supervisor does',
     danger: true,
     states: ['running', 'paused'],
     question: (service) => ({
       title: `Crash ${service.name} on purpose?`,
-      text: `${load(service, 'calls in the thread fail at once, and jobs are tried again')} A thread throws an exception, which uses one restart of its budget: ${service.restarts.peek().remaining} of ${service.restarts.peek().max} are left.`,
+      text: (
+        <CrashQuestion
+          load={load(service, 'calls in the thread fail at once, and jobs are tried again')}
+          budget={`${service.restarts.peek().remaining} of ${service.restarts.peek().max} are left`}
+        />
+      ),
       action: `Crash ${service.name}`,
     }),
   },
@@ -142,7 +149,10 @@ export async function act(name: ActionName, service: Service): Promise<void> {
   const before = service.phase.peek().state
   try {
     const url = `/v1/services/${encodeURIComponent(service.name)}/${path}`
-    const result = await post<LifecycleResult>(url, { ...(query && { query }), ...(json !== undefined && { json }) })
+    const result = await post<LifecycleResult>(url, {
+      ...(query && { query }),
+      ...(json !== undefined && { json: json() }),
+    })
     takeStatus(result as ServiceStatus)
     const also = result.stoppedDependents ?? []
     notify(
