@@ -1,15 +1,25 @@
-# The image contains the files of the package and its dependencies.
-FROM node:24-slim AS build
+# The image contains the files of the package and its dependencies. A change of a source file repeats only the stage
+# `package`, and changes only the last layers of the image.
+FROM node:24-slim AS install
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci
-COPY . .
-RUN npm pack \
-    && tar --extract --gzip --file threadplane-*.tgz
-# The image has the driver of PostgreSQL too, for THREADPLANE_DATABASE_URL. It is loaded only with that setting.
+
+# The image has the driver of PostgreSQL too, for THREADPLANE_DATABASE_URL. It is loaded only with that setting. Of the
+# package with SQLite it has only the binary for its own platform.
+FROM install AS dependencies
 RUN npm pkg set dependencies.pg="$(node --print 'require("./package.json").peerDependencies.pg')" \
     && npm pkg delete devDependencies.pg \
-    && npm prune --omit=dev
+    && npm prune --omit=dev \
+    && cd node_modules/@photostructure/sqlite \
+    && rm -r src \
+    && find prebuilds -mindepth 1 -maxdepth 1 -type d ! -name "linux-$(node --print process.arch)" -exec rm -r {} +
+
+FROM install AS package
+COPY . .
+RUN npm pack \
+    && tar --extract --gzip --file threadplane-*.tgz \
+    && chmod +x package/dist/src/main.js
 
 FROM node:24-slim
 ENV NODE_ENV=production
@@ -19,17 +29,17 @@ ENV THREADPLANE_DATA=/data
 #   docker compose exec threadplane cat /data/admin-token
 ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_ADMIN_TOKEN_FILE=/data/admin-token
 WORKDIR /app
-COPY --from=build /build/node_modules ./node_modules
-COPY --from=build /build/package ./
-# So `docker compose exec threadplane threadplane token list` works.
-RUN chmod +x dist/src/main.js && ln --symbolic /app/dist/src/main.js /usr/local/bin/threadplane
-# /tokens is a folder for tokens that several nodes share.
-RUN install --directory --owner=node --group=node /data /tokens
+# So `docker compose exec threadplane threadplane token list` works. Images that are built on this one put their modules in
+# /services; several nodes share the tokens in /tokens.
+RUN ln --symbolic /app/dist/src/main.js /usr/local/bin/threadplane \
+    && install --directory --owner=node --group=node /data /services /tokens
+COPY --from=dependencies /build/node_modules ./node_modules
+COPY --from=package /build/package ./
 VOLUME /data
 USER node
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.THREADPLANE_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1))"]
 # PID 1 is the launcher: it passes signals on to the server, and starts the server again after a crash.
 CMD ["node", "dist/src/main.js", "serve"]
