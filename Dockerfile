@@ -1,21 +1,19 @@
-# The image contains the files of the package and its dependencies. A change of a source file repeats only the stage
-# `package`, and changes only the last layers of the image.
-FROM node:24-slim AS install
+# The image contains the files of the package and its dependencies.
+FROM node:24-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci
-
-# The image has the driver of PostgreSQL too, for THREADPLANE_DATABASE_URL. It is loaded only with that setting. Of the
-# package with SQLite it has only the binary for its own platform.
-FROM install AS dependencies
-RUN npm pkg set dependencies.pg="$(node --print 'require("./package.json").peerDependencies.pg')" \
+# The dependencies of the image are ready before the source is copied: a change of the source installs nothing again, and
+# changes only the last layer of the image. The image has the driver of PostgreSQL too, for THREADPLANE_DATABASE_URL, which
+# is loaded only with that setting. Of the package with SQLite it has only the binary for its own platform.
+RUN npm ci \
+    && cp --recursive . /production \
+    && cd /production \
+    && npm pkg set dependencies.pg="$(node --print 'require("./package.json").peerDependencies.pg')" \
     && npm pkg delete devDependencies.pg \
     && npm prune --omit=dev \
     && cd node_modules/@photostructure/sqlite \
     && rm -r src \
     && find prebuilds -mindepth 1 -maxdepth 1 -type d ! -name "linux-$(node --print process.arch)" -exec rm -r {} +
-
-FROM install AS package
 COPY . .
 RUN npm pack \
     && tar --extract --gzip --file threadplane-*.tgz \
@@ -33,13 +31,13 @@ WORKDIR /app
 # /services; several nodes share the tokens in /tokens.
 RUN ln --symbolic /app/dist/src/main.js /usr/local/bin/threadplane \
     && install --directory --owner=node --group=node /data /services /tokens
-COPY --from=dependencies /build/node_modules ./node_modules
-COPY --from=package /build/package ./
+COPY --from=build /production/node_modules ./node_modules
+COPY --from=build /build/package ./
 VOLUME /data
 USER node
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --retries=3 \
     CMD ["node", "--eval", "fetch(`http://127.0.0.1:${process.env.THREADPLANE_PORT ?? 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1))"]
 # PID 1 is the launcher: it passes signals on to the server, and starts the server again after a crash.
 CMD ["node", "dist/src/main.js", "serve"]
