@@ -2,14 +2,22 @@
 FROM node:24-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci
+# The dependencies of the image are ready before the source is copied: a change of the source installs nothing again, and
+# changes only the last layer of the image. The image has the driver of PostgreSQL too, for THREADPLANE_DATABASE_URL, which
+# is loaded only with that setting. Of the package with SQLite it has only the binary for its own platform.
+RUN npm ci \
+    && cp --recursive . /production \
+    && cd /production \
+    && npm pkg set dependencies.pg="$(node --print 'require("./package.json").peerDependencies.pg')" \
+    && npm pkg delete devDependencies.pg \
+    && npm prune --omit=dev \
+    && cd node_modules/@photostructure/sqlite \
+    && rm -r src \
+    && find prebuilds -mindepth 1 -maxdepth 1 -type d ! -name "linux-$(node --print process.arch)" -exec rm -r {} +
 COPY . .
 RUN npm pack \
-    && tar --extract --gzip --file threadplane-*.tgz
-# The image has the driver of PostgreSQL too, for THREADPLANE_DATABASE_URL. It is loaded only with that setting.
-RUN npm pkg set dependencies.pg="$(node --print 'require("./package.json").peerDependencies.pg')" \
-    && npm pkg delete devDependencies.pg \
-    && npm prune --omit=dev
+    && tar --extract --gzip --file threadplane-*.tgz \
+    && chmod +x package/dist/src/main.js
 
 FROM node:24-slim
 ENV NODE_ENV=production
@@ -19,12 +27,12 @@ ENV THREADPLANE_DATA=/data
 #   docker compose exec threadplane cat /data/admin-token
 ENV THREADPLANE_HOST=0.0.0.0 THREADPLANE_ADMIN_TOKEN_FILE=/data/admin-token
 WORKDIR /app
-COPY --from=build /build/node_modules ./node_modules
+# So `docker compose exec threadplane threadplane token list` works. Images that are built on this one put their modules in
+# /services; several nodes share the tokens in /tokens.
+RUN ln --symbolic /app/dist/src/main.js /usr/local/bin/threadplane \
+    && install --directory --owner=node --group=node /data /services /tokens
+COPY --from=build /production/node_modules ./node_modules
 COPY --from=build /build/package ./
-# So `docker compose exec threadplane threadplane token list` works.
-RUN chmod +x dist/src/main.js && ln --symbolic /app/dist/src/main.js /usr/local/bin/threadplane
-# /tokens is a folder for tokens that several nodes share.
-RUN install --directory --owner=node --group=node /data /tokens
 VOLUME /data
 USER node
 EXPOSE 8080

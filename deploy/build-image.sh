@@ -11,6 +11,10 @@ command -v buildah >/dev/null || {
   exit 1
 }
 # vfs and chroot need no mounts and no namespaces, so they work inside of another container too. With vfs each layer is a
-# whole copy, so none is kept between steps. Docker's format keeps the health check, which the OCI format has not.
-exec buildah --storage-driver vfs build --isolation chroot --pull=missing --format docker \
+# whole copy, so none is kept between steps; with STORAGE_DRIVER=overlay the layers are kept, and the next build installs
+# nothing again. Docker's format keeps the health check, which the OCI format has not.
+driver=${STORAGE_DRIVER:-vfs}
+layers=true
+[[ $driver != vfs ]] || layers=false
+exec buildah --storage-driver "$driver" build --layers="$layers" --isolation chroot --pull=missing --format docker \
   --tag "${1:-threadplane:latest}" .

@@ -130,7 +130,7 @@ t.test('an EventSource goes on where it was cut off, and misses no event', { ski
     }
   })
   const shows = (...states: string[]) =>
-    page.waitForFunction((wanted) => `${globalThis.states}` === wanted, `${states}`)
+    page.waitForFunction((wanted) => globalThis.states.join() === wanted, states.join())
   await shows('hello')
   await server.post('/v1/services/gate/pause')
   await shows('hello', 'paused')

@@ -131,7 +131,7 @@ t.test('Docker Compose: the profile cluster has all that it needs, and without i
       const [source = '', target = ''] = mount.split(':')
       if (source.startsWith('./')) await t.resolves(readFile(source), source)
       else t.ok(source in volumes, source)
-      if (name.startsWith('node-')) t.match(dockerfile, `--owner=node --group=node /data ${target}\n`)
+      if (name.startsWith('node-')) t.match(dockerfile, `--owner=node --group=node /data /services ${target}\n`)
     }
     if (!name.startsWith('node-')) continue
     t.equal(hostname, name, 'other nodes reach it by its name')

@@ -1,4 +1,5 @@
 /** `deploy/kubernetes.yaml` and `deploy/threadplane.service` agree with the server: probes, ports, settings and deadlines. */
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
@@ -46,4 +47,10 @@ t.test('the unit of systemd', async (t) => {
   t.ok(seconds(values('TimeoutStopSec')[0]) > seconds(shutdown), 'longer than the shutdown of the server')
   const data = settings.find((one) => one.startsWith('THREADPLANE_DATA='))
   t.equal(data, `THREADPLANE_DATA=/var/lib/${values('StateDirectory')[0]}`)
+
+  const verified = spawnSync('systemd-analyze', ['verify', 'deploy/threadplane.service'], { encoding: 'utf8' })
+  if (verified.error !== undefined) return t.comment('systemd-analyze is not installed: apt-get install systemd')
+  // It warns of the file with code 0 too, and of other units of the machine.
+  t.notMatch(verified.stderr, /threadplane\.service/)
+  t.equal(verified.status, 0, verified.stderr)
 })

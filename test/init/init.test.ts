@@ -11,6 +11,21 @@ import { installPacked, MAIN, PACKED, projectsFolder, run } from './project.ts'
 
 const parent = projectsFolder(t)
 
+/** The folders and files of the package. */
+const PACKAGE = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'dist/dashboard',
+  'dist/routes',
+  'dist/src',
+  'dist/workers',
+  'openapi/openapi.json',
+  'openapi/openapi.yaml',
+  'openapi/threadplane.schema.json',
+  'package.json',
+]
+
 const { PATH } = process.env
 const paste = async (line: string, cwd: string) => (await run('bash', ['-c', line], { cwd, env: { PATH } })).stdout
 const init = (...args: string[]) => run(process.execPath, [MAIN, 'init', ...args], { cwd: parent, env: { PATH } })
@@ -59,6 +74,14 @@ t.test('a project in TypeScript is tested, built and served', async (t) => {
     devDependencies: { typescript: String, '@types/node': String, amaro: String },
   })
   await installPacked(project)
+  const packed = filesOf(join(project, 'node_modules/threadplane')).map((path) => path.split('/').slice(0, 2).join('/'))
+  t.strictSame([...new Set(packed)].sort(), PACKAGE, 'no tests and no benchmarks')
+  const maps = filesOf(join(project, 'node_modules/threadplane')).filter((path) => path.endsWith('.map'))
+  t.ok(maps.length > 0)
+  for (const path of maps) {
+    const map = JSON.parse(readFileSync(join(project, 'node_modules/threadplane', path), 'utf8'))
+    t.equal(map.sources.length, map.sourcesContent?.length, `${path} has its sources`)
+  }
   t.match(await paste('npm test', project), /# pass 2\n# fail 0/)
   const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
     scripts: { start: string; dev: string }
