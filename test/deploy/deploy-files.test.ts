@@ -1,9 +1,11 @@
-/** `deploy/kubernetes.yaml` and `deploy/threadplane.service` agree with the server: probes, ports, settings and deadlines. */
+/** `deploy/kubernetes.yaml`, `deploy/threadplane.service`, and what Compose runs beside a server agree with the server. */
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import t from 'tap'
-import { parseAllDocuments } from 'yaml'
-import { SETTINGS } from '../../src/config.ts'
+import { parse, parseAllDocuments } from 'yaml'
+import { readConfig, SETTINGS } from '../../src/config.ts'
 
 const seconds = (text: string | undefined) => Number(/(\d+)s$/.exec(text ?? '')?.[1])
 
@@ -53,4 +55,35 @@ t.test('the unit of systemd', async (t) => {
   // It warns of the file with code 0 too, and of other units of the machine.
   t.notMatch(verified.stderr, /threadplane\.service/)
   t.equal(verified.status, 0, verified.stderr)
+})
+
+t.test('Prometheus and Grafana beside a server, by Docker Compose', async (t) => {
+  const yaml = async (path: string) => parse(await readFile(path, 'utf8'))
+  const { services, volumes } = await yaml('docker-compose.yml')
+  const names = Object.keys(services).filter((name) => services[name].profiles?.includes('metrics'))
+  t.strictSame(names, ['metrics-token', 'prometheus', 'grafana'])
+  for (const name of names) {
+    for (const mount of services[name].volumes as string[]) {
+      const [source = ''] = mount.split(':')
+      t.ok(source.startsWith('./') ? existsSync(source) : source in volumes, `${name}: ${source}`)
+    }
+    const needed = services[name].depends_on
+    for (const one of Array.isArray(needed) ? needed : Object.keys(needed)) t.ok(one in services, `${name}: ${one}`)
+  }
+  const { scrape_configs, rule_files } = await yaml('deploy/prometheus/compose.yml')
+  t.strictSame(rule_files, (await yaml('deploy/prometheus/prometheus.yml')).rule_files)
+  const [{ job_name, static_configs, authorization }] = scrape_configs
+  t.equal(job_name, 'threadplane', 'the alerts name it')
+  const [host, port] = static_configs[0].targets[0].split(':')
+  t.ok(host in services)
+  t.equal(Number(port), readConfig({}).port)
+  const [, , command] = services['metrics-token'].command
+  t.ok(command.endsWith(`threadplane token create prometheus --scope metrics > ${authorization.credentials_file}`))
+
+  const { datasources } = await yaml('deploy/grafana/provisioning/datasources/prometheus.yml')
+  t.match(datasources, [{ type: 'prometheus', url: 'http://prometheus:9090', isDefault: true }])
+  const { providers } = await yaml('deploy/grafana/provisioning/dashboards/threadplane.yml')
+  const dashboard = services.grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH
+  t.equal(dirname(dashboard), providers[0].options.path)
+  t.ok(services.grafana.volumes.includes(`./deploy/grafana/threadplane.json:${dashboard}:ro`))
 })
