@@ -14,8 +14,9 @@ export interface PacedRequest {
 }
 
 export interface Paced {
-  /** One for each request that was answered. */
+  /** One for each request that was answered with the sum. */
   latenciesMs: number[]
+  /** Refused, or not answered. */
   failed: number
 }
 
@@ -27,6 +28,8 @@ const TIMER_MS = 1
 const PATIENCE_MS = 10_000
 
 const ANSWER = /^HTTP\/1\.1 200 [^]*\r\n\r\n\{"sum":5\}$/
+/** The answer to a wrong token. */
+const REFUSAL = /^HTTP\/1\.1 4(01|29) [^]*\r\n\r\n\{[^]*\}$/
 const BODY = '{"a":2,"b":3}'
 
 class Client {
@@ -38,10 +41,18 @@ class Client {
   #latencies: number[] = []
   #failed = 0
 
-  constructor(url: string) {
+  readonly #localAddress: string | undefined
+
+  /**
+   * @param token sent as `Authorization`
+   * @param localAddress the address of the client
+   */
+  constructor(url: string, token?: string, localAddress?: string) {
     this.#url = new URL(url)
+    this.#localAddress = localAddress
     const { pathname, host } = this.#url
     const head = [`POST ${pathname} HTTP/1.1`, `host: ${host}`, 'content-type: application/json']
+    if (token !== undefined) head.push(`authorization: Bearer ${token}`)
     this.#request = [...head, `content-length: ${BODY.length}`, '', BODY].join('\r\n')
   }
 
@@ -79,7 +90,9 @@ class Client {
   }
 
   async #connect(): Promise<void> {
-    const socket = connect({ port: Number(this.#url.port), host: this.#url.hostname, noDelay: true })
+    const { port, hostname: host } = this.#url
+    const from = this.#localAddress === undefined ? {} : { localAddress: this.#localAddress }
+    const socket = connect({ port: Number(port), host, noDelay: true, ...from })
     socket.setEncoding('latin1')
     let text = ''
     let due: number | undefined
@@ -89,9 +102,11 @@ class Client {
     })
     socket.on('data', (chunk: string) => {
       text += chunk
-      if (!ANSWER.test(text)) return
+      const isRefused = REFUSAL.test(text)
+      if (!isRefused && !ANSWER.test(text)) return
       text = ''
-      this.#latencies.push(performance.now() - (due as number))
+      if (isRefused) this.#failed += 1
+      else this.#latencies.push(performance.now() - (due as number))
       due = undefined
       this.#free.push(socket)
       this.#send()
@@ -108,7 +123,8 @@ class Client {
   }
 }
 
-const client = new Client(process.argv[2] as string)
+const [, , url, token, localAddress] = process.argv
+const client = new Client(url as string, token, localAddress)
 process.on('message', (request: PacedRequest) => {
   void client.pace(request).then((paced) => process.send?.(paced))
 })

@@ -21,6 +21,8 @@ async function list(session: Session, service: string | undefined, options: Verb
     service,
     state: stateOf(options),
     method: textOf(options, 'method'),
+    errorKey: textOf(options, 'key'),
+    ...acceptedOf(options),
     cursor: textOf(options, 'cursor'),
     limit: limit === undefined ? 20 : wholeNumber('--limit', limit),
   })
@@ -36,6 +38,16 @@ function stateOf(options: VerbOptions): JobState | undefined {
   const state = JOB_STATES.find((state) => state === text)
   if (state === undefined) throw new UsageError(`--state is ${JSON.stringify(text)}: it must be one of ${STATES}`)
   return state
+}
+
+/** The times of acceptance that the options choose. */
+function acceptedOf(options: VerbOptions): { since?: string; before?: string } {
+  const ago = (flag: string, name: string) => {
+    const text = textOf(options, name)
+    return text === undefined ? undefined : new Date(Date.now() - durationMs(flag, text)).toISOString()
+  }
+  const [since, before] = [ago('--since', 'since'), ago('--older-than', 'olderThan')]
+  return { ...(since !== undefined && { since }), ...(before !== undefined && { before }) }
 }
 
 type Counts = JobCounts['items'][number]
@@ -86,28 +98,30 @@ interface Filter {
   method?: string
   state: JobState
   errorKey?: string
+  since?: string
   before?: string
 }
 
 function filterOf(action: 'retry' | 'cancel', options: VerbOptions): Filter {
   const [service, method, errorKey] = ['service', 'method', 'key'].map((name) => textOf(options, name))
-  const before = textOf(options, 'olderThan')
   return {
     state: stateOf(options) ?? (action === 'retry' ? 'failed' : 'queued'),
     ...(service !== undefined && { service }),
     ...(method !== undefined && { method }),
     ...(errorKey !== undefined && { errorKey }),
-    ...(before !== undefined && {
-      before: new Date(Date.now() - durationMs('--older-than', before)).toISOString(),
-    }),
+    ...acceptedOf(options),
   }
 }
 
+const TIMES = {
+  '--since <time>': 'that were accepted within this time, such as 1h',
+  '--older-than <time>': 'that were accepted earlier, such as 1h',
+}
 const BULK_OPTIONS = {
   '--all': 'all jobs that the other options choose',
   '--service <name>': 'of this service',
   '--method <name>': 'of this method',
-  '--older-than <time>': 'that were accepted earlier, such as 1h',
+  ...TIMES,
 }
 
 const failureColumns: Column<Failure>[] = [
@@ -129,12 +143,14 @@ export const jobVerbs: Verb[] = [
     options: {
       '--state <state>': `only these: ${STATES}`,
       '--method <name>': 'only of this method',
+      '--key <key>': 'that failed with this error: see threadplane failures',
+      ...TIMES,
       '--limit <n>': 'how many (default: 20)',
       '--cursor <cursor>': 'go on where the last page has ended',
       '--counts': 'how many there are in each state, instead of a list',
       '-w, --watch': 'show it again every 2 s, until Ctrl-C',
     },
-    examples: ['threadplane jobs primes --state failed', 'threadplane jobs --counts'],
+    examples: ['threadplane jobs primes --state failed --since 1h', 'threadplane jobs --counts'],
     run: (session, [service], options) =>
       watch(session, options, async () => {
         if (!options.counts) return list(session, service, options)
