@@ -89,6 +89,8 @@ export class LiveReload {
     await Promise.all(gone.map(([name, file]) => this.#remove(name, file)))
     const added = [...this.#folder].filter(([name]) => !before.has(name))
     await Promise.all(added.map(([name, file]) => this.#register(name, file)))
+    const { declared } = registry.options.modules
+    if (declared !== declaredBefore) this.#server.declaredSchedules.follow(declared)
     const files = await this.#readAndWatch(registry.services)
     await Promise.all(
       registry.services.map(async (service) => {
@@ -107,15 +109,13 @@ export class LiveReload {
 
   /** If the file cannot be used, that is said once, and what it has declared before goes on. */
   async #readDeclared(): Promise<void> {
-    const { registry, declaredSchedules } = this.#server
-    const { modules } = registry.options
+    const { modules } = this.#server.registry.options
     const before = modules.declared
     try {
       const declared = await readDeclaredServices(modules.path)
       if (!isDeepStrictEqual(declared, before)) {
         modules.declare(declared)
         await this.#listFolder()
-        declaredSchedules.follow(declared)
       }
       this.#declaredFault = undefined
     } catch (error) {
