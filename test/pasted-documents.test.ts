@@ -89,6 +89,7 @@ t.test('JSON is JSON, and TypeScript and JavaScript compile', async (t) => {
       checkJs: false,
       noEmit: true,
       sourceMap: false,
+      inlineSources: false,
       declaration: false,
       allowImportingTsExtensions: true,
       lib: ['es2023', 'dom'],
