@@ -10,10 +10,7 @@
  * method of a block, the block before is finished, and its file is emptied for the block after. Both files are unlinked
  * as soon as they are open: nothing is left on disk, however the processes end.
  */
-import { randomUUID } from 'node:crypto'
-import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { closeSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import type { LogPair, SharedLog, Slots, ThreadSlots } from './slots.ts'
 
 const SEQUENCES_PER_BLOCK = 2 ** 15
@@ -69,17 +66,6 @@ class LogFile {
   close(): void {
     closeSync(this.#fd)
   }
-}
-
-/** Creates the two files, and unlinks them. */
-export function openLogFiles(): LogPair<number> {
-  const open = () => {
-    const path = join(tmpdir(), `threadplane-${randomUUID()}`)
-    const fd = openSync(path, 'ax+', 0o600)
-    unlinkSync(path)
-    return fd
-  }
-  return [open(), open()]
 }
 
 /** The side of the control thread. */

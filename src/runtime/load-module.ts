@@ -1,12 +1,9 @@
-/** Imports a service module in its thread. */
+/** Imports a service module in its thread. What few modules need is loaded for those only. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { markUnloadable, ThreadplaneError } from '../contract/errors.ts'
 import { isServiceDefinition, type ServiceDefinition } from '../module/define-service.ts'
-import { resolveFromServer } from './resolve-fallback.ts'
-import { stripTypes } from './strip-types.ts'
-import { isFromLoader, withLocation } from './syntax-error-location.ts'
 
 /**
  * @param url a `file:` URL
@@ -14,14 +11,15 @@ import { isFromLoader, withLocation } from './syntax-error-location.ts'
  */
 export async function loadModule(url: string): Promise<ServiceDefinition> {
   const isTypeScript = /\.[cm]?ts$/.test(url)
-  if (isTypeScript && !(process.features as { typescript?: unknown }).typescript && !stripTypes(url)) {
+  const needsHook = isTypeScript && !(process.features as { typescript?: unknown }).typescript
+  if (needsHook && !(await import('./strip-types.ts')).stripTypes(url)) {
     throw new ThreadplaneError(
       'MODULE_REFUSED',
       `a TypeScript module needs Node 22.18 or newer, and this is ${process.version}: ` +
         'compile it to JavaScript first, or install the package amaro beside it',
     )
   }
-  if (!resolvesPackages(url)) resolveFromServer()
+  if (!resolvesPackages(url)) (await import('./resolve-fallback.ts')).resolveFromServer()
   const module = await importModule(url)
   if (isServiceDefinition(module.default)) return module.default
   const isCommonJs = fileURLToPath(url) in createRequire(url).cache
@@ -46,9 +44,9 @@ async function importModule(url: string): Promise<Exports> {
   try {
     return (await import(url)) as Exports
   } catch (error) {
-    const located = error instanceof SyntaxError ? await withLocation(error, url) : error
-    if (isRefused(error)) markUnloadable(located as Error)
-    throw located
+    if (error instanceof SyntaxError) throw await explained(error, url)
+    if (isNotLoadable(error)) markUnloadable(error as Error)
+    throw error
   }
 }
 
@@ -56,10 +54,17 @@ async function importModule(url: string): Promise<Exports> {
 const NOT_LOADABLE =
   /^(MODULE_NOT_FOUND|ERR_(MODULE_NOT_FOUND|(INVALID|UNSUPPORTED|UNKNOWN|PACKAGE|REQUIRE|IMPORT)_(MODULE|PACKAGE|DIR|FILE|BUILTIN|ESM|TYPESCRIPT|NODE|PATH|IMPORT|ASYNC|CYCLE|ATTRIBUTE|ASSERTION)\w*))$/
 
+/** With its place in the file. */
+async function explained(error: SyntaxError, url: string): Promise<SyntaxError> {
+  const { isFromLoader, withLocation } = await import('./syntax-error-location.ts')
+  const located = await withLocation(error, url)
+  if (isFromLoader(error) || isNotLoadable(error)) markUnloadable(located)
+  return located
+}
+
 /** Would each further import of the same files throw this error too? */
-function isRefused(error: unknown): boolean {
+function isNotLoadable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if (error instanceof SyntaxError && isFromLoader(error)) return true
   if (error instanceof ReferenceError && error.message.includes('in ES module scope')) return true
   const { code } = error as NodeJS.ErrnoException
   return code !== undefined && NOT_LOADABLE.test(code)

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fstatSync } from 'node:fs'
 import t from 'tap'
-import { openLogFiles, SlotLog, ThreadSlotLog } from '../../src/protocol/slot-log.ts'
+import { SlotLog, ThreadSlotLog } from '../../src/protocol/slot-log.ts'
+import { openLogFiles } from '../../src/threads/slot-log-files.ts'
 import { MAX_SEQUENCE, nextSequence } from '../../src/protocol/slots.ts'
 
 /** A slot log with both sides in this process. */
