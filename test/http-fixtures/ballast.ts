@@ -1,7 +1,7 @@
 /** Keeps a hundred MiB on its heap once it is told to. Its process may use 320 MiB. */
 import { defineService, method } from 'threadplane/service'
 
-let kept: number[] = []
+let kept: number[][] = []
 
 export default defineService({
   isolation: 'process',
@@ -9,7 +9,8 @@ export default defineService({
   methods: {
     keep: method({
       handler: () => {
-        kept = new Array<number>((100 * 1024 * 1024) / 8).fill(0.5)
+        // Each part is copied once while it is filled, and as one part they would take twice their size for a while.
+        kept = Array.from({ length: 100 }, () => new Array<number>((1024 * 1024) / 8).fill(0.5))
         return kept.length
       },
     }),
