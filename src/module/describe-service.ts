@@ -18,6 +18,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 /** Limit of a description as JSON, in characters: the control thread stores it and serves it (P5). */
 const MAX_LENGTH = 4 * 1024 * 1024
 
+/** zod would generate code for each schema, which takes longer than the one parse. */
+const ONCE = { jitless: true } as z.core.ParseContext<z.core.$ZodIssue>
+
 const aFunction = z.custom<unknown>((value) => typeof value === 'function', 'expected a function')
 const aZodSchema = z.custom<z.ZodType>(isZod4, 'expected a schema of zod 4, such as z.object({ … })')
 const named = z.custom<Record<string, unknown>>(isObject, 'expected an object of names')
@@ -157,7 +160,7 @@ function nameOf(kind: string, name: string): string {
 }
 
 function check(subject: string, schema: z.ZodType, value: unknown): void {
-  const { error } = schema.safeParse(value)
+  const { error } = schema.safeParse(value, ONCE)
   if (error === undefined) return
   const [issue] = payloadIssues(error)
   const where = [subject, issue?.pointer.slice(1).replaceAll('/', '.')].filter(Boolean).join(': ')
@@ -175,7 +178,7 @@ function optionsOf<Options extends z.ZodObject>(schema: Options, values: object)
   const entries = Object.entries(values).filter(
     ([key, value]) => Object.hasOwn(schema.shape, key) && value !== undefined,
   )
-  return schema.parse(Object.fromEntries(entries))
+  return schema.parse(Object.fromEntries(entries), ONCE)
 }
 
 /** A copy as plain JSON, without members that are `undefined`. */

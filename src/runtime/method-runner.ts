@@ -14,7 +14,7 @@ import type { JsonBytes, MethodFailure, RunMessage, StartMessage, ThreadMessage 
 import { ThreadSlotLog } from '../protocol/slot-log.ts'
 import { SlotTable } from '../protocol/slot-table.ts'
 import type { ThreadSlots } from '../protocol/slots.ts'
-import { LargeJsonParser } from './large-json-parser.ts'
+import type { LargeJsonParser } from './large-json-parser.ts'
 import { inOwnScope } from './own-scope.ts'
 import { type Parsed, parseWithSchema } from './parse-with-schema.ts'
 import { RunningMethod } from './running-method.ts'
@@ -32,7 +32,9 @@ const RETRY_MS = 1_000
 
 export class MethodRunner {
   readonly #methods: Map<string, MethodDefinition>
-  readonly #largeJsonParser: LargeJsonParser
+  readonly #description: ServiceDescription
+  /** Loaded with the first payload that needs it: few services ever get one. */
+  #largeJsonParser: Promise<LargeJsonParser> | undefined
   readonly #batcher: MessageBatcher<ThreadMessage>
   readonly #logger: ThreadLogger
   readonly #running = new Map<number, RunningMethod>()
@@ -61,7 +63,7 @@ export class MethodRunner {
     logger: ThreadLogger,
   ) {
     this.#methods = new Map(Object.entries(definition.methods))
-    this.#largeJsonParser = new LargeJsonParser(description)
+    this.#description = description
     this.#batcher = batcher
     this.#logger = logger
   }
@@ -170,13 +172,6 @@ export class MethodRunner {
     const method = this.#methods.get(message.method)
     this.#overlapping += 1
     if (method === undefined) return this.#fail(message, { kind: 'noSuchMethod' })
-    let { payload } = message
-    const isText = message.format !== 'clone' && typeof payload === 'string'
-    if (isLargeJson(message)) {
-      const parsed = this.#largeJsonParser.parse(message.method, message.payload)
-      if (!parsed.ok) return this.#fail(message, parsed.failure)
-      payload = parsed.payload
-    }
     const running = new RunningMethod(message, this.#batcher, this.#logger, this.#context)
     this.#running.set(message.sequence, running)
 
@@ -202,13 +197,24 @@ export class MethodRunner {
       }
       return isPromise ? Promise.resolve(returned).then(checkOutput) : checkOutput(returned)
     }
+    const begin = (payload: unknown) => andThen(parseWithSchema(method.input, payload), handle)
     try {
-      if (isText) payload = JSON.parse(payload as string)
-      const done = andThen(parseWithSchema(method.input, payload), handle)
+      const { payload, format } = message
+      const isText = format !== 'clone' && typeof payload === 'string'
+      const done = isLargeJson(message)
+        ? this.#parseLarge(message).then((parsed) =>
+            parsed.ok ? begin(parsed.payload) : this.#fail(message, parsed.failure),
+          )
+        : begin(isText ? JSON.parse(payload) : payload)
       if (isThenable(done)) done.then(undefined, threw)
     } catch (error) {
       threw(error)
     }
+  }
+
+  async #parseLarge({ method, payload }: { method: string; payload: JsonBytes }) {
+    this.#largeJsonParser ??= import('./large-json-parser.ts').then((one) => new one.LargeJsonParser(this.#description))
+    return (await this.#largeJsonParser).parse(method, payload)
   }
 
   /** The result as it is sent. Of a stream, the items are sent here, and the result says that it has ended. */
