@@ -1,6 +1,7 @@
 /**
  * What somebody who sends wrong tokens costs others: a client with a right one calls at a fixed rate, while another one at
- * another address sends ten thousand wrong ones a second. Rounds with it and without take turns at one server.
+ * another address would send ten thousand wrong ones a second over its connections. The server answers it late, so that it
+ * cannot. Rounds with it and without take turns at one server.
  *
  *     npm run bench -- tokens [--rounds 8] [--seconds 2]
  */
@@ -57,7 +58,7 @@ try {
     ratios.push(median(attacked.latenciesMs) / median(quiet.latenciesMs))
   }
   const seconds = Number(values.rounds) * Number(values.seconds)
-  console.log(`wrong tokens refused a second: ${Math.round(refused / seconds)}`)
+  console.log(`wrong tokens due a second: ${Math.round(refused / seconds)}`)
   const each = ratios.map((one) => one.toFixed(2)).join(' ')
   console.log(`median latency of a call, with wrong tokens ÷ without: ${median(ratios).toFixed(2)} (${each})`)
   const kept = median(ratios) <= MOST_MEDIAN

@@ -52,7 +52,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
         throw new ThreadplaneError('CONFLICT', 'this server asks for no tokens, so there are no sessions')
       }
       // For the audit.
-      request.credential = credentials.signIn(request.body.token, request, reply)
+      request.credential = await credentials.signIn(request.body.token, request, reply)
       return meOf(request.credential)
     },
   })

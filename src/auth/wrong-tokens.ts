@@ -1,8 +1,16 @@
-/** Counts wrong tokens by the address that they come from. A right token is accepted from any address: others share it. */
+/**
+ * Counts wrong tokens by the address that they come from. A right token is accepted from any address: others share it. An
+ * address that has sent too many gets its answers late, so that one that goes on and on costs others nothing.
+ */
 import { isIPv6 } from 'node:net'
 
 const MAX_WRONG_TOKENS = 20
 const WINDOW_MS = 60_000
+/** Only tests change this. */
+export const timings = {
+  /** How late an address is answered that has sent too many. */
+  answerLateMs: 1_000,
+}
 /** Beyond it, the address that was counted first is forgotten. */
 const MAX_ADDRESSES = 10_000
 

@@ -2,11 +2,12 @@
  * The token of a request: in `Authorization`, or behind the cookie of a session. A browser sends the cookie by itself, so
  * a request that changes something must say that it comes from a page of this server.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Sessions } from '../auth/sessions.ts'
 import { isTokenText } from '../auth/token-text.ts'
 import { isExpired, type Token, type Tokens } from '../auth/tokens.ts'
-import { WrongTokens } from '../auth/wrong-tokens.ts'
+import { timings, WrongTokens } from '../auth/wrong-tokens.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { Counts } from '../telemetry/counts.ts'
 
@@ -95,6 +96,11 @@ export class Credentials {
     return this.#unauthorized(why, reply, `${detail}: it may be revoked, or mistyped`, 'The token is not valid')
   }
 
+  /** Resolves when a client is to be told why it is refused: late, if its address has sent too many wrong tokens. */
+  async mayTell({ code }: ThreadplaneError): Promise<void> {
+    if (code === 'QUOTA_EXCEEDED') await sleep(timings.answerLateMs, undefined, { ref: false })
+  }
+
   /** @param description of the fault of a token, for `WWW-Authenticate` (RFC 6750); without a token there is none */
   #unauthorized(why: Failure, reply: FastifyReply, detail: string, description?: string): ThreadplaneError {
     this.failures.add(why)
@@ -121,10 +127,13 @@ export class Credentials {
   }
 
   /** Begins a session: the answer has its cookie. @throws UNAUTHORIZED, FORBIDDEN, QUOTA_EXCEEDED */
-  signIn(text: string, request: FastifyRequest, reply: FastifyReply): Credential {
+  async signIn(text: string, request: FastifyRequest, reply: FastifyReply): Promise<Credential> {
     this.#refuseForeignPage(request)
     const token = this.#check(text, request, reply)
-    if (token instanceof ThreadplaneError) throw token
+    if (token instanceof ThreadplaneError) {
+      await this.mayTell(token)
+      throw token
+    }
     const { id, expiresAt } = this.#sessions.begin(token)
     setCookie(request, reply, id, Math.floor((expiresAt - Date.now()) / 1_000))
     return { token, via: 'session', expiresAt }

@@ -76,7 +76,10 @@ export const tokenGuard = fp<{ credentials: Credentials | undefined }>(async (ap
     const { scope, narrows } = request.routeOptions.config
     if (scope === 'none') return done()
     const credential = credentials.of(request, reply)
-    if (credential instanceof ThreadplaneError) return done(credential)
+    if (credential instanceof ThreadplaneError) {
+      void credentials.mayTell(credential).then(() => done(credential))
+      return
+    }
     const { token } = credential
     request.credential = credential
     const limited = limit(reply, token)

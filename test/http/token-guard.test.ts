@@ -2,11 +2,13 @@
  * Every route of the server is asked with every scope, and with tokens that are missing, wrong, expired, narrowed and
  * revoked. The list of routes is the app's own, so a new route is tested without a change here.
  */
+import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import Fastify from 'fastify'
 import t from 'tap'
 import { SCOPES, type Scope } from '../../src/auth/access.ts'
 import { newToken } from '../../src/auth/token-text.ts'
+import { timings } from '../../src/auth/wrong-tokens.ts'
 import { tokenGuard } from '../../src/http/token-guard.ts'
 import { TokensRig } from '../auth/tokens-rig.ts'
 import { serve, type TestServer, within } from '../http-helper.ts'
@@ -185,6 +187,9 @@ t.test('what is no token is answered 401', async (t) => {
 })
 
 t.test('after 20 wrong tokens a wrong one is answered 429 on every route, and a right one is not', async (t) => {
+  const { answerLateMs } = timings
+  t.teardown(() => Object.assign(timings, { answerLateMs }))
+  timings.answerLateMs = 0
   let last: Asked = { status: 0, challenge: '' }
   for (let n = 0; n < 21; n += 1) last = await ask(server, 'GET', '/v1/services', `Bearer ${newToken()}`)
   t.equal(last.status, 429)
@@ -193,4 +198,15 @@ t.test('after 20 wrong tokens a wrong one is answered 429 on every route, and a 
     t.equal((await ask(server, method, path, rig.bearer('expired').authorization)).status, 429, `${method} ${path}`)
   }
   t.equal((await ask(server, 'GET', '/v1/services', rig.bearer('read').authorization)).status, 200)
+
+  // Whoever goes on waits for each answer, and a right token does not.
+  timings.answerLateMs = 3_600_000
+  const { port } = server
+  const wrong = httpRequest({ port, path: '/v1/services', headers: { authorization: `Bearer ${newToken()}` } })
+  wrong.on('error', () => {}).on('response', () => t.fail('a wrong token is answered at once'))
+  const arrived = once(server.server.app.server, 'request')
+  wrong.end()
+  await within(arrived, 'the wrong token to arrive')
+  t.equal((await ask(server, 'GET', '/v1/services', rig.bearer('read').authorization)).status, 200)
+  wrong.destroy()
 })
