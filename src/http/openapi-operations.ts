@@ -103,7 +103,8 @@ export function* serviceOperations(
 
     if (inputBytes === undefined) {
       const job = schemas.add(`${name}Job`, jobOf({ service, method, streams, result: result ?? {} }))
-      const { 202: accepted, ...others } = generic('cast').responses
+      // A batch of payloads is described at the generic route: the answer to one would have two types.
+      const { 202: accepted, 207: _batch, ...others } = generic('cast').responses
       add('cast', () => false, {
         202: { ...accepted, content: { 'application/json': { schema: job } } },
         ...others,

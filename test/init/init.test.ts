@@ -82,7 +82,7 @@ t.test('a project in TypeScript is tested, built and served', async (t) => {
     const map = JSON.parse(readFileSync(join(project, 'node_modules/threadplane', path), 'utf8'))
     t.equal(map.sources.length, map.sourcesContent?.length, `${path} has its sources`)
   }
-  t.match(await paste('npm test', project), /# pass 2\n# fail 0/)
+  t.match(await paste('npm test', project), /[#ℹ] pass 2\n[#ℹ] fail 0/)
   const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
     scripts: { start: string; dev: string }
   }
@@ -94,7 +94,7 @@ t.test('a project in JavaScript is tested and served', async (t) => {
   await init('plain', '--template', 'js')
   const project = join(parent, 'plain')
   await installPacked(project)
-  t.match(await paste('npm test', project), /# pass 2\n# fail 0/)
+  t.match(await paste('npm test', project), /[#ℹ] pass 2\n[#ℹ] fail 0/)
   const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { scripts: { start: string } }
   await answers(t, project, scripts.start)
   t.test('a threadplane that npm has installed is taken from the registry', async (t) => {

@@ -60,7 +60,7 @@ t.test('a reader who pastes the blocks of the tutorial sees what it shows', asyn
       await paste(commands)
       await dev?.prints(reloads.shift() ?? /nothing more is edited/)
     } else if (command === 'npm test') {
-      t.match(await paste(commands), /# pass 2\n# fail 0/)
+      t.match(await paste(commands), /[#ℹ] pass 2\n[#ℹ] fail 0/)
     } else if (command.startsWith('JOB=') && output?.includes('"running"')) {
       // How far the job is depends on the machine.
       t.match(await paste(commands), /^\{"state":"(running|queued|succeeded)","progress":/)
