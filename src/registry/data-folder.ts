@@ -9,7 +9,7 @@ import writeFileAtomic from 'write-file-atomic'
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 /** Files and folders of the server in its data folder. */
-const OWN = /^(jobs\.sqlite|services\.json|holder\.json|tokens\.json|descriptions)/
+const OWN = /^(jobs\.sqlite|services\.json|holder\.json|tokens\.json|descriptions|admin-token)/
 
 /** Errors of making a folder that may pass: no room, no right to write. (Node says ENOENT of a read-only parent.) */
 const MAY_PASS = new Set<string | undefined>(['ENOSPC', 'EDQUOT', 'EROFS', 'ENOENT', 'EACCES', 'EPERM', 'EIO'])

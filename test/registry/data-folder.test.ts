@@ -106,6 +106,12 @@ t.test('the data folder and its files are for their owner alone, whatever the um
   const third = await serve(t, { services: {}, folder: first.folder })
   t.equal(modeOf('notes.txt'), '644')
   t.match(await third.post('/v1/services/echo/start'), { status: 200 }, 'also if descriptions cannot be kept')
+
+  // A volume of an image: the administrator's token is written before the server opens its folder.
+  const volume = t.testdir({ data: { 'admin-token': 'tp_token' } })
+  chmodSync(join(volume, 'data'), 0o755)
+  await serve(t, { services: {}, folder: volume })
+  t.equal((statSync(join(volume, 'data')).mode & 0o777).toString(8), '700')
 })
 
 t.test(
