@@ -5,4 +5,4 @@ import { referenceOfCli } from '../src/cli/reference.ts'
 
 export const CLI_REFERENCE = 'docs/cli.md'
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await writeFile(CLI_REFERENCE, referenceOfCli())
+if (process.argv[1] === fileURLToPath(import.meta.url)) await writeFile(CLI_REFERENCE, await referenceOfCli())

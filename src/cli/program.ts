@@ -5,12 +5,12 @@ import { LOCAL_COMMANDS } from './local-commands.ts'
 import type { Flags } from './session.ts'
 import { UsageError } from './exit-codes.ts'
 import { type Verb, VERB_GROUPS, type VerbOptions } from './verb.ts'
-import { VERBS } from './verbs/index.ts'
 
 /** Runs a verb. @param args as the person wrote them */
 export type RunVerb = (verb: Verb, args: string[], options: VerbOptions, flags: Flags) => Promise<void>
 
 export interface ProgramSettings {
+  verbs: readonly Verb[]
   run: RunVerb
   writeOut: (text: string) => void
   writeErr: (text: string) => void
@@ -22,7 +22,7 @@ const SETTINGS_GROUP = 'Options of all verbs'
 const SERVER_GROUP = 'Servers'
 
 /** Throws a `CommanderError` where commander would end the process. */
-export function buildProgram({ run, writeOut, writeErr, helpWidth }: ProgramSettings): Command {
+export function buildProgram({ verbs, run, writeOut, writeErr, helpWidth }: ProgramSettings): Command {
   const program = new Command('threadplane')
     .description(
       'An HTTP control plane for worker threads. `threadplane serve [folder]` runs a server; the other verbs work with one.',
@@ -45,7 +45,7 @@ export function buildProgram({ run, writeOut, writeErr, helpWidth }: ProgramSett
       })
   }
   for (const group of VERB_GROUPS) {
-    for (const verb of VERBS) if (verb.group === group) addVerb(program, verb, run)
+    for (const verb of verbs) if (verb.group === group) addVerb(program, verb, run)
   }
   return program
 }

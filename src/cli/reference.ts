@@ -4,7 +4,7 @@ import { EXIT, EXIT_MEANINGS } from './exit-codes.ts'
 import { LOCAL_COMMANDS } from './local-commands.ts'
 import { buildProgram } from './program.ts'
 import { type Verb, VERB_GROUPS } from './verb.ts'
-import { VERBS } from './verbs/index.ts'
+import { loadVerbs } from './verbs/index.ts'
 
 const INTRODUCTION = `# The command line
 
@@ -33,8 +33,10 @@ const PAYLOAD = `## Payloads
 | \`--edit\` | what you write in \`$EDITOR\` |
 `
 
-export function referenceOfCli(): string {
+export async function referenceOfCli(): Promise<string> {
+  const all = await loadVerbs()
   const program = buildProgram({
+    verbs: all,
     run: () => Promise.resolve(),
     writeOut: () => {},
     writeErr: () => {},
@@ -48,7 +50,7 @@ export function referenceOfCli(): string {
     PAYLOAD,
     `## Commands without a server\n\n${tableOf(['command', 'does'], commands)}`,
     ...VERB_GROUPS.map((group) => {
-      const verbs = VERBS.filter((verb) => verb.group === group)
+      const verbs = all.filter((verb) => verb.group === group)
       return `## ${group}\n\n${verbs.map(sectionOf).join('\n')}`
     }),
   ].join('\n')

@@ -4,6 +4,7 @@ import { EXIT } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { buildProgram } from './program.ts'
 import { Session } from './session.ts'
+import { loadVerbs } from './verbs/index.ts'
 
 /** Of the help where there is no terminal, and at most. */
 const HELP_WIDTH = 100
@@ -11,7 +12,9 @@ const HELP_WIDTH = 100
 /** @param argv without the program itself */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let session: Session | undefined
+  const [first] = argv
   const program = buildProgram({
+    verbs: await loadVerbs(first),
     run: async (verb, args, options, flags) => {
       session = new Session(io, flags)
       await verb.run(session, args, options)
@@ -20,7 +23,6 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     writeErr: (text) => io.stderr.write(text),
     helpWidth: Math.min(io.stdout.columns ?? HELP_WIDTH, HELP_WIDTH),
   })
-  const [first] = argv
   if (first === undefined) {
     program.outputHelp({ error: true })
     return EXIT.usage

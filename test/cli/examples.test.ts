@@ -4,7 +4,7 @@ import { chdir } from 'node:process'
 import t from 'tap'
 import { CLI_REFERENCE } from '../../docs/generate.ts'
 import { referenceOfCli } from '../../src/cli/reference.ts'
-import { VERBS } from '../../src/cli/verbs/index.ts'
+import { loadVerbs } from '../../src/cli/verbs/index.ts'
 import { type Ended, cli, envOf, servePrimes } from './cli-rig.ts'
 
 /** Examples that cannot end with 0 here → the exit code, and why. */
@@ -16,7 +16,7 @@ const OTHER_CODES: Record<string, number> = {
 }
 
 t.test('docs/cli.md is what the program says', async (t) => {
-  t.equal(await readFile(CLI_REFERENCE, 'utf8'), referenceOfCli(), '`npm run docs:pages` writes it again')
+  t.equal(await readFile(CLI_REFERENCE, 'utf8'), await referenceOfCli(), '`npm run docs:pages` writes it again')
 })
 
 t.test('each example of the help runs', async (t) => {
@@ -37,7 +37,10 @@ t.test('each example of the help runs', async (t) => {
   chdir(server.folder)
   t.teardown(() => chdir(before))
 
-  for (const { usage, examples } of VERBS) {
+  const verbs = await loadVerbs()
+  for (const { usage, examples } of verbs) {
+    const file = await loadVerbs(usage.split(' ')[0])
+    t.ok(file.length < verbs.length && file.some((verb) => verb.usage === usage), `${usage} loads one file`)
     t.not(examples.length, 0, `${usage} has an example`)
     for (const example of examples) {
       // Each example finds the service as it is after a start of the server.

@@ -25,7 +25,7 @@ complete -c threadplane -f -a '(threadplane complete -- (commandline -opc)[2..-1
 `,
 }
 
-export const completionVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'completion <shell>',
     summary: `print the completion script of a shell: ${Object.keys(SCRIPTS).join(', ')}`,

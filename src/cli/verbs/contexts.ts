@@ -25,7 +25,7 @@ function known(name: string, contexts: Record<string, unknown>): void {
   }
 }
 
-export const contextVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'context list',
     summary: 'list the servers that have a name',

@@ -55,7 +55,7 @@ const FILE_OPTIONS = {
   '--output-file <file>': 'where to write it (default: the name that the server gives it, in this folder)',
 }
 
-export const diagnosticVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'stack <service>',
     summary: 'show the present JavaScript stack of each thread, also of one that hangs',

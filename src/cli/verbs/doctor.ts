@@ -16,7 +16,7 @@ const view: OneView<{ items: Finding[] }> = {
   nameOf: ({ items }) => items.map(({ check, result }) => `${check} ${result}`).join('\n'),
 }
 
-export const doctorVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'doctor',
     summary: 'check Node, port, data folder, tokens, memory and clock of this machine, and the server',

@@ -89,7 +89,7 @@ function styleOf(type: string): Style | undefined {
   return /started|succeeded|registered|responsive/.test(type) ? 'green' : undefined
 }
 
-export const eventVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'events',
     summary: 'print what has happened in the server, as far as it is kept; with -f, what happens',

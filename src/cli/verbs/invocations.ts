@@ -124,7 +124,7 @@ async function cast(session: Session, args: string[], options: VerbOptions): Pro
   await print.write(print.one({ text: JSON.stringify(job), body: job }, jobView))
 }
 
-export const invocationVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'call <service> <method> [payload...]',
     summary: 'run a method, and print its result',

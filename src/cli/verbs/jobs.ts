@@ -135,7 +135,7 @@ const failureColumns: Column<Failure>[] = [
   { title: 'ERROR', rank: 0, cutTo: 24, value: ({ name, message }) => `${name === null ? '' : `${name}: `}${message}` },
 ]
 
-export const jobVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'jobs [service]',
     summary: 'list jobs, newest first',

@@ -45,7 +45,7 @@ function lifecycleVerb(action: string, summary: string): Verb {
   }
 }
 
-export const lifecycleVerbs: Verb[] = [
+export const verbs: Verb[] = [
   lifecycleVerb('start', 'start a service, after those that it depends on'),
   {
     ...lifecycleVerb('stop', 'stop a service, after those that depend on it'),

@@ -82,7 +82,7 @@ function stackLines(error: unknown): string[] {
     .map((line) => line.trim())
 }
 
-export const logVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'logs [service]',
     summary: 'print the last lines of the log of a service, or of all and of the server itself',

@@ -33,7 +33,7 @@ const columns: Column<NodeView>[] = [
   },
 ]
 
-export const nodeVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'nodes',
     summary: 'list the servers of the cluster, or the one server',

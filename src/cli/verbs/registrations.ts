@@ -39,7 +39,7 @@ const statusView = {
   nameOf: ({ name }: ServiceStatus) => name,
 }
 
-export const registrationVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'put <service> <module> [options...]',
     summary: 'register a service, or replace it: a module in the folder of the server, and options',

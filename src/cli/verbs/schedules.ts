@@ -52,7 +52,7 @@ async function list(session: Session, service: string | undefined): Promise<stri
   })
 }
 
-export const scheduleVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'schedules [service]',
     summary: 'list the schedules of a service, or of all',

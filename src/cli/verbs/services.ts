@@ -121,7 +121,7 @@ function optionsOf(options: object, prefix = ''): string {
     .join(', ')
 }
 
-export const serviceVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'ps',
     summary: 'list the services',

@@ -96,7 +96,7 @@ async function draw({ io, print }: Session, services: ServiceSummary[], recent: 
   io.stdout.write(HOME + lines.slice(0, height - 1).join(END_OF_LINE) + END_OF_LINE + REST_OF_SCREEN)
 }
 
-export const topVerbs: Verb[] = [
+export const verbs: Verb[] = [
   {
     usage: 'top',
     summary: 'show the services as they change; q ends',
