@@ -21,6 +21,10 @@ export interface OpenApiOptions {
   services: () => DescribedService[]
 }
 
+/** The bar at the top of the page is dark in both themes. */
+const NAME_IMAGE =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="170" height="40"><text x="0" y="27" font-family="system-ui, sans-serif" font-size="24" font-weight="600" fill="#fff">threadplane</text></svg>'
+
 export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => {
   await app.register(swagger, {
     openapi: {
@@ -95,6 +99,9 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
         'style-src': ["'self'", "'unsafe-inline'"],
       },
       theme: { title: 'threadplane' },
+      logo: { type: 'image/svg+xml', content: Buffer.from(NAME_IMAGE), href: `${prefix}/docs` },
+      // With a field to choose a service by its tag.
+      uiConfig: { filter: true, displayRequestDuration: true },
       // The page has paths of its own for the document, and would write it whole for each request.
       uiHooks: {
         preHandler: (request, reply, done) => {

@@ -37,6 +37,13 @@ t.test('the document', async (t) => {
     t.match(description, 'It has 3 attempts, and each may run for 30000 ms')
   })
 
+  await t.test('its page has the name of the product, and a field to choose a service', async (t) => {
+    const { text } = await server.get('/docs/static/swagger-initializer.js')
+    t.match(text, /"filter":true/)
+    const [, image = ''] = /data:image\/svg\+xml;base64,([\w+/=]+)/.exec(text) ?? []
+    t.match(Buffer.from(image, 'base64').toString(), />threadplane</)
+  })
+
   await t.test('each operation of the server has an example that is right', async (t) => {
     for (const { operationId, requestBody, responses } of own) {
       const [status, success] = Object.entries(responses).find(([status]) => status.startsWith('2')) ?? []
