@@ -17,9 +17,16 @@ function isEncoded(text: string, encoding: keyof typeof ENCODINGS): boolean {
   return Buffer.from(text, encoding).toString(encoding) === (encoding === 'hex' ? text.toLowerCase() : text)
 }
 
+// Of the text and of the password in the examples.
+const EXAMPLE_DIGEST = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'
+const EXAMPLE_HASH = '$scrypt$ln=15,r=8,p=3$dGhyZWFkcGxhbmUtc2FsdA$IP19GVz0ikZ9B/x+CLpwQDjRi9tIsKW8omUX5zU1o4U'
+
 const content = {
   algorithm: z.enum(['sha256', 'sha384', 'sha512', 'sha3-256', 'sha3-384', 'sha3-512']),
-  data: z.string().max(8 * 1024 * 1024),
+  data: z
+    .string()
+    .max(8 * 1024 * 1024)
+    .meta({ examples: ['hello'] }),
   encoding: z.enum(['utf8', 'base64', 'hex']).default('utf8').describe('How `data` is encoded'),
   output: z.enum(['hex', 'base64']).default('hex').describe('How the digest is encoded'),
 }
@@ -57,10 +64,12 @@ const password = z
   .min(1)
   .max(1_024)
   .refine((text) => isEncoded(text, 'utf8'), `Not ${ENCODINGS.utf8}`)
+  .meta({ examples: ['correct horse battery staple'] })
 
 const storedHash = z
   .string()
   .max(256)
+  .meta({ examples: [EXAMPLE_HASH] })
   .transform((text, context) => {
     const refuse = (message: string) => {
       context.addIssue({ code: 'custom', message })
@@ -103,7 +112,13 @@ export default defineService({
     verify: method({
       description: 'Whether the digest of a text or of bytes equals the expected one, compared in constant time',
       input: z
-        .object({ ...content, expected: z.string().max(128).describe('The digest, encoded as `output` says') })
+        .object({
+          ...content,
+          expected: z
+            .string()
+            .max(128)
+            .meta({ description: 'The digest, encoded as `output` says', examples: [EXAMPLE_DIGEST] }),
+        })
         .superRefine(({ data, encoding, expected, output }, context) => {
           requireEncoding(context, 'data', data, encoding)
           requireEncoding(context, 'expected', expected, output)

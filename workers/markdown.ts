@@ -35,7 +35,12 @@ export default defineService({
   methods: {
     render: method({
       description: 'CommonMark, tables and strikethrough to sanitised HTML',
-      input: z.object({ markdown: z.string().max(1_000_000) }),
+      input: z.object({
+        markdown: z
+          .string()
+          .max(1_000_000)
+          .meta({ examples: ['# Hello\n\nThis is *Markdown*.'] }),
+      }),
       output: z.object({ html: z.string() }),
       // A README takes milliseconds. A hostile text that consists of open tags would take a minute.
       timeoutMs: 5_000,

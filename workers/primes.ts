@@ -71,7 +71,13 @@ export default defineService({
   methods: {
     count: method({
       description: 'How many primes there are below a number',
-      input: z.object({ below: z.int().min(0).max(1e10) }),
+      input: z.object({
+        below: z
+          .int()
+          .min(0)
+          .max(1e10)
+          .meta({ examples: [1_000_000] }),
+      }),
       output: z.object({ count: z.int(), below: z.int() }),
       timeoutMs: 60_000,
       handler: async ({ below }, { signal, progress }) => {
@@ -93,7 +99,13 @@ export default defineService({
 
     factorize: method({
       description: 'The prime factors of a number, ascending, with their exponents',
-      input: z.object({ n: z.int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+      input: z.object({
+        n: z
+          .int()
+          .min(1)
+          .max(Number.MAX_SAFE_INTEGER)
+          .meta({ examples: [600_851_475_143] }),
+      }),
       output: z.object({ n: z.int(), factors: z.array(factor) }),
       handler: async ({ n }, { signal }) => {
         const search = findFactors(n)
