@@ -94,28 +94,28 @@ export class Transport {
     read: (response: Response) => Promise<T>,
   ): Promise<T> {
     const { body, contentType } = encode(options.body)
-    const headers = lowerCased(options.headers)
-    if (contentType !== undefined) headers['content-type'] ??= contentType
-    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`
+    const headers = new Headers(options.headers)
+    if (contentType !== undefined && !headers.has('content-type')) headers.set('content-type', contentType)
+    if (this.#token !== undefined) headers.set('authorization', `Bearer ${this.#token}`)
     const method = verb.toUpperCase()
     const [route = ''] = path.split('?', 1)
     const invocation = invocationOf(method, route)
     // A batch has no key: each of its lines is a job.
-    const isBatch = headers['content-type']?.startsWith('application/x-ndjson') ?? false
-    if (invocation === 'cast' && !isBatch) headers['idempotency-key'] ??= newKey()
+    const isBatch = headers.get('content-type')?.startsWith('application/x-ndjson') ?? false
+    if (invocation === 'cast' && !isBatch && !headers.has('idempotency-key')) headers.set('idempotency-key', newKey())
 
-    const kind = requestKind(method, route, options.idempotent === true || headers['idempotency-key'] !== undefined)
-    const maxRetries = options.retry === false || isStream(body) ? 0 : this.#retries
+    const kind = requestKind(method, route, options.idempotent === true || headers.has('idempotency-key'))
+    const maxRetries = options.retry === false || body instanceof ReadableStream ? 0 : this.#retries
     const url = new URL(this.#base + path)
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value))
     }
     const init: RequestInit = { method, headers, redirect: 'manual', signal: deadline.signal }
     if (body !== undefined) init.body = body
-    if (isStream(body)) Object.assign(init, { duplex: 'half' })
+    if (body instanceof ReadableStream) Object.assign(init, { duplex: 'half' })
 
     for (let retries = 0; ; retries += 1) {
-      if (invocation !== undefined) headers['request-timeout'] = requestTimeout(deadline.leftMs)
+      if (invocation !== undefined) headers.set('request-timeout', requestTimeout(deadline.leftMs))
       const result = await this.#try(url.href, init, read)
       if ('value' in result) return result.value
       const mayRetry = retries < maxRetries && this.#retryIf(result.error)
@@ -147,18 +147,9 @@ export class Transport {
   }
 }
 
-/** Without `Headers` and `ReadableStream`: Node loads much for each, which a short command need not. */
-function lowerCased(headers: Record<string, string> = {}): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
-}
-
-function isStream(body: unknown): body is ReadableStream {
-  return typeof (body as Partial<ReadableStream> | undefined)?.getReader === 'function'
-}
-
 function encode(body: unknown): { body?: NonNullable<RequestInit['body']>; contentType?: string } {
   if (body === undefined) return {}
-  if (body instanceof Uint8Array || isStream(body)) {
+  if (body instanceof Uint8Array || body instanceof ReadableStream) {
     return { body: body as NonNullable<RequestInit['body']>, contentType: 'application/octet-stream' }
   }
   return { body: JSON.stringify(body), contentType: 'application/json' }

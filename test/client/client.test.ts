@@ -65,6 +65,11 @@ t.test('what the options cannot be is refused at once', async (t) => {
   t.throws(() => createClient({ retries: -1 }), RangeError)
   t.throws(() => createClient({ timeoutMs: 0 }), { message: /timeoutMs is 0/ })
   await t.rejects(plane.request('GET', '/v1/services', { timeoutMs: Number.NaN }), RangeError)
+  const paths: string[] = []
+  const withToken = (token: string) => createClient({ url, token, fetch: noting(paths) }).request('GET', '/v1/services')
+  for (const wrong of ['with a €', 'with a\nline']) await t.rejects(withToken(wrong), TypeError)
+  t.strictSame(paths, [], 'no header can have such a token: nothing is sent')
+  await withToken(`${token}\n`)
 })
 
 t.test('bytes go and come as they are', async (t) => {
