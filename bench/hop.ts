@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { takeTurns } from './harness/rounds.ts'
+import { median, takeTurns } from './harness/rounds.ts'
 import type { NodeReport, ToNode } from './servers/node.ts'
 
 /** The aim: what a hop adds to a call, in microseconds. */
@@ -67,10 +67,6 @@ function post(url: string): Promise<void> {
     sent.on('error', reject)
     sent.end(BODY)
   })
-}
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'threadplane-hop-'))

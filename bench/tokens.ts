@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { median } from './harness/rounds.ts'
 import type { Paced } from './paced-client.ts'
 import { launch } from './plane.ts'
 
@@ -27,10 +28,6 @@ const { values } = parseArgs({
   args: process.argv.slice(3),
   options: { rounds: { type: 'string', default: '8' }, seconds: { type: 'string', default: '2' } },
 })
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
-}
 
 const data = await mkdtemp(join(tmpdir(), 'threadplane-tokens-'))
 const plane = await launch(data, { environment: { THREADPLANE_ADMIN_TOKEN: RIGHT } })

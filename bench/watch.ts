@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { describeLoad, Load } from './harness/load.ts'
+import { median } from './harness/rounds.ts'
 import { launch, type Plane } from './plane.ts'
 
 const STREAMS = 100
@@ -42,10 +43,6 @@ async function watch({ url }: Plane): Promise<() => void> {
     clearInterval(scraping)
     for (const request of requests) request.destroy()
   }
-}
-
-function median(numbers: number[]): number {
-  return numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 }
 
 const data = await mkdtemp(join(tmpdir(), 'threadplane-watch-'))
