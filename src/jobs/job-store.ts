@@ -22,8 +22,9 @@
  */
 import type { JobState } from '../contract/states.ts'
 import type { Job, JobError, JobProgress, NewJob, StateCounts } from './job.ts'
+import type { AcceptedRange } from './job-page.ts'
 
-export interface JobFilter {
+export interface JobFilter extends AcceptedRange {
   service?: string
   /** Only of these services: names, and beginnings of names with `*`. */
   names?: readonly string[]
@@ -31,10 +32,6 @@ export interface JobFilter {
   states?: readonly JobState[]
   /** Only jobs that are `failed` have one: with a key, no other job is listed. */
   errorKey?: string
-  /** Only jobs that were accepted at this time or later. */
-  since?: number
-  /** Only jobs that were accepted before this time. */
-  before?: number
   limit: number
   /** The `nextCursor` of the previous page. */
   cursor?: string
@@ -84,16 +81,12 @@ export interface FailureGroup {
 }
 
 /** Chooses jobs for a change of many. */
-export interface BulkFilter {
+export interface BulkFilter extends AcceptedRange {
   service?: string
   method?: string
   states: readonly JobState[]
   /** Only jobs that are `failed` have one. */
   errorKey?: string
-  /** Only jobs that were accepted at this time or later. */
-  since?: number
-  /** Only jobs that were accepted before this time. */
-  before?: number
 }
 
 /** Where a selection goes on: the place of a job in the order of services, methods, states and acceptance. */
