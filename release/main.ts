@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { withVersion } from './changelog.ts'
 
 const USAGE = 'usage: npm run release -- <version> [--dry-run], with a version such as 0.2.0'
-/** Long, for a slow machine: the checks take some ten minutes. It only ends a step that hangs. */
+/** Long, for a slow machine: the checks take some twenty minutes. It only ends a step that hangs. */
 const DEADLINE_MS = 3_600_000
 
 try {

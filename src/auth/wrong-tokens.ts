@@ -1,6 +1,7 @@
 /**
- * Counts wrong tokens by the address that they come from. A right token is accepted from any address: others share it. An
- * address that has sent too many gets its answers late, so that one that goes on and on costs others nothing.
+ * Counts wrong tokens by the address that they come from. A right token is accepted from any address: others share it.
+ * After too many, each answer to a wrong token from that address is late. So a connection can try one token a second, and
+ * takes little of the server's time from other clients.
  */
 import { isIPv6 } from 'node:net'
 
@@ -8,7 +9,7 @@ const MAX_WRONG_TOKENS = 20
 const WINDOW_MS = 60_000
 /** Only tests change this. */
 export const timings = {
-  /** How late an address is answered that has sent too many. */
+  /** How late, in milliseconds, a wrong token is answered if too many have come from its address. */
   answerLateMs: 1_000,
 }
 /** Beyond it, the address that was counted first is forgotten. */

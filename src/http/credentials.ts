@@ -96,7 +96,7 @@ export class Credentials {
     return this.#unauthorized(why, reply, `${detail}: it may be revoked, or mistyped`, 'The token is not valid')
   }
 
-  /** Resolves when a client is to be told why it is refused: late, if its address has sent too many wrong tokens. */
+  /** Resolves when a refused request may be answered: late, if too many wrong tokens have come from its address. */
   async mayTell({ code }: ThreadplaneError): Promise<void> {
     if (code === 'QUOTA_EXCEEDED') await sleep(timings.answerLateMs, undefined, { ref: false })
   }

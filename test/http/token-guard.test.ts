@@ -199,7 +199,7 @@ t.test('after 20 wrong tokens a wrong one is answered 429 on every route, and a 
   }
   t.equal((await ask(server, 'GET', '/v1/services', rig.bearer('read').authorization)).status, 200)
 
-  // Whoever goes on waits for each answer, and a right token does not.
+  // From now on the answer to a wrong token is late. A request with a right token is answered at once.
   timings.answerLateMs = 3_600_000
   const { port } = server
   const wrong = httpRequest({ port, path: '/v1/services', headers: { authorization: `Bearer ${newToken()}` } })
