@@ -2,7 +2,6 @@
  * The settings: one table of environment variables, their defaults and the values that they accept. It is one file, so
  * that all places of a setting are together.
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LOG_LEVELS } from './contract/log.ts'
@@ -310,10 +309,4 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
 /** Is the address one that other machines cannot reach? */
 export function isLoopback(host: string): boolean {
   return LOOPBACK_HOSTS.test(host)
-}
-
-/** The version of the package. */
-export function packageVersion(): string {
-  const url = new URL(import.meta.resolve('threadplane/package.json'))
-  return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version
 }

@@ -26,7 +26,7 @@ try {
 async function main(args: string[]): Promise<void> {
   const [name = '', ...more] = args
   if (Object.hasOwn(COMMANDS, name)) await COMMANDS[name]?.(more)
-  else if (name === '--version') console.log((await import('./config.ts')).packageVersion())
+  else if (name === '--version') console.log((await import('./system/package-version.ts')).packageVersion())
   else {
     const { ioOfProcess } = await import('./cli/io.ts')
     const { run } = await import('./cli/run.ts')

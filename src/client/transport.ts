@@ -3,6 +3,7 @@
  * fails. `timeoutMs` bounds all tries and the waits between them; calls and casts tell the server what is left of it.
  */
 import { Deadline, sleep } from './deadline.ts'
+import { headersOf } from './headers.ts'
 import { errorOfProblem, networkError, PlaneError } from './plane-error.ts'
 import { invocationOf, type Outcome, requestKind, retryDelayMs } from './retry-rules.ts'
 
@@ -94,28 +95,28 @@ export class Transport {
     read: (response: Response) => Promise<T>,
   ): Promise<T> {
     const { body, contentType } = encode(options.body)
-    const headers = new Headers(options.headers)
-    if (contentType !== undefined && !headers.has('content-type')) headers.set('content-type', contentType)
-    if (this.#token !== undefined) headers.set('authorization', `Bearer ${this.#token}`)
+    const authorization = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
+    const headers = headersOf({ ...options.headers, ...authorization })
+    if (contentType !== undefined) headers['content-type'] ??= contentType
     const method = verb.toUpperCase()
     const [route = ''] = path.split('?', 1)
     const invocation = invocationOf(method, route)
     // A batch has no key: each of its lines is a job.
-    const isBatch = headers.get('content-type')?.startsWith('application/x-ndjson') ?? false
-    if (invocation === 'cast' && !isBatch && !headers.has('idempotency-key')) headers.set('idempotency-key', newKey())
+    const isBatch = headers['content-type']?.startsWith('application/x-ndjson') ?? false
+    if (invocation === 'cast' && !isBatch) headers['idempotency-key'] ??= newKey()
 
-    const kind = requestKind(method, route, options.idempotent === true || headers.has('idempotency-key'))
-    const maxRetries = options.retry === false || body instanceof ReadableStream ? 0 : this.#retries
+    const kind = requestKind(method, route, options.idempotent === true || headers['idempotency-key'] !== undefined)
+    const maxRetries = options.retry === false || isStream(body) ? 0 : this.#retries
     const url = new URL(this.#base + path)
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value))
     }
     const init: RequestInit = { method, headers, redirect: 'manual', signal: deadline.signal }
     if (body !== undefined) init.body = body
-    if (body instanceof ReadableStream) Object.assign(init, { duplex: 'half' })
+    if (isStream(body)) Object.assign(init, { duplex: 'half' })
 
     for (let retries = 0; ; retries += 1) {
-      if (invocation !== undefined) headers.set('request-timeout', requestTimeout(deadline.leftMs))
+      if (invocation !== undefined) headers['request-timeout'] = requestTimeout(deadline.leftMs)
       const result = await this.#try(url.href, init, read)
       if ('value' in result) return result.value
       const mayRetry = retries < maxRetries && this.#retryIf(result.error)
@@ -147,9 +148,13 @@ export class Transport {
   }
 }
 
+function isStream(body: unknown): body is ReadableStream {
+  return typeof (body as Partial<ReadableStream> | undefined)?.getReader === 'function'
+}
+
 function encode(body: unknown): { body?: NonNullable<RequestInit['body']>; contentType?: string } {
   if (body === undefined) return {}
-  if (body instanceof Uint8Array || body instanceof ReadableStream) {
+  if (body instanceof Uint8Array || isStream(body)) {
     return { body: body as NonNullable<RequestInit['body']>, contentType: 'application/octet-stream' }
   }
   return { body: JSON.stringify(body), contentType: 'application/json' }

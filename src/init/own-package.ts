@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { packageVersion } from '../config.ts'
+import { packageVersion } from '../system/package-version.ts'
 
 const run = promisify(execFile)
 const PACKED_WITHIN_MS = 60_000

@@ -1,6 +1,10 @@
 /** Each example of the help runs, and `docs/cli.md` is what the program says. */
-import { readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { chdir } from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { CLI_REFERENCE } from '../../docs/generate.ts'
 import { referenceOfCli } from '../../src/cli/reference.ts'
@@ -50,7 +54,20 @@ t.test('each example of the help runs', async (t) => {
       t.equal(code, OTHER_CODES[example] ?? 0, `${example}: ${stderr}`)
     }
   }
+
+  const loaded = await modulesOf(['ps'], env, t.testdir())
+  t.match(loaded, 'node:http\n')
+  t.notMatch(loaded, /undici|zod|fastify|pino/, 'a short command loads neither Node’s fetch nor what the server needs')
 })
+
+/** What a command of a process of its own has loaded, a line each. */
+async function modulesOf(args: string[], env: NodeJS.ProcessEnv, folder: string): Promise<string> {
+  const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+  await promisify(execFile)(process.execPath, [main, ...args], { env: { ...env, NODE_V8_COVERAGE: folder } })
+  const [file = ''] = await readdir(folder)
+  const { result } = JSON.parse(await readFile(join(folder, file), 'utf8')) as { result: { url: string }[] }
+  return result.map(({ url }) => `${url}\n`).join('')
+}
 
 /** Runs a line as a shell does: with quotes, variables, and `echo '…' |`. */
 function runLine(line: string, variables: Record<string, string>, env: NodeJS.ProcessEnv): Promise<Ended> {

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { packageVersion } from '../../src/config.ts'
+import { packageVersion } from '../../src/system/package-version.ts'
 import { freePort } from '../free-port.ts'
 import { request } from '../http-helper.ts'
 import { Process } from '../process-helper.ts'

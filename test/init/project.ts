@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
-import { packageVersion } from '../../src/config.ts'
+import { packageVersion } from '../../src/system/package-version.ts'
 
 export const run = promisify(execFile)
 export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
