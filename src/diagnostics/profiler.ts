@@ -18,7 +18,7 @@ export function longestMs(request: ProfileRequest): number {
 
 /** Resolves when the recording has ended. `signal` ends it early: the file then has what was recorded until then. */
 export function recordProfile(threadId: number, request: ProfileRequest, signal: AbortSignal): Promise<ProfileOutcome> {
-  const recorder = new Worker(new URL('./profiler-entry.js', import.meta.url), {
+  const recorder = new Worker(new URL('../diagnostics/profiler-entry.js', import.meta.url), {
     name: 'profiler',
     workerData: { threadId, request },
   })

@@ -69,7 +69,9 @@ class StackReader {
   }
 
   #startThread(): Worker {
-    const thread = new Worker(new URL('./stack-reader-entry.js', import.meta.url), { name: 'stack reader' })
+    const thread = new Worker(new URL('../diagnostics/stack-reader-entry.js', import.meta.url), {
+      name: 'stack reader',
+    })
     thread.unref()
     // An error is followed by 'exit', which ends the read.
     thread.on('error', () => {})

@@ -9,7 +9,7 @@ export type Template = (typeof TEMPLATES)[number]
 /** npm leaves files out of a package, or reads them as its own, if they have these names with the dot. */
 const DOT_FILES = new Set(['gitignore', 'dockerignore'])
 
-const FOLDER = fileURLToPath(new URL('./templates/', import.meta.url))
+const FOLDER = fileURLToPath(new URL('../init/templates/', import.meta.url))
 
 /** Paths within the project → texts. @param name of the project */
 export function templateFiles(template: Template, name: string): Map<string, string> {

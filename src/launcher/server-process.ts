@@ -86,7 +86,9 @@ export class ServerProcess {
       const exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal]
       return { exitCode, signal, ranMs: this.#ranMs, lastWords: lines?.at(-1) }
     } catch (error) {
-      const lastWords = `threadplane: the server process cannot be started: ${(error as Error).message}`
+      const { code, message } = error as NodeJS.ErrnoException
+      const advice = code === 'EMFILE' ? ': raise the limit of open files (ulimit -n) to 1024 or more' : ''
+      const lastWords = `threadplane: the server process cannot be started: ${message}${advice}`
       console.error(lastWords)
       return { exitCode: 1, signal: null, ranMs: this.#ranMs, lastWords }
     }

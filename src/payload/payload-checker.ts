@@ -89,7 +89,7 @@ export class PayloadChecker {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./checking-thread.js', import.meta.url), { name: 'payload-checker' })
+    const worker = new Worker(new URL('../payload/checking-thread.js', import.meta.url), { name: 'payload-checker' })
     worker.on('message', (answer: CheckAnswer) => {
       const waiting = this.#waiting.get(answer.id)
       this.#waiting.delete(answer.id)

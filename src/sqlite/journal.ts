@@ -229,7 +229,7 @@ export class Journal extends JournalClient {
 function startProcess(data: JournalData): ChildProcess {
   // Options that were meant for the server, such as a module to preload, would bring user code into the process.
   const { NODE_OPTIONS: _, ...env } = process.env
-  return fork(fileURLToPath(new URL('./journal-process.js', import.meta.url)), [JSON.stringify(data)], {
+  return fork(fileURLToPath(new URL('../sqlite/journal-process.js', import.meta.url)), [JSON.stringify(data)], {
     env,
     execArgv: [],
     serialization: 'advanced',
