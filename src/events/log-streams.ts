@@ -163,7 +163,7 @@ export class LogStreams {
         target,
         format.event(this.#book.idOf(this.#book.lastSeq), JSON.stringify({ type: 'end', reason })),
       )
-      target.end()
+      this.#open.end(target)
     }
   }
 

@@ -10,6 +10,10 @@ const CHECK_EVERY_MS = 500
 const STALLED_AFTER_MS = 30_000
 /** Bytes of a stream that its client has not read. */
 const MAX_UNSENT_BYTES = 1024 * 1024
+/** Streams that are written to in one turn of the event loop, at least: calls would wait for a hundred. */
+const LEAST_WRITES_A_TURN = 8
+/** A turn writes this part of what waits, so that it never takes many turns. */
+const PART_OF_WRITES_A_TURN = 1 / 8
 
 /** How many characters of what a client has missed are written at a time. */
 export const PART_CHARS = 256 * 1024
@@ -39,6 +43,8 @@ export interface StreamClient {
 export class OpenStreams {
   readonly cuts = new Counts(CUT_REASONS)
   readonly #clients = new Map<StreamTarget, StreamClient & { heartbeat: string }>()
+  #waiting: { target: StreamTarget; bytes: Buffer | string }[] = []
+  #turn: NodeJS.Immediate | undefined
   readonly #heartbeatTimer: NodeJS.Timeout
   readonly #checkTimer: NodeJS.Timeout
 
@@ -60,7 +66,26 @@ export class OpenStreams {
     target.once('close', () => this.#clients.delete(target))
   }
 
+  /** Writes to a few streams in each turn of the event loop, and to each in the order of the calls. */
   write(target: StreamTarget, bytes: Buffer | string): void {
+    this.#waiting.push({ target, bytes })
+    this.#turn ??= setImmediate(() => this.#writeSome())
+  }
+
+  #writeSome(): void {
+    const count = Math.max(LEAST_WRITES_A_TURN, Math.ceil(this.#waiting.length * PART_OF_WRITES_A_TURN))
+    for (const { target, bytes } of this.#waiting.splice(0, count)) this.#writeNow(target, bytes)
+    this.#turn = this.#waiting.length === 0 ? undefined : setImmediate(() => this.#writeSome())
+  }
+
+  /** Writes what waits for a stream, and ends it. */
+  end(target: StreamTarget): void {
+    for (const waiting of this.#waiting) if (waiting.target === target) this.#writeNow(target, waiting.bytes)
+    this.#waiting = this.#waiting.filter((waiting) => waiting.target !== target)
+    target.end()
+  }
+
+  #writeNow(target: StreamTarget, bytes: Buffer | string): void {
     if (target.writableEnded || target.destroyed) return
     target.write(bytes)
     if (target.writableLength > MAX_UNSENT_BYTES) this.#cut(target)
@@ -102,14 +127,14 @@ export class OpenStreams {
     for (const [target, { isAllowed }] of this.#clients) {
       if (target.writableEnded || isAllowed()) continue
       this.cuts.add('token')
-      target.end()
+      this.end(target)
     }
   }
 
-  /** Ends all streams. */
+  /** Writes what waits, and ends all streams. */
   close(): void {
     clearInterval(this.#heartbeatTimer)
     clearInterval(this.#checkTimer)
-    for (const target of this.#clients.keys()) target.end()
+    for (const target of this.#clients.keys()) this.end(target)
   }
 }
