@@ -4,18 +4,19 @@
  *
  *     npm run bench -- hostile
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { longestDelay, watchesLoop } from './harness/loop-watch.ts'
 import { launch, type Plane } from './plane.ts'
 
 const WORKERS = fileURLToPath(new URL('./workers/hostile/', import.meta.url))
-const PRELOADED = fileURLToPath(new URL('./loop-delay.js', import.meta.url))
 const TRIES = 5
-/** The aim. */
+/** The aims. */
 const MOST_MS = 50
+const MOST_MB = 400
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 const LINES_TYPE = { 'content-type': 'application/x-ndjson' }
@@ -75,28 +76,17 @@ const REQUESTS: Record<string, () => Request> = {
 
 /** Milliseconds for which the server's event loop did not turn while it answered, and the status of the answer. */
 async function held(plane: Plane, file: string, [path, init]: Request): Promise<{ ms: number; status: number }> {
-  await delay(plane, file)
+  await longestDelay(plane, file)
   const response = await fetch(`${plane.url}${path}`, init)
   await response.arrayBuffer()
   // What follows from the answer: garbage, writes.
   await sleep(50)
-  return { ms: await delay(plane, file), status: response.status }
-}
-
-async function delay(plane: Plane, file: string): Promise<number> {
-  await rm(file, { force: true })
-  process.kill(plane.pid, 'SIGWINCH')
-  for (;;) {
-    const text = await readFile(file, 'utf8').catch(() => '')
-    if (text !== '') return Number(text)
-    await sleep(2)
-  }
+  return { ms: await longestDelay(plane, file), status: response.status }
 }
 
 const data = await mkdtemp(join(tmpdir(), 'threadplane-hostile-'))
 const file = join(data, 'loop-delay')
-const environment = { NODE_OPTIONS: `--import=${PRELOADED}`, BENCH_LOOP_DELAY: file }
-const plane = await launch(data, { workers: WORKERS, environment })
+const plane = await launch(data, { workers: WORKERS, environment: watchesLoop(file) })
 let kept = true
 try {
   await plane.send(`${takes}/pause`, '')
@@ -113,9 +103,14 @@ try {
       `${least > MOST_MS ? '✗' : ' '} ${String(least).padStart(5)} ms  (${times.join(' ')})  ${tries[0]?.status}  ${title}`,
     )
   }
+  const peakMb = Math.round(plane.peakRssBytes / 1e6)
+  kept &&= peakMb <= MOST_MB
+  console.log(`${peakMb > MOST_MB ? '✗' : ' '} ${peakMb} MB of memory at the most`)
 } finally {
   await plane.kill()
   await rm(data, { recursive: true })
 }
-console.log(kept ? `kept: no request holds the control thread for more than ${MOST_MS} ms` : 'NOT kept')
+console.log(
+  kept ? `kept: no request takes more than ${MOST_MS} ms of the control thread, nor ${MOST_MB} MB` : 'NOT kept',
+)
 process.exitCode = kept ? 0 : 1

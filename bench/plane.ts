@@ -50,7 +50,16 @@ export class Plane {
   }
 
   get rssBytes(): number {
-    const [, kB] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? []
+    return this.#memory('VmRSS')
+  }
+
+  /** The most it has had. */
+  get peakRssBytes(): number {
+    return this.#memory('VmHWM')
+  }
+
+  #memory(name: string): number {
+    const [, kB] = new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${this.pid}/status`, 'utf8')) ?? []
     return Number(kB) * 1_024
   }
 
