@@ -15,6 +15,8 @@ export type Format = keyof typeof FORMATS
 export type MetricType = 'counter' | 'gauge' | 'histogram' | 'summary'
 
 const SLICE_MS = 2
+/** To encode ten times as much takes longer than a slice. */
+const MAX_PIECE_CHARS = 64 * 1024
 
 export class MetricsText {
   readonly #format: Format
@@ -60,8 +62,8 @@ export class MetricsText {
 
   /** Returns to the event loop if the present slice is over. */
   async pause(): Promise<void> {
-    if (!this.#slices.isOver) return
-    // Each slice is encoded by itself: to encode all of them at the end would block the event loop.
+    if (!this.#slices.isOver && this.#text.length < MAX_PIECE_CHARS) return
+    // In pieces: to encode all of the text at the end would block the event loop.
     this.#encode()
     await this.#slices.pause()
   }
