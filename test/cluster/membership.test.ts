@@ -18,80 +18,93 @@ const patchOf = (server: TestServer, placement: object | null) =>
 
 const runs = ({ load }: Peer) => load.get('echo')?.state === 'running'
 
-for (const hints of [true, false]) {
-  t.test(`what a client asks of one node is done by all, ${hints ? 'with' : 'without'} hints`, options, async (t) => {
-    const members = await Members.start(t)
-    const services = { echo: 'echo', lazy: 'not-by-itself' }
-    const [a, b, c] = [
-      await members.join('a', { services, hints }),
-      await members.join('b', { services, hints }),
-      await members.join('c', { services, hints }),
-    ]
-    const three = [a, b, c]
-    t.strictSame(await members.names(), ['a', 'b', 'c'])
+t.test('what a client asks of one node is done by all', options, async (t) => {
+  const members = await Members.start(t)
+  const services = { echo: 'echo', lazy: 'not-by-itself' }
+  const [a, b, c] = [
+    await members.join('a', { services }),
+    await members.join('b', { services }),
+    await members.join('c', { services }),
+  ]
+  const three = [a, b, c]
+  t.strictSame(await members.names(), ['a', 'b', 'c'])
 
-    await t.test('a service is registered, replaced and deleted', async (t) => {
-      t.equal((await a.put('more', { module: 'echo.js' })).status, 201)
-      await all(three, 'more', 'running')
-      t.equal((await b.request('PATCH', '/v1/services/more', { json: { threads: 2 } })).status, 200)
-      await c.threads('more', 2)
-      await a.threads('more', 2)
-      t.equal((await c.put('more', { module: 'lazy.js' })).status, 200)
-      await becomes('the other module', () => a.service('more').module === 'lazy.js')
-      t.equal((await b.delete('/v1/services/more')).status, 204)
-      await all(three, 'more', undefined)
-      t.equal((await b.delete('/v1/services/echo')).status, 204)
-      await all(three, 'echo', undefined)
-      t.equal((await c.put('echo', { module: 'echo.js' })).status, 201)
-      await all(three, 'echo', 'running')
-    })
-
-    await t.test('it is stopped, started, paused and resumed', async () => {
-      await a.post('/v1/services/echo/pause')
-      await all(three, 'echo', 'paused')
-      await b.post('/v1/services/echo/resume')
-      await all(three, 'echo', 'running')
-      await c.post('/v1/services/echo/pause')
-      await all(three, 'echo', 'paused')
-      await c.post('/v1/services/echo/stop')
-      await all(three, 'echo', 'stopped')
-      await b.post('/v1/services/echo/start')
-      await all(three, 'echo', 'running')
-      await a.post('/v1/services/lazy/start')
-      await all(three, 'lazy', 'running')
-      await a.post('/v1/services/echo/pause')
-      await all(three, 'echo', 'paused')
-      await b.post('/v1/services/echo/restart')
-      await all(three, 'echo', 'running')
-    })
-
-    await t.test('a service that cannot be loaded here shows why, and disturbs nothing', async (t) => {
-      const only = await members.join('only', { services: { ...services, special: 'echo' }, hints })
-      await only.put('special', { module: 'special.js' })
-      await all(three, 'special', 'failed')
-      t.match(a.service('special').crashReason, { code: 'MODULE_REFUSED' })
-      const { state, nodes } = await a.status('special')
-      t.equal(state, 'running', 'as one node runs it')
-      const states = new Map(nodes.map(({ name, state }: { name: string; state: string }) => [name, state]))
-      t.strictSame(states, new Map(['a', 'b', 'c'].map((name) => [name, 'failed'])).set('only', 'running'))
-      t.equal((await a.call('echo', 'any', 1)).status, 200)
-      t.equal(only.service('special').state, 'running')
-      await only.delete('/v1/services/special')
-      await all(three, 'special', undefined)
-      await only.close()
-      t.strictSame(await members.names(), ['a', 'b', 'c'], 'a node that stops removes its row')
-    })
-
-    await t.test('schedules are known to all', async (t) => {
-      const path = '/v1/services/echo/schedules/yearly'
-      const schedule = { cron: '0 0 1 1 *', method: 'any', payload: 1 }
-      t.equal((await a.request('PUT', path, { json: schedule })).status, 201)
-      t.equal((await c.get(path)).status, 200)
-      t.equal((await b.delete(path)).status, 204)
-      t.equal((await c.get(path)).status, 404)
-    })
+  await t.test('a service is registered, replaced and deleted', async (t) => {
+    t.equal((await a.put('more', { module: 'echo.js' })).status, 201)
+    await all(three, 'more', 'running')
+    t.equal((await b.request('PATCH', '/v1/services/more', { json: { threads: 2 } })).status, 200)
+    await c.threads('more', 2)
+    await a.threads('more', 2)
+    t.equal((await c.put('more', { module: 'lazy.js' })).status, 200)
+    await becomes('the other module', () => a.service('more').module === 'lazy.js')
+    t.equal((await b.delete('/v1/services/more')).status, 204)
+    await all(three, 'more', undefined)
+    t.equal((await b.delete('/v1/services/echo')).status, 204)
+    await all(three, 'echo', undefined)
+    t.equal((await c.put('echo', { module: 'echo.js' })).status, 201)
+    await all(three, 'echo', 'running')
   })
-}
+
+  await t.test('it is stopped, started, paused and resumed', async () => {
+    await a.post('/v1/services/echo/pause')
+    await all(three, 'echo', 'paused')
+    await b.post('/v1/services/echo/resume')
+    await all(three, 'echo', 'running')
+    await c.post('/v1/services/echo/pause')
+    await all(three, 'echo', 'paused')
+    await c.post('/v1/services/echo/stop')
+    await all(three, 'echo', 'stopped')
+    await b.post('/v1/services/echo/start')
+    await all(three, 'echo', 'running')
+    await a.post('/v1/services/lazy/start')
+    await all(three, 'lazy', 'running')
+    await a.post('/v1/services/echo/pause')
+    await all(three, 'echo', 'paused')
+    await b.post('/v1/services/echo/restart')
+    await all(three, 'echo', 'running')
+  })
+
+  await t.test('a service that cannot be loaded here shows why, and disturbs nothing', async (t) => {
+    const only = await members.join('only', { services: { ...services, special: 'echo' } })
+    await only.put('special', { module: 'special.js' })
+    await all(three, 'special', 'failed')
+    t.match(a.service('special').crashReason, { code: 'MODULE_REFUSED' })
+    const { state, nodes } = await a.status('special')
+    t.equal(state, 'running', 'as one node runs it')
+    const states = new Map(nodes.map(({ name, state }: { name: string; state: string }) => [name, state]))
+    t.strictSame(states, new Map(['a', 'b', 'c'].map((name) => [name, 'failed'])).set('only', 'running'))
+    t.equal((await a.call('echo', 'any', 1)).status, 200)
+    t.equal(only.service('special').state, 'running')
+    await only.delete('/v1/services/special')
+    await all(three, 'special', undefined)
+    await only.close()
+    t.strictSame(await members.names(), ['a', 'b', 'c'], 'a node that stops removes its row')
+  })
+
+  await t.test('schedules are known to all', async (t) => {
+    const path = '/v1/services/echo/schedules/yearly'
+    const schedule = { cron: '0 0 1 1 *', method: 'any', payload: 1 }
+    t.equal((await a.request('PUT', path, { json: schedule })).status, 201)
+    t.equal((await c.get(path)).status, 200)
+    t.equal((await b.delete(path)).status, 204)
+    t.equal((await c.get(path)).status, 404)
+  })
+})
+
+t.test('without hints the nodes find out by themselves', options, async (t) => {
+  const members = await Members.start(t)
+  const a = await members.join('a', { hints: false })
+  const b = await members.join('b', { hints: false })
+  const both = [a, b]
+  t.equal((await a.put('more', { module: 'echo.js', autostart: false })).status, 201)
+  await all(both, 'more', 'stopped')
+  await b.post('/v1/services/more/start')
+  await all(both, 'more', 'running')
+  await a.post('/v1/services/more/pause')
+  await all(both, 'more', 'paused')
+  t.equal((await b.delete('/v1/services/more')).status, 204)
+  await all(both, 'more', undefined)
+})
 
 t.test('a node that joins later finds what is paused and stopped', options, async (t) => {
   const members = await Members.start(t)
