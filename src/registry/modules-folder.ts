@@ -98,7 +98,8 @@ export class ModulesFolder {
     const files = (await (await this.#files).read([module])).get(module)
     if (files?.get(module) === undefined) return undefined
     const hash = createHash('sha256')
-    for (const content of [...files.values()].sort()) hash.update(`${content}\n`)
+    const contents = [...files.values()].map((content = 'missing') => content)
+    for (const content of contents.sort((a, b) => (a < b ? -1 : 1))) hash.update(`${content}\n`)
     return hash.digest('base64url').slice(0, HASH_LENGTH)
   }
 
