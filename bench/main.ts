@@ -28,6 +28,7 @@ const CHECKS: Record<string, () => Promise<unknown>> = {
   crashes: () => import('./crashes.ts'),
   hop: () => import('./hop.ts'),
   hostile: () => import('./hostile.ts'),
+  rolling: () => import('./rolling.ts'),
   scrape: () => import('./scrape.ts'),
   tokens: () => import('./tokens.ts'),
   watch: () => import('./watch.ts'),

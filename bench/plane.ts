@@ -103,14 +103,16 @@ export async function launch(data: string, options: LaunchOptions = {}): Promise
   const [command, ...args] = [...prefix, process.execPath, main, 'serve', workers]
   if (!supervised) args.push('--no-supervise')
   const child = spawn(command as string, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let last = ''
   for await (const line of createInterface({ input: child.stdout })) {
+    last = line
     const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
     if (url === undefined) continue
     child.stdout.resume()
     while (!(await isReady(url))) await sleep(5)
     return new Plane(child, url, performance.now() - since)
   }
-  throw new Error('the server ended before it listened')
+  throw new Error(`the server ended before it listened: ${last}`)
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -97,10 +97,16 @@ export const callRoutes: FastifyPluginAsyncTypebox<CallRoutesOptions> = async (
   // Before the body is parsed, and only on a node of a cluster.
   const passOn = (request: CallRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
     const { service } = request.params
-    const target = forwarder?.route(service) ?? 'here'
-    try {
-      if (forwarder === undefined || target === 'here' || makesJob(request)) done()
+    const passTo = (target: ReturnType<Forwarder['route']>) => {
+      // The client may have closed the connection meanwhile.
+      if (reply.raw.destroyed) return
+      if (forwarder === undefined || target === undefined || target === 'here') done()
       else forwardCall(forwarder, target, registry.find(service), request, reply)
+    }
+    try {
+      const target = makesJob(request) ? 'here' : forwarder?.routeSoon(service)
+      if (target instanceof Promise) target.then(passTo).catch((error: unknown) => done(error as Error))
+      else passTo(target)
     } catch (error) {
       done(error as Error)
     }

@@ -16,7 +16,7 @@ import { beginStream, streamClient } from './shared/open-stream.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import { callerOf } from './shared/caller.ts'
 import { snapshotOf } from './shared/service-stats.ts'
-import { ASK_WITHIN_MS, type ServiceViews } from './shared/service-views.ts'
+import type { ServiceViews } from './shared/service-views.ts'
 
 const EVENTS_TYPE = 'text/event-stream'
 const LINES_TYPE = 'application/x-ndjson'
@@ -154,7 +154,6 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
       path,
       accept: JSON_TYPE,
       caller: callerOf(request),
-      withinMs: ASK_WITHIN_MS,
     } as const
     const answers = plane === undefined || !asks ? [] : await plane.askAll(plane.peers, question)
     const answered = answers.filter(({ status }) => status === 200)

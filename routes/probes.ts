@@ -85,11 +85,17 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
     'readyz',
     [
       'Does the server accept work, and do all required services run?',
-      '503 while the server starts or closes, while the store of jobs cannot be written, and while a service with the option `required` does not run.',
+      '503 while the server starts or closes (a node of a cluster: until its services have started or failed to), while the store of jobs cannot be written, and while a service with the option `required` does not run.',
     ],
     () => [
-      { name: 'open', ok: !registry.closing },
-      ...(node === undefined ? [] : [{ name: 'takesWork', ok: !node.isDraining }]),
+      { name: 'open', ok: !registry.leaving && !registry.closing },
+      // While a node starts, others run its services: who restarts node by node waits here.
+      ...(node === undefined
+        ? []
+        : [
+            { name: 'startedUp', ok: registry.startedUp },
+            { name: 'takesWork', ok: !node.isDraining },
+          ]),
       { name: 'journal', ok: dispatcher.storeIsReady, ...(durability !== undefined && { detail: durability }) },
       ...registry.services
         .filter((service) => service.options.required)

@@ -10,6 +10,7 @@ import {
   count,
   databaseSchema,
   databaseUrl,
+  delay,
   duration,
   flag,
   hosts,
@@ -130,6 +131,12 @@ export const SETTINGS = {
     accepts: duration,
     meaning: 'the time for a graceful shutdown; methods that still run after it are ended',
   },
+  THREADPLANE_CLOSE_DELAY: {
+    default: '0s',
+    accepts: delay,
+    meaning:
+      'how long, after the signal to close and before the shutdown, `/readyz` answers 503 and requests are served: the time in which a proxy finds out and sends no more',
+  },
   THREADPLANE_SUPERVISE: {
     default: 'true',
     accepts: flag,
@@ -224,6 +231,7 @@ export interface Config {
   maxBodiesBytes: number
   maxStreams: number
   shutdownTimeoutMs: number
+  closeDelayMs: number
   supervise: boolean
   chaos: boolean
   keepJobsMs: number
@@ -283,6 +291,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     maxBodiesBytes: read('THREADPLANE_MAX_BODIES'),
     maxStreams: read('THREADPLANE_MAX_STREAMS'),
     shutdownTimeoutMs: read('THREADPLANE_SHUTDOWN_TIMEOUT'),
+    closeDelayMs: read('THREADPLANE_CLOSE_DELAY'),
     supervise: read('THREADPLANE_SUPERVISE'),
     chaos: read('THREADPLANE_CHAOS'),
     keepJobsMs: read('THREADPLANE_KEEP_JOBS'),

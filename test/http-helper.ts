@@ -71,7 +71,8 @@ async function allEnded(): Promise<void> {
 
 /**
  * Serves fixtures. The teardown closes the server, and fails if a thread does not end. Where the variable TEST_DATABASE is
- * set, the server is three of them, behind a proxy: see `cluster/black-box.test.ts`.
+ * set, the server is three of them, behind a proxy, and with TEST_PLACED the services run on one of them: see
+ * `cluster/black-box.test.ts`.
  */
 export async function serve(t: Test, options: ServeOptions): Promise<TestServer> {
   const { TEST_DATABASE: url } = process.env
@@ -111,6 +112,8 @@ export class TestServer {
   /** Where clients reach it. */
   port: number
   close: () => Promise<void>
+  /** Options of each service that a test registers, beside its own. */
+  registered: object = {}
 
   constructor(server: Server, folder: string, logs: Logs, close: () => Promise<void>) {
     this.server = server
@@ -134,7 +137,9 @@ export class TestServer {
   }
 
   put(service: string, json: unknown): Promise<Answer> {
-    return this.request('PUT', `/v1/services/${service}`, { json })
+    const isObject = typeof json === 'object' && json !== null && !Array.isArray(json)
+    const given = isObject ? { ...json, ...this.registered } : json
+    return this.request('PUT', `/v1/services/${service}`, { json: given })
   }
 
   delete(path: string): Promise<Answer> {

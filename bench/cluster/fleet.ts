@@ -24,6 +24,8 @@ export interface FleetNode {
   fromNodes: Relay
   environment: Record<string, string>
   data: string
+  /** The folder of its modules; `undefined`: those of the bench. */
+  workers: string | undefined
   /** `undefined` from its kill until it is ready again. */
   process: Plane | undefined
   kills: number
@@ -31,18 +33,27 @@ export interface FleetNode {
   killedAt: number
 }
 
+export interface FleetOptions {
+  /** Nodes reach each other and the database without relays: a relay accepts connections for a port that refuses them. */
+  isDirect?: boolean
+  /** Further settings of each node. */
+  environment?: Record<string, string>
+}
+
 export class Fleet implements Teardown {
   readonly folder: string
   nodes: FleetNode[] = []
   postgres!: Postgres
+  readonly #options: FleetOptions
   readonly #ends: (() => unknown)[] = []
 
-  private constructor(folder: string) {
+  private constructor(folder: string, options: FleetOptions) {
     this.folder = folder
+    this.#options = options
   }
 
-  static async start(): Promise<Fleet> {
-    const fleet = new Fleet(await mkdtemp(join(tmpdir(), 'threadplane-faults-')))
+  static async start(options: FleetOptions = {}): Promise<Fleet> {
+    const fleet = new Fleet(await mkdtemp(join(tmpdir(), 'threadplane-fleet-')), options)
     fleet.teardown(() => rm(fleet.folder, { recursive: true, force: true }))
     try {
       fleet.postgres = await Postgres.start(fleet, { fsync: true })
@@ -72,10 +83,11 @@ export class Fleet implements Teardown {
   }
 
   async launch(node: FleetNode): Promise<void> {
-    const { fromNodes, data, environment } = node
-    const launched = launch(data, { environment })
+    const { fromNodes, data, environment, workers } = node
+    const launched = launch(data, { environment, ...(workers !== undefined && { workers }) })
     // Until the node listens, connections are to be refused by the relay as well.
-    await eventually(`${node.name} to listen for nodes`, () => accepts(fromNodes.target))
+    const listens = eventually(`${node.name} to listen for nodes`, () => accepts(fromNodes.target))
+    await Promise.race([listens, launched.then(() => listens)])
     await fromNodes.listen()
     node.process = await launched
   }
@@ -92,6 +104,18 @@ export class Fleet implements Teardown {
     await process.kill()
     node.killedAt = performance.now()
     return process.pid
+  }
+
+  /** As an operator does, by SIGTERM. Answers how long it took, in milliseconds. */
+  async stop(node: FleetNode): Promise<number> {
+    const { process } = node
+    if (process === undefined) throw new Error(`${node.name} does not run`)
+    const since = performance.now()
+    const exitCode = await process.stop()
+    if (exitCode !== 0) throw new Error(`${node.name} ended with ${exitCode}`)
+    node.process = undefined
+    node.fromNodes.refuse()
+    return performance.now() - since
   }
 
   /** Waits until the service that is called runs where it should, and all nodes know that. */
@@ -115,6 +139,8 @@ export class Fleet implements Teardown {
     const runsCalls = name !== NAMES.at(-1)
     const data = join(this.folder, name)
     await mkdir(data)
+    const { isDirect = false, environment } = this.#options
+    const databasePort = isDirect ? this.postgres.port : toDatabase.port
     const node: FleetNode = {
       name,
       url: `http://127.0.0.1:${port}`,
@@ -122,12 +148,14 @@ export class Fleet implements Teardown {
       toDatabase,
       fromNodes,
       data,
+      workers: undefined,
       environment: {
+        ...environment,
         THREADPLANE_PORT: String(port),
-        THREADPLANE_DATABASE_URL: `postgres://threadplane@127.0.0.1:${toDatabase.port}/postgres`,
+        THREADPLANE_DATABASE_URL: `postgres://threadplane@127.0.0.1:${databasePort}/postgres`,
         THREADPLANE_NODE_NAME: name,
         THREADPLANE_NODE_PORT: String(nodePort),
-        THREADPLANE_NODE_URL: `http://127.0.0.1:${fromNodes.port}`,
+        THREADPLANE_NODE_URL: `http://127.0.0.1:${isDirect ? nodePort : fromNodes.port}`,
         THREADPLANE_NODE_LABELS: runsCalls ? CALLED : '',
       },
       process: undefined,

@@ -66,6 +66,7 @@ export const Job = Type.Object(
         number: Type.Integer(),
         startedAt: Timestamp,
         endedAt: Type.Optional(Timestamp),
+        node: Type.Optional(Type.String({ description: 'In a cluster, the name of the node that ran the attempt' })),
         error: Type.Optional(Type.Unsafe<Static<typeof JobErrorView>>(Type.Ref('JobError'))),
       }),
     ),
@@ -80,6 +81,9 @@ export const Job = Type.Object(
     notBefore: Nullable(Timestamp),
     expiresAt: Nullable(Timestamp),
     schedule: Nullable(Type.String(), 'The schedule of its service that cast it'),
+    node: Type.Optional(
+      Type.String({ description: 'In a cluster, the name of the node that runs it, or that ran its last attempt' }),
+    ),
     result: Type.Optional(Type.Unknown({ description: 'The result of the method, if the job succeeded' })),
     error: Type.Optional(Type.Unsafe<Static<typeof JobErrorView>>(Type.Ref('JobError'))),
   },
@@ -93,6 +97,7 @@ export const JobList = Type.Object(
 )
 
 export function jobView(job: JobRecord): Job {
+  const node = job.history.at(-1)?.node
   return {
     id: job.id,
     service: job.service,
@@ -109,6 +114,7 @@ export function jobView(job: JobRecord): Job {
     notBefore: job.notBefore,
     expiresAt: job.expiresAt,
     schedule: job.schedule,
+    ...(node !== undefined && { node }),
     ...(job.error !== null && { error: job.error }),
     ...(job.result !== null && resultOf(job.result)),
   }

@@ -8,7 +8,6 @@ import type { Dispatcher } from '../../src/jobs/dispatcher.ts'
 import type { Job as JobRecord } from '../../src/jobs/job.ts'
 import type { Job } from '../schemas/job.ts'
 import { callerOf } from './caller.ts'
-import { ASK_WITHIN_MS } from './service-views.ts'
 
 export async function jobElsewhere(
   plane: Plane,
@@ -23,7 +22,6 @@ export async function jobElsewhere(
     method: 'GET',
     path: `/v1/jobs/${id}`,
     caller: callerOf(request),
-    withinMs: ASK_WITHIN_MS,
   } as const
   const [answer] = await plane.askAll([runner], question)
   return answer?.status === 200 ? (JSON.parse(answer.text) as Job) : undefined

@@ -38,7 +38,7 @@ export function mergedStatus(own: ServiceStatus, parts: Part<ServiceStatus>[]): 
     draining: views.some(({ draining }) => draining),
     threads,
     stuck: sum(views, ({ stuck }) => stuck),
-    queue: mergedQueue(views),
+    queue: mergedQueue(own, views),
     counts: mergedCounts(views),
     restartCount: sum(views, ({ restartCount }) => restartCount),
     crashReason: reason,
@@ -66,7 +66,7 @@ export function mergedSummary(own: ServiceSummary, parts: Part<ServiceSummary>[]
       ready: sum(views, ({ threads }) => threads.ready),
       wanted: running.length === 0 ? own.threads.wanted : sum(running, ({ threads }) => threads.wanted),
     },
-    queue: mergedQueue(views),
+    queue: mergedQueue(own, views),
     counts: mergedCounts(views),
     restartCount: sum(views, ({ restartCount }) => restartCount),
     heapUsedBytes: sum(views, ({ heapUsedBytes }) => heapUsedBytes),
@@ -86,11 +86,15 @@ function sum<Item>(items: Item[], of: (item: Item) => number): number {
   return items.reduce((total, item) => total + of(item), 0)
 }
 
-function mergedQueue(views: Pick<ServiceStatus, 'queue'>[]): ServiceStatus['queue'] {
+type Queued = Pick<ServiceStatus, 'queue'> & { state: string }
+
+function mergedQueue(own: Queued, views: Queued[]): ServiceStatus['queue'] {
+  // A node that is not to run it has no room for calls.
+  const running = views.filter(({ state }) => state !== 'stopped')
   return {
     size: sum(views, ({ queue }) => queue.size),
     running: sum(views, ({ queue }) => queue.running),
-    capacity: sum(views, ({ queue }) => queue.capacity),
+    capacity: running.length === 0 ? own.queue.capacity : sum(running, ({ queue }) => queue.capacity),
   }
 }
 

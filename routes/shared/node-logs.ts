@@ -8,7 +8,6 @@ import type { NodeAnswer, Plane } from '../../src/cluster/plane.ts'
 import type { LogBook, LogLine } from '../../src/events/log-book.ts'
 import { type KeptLines, type LogFilter, passes, type ShownLine } from '../../src/events/log-streams.ts'
 import { callerOf } from './caller.ts'
-import { ASK_WITHIN_MS } from './service-views.ts'
 
 /** Which of the kept lines a client asked for. */
 interface Wanted {
@@ -91,7 +90,7 @@ export class NodeLogs {
     const parameters = new URLSearchParams(query)
     parameters.delete('follow')
     const caller = callerOf(request)
-    const question = { method: 'GET', accept: 'application/x-ndjson', caller, withinMs: ASK_WITHIN_MS } as const
+    const question = { method: 'GET', accept: 'application/x-ndjson', caller } as const
     return this.#plane.askAll(this.#plane.peers, { ...question, path: `${path}?${parameters.toString()}` })
   }
 }

@@ -9,8 +9,6 @@ import type { SupervisedService } from '../../src/services/supervised-service.ts
 import { callerOf } from './caller.ts'
 import { errorOf } from './node-errors.ts'
 
-/** A node that takes longer does it later. */
-const FOLLOWED_WITHIN_MS = 5_000
 /** Beyond the start and the stop of a service. */
 const MORE_MS = 10_000
 
@@ -24,8 +22,10 @@ export class OtherNodes {
   /** Waits until the other nodes have done what was written in the registration of a service. */
   async follow(service: string, request: FastifyRequest): Promise<void> {
     const path = `/v1/services/${encodeURIComponent(service)}/follow`
-    const question = { method: 'POST', path, caller: callerOf(request), withinMs: FOLLOWED_WITHIN_MS } as const
-    await this.#plane?.askAll(this.#plane.peers, question)
+    const plane = this.#plane
+    if (plane === undefined) return
+    const withinMs = plane.followedWithinMs
+    await plane.askAll(plane.peers, { method: 'POST', path, caller: callerOf(request), withinMs })
   }
 
   /**

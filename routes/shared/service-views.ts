@@ -11,9 +11,6 @@ import { serviceSummary, type ServiceSummary } from '../schemas/service-summary.
 import { callerOf } from './caller.ts'
 import { mergedStatus, mergedSummary, type Part } from './merged-services.ts'
 
-/** Within this time another node says what it knows. */
-export const ASK_WITHIN_MS = 200
-
 const UNKNOWN = { state: 'stopped', threads: 0 } as const
 
 export class ServiceViews {
@@ -56,9 +53,8 @@ export class ServiceViews {
   }
 
   async #ask(path: string, request: FastifyRequest): Promise<NodeAnswer[]> {
-    const { peers } = this.#plane as Plane
-    const question = { method: 'GET', path, caller: callerOf(request), withinMs: ASK_WITHIN_MS } as const
-    return (this.#plane as Plane).askAll(peers, question)
+    const plane = this.#plane as Plane
+    return plane.askAll(plane.peers, { method: 'GET', path, caller: callerOf(request) })
   }
 
   /** What this node shows, and each of the others. */

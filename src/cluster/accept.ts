@@ -24,13 +24,15 @@ const COLUMNS = `id, service, method, payload, max_attempts, priority, created_a
 const GIVEN = `unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::smallint[], $7::bigint[],
   $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::boolean[]`
 
-const INSERT = (from: string) => `INSERT INTO jobs (${COLUMNS}, state, attempts, started_at, begun_at, node)
+const INSERT = (from: string) => `INSERT INTO jobs (${COLUMNS}, state, attempts, started_at, begun_at, node,
+    node_name)
   SELECT i.id, i.service, i.method, i.payload, i.max_attempts, i.priority, i.created_at, i.not_before, i.expires_at,
       i.traceparent, i.schedule, CASE WHEN begins THEN 'running' WHEN i.not_before > now THEN 'scheduled' ELSE 'queued' END,
-      begins::int, CASE WHEN begins THEN now END, CASE WHEN begins THEN now END, CASE WHEN begins THEN $13::uuid END
-    FROM ${from}, LATERAL (SELECT ${NOW} AS now,
-      i.begin AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $13::uuid) AS begins) present
-    ORDER BY ord ON CONFLICT (id) DO NOTHING RETURNING id::text AS id, state, begun_at AS "begunAt"`
+      begins::int, CASE WHEN begins THEN now END, CASE WHEN begins THEN now END, CASE WHEN begins THEN $13::uuid END,
+      CASE WHEN begins THEN present.name END
+    FROM ${from}, LATERAL (SELECT ${NOW} AS now, (SELECT name FROM nodes WHERE nodes.id = $13::uuid) AS name) present,
+      LATERAL (SELECT i.begin AND present.name IS NOT NULL AS begins) decided
+    ORDER BY ord ON CONFLICT (id) DO NOTHING RETURNING id::text AS id, state, begun_at AS "begunAt", node_name AS "node"`
 
 const ACCEPT = statement('accept', INSERT(`${GIVEN}) WITH ORDINALITY AS i (${COLUMNS}, begin, ord)`))
 
@@ -56,8 +58,8 @@ const ACCEPTED_BEFORE = statement(
   'acceptedBefore',
   `SELECT id::text AS id, CASE WHEN node = $2::uuid AND attempts = 1 AND state = 'running' THEN 'running'
       WHEN not_before > ${NOW} THEN 'scheduled' ELSE 'queued' END AS state,
-    CASE WHEN node = $2::uuid AND attempts = 1 AND state = 'running' THEN begun_at END AS "begunAt"
-    FROM jobs WHERE id = ANY($1::uuid[])`,
+    CASE WHEN node = $2::uuid AND attempts = 1 AND state = 'running' THEN begun_at END AS "begunAt",
+    node_name AS "node" FROM jobs WHERE id = ANY($1::uuid[])`,
 )
 
 const KEY = statement(
@@ -75,6 +77,7 @@ interface Inserted {
   id: string
   state: JobState
   begunAt: number | null
+  node: string | null
 }
 
 export class JobAcceptance {
@@ -150,7 +153,7 @@ export class JobAcceptance {
       inserted.delete(request.id)
       if (row === undefined) answers.push(await this.#known(run, request))
       else {
-        const job = newJobRecord(request, row.state, row.begunAt)
+        const job = newJobRecord(request, row.state, row.begunAt, row.node)
         answers.push({ kind: 'new', job, keyExpiresAt: request.idempotency?.expiresAt })
       }
     }

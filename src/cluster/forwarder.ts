@@ -22,6 +22,11 @@ export class Forwarder {
     return this.#router.route(service)
   }
 
+  /** See {@link NodeRouter.routeSoon}. */
+  routeSoon(service: string): ReturnType<NodeRouter['routeSoon']> {
+    return this.#router.routeSoon(service)
+  }
+
   /** Answers the client, whatever happens. */
   forward(peer: Peer, call: CallToForward): void {
     new ForwardedCall(call, this.#router, this.#connections).start(peer)

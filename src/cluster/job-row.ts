@@ -9,7 +9,7 @@ export const COLUMNS = `jobs.seq, jobs.id::text AS id, jobs.service, jobs.method
   jobs.max_attempts AS "maxAttempts", jobs.priority, jobs.created_at AS "createdAt", jobs.started_at AS "startedAt",
   jobs.finished_at AS "finishedAt", jobs.begun_at AS "begunAt", jobs.not_before AS "notBefore",
   jobs.expires_at AS "expiresAt", '[' || array_to_string(jobs.history, ',') || ']' AS history, jobs.result, jobs.error,
-  jobs.traceparent, jobs.schedule`
+  jobs.traceparent, jobs.schedule, jobs.node_name AS "node"`
 
 /** Columns of a `WaitingJob`. */
 export const IN_SHORT = `jobs.id::text AS id, jobs.service, jobs.method, jobs.attempts,
@@ -20,7 +20,8 @@ const ISO = (at: string) => `to_char(to_timestamp(${at} / 1000.0) AT TIME ZONE '
 /** SQL of the history with the present attempt added. Takes SQL of when it ended, in milliseconds, and of its error. */
 export const HISTORY = (endedAt: string, error: string) => `(CASE WHEN cardinality(jobs.history) >= ${MAX_HISTORY}
     THEN jobs.history[2:] ELSE jobs.history END) || json_build_object('number', jobs.attempts,
-    'startedAt', ${ISO('jobs.begun_at')}, 'endedAt', ${ISO(endedAt)}, 'error', (${error})::json)::text`
+    'startedAt', ${ISO('jobs.begun_at')}, 'endedAt', ${ISO(endedAt)}, 'node', jobs.node_name,
+    'error', (${error})::json)::text`
 
 /** SQL of the end of a job that waits: it takes SQL of the state, and of the error. */
 export const END_WAITING = (state: string, error: string) => `UPDATE jobs SET state = '${state}', finished_at = ${NOW},

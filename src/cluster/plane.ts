@@ -8,8 +8,9 @@ import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { type Caller, requestHeaders } from './hop-headers.ts'
 import type { Member, Membership } from './membership.ts'
 import type { PeerConnections } from './peer-connections.ts'
-import { type Run, statement } from './statement.ts'
 import { relay, type RelayedRequest } from './relay.ts'
+import { type Run, statement } from './statement.ts'
+import { timings } from './timings.ts'
 
 /** The answer of one node: a larger one counts as none. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -24,7 +25,8 @@ export interface Question {
   accept?: string
   /** Who asks; `undefined`: anybody may. */
   caller: Caller | undefined
-  withinMs: number
+  /** Default: the time for what an answer shows of other nodes. */
+  withinMs?: number
 }
 
 export interface NodeAnswer {
@@ -48,6 +50,11 @@ export class Plane {
     this.membership = membership
     this.connections = connections
     membership.onChanged(() => this.#giveUpGone())
+  }
+
+  /** How long an answer waits for what other nodes have to do. */
+  get followedWithinMs(): number {
+    return timings.followedWithinMs
   }
 
   /** The other nodes that are alive. */
@@ -83,7 +90,10 @@ export class Plane {
   }
 
   /** @throws NODE_UNREACHABLE if there is no answer in time */
-  async ask(peer: Member, { method, path, body, accept, caller, withinMs }: Question): Promise<NodeAnswer> {
+  async ask(
+    peer: Member,
+    { method, path, body, accept, caller, withinMs = timings.showWithinMs }: Question,
+  ): Promise<NodeAnswer> {
     const given = new AbortController()
     const asked = this.#asked.get(peer.id) ?? new Set()
     this.#asked.set(peer.id, asked.add(given))

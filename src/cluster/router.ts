@@ -6,6 +6,7 @@
  */
 import type { ServiceState } from '../contract/states.ts'
 import type { Cluster, Peer, ServiceLoad } from './cluster.ts'
+import { timings } from './timings.ts'
 
 /** A peer that could not be connected to is the last choice for this long. */
 const UNREACHABLE_MS = 1_000
@@ -14,7 +15,15 @@ const NONE: ReadonlySet<string> = new Set()
 
 /** The services of this node. */
 export interface LocalServices {
-  find(name: string): { readonly state: ServiceState; readonly room: number } | undefined
+  find(name: string): LocalService | undefined
+}
+
+interface LocalService {
+  readonly state: ServiceState
+  readonly room: number
+  /** Is this node one of those that are to run it? */
+  readonly isPlacedHere: boolean
+  readonly desiredState: 'running' | 'stopped'
 }
 
 export class NodeRouter {
@@ -25,10 +34,16 @@ export class NodeRouter {
   /** Id of a peer → name of a service → calls under way there that this node has sent. */
   readonly #sent = new Map<string, Map<string, number>>()
 
+  /** Look for a node again, whenever there is news of the others. */
+  readonly #waiting = new Set<() => void>()
+
   constructor(cluster: Cluster, local: LocalServices) {
     this.#cluster = cluster
     this.#local = local
-    cluster.onChanged(() => this.#forgetGone())
+    cluster.onChanged(() => {
+      this.#forgetGone()
+      for (const look of this.#waiting) look()
+    })
   }
 
   /** `undefined`: no node can take the call now. */
@@ -37,6 +52,31 @@ export class NodeRouter {
     const runsHere = here !== undefined && here.room > 0 && here.state === 'running'
     if (runsHere && !this.#cluster.isLeaving) return 'here'
     return this.leastBusy(service) ?? (runsHere ? 'here' : undefined)
+  }
+
+  /**
+   * As {@link route}. Where other nodes are to run the service, and none has told yet that it does, it waits for that: the
+   * service may have been started a moment ago.
+   */
+  routeSoon(service: string): 'here' | Peer | undefined | Promise<'here' | Peer | undefined> {
+    const target = this.route(service)
+    if (target !== undefined) return target
+    const here = this.#local.find(service)
+    if (here === undefined || here.isPlacedHere || here.desiredState !== 'running') return undefined
+    const states = this.#cluster.peers.map(({ load }) => load.get(service)?.state ?? 'stopped')
+    if (!states.every((state) => state === 'stopped' || state === 'starting')) return undefined
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.#waiting.delete(look)
+        resolve(this.route(service))
+      }
+      const look = () => {
+        if (this.route(service) !== undefined) end()
+      }
+      const timer = setTimeout(end, timings.newsWithinMs)
+      this.#waiting.add(look)
+    })
   }
 
   /** @param except the ids of peers that have refused the call */

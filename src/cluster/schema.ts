@@ -127,4 +127,9 @@ export const MIGRATIONS = [
   `
   ALTER TABLE jobs ADD COLUMN schedule text;
   `,
+  // The name of the node of the attempt that `begun_at` is of: unlike `node`, it stays when the attempt has ended.
+  `
+  ALTER TABLE jobs ADD COLUMN node_name text;
+  UPDATE jobs SET node_name = nodes.name FROM nodes WHERE jobs.state = 'running' AND nodes.id = jobs.node;
+  `,
 ]

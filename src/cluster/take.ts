@@ -29,7 +29,8 @@ const TAKE = statement(
       WHERE coalesce(size_before, 0) < $3),
     promoted AS (UPDATE jobs SET state = 'queued'
       WHERE seq = ANY(ARRAY(SELECT seq FROM due EXCEPT SELECT seq FROM chosen)))
-    UPDATE jobs SET state = 'running', attempts = attempts + 1, node = $4, begun_at = ${NOW},
+    UPDATE jobs SET state = 'running', attempts = attempts + 1, node = $4,
+      node_name = (SELECT name FROM nodes WHERE id = $4), begun_at = ${NOW},
       started_at = coalesce(started_at, ${NOW}), cancel = false
     WHERE seq = ANY(ARRAY(SELECT seq FROM chosen))
     RETURNING seq, id::text AS id, method, payload, priority, attempts AS number, max_attempts AS "maxAttempts",

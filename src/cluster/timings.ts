@@ -1,4 +1,4 @@
-/** How long the store waits for the database, and how often it asks. Only tests change these, before they open a store. */
+/** How long the database and other nodes are waited for, and how often they are asked. Only tests change these. */
 export const timings = {
   /** From one beat to the next, while the database answers. */
   beatEveryMs: 1_000,
@@ -30,4 +30,10 @@ export const timings = {
   listenAgainAfterMs: 200,
   /** A node whose beat is older than this has gone. */
   leaseMs: 5_000,
+  /** Within this time another node says what it knows, for an answer to a client. */
+  showWithinMs: 200,
+  /** A client waits this long until other nodes have done what it has changed: a node that takes longer does it later. */
+  followedWithinMs: 5_000,
+  /** A call waits this long for a beat that says where its service runs. */
+  newsWithinMs: 2_000,
 }

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { LABEL_PATTERN } from './options.ts'
 
 const A_DURATION = 'a duration from 1ms to 24h, such as 500ms or 9s'
+const A_DELAY = 'a duration from 0s to 10m, such as 3s'
 const A_LEASE = 'a duration from 2s to 10m, such as 5s'
 const A_RETENTION = 'a duration from 1ms to 365d, such as 24h or 7d'
 const A_SIZE = 'a size from 1B to 256MiB, such as 512KiB or 10MiB'
@@ -16,6 +17,7 @@ const A_PORT = 'a port from 0 to 65535'
 const A_PORT_TO_TELL = 'a port from 1 to 65535'
 
 export const duration = durationTo('24h', A_DURATION)
+export const delay = durationTo('10m', A_DELAY, '0s')
 export const retention = durationTo('365d', A_RETENTION)
 /** Shorter than this, a busy node would be taken for gone. */
 export const lease = durationTo('10m', A_LEASE, '2s')

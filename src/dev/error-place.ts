@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { hasCode } from '../contract/errors.ts'
-import { importsOf, resolveFrom } from './module-files.ts'
+import { importsOf, resolveFrom } from '../registry/module-files.ts'
 
 const run = promisify(execFile)
 const CHECKED_WITHIN_MS = 5_000

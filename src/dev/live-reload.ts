@@ -13,7 +13,7 @@ import type { Server } from '../server/options.ts'
 import { restoreService } from '../registry/restore-services.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import { contractDiff } from './contract-diff.ts'
-import { type Files, ModuleFiles } from './module-files.ts'
+import { type Files, ModuleFiles } from '../registry/module-files.ts'
 import type { Output } from './output.ts'
 import { Watcher } from './watcher.ts'
 

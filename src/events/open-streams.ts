@@ -44,7 +44,6 @@ export class OpenStreams {
   readonly cuts = new Counts(CUT_REASONS)
   readonly #clients = new Map<StreamTarget, StreamClient & { heartbeat: string }>()
   #waiting: { target: StreamTarget; bytes: Buffer | string }[] = []
-  #turn: NodeJS.Immediate | undefined
   readonly #heartbeatTimer: NodeJS.Timeout
   readonly #checkTimer: NodeJS.Timeout
 
@@ -68,14 +67,14 @@ export class OpenStreams {
 
   /** Writes to a few streams in each turn of the event loop, and to each in the order of the calls. */
   write(target: StreamTarget, bytes: Buffer | string): void {
-    this.#waiting.push({ target, bytes })
-    this.#turn ??= setImmediate(() => this.#writeSome())
+    const count = this.#waiting.push({ target, bytes })
+    if (count === 1) setImmediate(() => this.#writeSome())
   }
 
   #writeSome(): void {
     const count = Math.max(LEAST_WRITES_A_TURN, Math.ceil(this.#waiting.length * PART_OF_WRITES_A_TURN))
     for (const { target, bytes } of this.#waiting.splice(0, count)) this.#writeNow(target, bytes)
-    this.#turn = this.#waiting.length === 0 ? undefined : setImmediate(() => this.#writeSome())
+    if (this.#waiting.length > 0) setImmediate(() => this.#writeSome())
   }
 
   /** Writes what waits for a stream, and ends it. */

@@ -28,6 +28,7 @@ class Clients {
   /** Waits of clients for jobs. */
   readonly #waits = new Set<AbortController>()
   readonly #log: ServiceLog
+  #leaving = false
   closing = false
   #sweepTimer: NodeJS.Timeout | undefined
 
@@ -47,6 +48,12 @@ class Clients {
   received({ socket }: IncomingMessage, answer: ServerResponse): void {
     // Node assigns the socket to the answer whose turn it is: an earlier answer of this connection is under way.
     if (answer.socket === null) this.#pipelined.add(socket)
+    else if (this.#leaving) answer.shouldKeepAlive = false
+  }
+
+  /** From now on each answer closes its connection, so that the client or the proxy opens the next one to another server. */
+  startLeaving(): void {
+    this.#leaving = true
   }
 
   /** Aborted when the client of this reply is gone, and when the server begins to close. */

@@ -11,6 +11,8 @@ export interface Attempt {
   number: number
   startedAt: string
   endedAt?: string
+  /** The name of the node that ran it, where several servers share the store. */
+  node?: string
   error?: JobError
 }
 
@@ -71,8 +73,8 @@ export interface NewJob
   expiresAt: number | null
 }
 
-/** The record of a new job, without its payload. `begunAt`: when its first attempt began, if it did. */
-export function newJobRecord(given: NewJob, state: JobState, begunAt: number | null): Job {
+/** The record of a new job, without its payload. `begunAt`: when its first attempt began, if it did; `node`: where. */
+export function newJobRecord(given: NewJob, state: JobState, begunAt: number | null, node: string | null = null): Job {
   const { id, service, method, maxAttempts, priority, createdAt, notBefore, expiresAt } = given
   const startedAt = timestampOrNull(begunAt)
   return {
@@ -81,7 +83,7 @@ export function newJobRecord(given: NewJob, state: JobState, begunAt: number | n
     method,
     state,
     attempts: startedAt === null ? 0 : 1,
-    history: startedAt === null ? [] : [{ number: 1, startedAt }],
+    history: startedAt === null ? [] : [{ number: 1, startedAt, ...(node !== null && { node }) }],
     maxAttempts,
     priority,
     progress: null,

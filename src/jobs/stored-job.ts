@@ -24,6 +24,8 @@ export interface StoredJob {
   error: string | null
   traceparent: string | null
   schedule: string | null
+  /** The name of the node of the attempt that `begunAt` is of; absent where one server has the store for itself. */
+  node?: string | null
 }
 
 export function toJob(row: StoredJob): Job {
@@ -57,12 +59,16 @@ export function errorOf(text: string): JobError {
   return isError(error) ? error : { code: 'INTERNAL', message: 'the record of the error is damaged' }
 }
 
-function historyOf({ history, attempts, begunAt, finishedAt }: StoredJob, error: JobError | null): Attempt[] {
+function historyOf({ history, attempts, begunAt, finishedAt, node }: StoredJob, error: JobError | null): Attempt[] {
   const before = parsed(history)
   const attemptsBefore = Array.isArray(before) ? before.filter(isAttempt) : []
+  // A node of an older version wrote none.
+  for (const attempt of attemptsBefore) if (attempt.node === null) delete attempt.node
   if (begunAt === null) return attemptsBefore
   const last: Attempt = { number: attempts, startedAt: timestamp(begunAt) }
-  if (finishedAt !== null) Object.assign(last, { endedAt: timestamp(finishedAt) }, error !== null && { error })
+  if (finishedAt !== null) last.endedAt = timestamp(finishedAt)
+  if (node != null) last.node = node
+  if (finishedAt !== null && error !== null) last.error = error
   return [...attemptsBefore, last]
 }
 

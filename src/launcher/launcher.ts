@@ -78,7 +78,8 @@ export class Launcher {
     if (this.#wanted.kind === 'running') {
       this.#wanted = { kind: 'closed', signal, since: performance.now() }
       this.#server?.kill(signal)
-      setTimeout(() => this.#killLateServer(), this.#config.shutdownTimeoutMs + timings.overtimeMs).unref()
+      const { closeDelayMs, shutdownTimeoutMs } = this.#config
+      setTimeout(() => this.#killLateServer(), closeDelayMs + shutdownTimeoutMs + timings.overtimeMs).unref()
       this.#closing.abort()
     } else if (!this.#isEcho(signal)) this.#kill()
   }

@@ -1,13 +1,14 @@
 /** The folder of service modules: which of its files are services, and which files a registration may name. */
 import { createHash } from 'node:crypto'
 import { existsSync, realpathSync, statSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { isAbsolute, join, normalize, relative, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ServiceLog } from '../contract/log.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { NAME_PATTERN } from '../contract/options.ts'
 import { type DeclaredServices, faultAt } from './declared-services.ts'
+import type { ModuleFiles } from './module-files.ts'
 
 const MODULE = /(?<!\.d)\.([cm]?js|m?ts)$/
 /** Characters of a hash: 96 bits. */
@@ -18,6 +19,8 @@ const NO_SERVICE = /^([_.]|node_modules$)/i
 
 export class ModulesFolder {
   readonly path: string
+  /** Loaded with the parser of imports when the first hash is asked for. */
+  #files: Promise<ModuleFiles> | undefined
   #declared: DeclaredServices = new Map()
   /** The modules that `threadplane.json` names: they are services by the names there, and not by those of their files. */
   #named: ReadonlySet<string> = new Set()
@@ -85,14 +88,19 @@ export class ModulesFolder {
     }
   }
 
-  /** Tells whether two servers have the same code of a module. `undefined`: it cannot be read. */
+  /**
+   * Tells whether two servers have the same code of a module: of its file, and of all that it imports outside of
+   * `node_modules`, wherever these files are. `undefined`: the module cannot be read.
+   */
   async hashOf(moduleUrl: string): Promise<string | undefined> {
-    try {
-      const content = await readFile(fileURLToPath(moduleUrl))
-      return createHash('sha256').update(content).digest('base64url').slice(0, HASH_LENGTH)
-    } catch {
-      return undefined
-    }
+    this.#files ??= import('./module-files.ts').then(({ ModuleFiles }) => new ModuleFiles())
+    const module = fileURLToPath(moduleUrl)
+    const files = (await (await this.#files).read([module])).get(module)
+    if (files?.get(module) === undefined) return undefined
+    const hash = createHash('sha256')
+    const contents = [...files.values()].map((content = 'missing') => content)
+    for (const content of contents.sort((a, b) => (a < b ? -1 : 1))) hash.update(`${content}\n`)
+    return hash.digest('base64url').slice(0, HASH_LENGTH)
   }
 
   /** The `file:` URL of a module, whether it can be used or not. */

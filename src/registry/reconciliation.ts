@@ -138,6 +138,7 @@ export class Reconciliation {
     const { desiredState, paused = false } = this.#registry.options.registrations.get(service.name) ?? {}
     if (desiredState === 'stopped') return
     if (!service.isPlacedHere) {
+      if (desiredState !== undefined) service.desiredState = desiredState
       if (service.phases.live !== undefined) await service.halt()
       return
     }

@@ -56,6 +56,8 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
   /** Services whose registration is being written for the first time. */
   #arriving = 0
   readonly #groups: RestartGroups
+  /** The server will close soon, and accepts work until then. */
+  leaving = false
   /** No new work is accepted any more. */
   closing = false
   /** Resolves when the services begin to start. */

@@ -146,6 +146,11 @@ export async function buildIn(host: FastifyInstance | undefined, options: Server
     return {
       app,
       nodeApp,
+      prepareToClose: () => {
+        registry.leaving = true
+        app.clients.startLeaving()
+        shared?.node.drain()
+      },
       membership: shared?.membership,
       registry,
       changes,

@@ -1,8 +1,9 @@
 /**
- * Closes the server on a signal or after an error of its own: `/readyz` fails and new work is refused at once, running
- * methods may finish within THREADPLANE_SHUTDOWN_TIMEOUT, then all threads end, then the process. A second signal ends
- * the process at once.
+ * Closes the server on a signal or after an error of its own: `/readyz` fails, new work is refused after
+ * THREADPLANE_CLOSE_DELAY, running methods may finish within THREADPLANE_SHUTDOWN_TIMEOUT, then all threads end, then the
+ * process. A second signal ends the process at once.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
@@ -23,7 +24,8 @@ const FLUSH_WITHIN_MS = 500
 const DEADLY_SIGNALS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const
 
 /** @param report tells the launcher that the end of this process will be no crash */
-export function closeOnSignals({ app, registry }: Server, config: Config, log: Logger, report?: Report): void {
+export function closeOnSignals(server: Server, config: Config, log: Logger, report?: Report): void {
+  const { app, registry } = server
   // Without a listener it would open a debugger.
   process.on('SIGUSR1', () => {})
   // The launcher passes SIGHUP on only where it counts.
@@ -37,12 +39,14 @@ export function closeOnSignals({ app, registry }: Server, config: Config, log: L
       onSecondSignal: () => process.kill(process.pid, 'SIGKILL'),
     },
     async ({ signal, err }) => {
+      const { closeDelayMs, shutdownTimeoutMs } = config
       if (err) log.fatal({ err }, 'the server fails with an error of its own: it closes')
       else {
         void report?.({ type: 'closing' })
         log.info(`${signal}: closing the server`)
+        server.prepareToClose()
+        await sleep(closeDelayMs)
       }
-      const { shutdownTimeoutMs } = config
       const closeMs = err ? Math.min(shutdownTimeoutMs, CLOSE_AFTER_ERROR_MS) : shutdownTimeoutMs
       const terminateMs = Math.min(TERMINATE_WITHIN_MS, closeMs / 4)
       const closed = app.close()

@@ -85,6 +85,8 @@ export interface Server {
   app: FastifyInstance
   /** The listener for other nodes, if the server is a node of a cluster. `app.close()` closes it. */
   nodeApp: FastifyInstance | undefined
+  /** It will close soon: `/readyz` fails, other nodes get its jobs, and each answer closes its connection. It still serves. */
+  prepareToClose(): void
   /** This server among others, if it shares a database with them. */
   membership: Membership | undefined
   registry: Registry

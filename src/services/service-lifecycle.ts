@@ -277,7 +277,8 @@ export abstract class ServiceLifecycle
     this.#checkMayStart()
     this.desiredState = 'running'
     await this.halt({ by })
-    this.threadSet.countRestart()
+    // A node that is not to run the service restarts nothing.
+    if (this.isPlacedHere) this.threadSet.countRestart()
     await this.#start(false, by)
   }
 

@@ -21,7 +21,11 @@ t.test('a client of one node does not see that its jobs run on another', { skip:
     await becomes('its progress to be seen', async () => (await jobOf(asked, job.id)).progress !== null)
     t.match(await jobOf(asked, job.id), { state: 'running', attempts: 1, progress: { fraction: Number } })
     openGate('progress')
-    t.match(await asked.finished(job.id), { state: 'succeeded' })
+    t.match(await asked.finished(job.id), {
+      state: 'succeeded',
+      node: 'runner',
+      history: [{ number: 1, node: 'runner' }],
+    })
   })
 
   await t.test('an attempt that waits for its turn in a thread is queued', async (t) => {
@@ -59,5 +63,11 @@ t.test('a client of one node does not see that its jobs run on another', { skip:
     const retry = { action: 'retry', filter: { service: 'faults', state: 'failed' } }
     t.match((await asked.post('/v1/jobs/bulk', retry)).json, { matched: 1, changed: 1, remaining: 0 })
     await becomes('the second attempt', async () => (await jobOf(asked, job.id)).attempts === 2)
+    const history = [
+      { number: 1, node: 'runner' },
+      { number: 2, node: 'runner' },
+    ]
+    for (const server of [asked, runner])
+      t.match(await server.finished(job.id), { state: 'failed', node: 'runner', history })
   })
 })

@@ -63,7 +63,11 @@ t.test('a node that is drained gives its jobs and calls to the others', options,
   t.match((await a.post('/v1/nodes/b/drain')).json, { name: 'b', id: b.identity.id, draining: true })
   t.equal((await a.post('/v1/nodes/b/drain')).status, 200, 'again')
   t.equal((await b.get('/readyz')).status, 503)
-  t.match((await b.get('/readyz?verbose')).json.checks, [{ ok: true }, { name: 'takesWork', ok: false }])
+  t.match((await b.get('/readyz?verbose')).json.checks, [
+    { name: 'open', ok: true },
+    { name: 'startedUp', ok: true },
+    { name: 'takesWork', ok: false },
+  ])
   t.equal((await a.get('/readyz')).status, 200)
   await a.running('gate', 2)
   t.equal(b.service('gate').running, 8, 'what has begun goes on')
@@ -78,5 +82,12 @@ t.test('a node that is drained gives its jobs and calls to the others', options,
   await a.running('gate', 3)
   for (const token of [...tokens, 'drained later']) openGate(token)
   for (const id of ids) t.equal((await b.finished(id)).state, 'succeeded')
+
+  a.server.prepareToClose()
+  t.match((await a.get('/readyz?verbose')).json.checks, [{ name: 'open', ok: false }])
+  t.equal((await a.call('echo', 'any', 'x')).status, 200, 'it serves')
+  const text = await a.raw('GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
+  t.match(text, /^HTTP\/1\.1 200 [^]*connection: close/i, 'and closes the connection behind its answer')
+  t.equal((await a.cast('gate', 'hold', { token: 'for another node' })).status, 202)
   await becomes('all to know', async () => (await nodesOf(a)).some(({ name, draining }) => name === 'b' && draining))
 })

@@ -59,8 +59,9 @@ export interface PostgresOptions {
   settings?: Record<string, string>
 }
 
-// On a busy machine a beat may take longer than a user should wait for its refusal.
+// On a busy machine a beat, and an answer of another node, may take longer than a user should wait for it.
 timings.beatWithinMs = 3_000
+timings.showWithinMs = 20_000
 
 export class Postgres {
   readonly folder: string

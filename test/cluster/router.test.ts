@@ -12,9 +12,12 @@ function peer(name: string, load: Partial<ServiceLoad> = {}): Peer {
   return { ...identity, modules: new Map(), isLeaving: false, load: new Map([['a', { ...IDLE, ...load }]]) }
 }
 
-function routerOver(here: ReturnType<LocalServices['find']>, ...peers: Peer[]) {
+type Here = NonNullable<ReturnType<LocalServices['find']>>
+
+function routerOver(here: Partial<Here> | undefined, ...peers: Peer[]) {
   const cluster = new ListedPeers('self')
-  const router = new NodeRouter(cluster, { find: () => here })
+  const local: Here = { state: 'stopped', room: 1, isPlacedHere: true, desiredState: 'running', ...here }
+  const router = new NodeRouter(cluster, { find: () => here && local })
   cluster.list(...peers)
   return { cluster, router }
 }
@@ -72,6 +75,24 @@ t.test('a peer that could not be reached is the last choice, until it comes anew
   cluster.list()
   cluster.list(one, two)
   t.equal(nameOf(router.route('a')), 'one')
+})
+
+t.test('of a service that others run, and have not told of yet, a call waits for news of them', async (t) => {
+  const elsewhere = { isPlacedHere: false }
+  const starts = peer('other', { state: 'starting' })
+  const { cluster, router } = routerOver(elsewhere, starts)
+  const target = router.routeSoon('a')
+  t.ok(target instanceof Promise)
+  cluster.list(peer('other', { state: 'starting' }))
+  cluster.list(peer('other'))
+  t.equal(nameOf(await target), 'other')
+  t.equal(nameOf(router.routeSoon('a') as Peer), 'other', 'at once')
+  for (const state of ['failed', 'backoff', 'paused', 'running'] as const)
+    t.equal(routerOver(elsewhere, peer('other', { state, room: 0 })).router.routeSoon('a'), undefined, state)
+  t.equal(routerOver({ ...elsewhere, desiredState: 'stopped' }, starts).router.routeSoon('a'), undefined)
+  t.equal(routerOver({}, starts).router.routeSoon('a'), undefined, 'it is to run here')
+  t.equal(routerOver(undefined, starts).router.routeSoon('a'), undefined, 'there is no such service')
+  t.equal(await routerOver(elsewhere, starts).router.routeSoon('a'), undefined, 'no news come')
 })
 
 t.test('the only node has no peers', async (t) => {

@@ -32,7 +32,6 @@ interface Deployment extends Labelled {
           startupProbe: Probe
           livenessProbe: Probe
           readinessProbe: Probe
-          lifecycle: { preStop: { exec: { command: string[] } } }
         }[]
       }
     }
@@ -102,9 +101,9 @@ t.test('Kubernetes: each part is one of the API, and they belong together', asyn
   t.match(config, { host: '0.0.0.0', nodeUrl: 'http://10.0.0.7:8081' })
   t.equal(named.get('http'), config.port)
   t.equal(named.get('nodes'), config.nodePort)
-  const [, pause] = container.lifecycle.preStop.exec.command
   const graceMs = template.spec.terminationGracePeriodSeconds * 1_000
-  t.ok(graceMs > Number(pause) * 1_000 + config.shutdownTimeoutMs, 'it is not killed before it has closed')
+  t.ok(config.closeDelayMs > 0)
+  t.ok(graceMs > config.closeDelayMs + config.shutdownTimeoutMs, 'it is not killed before it has closed')
   for (const [probe, path] of [
     ['startupProbe', '/startupz'],
     ['livenessProbe', '/livez'],
@@ -140,6 +139,8 @@ t.test('Docker Compose: the profile cluster has all that it needs, and without i
     const config = configOf(Object.fromEntries(values) as Record<string, string>)
     t.equal(config.databaseUrl, 'postgres://threadplane:threadplane@postgres/threadplane')
     t.ok(config.tokens.startsWith('/tokens/') && config.adminTokenFile.startsWith('/tokens/'))
-    t.ok(Number.parseInt(services[name]?.stop_grace_period ?? '', 10) * 1_000 > config.shutdownTimeoutMs)
+    const graceMs = Number.parseInt(services[name]?.stop_grace_period ?? '', 10) * 1_000
+    t.ok(config.closeDelayMs > 0)
+    t.ok(graceMs > config.closeDelayMs + config.shutdownTimeoutMs)
   }
 })

@@ -26,6 +26,8 @@ export type TestStore = JobStore &
 export interface Stores {
   name: string
   skip: string | false
+  /** What each attempt says of its node. */
+  ofNode: { node?: string }
   open(t: Test, limits?: Limits): Promise<TestStore>
   /** The store after a restart of its server. */
   reopened(t: Test, store: TestStore, limits?: Limits): Promise<TestStore>
@@ -34,6 +36,7 @@ export interface Stores {
 const sqlite: Stores = {
   name: 'SQLite',
   skip: false,
+  ofNode: {},
   open: async (t, limits) => localJournal(t, limits),
   reopened: (t, store, limits) => reopenedJournal(t, store as LocalJournal, limits),
 }
@@ -72,6 +75,7 @@ export function schemaOf(store: TestStore): string {
 const postgres: Stores = {
   name: 'PostgreSQL',
   skip: noPostgres,
+  ofNode: { node: 'test' },
   open: (t, limits) => openPgStore(t, limits),
   reopened: async (t, store, limits) => {
     await store.close()

@@ -20,12 +20,12 @@ eachStore('an attempt is counted when it begins, and its end is in the history',
   t.strictSame(await taken(journal), [id])
   const begun = (await journal.get(id)) as Job
   t.match(begun, { state: 'running', attempts: 1, startedAt: String })
-  t.strictSame(begun.history, [{ number: 1, startedAt: begun.startedAt }])
+  t.strictSame(begun.history, [{ number: 1, startedAt: begun.startedAt, ...stores.ofNode }])
   t.strictSame(await taken(journal), [], 'a running job is not taken again')
   t.equal(await journal.finish(id, 1, { state: 'succeeded', result: '{"sent":true}' }), true)
   const done = (await journal.get(id)) as Job
   t.match(done, { state: 'succeeded', result: '{"sent":true}', finishedAt: String, error: null })
-  t.strictSame(done.history, [{ number: 1, startedAt: done.startedAt, endedAt: done.finishedAt }])
+  t.strictSame(done.history, [{ number: 1, startedAt: done.startedAt, endedAt: done.finishedAt, ...stores.ofNode }])
 })
 
 eachStore(
@@ -46,8 +46,20 @@ eachStore(
     const done = (await journal.get(soon)) as Job
     t.match(done, { state: 'failed', attempts: 2, error: FAILED })
     const [first, second] = done.history
-    t.strictSame(first, { number: 1, startedAt: done.startedAt, endedAt: first?.endedAt, error: FAILED })
-    t.strictSame(second, { number: 2, startedAt: second?.startedAt, endedAt: done.finishedAt, error: FAILED })
+    t.strictSame(first, {
+      number: 1,
+      startedAt: done.startedAt,
+      endedAt: first?.endedAt,
+      ...stores.ofNode,
+      error: FAILED,
+    })
+    t.strictSame(second, {
+      number: 2,
+      startedAt: second?.startedAt,
+      endedAt: done.finishedAt,
+      ...stores.ofNode,
+      error: FAILED,
+    })
     t.match(first?.endedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   },
 )

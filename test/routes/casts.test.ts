@@ -349,7 +349,9 @@ t.test('jobs are listed newest first, filtered, and page by page', async (t) => 
   }
 })
 
-t.test('a job that waits in its thread is listed as queued, as it is shown', async (t) => {
+// docs/cluster.md: only the node that runs a job knows whether its attempt has begun, and a list does not ask it.
+const isCluster = process.env.TEST_DATABASE !== undefined && 'lists of several nodes show it as running'
+t.test('a job that waits in its thread is listed as queued, as it is shown', { skip: isCluster }, async (t) => {
   const held = server.call('single', 'hold', { token: 'listed' })
   await server.logs.line('begun', { token: 'listed' })
   const { json } = await server.cast('single', 'nap')

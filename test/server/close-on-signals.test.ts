@@ -35,6 +35,23 @@ t.test(
   },
 )
 
+t.test(
+  'before it closes, a server is not ready and serves for THREADPLANE_CLOSE_DELAY',
+  { buffered: true },
+  async (t) => {
+    const { server, holds } = await serve(t, { THREADPLANE_CLOSE_DELAY: '10m' })
+    const held = holds('hold').catch((error: Error) => error)
+    await server.prints(/held/)
+    server.child.kill('SIGTERM')
+    await server.prints(/SIGTERM: closing/)
+    t.equal((await server.request('GET', '/readyz')).status, 503)
+    t.equal((await server.request('POST', '/v1/services/holds/cast/hold')).status, 202)
+    server.child.kill('SIGTERM')
+    t.same(await server.ended(), { code: 137, signal: null })
+    await held
+  },
+)
+
 t.test('a thread that loops for ever is ended at the timeout, with exit code 0', { buffered: true }, async (t) => {
   const { server, holds } = await serve(t, { THREADPLANE_SHUTDOWN_TIMEOUT: '500ms' })
   await holds('loop')
