@@ -20,6 +20,7 @@ import type {
   JobOutcome,
   JobPage,
   JobStore,
+  OldestQueued,
   OpenAttempt,
   Schedule,
   ServiceCounts,
@@ -36,6 +37,7 @@ import { unavailable } from './database-errors.ts'
 import { failureGroups } from './failures.ts'
 import { readJob } from './job-row.ts'
 import type { Membership } from './membership.ts'
+import { oldestQueued } from './oldest-queued.ts'
 import { endLostAttempts, type LostAttempt } from './recovery.ts'
 import { type NodeOptions, type StoreParts, storeParts } from './store-parts.ts'
 import { timings } from './timings.ts'
@@ -155,6 +157,10 @@ export class PgStore implements JobStore, AuditStore {
   /** Counts a part of all jobs, the first part if `after` is `undefined`. */
   countJobs(after: CountedJob | undefined): Promise<CountedJobs> {
     return this.#do(({ counts }) => counts.part(after))
+  }
+
+  oldestQueued(): Promise<OldestQueued[]> {
+    return this.#do(({ run, clock }) => oldestQueued(run, clock))
   }
 
   failures(limit: number, service?: string): Promise<FailureGroup[]> {

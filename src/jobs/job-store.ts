@@ -49,6 +49,12 @@ export interface ServiceCounts {
   counts: StateCounts
 }
 
+/** Since when the oldest job of a service waits that could run. */
+export interface OldestQueued {
+  service: string
+  since: number
+}
+
 /** Where a count of jobs goes on. */
 export type CountedJob = [service: string, method: string, state: JobState, seq: number]
 
@@ -194,6 +200,11 @@ export interface JobStore {
    * old: this is the one answer that need not see every change before it.
    */
   counts(service?: string): Promise<ServiceCounts[]>
+  /**
+   * Of each service with jobs that are `queued`, or `scheduled` and due: when the one that was accepted first, of those
+   * with the same priority, was accepted, or became due. The cost does not depend on the number of jobs.
+   */
+  oldestQueued(): Promise<OldestQueued[]>
   /** Failed jobs by their errors, at most `limit` groups: those with the newest failures, newest first. */
   failures(limit: number, service?: string): Promise<FailureGroup[]>
   /**

@@ -17,6 +17,7 @@ import type {
   JobOutcome,
   JobPage,
   JobStore,
+  OldestQueued,
   OpenAttempt,
   Schedule,
   WaitingJob,
@@ -69,6 +70,10 @@ export abstract class JournalClient implements JobStore, AuditStore {
 
   counts(service?: string): Promise<ServiceCounts[]> {
     return this.ask('counts', service)
+  }
+
+  oldestQueued(): Promise<OldestQueued[]> {
+    return this.ask('oldestQueued')
   }
 
   failures(limit: number, service?: string): Promise<FailureGroup[]> {

@@ -19,6 +19,7 @@ import type {
   JobFilter,
   JobOutcome,
   JobPage,
+  OldestQueued,
   OpenAttempt,
   Schedule,
   ServiceCounts,
@@ -110,6 +111,7 @@ export interface JournalOperations {
   failures: (limit: number, service?: string) => FailureGroup[]
   payload: (id: string) => StoredPayload | undefined
   counts: (service?: string) => ServiceCounts[]
+  oldestQueued: () => OldestQueued[]
   take: (service: string, limit: number, bytes: number) => TakenRow[]
   nextDueAt: (service: string) => number | undefined
   release: (id: string, attempt: number) => boolean

@@ -13,6 +13,7 @@ import { Failures } from './failures.ts'
 import { type Committed, GroupCommit } from './group-commit.ts'
 import { JobLists } from './lists.ts'
 import type { JournalOperations, JournalRequest } from './messages.ts'
+import { oldestQueued } from './oldest-queued.ts'
 import type { RetentionLimits } from '../jobs/store-limits.ts'
 import { Retention } from './retention.ts'
 import { ScheduleTable } from './schedules.ts'
@@ -99,6 +100,7 @@ export class OpenJournal {
       failures: (limit, service) => this.#failures.groups(limit, service),
       payload: (id) => lists.payload(id),
       counts: (service) => counts.counts(service),
+      oldestQueued: () => oldestQueued(this.file),
       take: (service, limit, bytes) => jobs.take(service, limit, bytes),
       nextDueAt: (service) => jobs.nextDueAt(service),
       release: (id, attempt) => jobs.release(id, attempt),

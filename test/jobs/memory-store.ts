@@ -185,6 +185,10 @@ export class MemoryStore implements JobStore {
     return []
   }
 
+  async oldestQueued(): Promise<[]> {
+    return []
+  }
+
   async failures(): Promise<[]> {
     return []
   }

@@ -18,6 +18,10 @@ export const jobCounts = signal<JobCounts | undefined>(undefined)
 export const waitingJobs = computed(
   () => new Map(jobCounts.value?.items.map((one) => [one.service, one.counts.queued])),
 )
+/** Since when the oldest job waits that could run, by service. */
+export const oldestQueuedAt = computed(
+  () => new Map(jobCounts.value?.items.map((one) => [one.service, one.oldestQueuedAt])),
+)
 /** Methods that wait in memory, and jobs that wait on disk: a paused service has its jobs there. A job may be in both. */
 export function waitingOf({ name, stats }: Service): number {
   return Math.max(stats.value.queue, waitingJobs.value.get(name) ?? 0)

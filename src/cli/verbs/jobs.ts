@@ -62,6 +62,12 @@ const countColumns: Column<Counts>[] = [
       value: ({ counts }) => String(counts[state]),
     }),
   ),
+  {
+    title: 'OLDEST',
+    rank: 1,
+    align: 'right',
+    value: ({ oldestQueuedAt }) => (oldestQueuedAt === null ? '–' : distance(oldestQueuedAt)),
+  },
 ]
 
 /** Changes one job, or all that the options choose. */
@@ -147,7 +153,7 @@ export const verbs: Verb[] = [
       ...TIMES,
       '--limit <n>': 'how many (default: 20)',
       '--cursor <cursor>': 'go on where the last page has ended',
-      '--counts': 'how many there are in each state, instead of a list',
+      '--counts': 'how many there are in each state, and how long the oldest has waited, instead of a list',
       '-w, --watch': 'show it again every 2 s, until Ctrl-C',
     },
     examples: ['threadplane jobs primes --state failed --since 1h', 'threadplane jobs --counts'],
