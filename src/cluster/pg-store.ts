@@ -198,6 +198,10 @@ export class PgStore implements JobStore, AuditStore {
     return this.#do(({ waiting }) => waiting.cancel(id))
   }
 
+  runNow(id: string): Promise<Job | undefined> {
+    return this.#do(({ waiting }) => waiting.runNow(id))
+  }
+
   progress(id: string, attempt: number, progress: JobProgress): void {
     this.#progress.set(id, attempt, progress)
   }

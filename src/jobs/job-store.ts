@@ -244,6 +244,8 @@ export interface JobStore {
    * by `withdraw`. Answers the job as it is afterwards, or `undefined` if there is none with this id.
    */
   cancel(id: string): Promise<Job | undefined>
+  /** Queues a job that is `scheduled`. Changes no other job. Answers as {@link cancel} does. */
+  runNow(id: string): Promise<Job | undefined>
   /** Remembers in memory how far an attempt is, and shows it in its job while that attempt runs. */
   progress(id: string, attempt: number, progress: JobProgress): void
   /** Ends waiting jobs whose `expiresAt` has passed and answers them. None: there are no more. */

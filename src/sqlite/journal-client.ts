@@ -111,6 +111,10 @@ export abstract class JournalClient implements JobStore, AuditStore {
     return this.ask('cancel', id)
   }
 
+  runNow(id: string): Promise<Job | undefined> {
+    return this.ask('runNow', id)
+  }
+
   progress(id: string, attempt: number, progress: JobProgress): void {
     this.#progress.set(id, attempt, progress)
   }

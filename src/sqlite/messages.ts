@@ -120,6 +120,7 @@ export interface JournalOperations {
   finish: (id: string, attempt: number, outcome: JobOutcome) => boolean
   withdraw: (id: string, attempt: number, withdrawal: Withdrawal) => boolean
   cancel: (id: string) => Job | undefined
+  runNow: (id: string) => Job | undefined
   expire: () => WaitingJob[]
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number

@@ -9,6 +9,7 @@ import { AuditTable } from './audit.ts'
 import { BulkChanges } from './bulk.ts'
 import { JobCounts } from './counts.ts'
 import { DatabaseFile } from './database-file.ts'
+import { nextDueAt } from './due-jobs.ts'
 import { Failures } from './failures.ts'
 import { type Committed, GroupCommit } from './group-commit.ts'
 import { JobLists } from './lists.ts'
@@ -102,7 +103,7 @@ export class OpenJournal {
       counts: (service) => counts.counts(service),
       oldestQueued: () => oldestQueued(this.file),
       take: (service, limit, bytes) => jobs.take(service, limit, bytes),
-      nextDueAt: (service) => jobs.nextDueAt(service),
+      nextDueAt: (service) => nextDueAt(this.file, service),
       release: (id, attempt) => jobs.release(id, attempt),
       retry: (id, attempt, error, notBefore, log) =>
         keepLog(jobs.retry(id, attempt, error, notBefore), id, attempt, log),
@@ -111,6 +112,7 @@ export class OpenJournal {
       attemptLogs: (id) => logs.of(id),
       withdraw: (id, attempt, withdrawal) => jobs.withdraw(id, attempt, withdrawal),
       cancel: (id) => jobs.cancel(id),
+      runNow: (id) => jobs.runNow(id),
       expire: () => jobs.expire(EXPIRED_PER_TRANSACTION),
       requeue: (id) => jobs.requeue(id),
       requeueFailed: (service, limit, failedBy) => jobs.requeueFailed(service, limit, failedBy),

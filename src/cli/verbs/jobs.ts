@@ -70,6 +70,12 @@ const countColumns: Column<Counts>[] = [
   },
 ]
 
+async function changeOne(session: Session, action: 'retry' | 'run' | 'cancel', id: string): Promise<void> {
+  const answer = await session.request<Job>('POST', route`/v1/jobs/${id}/${action}`)
+  const lines = ({ id, state }: Job) => [`${id} is ${state}`]
+  await session.print.write(session.print.one(answer, { lines, nameOf: ({ id }) => id }))
+}
+
 /** Changes one job, or all that the options choose. */
 async function change(
   session: Session,
@@ -80,9 +86,7 @@ async function change(
   const { print } = session
   if (!options.all) {
     if (id === undefined) throw new UsageError('name a job, or use --all')
-    const answer = await session.request<Job>('POST', route`/v1/jobs/${id}/${action}`)
-    const lines = ({ id, state }: Job) => [`${id} is ${state}`]
-    return print.write(print.one(answer, { lines, nameOf: ({ id }) => id }))
+    return changeOne(session, action, id)
   }
   if (id !== undefined) throw new UsageError('--all does not go with a job')
   const filter = filterOf(action, options)
@@ -199,6 +203,13 @@ export const verbs: Verb[] = [
     },
     examples: ['threadplane retry $FAILED', 'threadplane retry --all --service primes -y'],
     run: (session, [id], options) => change(session, 'retry', id, options),
+  },
+  {
+    usage: 'run <id>',
+    summary: 'run a job now that waits for its delay, or for its next attempt',
+    group: 'Calls and jobs',
+    examples: ['threadplane run $DELAYED'],
+    run: (session, [id = '']) => changeOne(session, 'run', id),
   },
   {
     usage: 'cancel [id]',
