@@ -191,7 +191,10 @@ function Facts({ status }: { status: ServiceStatus }) {
       'Succeeded · failed · tried again',
       `${count(counts.succeeded)} · ${count(counts.failed)} · ${count(counts.retried)}`,
     ],
-    ['Oldest waiting job', oldest === null ? 'none waits' : `${ago(oldest, now.value)}, ${timestamp(oldest)} UTC`],
+    [
+      'Oldest waiting job',
+      oldest === null ? 'none waits' : `since ${timestamp(oldest)} UTC, ${ago(oldest, now.value)}`,
+    ],
     ['Restarts', restartCount],
     ...(options.dependsOn?.length ? [['Depends on', options.dependsOn.join(', ')] as [string, string]] : []),
     ...(stuck > 0 ? [['Stuck threads', stuck] as [string, number]] : []),
