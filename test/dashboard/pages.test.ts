@@ -99,6 +99,29 @@ t.test('a job that waits for its delay is run now', async (t) => {
   t.equal(await page.getByRole('button', { name: 'Run now' }).count(), 0)
 })
 
+t.test('a schedule is made with a form, and its errors are told', async (t) => {
+  const page = await openPage(t, browser, urlOf('/services/fails?tab=schedules'), { expected: /status of 422/ })
+  await page.getByRole('button', { name: 'New schedule' }).click()
+  const dialog = page.getByRole('dialog', { name: 'New schedule of fails' })
+  const create = dialog.getByRole('button', { name: 'Create' })
+  await dialog.getByLabel('Method').selectOption('flaky')
+  t.equal(await create.getAttribute('title'), 'Give it a name')
+  await dialog.getByLabel('Name').fill('nightly')
+  await dialog.getByLabel('Cron expression').fill('0 99 * * *')
+  await dialog.getByLabel('token').fill('scheduled')
+  await dialog.getByLabel('failures').fill('0')
+  t.same(await seriousFindings(page), [])
+  await create.click()
+  await dialog.getByRole('alert').getByText('VALIDATION_FAILED').waitFor()
+  await dialog.getByLabel('Cron expression').fill('0 4 1 1 *')
+  await dialog.getByLabel('Time zone').fill('Europe/Berlin')
+  await create.click()
+  await page.getByRole('row', { name: /nightly/ }).waitFor()
+  const { json } = await server.get('/v1/services/fails/schedules/nightly')
+  const payload = { token: 'scheduled', failures: 0 }
+  t.match(json, { cron: '0 4 1 1 *', timezone: 'Europe/Berlin', method: 'flaky', payload })
+})
+
 t.test('a thread that hangs is seen, its stack is read, and the service is restarted after a question', async (t) => {
   const { json } = await server.cast('spins', 'spin', {})
   await server.logs.line('spins')
