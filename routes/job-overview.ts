@@ -5,6 +5,7 @@ import { ThreadplaneError } from '../src/contract/errors.ts'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Registry } from '../src/registry/registry.ts'
 import type { Dispatcher } from '../src/jobs/dispatcher.ts'
+import { timestamp } from '../src/jobs/job.ts'
 import { mayShow } from './shared/sensitive.ts'
 import { JobParams } from './schemas/job.ts'
 import { JobCountsView, totalOf } from './schemas/job-counts.ts'
@@ -26,7 +27,7 @@ export const jobOverviewRoutes: FastifyPluginAsyncTypebox<JobOverviewOptions> = 
     schema: {
       operationId: 'countJobs',
       tags: ['Jobs'],
-      summary: 'How many jobs each service has in each state',
+      summary: 'How many jobs each service has in each state, and how long the oldest has waited',
       description:
         'Services without jobs are left out; services that were deleted are listed while their jobs are kept. With more than 20,000 jobs the counts may be some seconds old.',
       querystring: Type.Object({ service: Type.Optional(Type.String()) }, { additionalProperties: false }),
@@ -34,7 +35,9 @@ export const jobOverviewRoutes: FastifyPluginAsyncTypebox<JobOverviewOptions> = 
     },
     handler: async ({ access, query }) => {
       const counts = await overview.counts(query.service)
-      const items = counts.filter(({ service }) => access?.has(['read'], service) ?? true)
+      const items = counts
+        .filter(({ service }) => access?.has(['read'], service) ?? true)
+        .map(({ oldestQueuedAt: at, ...one }) => ({ ...one, oldestQueuedAt: at === undefined ? null : timestamp(at) }))
       return { items, total: totalOf(items) }
     },
   })

@@ -1,4 +1,4 @@
-/** Lists, shows, waits for, cancels, retries and deletes jobs: the durable records of casts. */
+/** Lists, shows, waits for, cancels, retries, runs and deletes jobs: the durable records of casts. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
@@ -132,6 +132,22 @@ export const jobRoutes: FastifyPluginAsyncTypebox<JobRoutesOptions> = async (app
     handler: async (request, reply) => {
       await checkJob(request, reply, ['operate'])
       return changed(request, await dispatcher.retry(request.params.id))
+    },
+  })
+
+  app.post('/jobs/:id/run', {
+    config: { scope: 'operate', narrows: true },
+    schema: {
+      operationId: 'runJob',
+      tags: ['Jobs'],
+      summary: 'Run a job now that waits for its time: its delay, or that of its next attempt',
+      description: 'It waits for its turn then, as any other job. A job that is `queued` already stays as it is.',
+      params: JobParams,
+      response: { 200: job, ...problems('JOB_NOT_FOUND', 'CONFLICT', 'JOURNAL_UNAVAILABLE') },
+    },
+    handler: async (request, reply) => {
+      await checkJob(request, reply, ['operate'])
+      return changed(request, await dispatcher.waitingJobs.runNow(request.params.id))
     },
   })
 

@@ -3,6 +3,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { JOB_STATES } from '../../src/contract/states.ts'
 import { type StateCounts } from '../../src/jobs/job.ts'
 import type { ServiceCounts } from '../../src/jobs/job-store.ts'
+import { Nullable } from './nullable.ts'
 
 const Counts = Type.Unsafe<StateCounts>({
   type: 'object',
@@ -11,7 +12,22 @@ const Counts = Type.Unsafe<StateCounts>({
 })
 
 export const JobCountsView = Type.Object(
-  { items: Type.Array(Type.Object({ service: Type.String(), counts: Counts })), total: Counts },
+  {
+    items: Type.Array(
+      Type.Object({
+        service: Type.String(),
+        counts: Counts,
+        oldestQueuedAt: Nullable(
+          Type.String({
+            format: 'date-time',
+            description:
+              'Since when the oldest job waits that could run: when it was accepted, or became due; null: none waits',
+          }),
+        ),
+      }),
+    ),
+    total: Counts,
+  },
   { description: 'The numbers of jobs' },
 )
 

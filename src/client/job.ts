@@ -87,6 +87,11 @@ export class Job<Result = unknown> {
     return this.#send('POST', '/retry', options)
   }
 
+  /** Runs it now, where it waits for its delay or for its next attempt. @throws PlaneError */
+  runNow(options: JobRequestOptions = {}): Promise<JobRecord> {
+    return this.#send('POST', '/run', options)
+  }
+
   /** What its attempts have logged, as far as it is kept. @param options `attempt`: of this one alone */
   logs({ attempt, ...options }: JobRequestOptions & { attempt?: number } = {}): AsyncGenerator<LogLine, void, void> {
     return linesOf(this.#transport, `${this.#path}/logs`, { query: { attempt }, ...options })

@@ -20,6 +20,7 @@ import type {
   JobOutcome,
   JobPage,
   JobStore,
+  OldestQueued,
   OpenAttempt,
   Schedule,
   ServiceCounts,
@@ -36,6 +37,7 @@ import { unavailable } from './database-errors.ts'
 import { failureGroups } from './failures.ts'
 import { readJob } from './job-row.ts'
 import type { Membership } from './membership.ts'
+import { oldestQueued } from './oldest-queued.ts'
 import { endLostAttempts, type LostAttempt } from './recovery.ts'
 import { type NodeOptions, type StoreParts, storeParts } from './store-parts.ts'
 import { timings } from './timings.ts'
@@ -157,6 +159,10 @@ export class PgStore implements JobStore, AuditStore {
     return this.#do(({ counts }) => counts.part(after))
   }
 
+  oldestQueued(): Promise<OldestQueued[]> {
+    return this.#do(({ run, clock }) => oldestQueued(run, clock))
+  }
+
   failures(limit: number, service?: string): Promise<FailureGroup[]> {
     return this.#do(({ run }) => failureGroups(run, limit, service))
   }
@@ -190,6 +196,10 @@ export class PgStore implements JobStore, AuditStore {
 
   cancel(id: string): Promise<Job | undefined> {
     return this.#do(({ waiting }) => waiting.cancel(id))
+  }
+
+  runNow(id: string): Promise<Job | undefined> {
+    return this.#do(({ waiting }) => waiting.runNow(id))
   }
 
   progress(id: string, attempt: number, progress: JobProgress): void {

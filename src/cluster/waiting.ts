@@ -1,4 +1,4 @@
-/** Ends jobs that wait: cancelled, or expired. Also the jobs of a service that have not ended. */
+/** Ends jobs that wait: cancelled, or expired; or runs one before its time. Also the jobs of a service that have not ended. */
 import { CANCELLED, EXPIRED, type Job } from '../jobs/job.ts'
 import { toJob } from '../jobs/stored-job.ts'
 import type { WaitingJob } from '../jobs/job-store.ts'
@@ -13,6 +13,11 @@ const EXPIRED_PER_TRANSACTION = 500
 const CANCEL = statement(
   'cancel',
   `${END_WAITING('cancelled', '$2')} WHERE id = $1 AND state IN ('queued', 'scheduled') RETURNING ${COLUMNS}`,
+)
+const RUN_NOW = statement(
+  'runNow',
+  `UPDATE jobs SET state = 'queued', not_before = least(not_before, ${NOW}) WHERE id = $1 AND state = 'scheduled'
+    RETURNING ${COLUMNS}`,
 )
 const CANCEL_SOME = statement(
   'cancelSome',
@@ -55,6 +60,12 @@ export class JobsWaiting {
   async cancel(id: string): Promise<Job | undefined> {
     if (!isId(id)) return undefined
     const { rows } = await this.#run<Row>(CANCEL, [id, JSON.stringify(CANCELLED)])
+    return rows[0] === undefined ? await readJob(this.#run, id) : toJob(rows[0])
+  }
+
+  async runNow(id: string): Promise<Job | undefined> {
+    if (!isId(id)) return undefined
+    const { rows } = await this.#run<Row>(RUN_NOW, [id])
     return rows[0] === undefined ? await readJob(this.#run, id) : toJob(rows[0])
   }
 

@@ -218,7 +218,7 @@ const OF_ANSWERS: Record<string, unknown> = {
       },
     ],
   },
-  countJobs: { items: [{ service: 'primes', counts: COUNTS }], total: COUNTS },
+  countJobs: { items: [{ service: 'primes', counts: COUNTS, oldestQueuedAt: AT }], total: COUNTS },
   getJobPayload: { below },
   listSchedules: { items: [OF_SCHEMAS.Schedule] },
   listAllSchedules: { items: [OF_SCHEMAS.Schedule] },

@@ -69,15 +69,8 @@ export class Attempts {
     const cancelled = this.#inFlight.get(id)?.cancelled || this.#cancelling.has(id)
     const span = this.#spanOf(feed, attempt)
     const queued = this.#run(feed, attempt, span?.traceparent ?? attempt.traceparent)
-    const inFlight: InFlight = {
-      feed,
-      attempt,
-      queued,
-      span,
-      handedAt: performance.now(),
-      cancelled,
-      isToldBegun: false,
-    }
+    const handedAt = performance.now()
+    const inFlight: InFlight = { feed, attempt, queued, span, handedAt, cancelled, isToldBegun: false }
     this.#inFlight.set(id, inFlight)
     feed.handed(attempt.payload.length)
     queued.whenSettled((error, result) => void this.#ended(inFlight, error, result as string))
@@ -124,9 +117,10 @@ export class Attempts {
   }
 
   /** Attempts whose jobs are `running` in the store, and which have not begun in a thread. */
-  *notBegun(): Generator<{ service: string; method: string }> {
+  *notBegun(): Generator<{ service: string; method: string; handedAt: number }> {
     for (const inFlight of this.#inFlight.values()) {
-      if (waits(inFlight)) yield { service: inFlight.feed.target.name, method: inFlight.attempt.method }
+      const { feed, attempt, handedAt } = inFlight
+      if (waits(inFlight)) yield { service: feed.target.name, method: attempt.method, handedAt }
     }
   }
 

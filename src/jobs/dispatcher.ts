@@ -48,7 +48,7 @@ export class Dispatcher {
   readonly bulk: BulkJobs
   readonly ofService: ServiceJobs
   readonly #sweepTimer: NodeJS.Timeout
-  readonly #waitingJobs: WaitingJobs
+  readonly waitingJobs: WaitingJobs
 
   constructor(
     store: JobStore,
@@ -87,12 +87,12 @@ export class Dispatcher {
       onFinished: (id) => this.#finished(id),
       onWaiting: (service) => this.#waiting(service),
     })
-    this.#waitingJobs = new WaitingJobs({
-      store,
+    this.waitingJobs = new WaitingJobs({
+      ...parts,
       log,
-      deadline: this.deadline,
       onExpired: (job) => this.#ended(job, 'expired'),
       onEarlier: () => this.#feeds.forEach((feed) => feed.waiting()),
+      onWaiting: (service) => this.#waiting(service),
     })
     this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref()
   }
@@ -294,6 +294,6 @@ export class Dispatcher {
     this.#attempts.expire()
     this.#attempts.releaseLate()
     this.#attempts.tellBegun()
-    this.#waitingJobs.sweep()
+    this.waitingJobs.sweep()
   }
 }

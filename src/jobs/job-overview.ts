@@ -5,6 +5,14 @@ import { jobNotFound } from './job.ts'
 import type { FailureGroup, JobStore, ServiceCounts } from './job-store.ts'
 import type { StoreDeadline } from './store-deadline.ts'
 
+export interface ServiceOverview extends ServiceCounts {
+  /**
+   * Since when its oldest job waits that could run, in milliseconds since the epoch. Where only attempts wait that have not
+   * begun in a thread: since they were handed to it.
+   */
+  oldestQueuedAt: number | undefined
+}
+
 interface JobOverviewParts {
   store: JobStore
   deadline: StoreDeadline
@@ -19,14 +27,23 @@ export class JobOverview {
   }
 
   /** The jobs of each service that has any, by state. As everywhere, an attempt that has not begun in a thread is `queued`. */
-  async counts(service?: string): Promise<ServiceCounts[]> {
+  async counts(service?: string): Promise<ServiceOverview[]> {
     const { store, deadline, attempts } = this.#parts
-    const stored = await deadline.within(store.counts(service))
+    const [stored, queued] = await deadline.within(Promise.all([store.counts(service), store.oldestQueued()]))
+    const oldest = new Map(queued.map(({ service, since }) => [service, since]))
     const notBegun = new Map<string, number>()
-    for (const { service } of attempts.notBegun()) notBegun.set(service, (notBegun.get(service) ?? 0) + 1)
+    const startedAt = Date.now() - performance.now()
+    for (const { service, handedAt } of attempts.notBegun()) {
+      notBegun.set(service, (notBegun.get(service) ?? 0) + 1)
+      oldest.set(service, Math.min(oldest.get(service) ?? Number.POSITIVE_INFINITY, startedAt + handedAt))
+    }
     return stored.map(({ service, counts }) => {
       const waiting = Math.min(notBegun.get(service) ?? 0, counts.running)
-      return { service, counts: { ...counts, queued: counts.queued + waiting, running: counts.running - waiting } }
+      return {
+        service,
+        counts: { ...counts, queued: counts.queued + waiting, running: counts.running - waiting },
+        oldestQueuedAt: oldest.get(service),
+      }
     })
   }
 

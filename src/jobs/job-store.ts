@@ -49,6 +49,12 @@ export interface ServiceCounts {
   counts: StateCounts
 }
 
+/** Since when the oldest job of a service waits that could run. */
+export interface OldestQueued {
+  service: string
+  since: number
+}
+
 /** Where a count of jobs goes on. */
 export type CountedJob = [service: string, method: string, state: JobState, seq: number]
 
@@ -194,6 +200,11 @@ export interface JobStore {
    * old: this is the one answer that need not see every change before it.
    */
   counts(service?: string): Promise<ServiceCounts[]>
+  /**
+   * Of each service with jobs that are `queued`, or `scheduled` and due: when the one that was accepted first, of those
+   * with the same priority, was accepted, or became due. The cost does not depend on the number of jobs.
+   */
+  oldestQueued(): Promise<OldestQueued[]>
   /** Failed jobs by their errors, at most `limit` groups: those with the newest failures, newest first. */
   failures(limit: number, service?: string): Promise<FailureGroup[]>
   /**
@@ -233,6 +244,8 @@ export interface JobStore {
    * by `withdraw`. Answers the job as it is afterwards, or `undefined` if there is none with this id.
    */
   cancel(id: string): Promise<Job | undefined>
+  /** Queues a job that is `scheduled`. Changes no other job. Answers as {@link cancel} does. */
+  runNow(id: string): Promise<Job | undefined>
   /** Remembers in memory how far an attempt is, and shows it in its job while that attempt runs. */
   progress(id: string, attempt: number, progress: JobProgress): void
   /** Ends waiting jobs whose `expiresAt` has passed and answers them. None: there are no more. */

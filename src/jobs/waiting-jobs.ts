@@ -1,10 +1,12 @@
 /**
- * What the clock does to jobs that wait in the store: they expire when their `ttlMs` has passed, and when the clock is set
- * back, they wait no longer than they were to wait at first.
+ * What ends the wait of jobs in the store: they expire when their `ttlMs` has passed, a client wants one to run now, and
+ * when the clock is set back, they wait no longer than they were to wait at first.
  */
 import type { ServiceLog } from '../contract/log.ts'
-import { hasCode } from '../contract/errors.ts'
+import { hasCode, ThreadplaneError } from '../contract/errors.ts'
+import type { Attempts } from './attempts.ts'
 import { ClockWatch, type SetBack } from './clock-watch.ts'
+import { type Job, jobNotFound } from './job.ts'
 import type { JobStore, WaitingJob } from './job-store.ts'
 import type { StoreDeadline } from './store-deadline.ts'
 
@@ -12,9 +14,12 @@ export interface WaitingJobsSettings {
   store: JobStore
   log: ServiceLog
   deadline: StoreDeadline
+  attempts: Attempts
   onExpired: (job: WaitingJob) => void
   /** Called when jobs of any service may run earlier. */
   onEarlier: () => void
+  /** Called when a job of a service waits for its turn, and for no time. */
+  onWaiting: (service: string) => void
 }
 
 export class WaitingJobs {
@@ -24,6 +29,20 @@ export class WaitingJobs {
 
   constructor(settings: WaitingJobsSettings) {
     this.#settings = settings
+  }
+
+  /** Lets a job run that waits for its time. @throws JOB_NOT_FOUND, CONFLICT, JOURNAL_UNAVAILABLE */
+  async runNow(id: string): Promise<Job> {
+    const { store, deadline, attempts, onWaiting } = this.#settings
+    const stored = await deadline.within(store.runNow(id))
+    if (stored === undefined) throw jobNotFound(id)
+    const job = attempts.view(stored)
+    if (job.state !== 'queued') {
+      const detail = `the job is ${job.state}: only a job that waits for its time can be run now`
+      throw new ThreadplaneError('CONFLICT', detail, { jobId: id })
+    }
+    onWaiting(job.service)
+    return job
   }
 
   /** To be called regularly. */

@@ -53,10 +53,14 @@ export async function writeServices(
   text.family('threadplane_job_age_seconds', 'histogram', 'How old jobs were when they ended')
   await each((own, { meter }) => text.histogram(own, meter.jobAge))
 
-  const counts = await jobCounts.read()
-  if (counts === undefined) return
+  const jobs = await jobCounts.read()
+  if (jobs === undefined) return
+  const { counts, oldest } = jobs
   text.family('threadplane_jobs', 'gauge', 'Jobs in the journal; counted every ten seconds at most')
   await each((own, { name }) => {
     for (const state of JOB_STATES) text.sample(`${own},state="${state}"`, counts.get(name)?.get(state) ?? 0)
   })
+  const now = Date.now()
+  const help = 'How long the oldest job in the journal has waited that could run; read every ten seconds at most'
+  await gauge('oldest_queued_job_age_seconds', help, ({ name }) => Math.max(0, now - (oldest.get(name) ?? now)) / 1_000)
 }

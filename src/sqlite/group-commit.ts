@@ -21,6 +21,7 @@ const READS = new Set<JournalOperation>([
   'list',
   'payload',
   'counts',
+  'oldestQueued',
   'failures',
   'countMatching',
   'matching',

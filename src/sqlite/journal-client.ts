@@ -17,6 +17,7 @@ import type {
   JobOutcome,
   JobPage,
   JobStore,
+  OldestQueued,
   OpenAttempt,
   Schedule,
   WaitingJob,
@@ -71,6 +72,10 @@ export abstract class JournalClient implements JobStore, AuditStore {
     return this.ask('counts', service)
   }
 
+  oldestQueued(): Promise<OldestQueued[]> {
+    return this.ask('oldestQueued')
+  }
+
   failures(limit: number, service?: string): Promise<FailureGroup[]> {
     return this.ask('failures', limit, service)
   }
@@ -104,6 +109,10 @@ export abstract class JournalClient implements JobStore, AuditStore {
 
   cancel(id: string): Promise<Job | undefined> {
     return this.ask('cancel', id)
+  }
+
+  runNow(id: string): Promise<Job | undefined> {
+    return this.ask('runNow', id)
   }
 
   progress(id: string, attempt: number, progress: JobProgress): void {

@@ -19,6 +19,7 @@ import type {
   JobFilter,
   JobOutcome,
   JobPage,
+  OldestQueued,
   OpenAttempt,
   Schedule,
   ServiceCounts,
@@ -110,6 +111,7 @@ export interface JournalOperations {
   failures: (limit: number, service?: string) => FailureGroup[]
   payload: (id: string) => StoredPayload | undefined
   counts: (service?: string) => ServiceCounts[]
+  oldestQueued: () => OldestQueued[]
   take: (service: string, limit: number, bytes: number) => TakenRow[]
   nextDueAt: (service: string) => number | undefined
   release: (id: string, attempt: number) => boolean
@@ -118,6 +120,7 @@ export interface JournalOperations {
   finish: (id: string, attempt: number, outcome: JobOutcome) => boolean
   withdraw: (id: string, attempt: number, withdrawal: Withdrawal) => boolean
   cancel: (id: string) => Job | undefined
+  runNow: (id: string) => Job | undefined
   expire: () => WaitingJob[]
   requeue: (id: string) => Job
   requeueFailed: (service: string, limit: number, failedBy: number) => number

@@ -9,10 +9,12 @@ import { AuditTable } from './audit.ts'
 import { BulkChanges } from './bulk.ts'
 import { JobCounts } from './counts.ts'
 import { DatabaseFile } from './database-file.ts'
+import { nextDueAt } from './due-jobs.ts'
 import { Failures } from './failures.ts'
 import { type Committed, GroupCommit } from './group-commit.ts'
 import { JobLists } from './lists.ts'
 import type { JournalOperations, JournalRequest } from './messages.ts'
+import { oldestQueued } from './oldest-queued.ts'
 import type { RetentionLimits } from '../jobs/store-limits.ts'
 import { Retention } from './retention.ts'
 import { ScheduleTable } from './schedules.ts'
@@ -99,8 +101,9 @@ export class OpenJournal {
       failures: (limit, service) => this.#failures.groups(limit, service),
       payload: (id) => lists.payload(id),
       counts: (service) => counts.counts(service),
+      oldestQueued: () => oldestQueued(this.file),
       take: (service, limit, bytes) => jobs.take(service, limit, bytes),
-      nextDueAt: (service) => jobs.nextDueAt(service),
+      nextDueAt: (service) => nextDueAt(this.file, service),
       release: (id, attempt) => jobs.release(id, attempt),
       retry: (id, attempt, error, notBefore, log) =>
         keepLog(jobs.retry(id, attempt, error, notBefore), id, attempt, log),
@@ -109,6 +112,7 @@ export class OpenJournal {
       attemptLogs: (id) => logs.of(id),
       withdraw: (id, attempt, withdrawal) => jobs.withdraw(id, attempt, withdrawal),
       cancel: (id) => jobs.cancel(id),
+      runNow: (id) => jobs.runNow(id),
       expire: () => jobs.expire(EXPIRED_PER_TRANSACTION),
       requeue: (id) => jobs.requeue(id),
       requeueFailed: (service, limit, failedBy) => jobs.requeueFailed(service, limit, failedBy),

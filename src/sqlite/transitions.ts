@@ -7,13 +7,11 @@ import { CANCELLED, EXPIRED, type Job, type JobError, SERVER_ENDED, timestamp } 
 import type { JobOutcome, WaitingJob, Withdrawal } from '../jobs/job-store.ts'
 import { MAX_HISTORY } from '../jobs/store-limits.ts'
 import type { DatabaseFile } from './database-file.ts'
+import { queueDue, runNow } from './due-jobs.ts'
 import type { Failures } from './failures.ts'
 import type { JobLists } from './lists.ts'
 import type { TakenRow } from './messages.ts'
 import { readJob } from './job-row.ts'
-
-/** Scheduled jobs that one `take` may queue because they are due. */
-const MAX_PROMOTED = 1_000
 
 const ISO = (at: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${at} / 1000.0, 'unixepoch')`
 /** SQL of a column with JSON. A damaged one must not stop the jobs beside it. */
@@ -62,12 +60,7 @@ export class JobTransitions {
   /** The last of the payloads may exceed `bytes`. */
   take(service: string, limit: number, bytes: number): TakenRow[] {
     const now = Date.now()
-    this.#file.run(
-      `UPDATE jobs SET state = 'queued' WHERE seq IN (SELECT seq FROM jobs INDEXED BY jobsScheduled
-        WHERE service = ? AND state = 'scheduled' AND notBefore <= ? ORDER BY notBefore LIMIT ${MAX_PROMOTED})`,
-      service,
-      now,
-    )
+    queueDue(this.#file, service, now)
     const taken = this.#file.tuples<TakenRow>(
       `UPDATE jobs SET state = 'running', attempts = attempts + 1, begunAt = ?1, startedAt = coalesce(startedAt, ?1)
         WHERE seq IN (SELECT seq FROM (
@@ -85,13 +78,6 @@ export class JobTransitions {
     )
     // RETURNING has no order.
     return taken.sort((a, b) => b[4] - a[4] || a[0] - b[0])
-  }
-
-  nextDueAt(service: string): number | undefined {
-    const queued = `SELECT 1 FROM jobs WHERE service = ? AND state = 'queued' LIMIT 1`
-    if (this.#file.get(queued, service) !== undefined) return Date.now()
-    const sql = `SELECT min(notBefore) AS at FROM jobs WHERE service = ? AND state = 'scheduled'`
-    return this.#file.get<{ at: number | null }>(sql, service)?.at ?? undefined
   }
 
   release(id: string, attempt: number): boolean {
@@ -152,6 +138,11 @@ export class JobTransitions {
 
   cancel(id: string): Job | undefined {
     this.cancelIfWaiting(id)
+    return this.get(id)
+  }
+
+  runNow(id: string): Job | undefined {
+    runNow(this.#file, id)
     return this.get(id)
   }
 

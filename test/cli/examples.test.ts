@@ -27,12 +27,14 @@ t.test('each example of the help runs', async (t) => {
   const server = await servePrimes(t)
   const env = envOf(server)
   const job = async (query = '') => (await server.cast('primes', 'count', { below: 100 }, query)).json.id as string
-  const [finished, waiting, failed] = [await job(), await job('?delayMs=3600000'), await job('?delayMs=3600000')]
+  const later = () => job('?delayMs=3600000')
+  const [finished, waiting, delayed, failed] = [await job(), await later(), await later(), await later()]
   await server.finished(finished)
   await server.post(`/v1/jobs/${failed}/cancel`)
   const names: Record<string, string> = {
     $JOB: finished,
     $WAITING: waiting,
+    $DELAYED: delayed,
     $FAILED: failed,
     $NODE: (await server.get('/v1/nodes')).json.items[0].name as string,
   }

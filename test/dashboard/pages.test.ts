@@ -20,7 +20,49 @@ async function finish(service: string, method: string, payload: unknown): Promis
   return json.id
 }
 
+/** Goes to another page as a link does, without a load, and waits until it is drawn. */
+const goTo = (page: Page, path: string) =>
+  page.evaluate(`history.pushState(null, '', ${JSON.stringify(path)})
+    dispatchEvent(new PopStateEvent('popstate'))
+    new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))`)
+
 const toast = (page: Page, text: string) => page.locator('.toast', { hasText: text })
+
+t.test(
+  'each page, tab and dialog: axe finds nothing serious in either theme, and a phone shows all of it',
+  async (t) => {
+    const job = await finish('fails', 'throws', { text: 'שלום עולם', list: [1, 2, 3] })
+    await finish('gate', 'nap', {})
+    const [later] = await Promise.all(
+      ['delayMs=3600000', 'delayMs=3600001'].map((query) => server.cast('gate', 'nap', {}, `?${query}`)),
+    )
+    await server.post(`/v1/jobs/${later?.json.id}/cancel`)
+    const page = await openPage(t, browser, urlOf('/'), {
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      isMobile: true,
+    })
+    const tabs = ['', 'methods', 'logs', 'threads', 'schedules', 'options'].map((tab) => `/services/fails?tab=${tab}`)
+    const pages = ['/', '/jobs', '/failures', '/schedules', '/activity', '/activity?tab=audit', '/system']
+    for (const path of [...pages, ...tabs, '/services/rich?tab=methods&method=union', `/jobs/${job}`]) {
+      await page.setViewportSize({ width: 390, height: 844 })
+      await goTo(page, path)
+      await page.locator('main :is(h1, h2)').first().waitFor()
+      await page.locator('main:not(:has(.loading))').waitFor()
+      const width = await page.evaluate<number>('document.documentElement.scrollWidth')
+      t.ok(width <= 390, `${path} is ${width} pixels wide on a phone`)
+      await page.setViewportSize({ width: 1280, height: 800 })
+      t.same(await seriousFindings(page), [], path)
+    }
+    await page.getByRole('button', { name: 'Edit and cast again' }).click()
+    await page.getByRole('dialog').waitFor()
+    t.same(await seriousFindings(page), [], 'a form in a dialog')
+    await page.getByRole('dialog').press('Escape')
+    await page.getByRole('button', { name: 'Find service, job, action' }).click()
+    await page.getByRole('option').first().waitFor()
+    t.same(await seriousFindings(page), [], 'the palette')
+  },
+)
 
 t.test('a first call: a form from the schema, errors at their fields, the answer beside it', async (t) => {
   const page = await openPage(t, browser, urlOf('/'), { expected: /status of 422|status of 400/ })
@@ -47,6 +89,37 @@ t.test('a cast: the job is followed with its progress until it has ended', async
   await line.getByText('half').waitFor()
   openGate('followed')
   await line.getByText('succeeded').waitFor()
+})
+
+t.test('a job that waits for its delay is run now', async (t) => {
+  const { json } = await server.cast('gate', 'nap', {}, '?delayMs=3600000')
+  const page = await openPage(t, browser, urlOf(`/jobs/${json.id}`))
+  await page.getByRole('button', { name: 'Run now' }).click()
+  await page.getByRole('heading', { name: /succeeded/ }).waitFor()
+  t.equal(await page.getByRole('button', { name: 'Run now' }).count(), 0)
+})
+
+t.test('a schedule is made with a form, and its errors are told', async (t) => {
+  const page = await openPage(t, browser, urlOf('/services/fails?tab=schedules'), { expected: /status of 422/ })
+  await page.getByRole('button', { name: 'New schedule' }).click()
+  const dialog = page.getByRole('dialog', { name: 'New schedule of fails' })
+  const create = dialog.getByRole('button', { name: 'Create' })
+  await dialog.getByLabel('Method').selectOption('flaky')
+  t.equal(await create.getAttribute('title'), 'Give it a name')
+  await dialog.getByLabel('Name').fill('nightly')
+  await dialog.getByLabel('Cron expression').fill('0 99 * * *')
+  await dialog.getByLabel('token').fill('scheduled')
+  await dialog.getByLabel('failures').fill('0')
+  t.same(await seriousFindings(page), [])
+  await create.click()
+  await dialog.getByRole('alert').getByText('VALIDATION_FAILED').waitFor()
+  await dialog.getByLabel('Cron expression').fill('0 4 1 1 *')
+  await dialog.getByLabel('Time zone').fill('Europe/Berlin')
+  await create.click()
+  await page.getByRole('row', { name: /nightly/ }).waitFor()
+  const { json } = await server.get('/v1/services/fails/schedules/nightly')
+  const payload = { token: 'scheduled', failures: 0 }
+  t.match(json, { cron: '0 4 1 1 *', timezone: 'Europe/Berlin', method: 'flaky', payload })
 })
 
 t.test('a thread that hangs is seen, its stack is read, and the service is restarted after a question', async (t) => {
@@ -136,37 +209,6 @@ t.test('all of it by keys alone', async (t) => {
   await keyboard.press('Escape')
   await page.getByRole('dialog').waitFor({ state: 'hidden' })
 })
-
-t.test(
-  'each page, tab and dialog: axe finds nothing serious in either theme, and a phone shows all of it',
-  async (t) => {
-    const job = await finish('fails', 'throws', { text: 'שלום עולם', list: [1, 2, 3] })
-    const page = await openPage(t, browser, urlOf('/'), {
-      viewport: { width: 390, height: 844 },
-      hasTouch: true,
-      isMobile: true,
-    })
-    const tabs = ['', 'methods', 'logs', 'threads', 'schedules', 'options'].map((tab) => `/services/fails?tab=${tab}`)
-    const pages = ['/', '/jobs', '/failures', '/schedules', '/activity', '/activity?tab=audit', '/system']
-    for (const path of [...pages, ...tabs, '/services/rich?tab=methods&method=union', `/jobs/${job}`]) {
-      await page.setViewportSize({ width: 390, height: 844 })
-      await page.goto(urlOf(path))
-      await page.locator('main :is(h1, h2)').first().waitFor()
-      await page.locator('main:not(:has(.loading))').waitFor()
-      const width = await page.evaluate<number>('document.documentElement.scrollWidth')
-      t.ok(width <= 390, `${path} is ${width} pixels wide on a phone`)
-      await page.setViewportSize({ width: 1280, height: 800 })
-      t.same(await seriousFindings(page), [], path)
-    }
-    await page.getByRole('button', { name: 'Edit and cast again' }).click()
-    await page.getByRole('dialog').waitFor()
-    t.same(await seriousFindings(page), [], 'a form in a dialog')
-    await page.getByRole('dialog').press('Escape')
-    await page.getByRole('button', { name: 'Find service, job, action' }).click()
-    await page.getByRole('option').first().waitFor()
-    t.same(await seriousFindings(page), [], 'the palette')
-  },
-)
 
 t.test('on a phone, the checkbox of a job is at the edge of its card', async (t) => {
   await finish('gate', 'nap', {})

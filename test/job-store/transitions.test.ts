@@ -113,6 +113,25 @@ eachStore('a waiting job can be cancelled, and then never begins', async (t, sto
   t.match(await journal.cancel(scheduled.id), { state: 'cancelled', attempts: 1, history: [{ error: FAILED }], error })
 })
 
+eachStore('a job that waits for its time is run before it, and no other job is changed', async (t, stores) => {
+  const store = await stores.open(t)
+  const later = Date.now() + DAY_MS
+  const { id } = await accept(store, { notBefore: later })
+  const { id: retried } = await accept(store, { begin: true })
+  await store.retry(retried, 1, FAILED, new Date(later))
+  t.strictSame(await taken(store), [])
+  for (const one of [id, retried]) {
+    const job = (await store.runNow(one)) as Job
+    t.match(job, { id: one, state: 'queued' })
+    t.ok(Date.parse(job.notBefore ?? '') < later, 'its time is now')
+  }
+  t.strictSame(await taken(store), [id, retried])
+  t.match(await store.runNow(id), { state: 'running', attempts: 1 })
+  await store.finish(id, 1, { state: 'succeeded', result: '1' })
+  t.match(await store.runNow(id), { state: 'succeeded' })
+  t.equal(await store.runNow('unknown'), undefined)
+})
+
 eachStore('cancel changes no job that is running or finished', async (t, stores) => {
   const journal = await stores.open(t)
   const { id } = await accept(journal, { begin: true })

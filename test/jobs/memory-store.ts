@@ -153,6 +153,10 @@ export class MemoryStore implements JobStore {
     })
   }
 
+  async runNow(): Promise<undefined> {
+    return undefined
+  }
+
   async unfinished(service: string, limit: number): Promise<string[]> {
     const unfinished = this.jobs.filter((job) => job.service === service && !isFinished(job))
     return unfinished.slice(0, limit).map(({ id }) => id)
@@ -182,6 +186,10 @@ export class MemoryStore implements JobStore {
   }
 
   async counts(): Promise<[]> {
+    return []
+  }
+
+  async oldestQueued(): Promise<[]> {
     return []
   }
 

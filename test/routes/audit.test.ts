@@ -57,6 +57,9 @@ t.test('changes of jobs: the row names the service, which the path does not', as
   const { json: job } = await server.post('/v1/services/echo/cast/any?delayMs=1000000', 1, as('admin'))
   await server.post(`/v1/jobs/${job.id}/cancel`, undefined, as('narrow'))
   await row(t, { action: 'cancelJob', service: 'echo', target: job.id, token: 'narrow', outcome: 'ok' })
+  const { json: later } = await server.post('/v1/services/echo/cast/any?delayMs=1000000', 1, as('admin'))
+  await server.post(`/v1/jobs/${later.id}/run`, undefined, as('admin'))
+  await row(t, { action: 'runJob', service: 'echo', target: later.id, outcome: 'ok' })
   await server.post(`/v1/jobs/${job.id}/retry`, undefined, as('admin'))
   await row(t, { action: 'retryJob', service: 'echo', target: job.id, outcome: 'ok' })
   await becomes('the job to end', async () => {

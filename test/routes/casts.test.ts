@@ -95,6 +95,20 @@ t.test('delayMs delays the start; maxAttempts and priority are those of the cast
   await server.post(`/v1/jobs/${json.id}/cancel`)
 })
 
+t.test('a job that waits for its time is run now, and no other job', async (t) => {
+  const { json: later } = await server.cast('echo', 'any', 'now', '?delayMs=3600000')
+  const runNow = (id: string) => server.post(`/v1/jobs/${id}/run`)
+  t.match(await runNow(later.id), { status: 200, json: { id: later.id, state: 'queued' } })
+  t.match(await server.finished(later.id), { state: 'succeeded', result: 'now', attempts: 1 })
+  isProblem(t, await runNow(later.id), 'CONFLICT', { jobId: later.id, detail: /the job is succeeded/ })
+  isProblem(t, await runNow('none'), 'JOB_NOT_FOUND')
+
+  await server.post('/v1/services/echo/pause')
+  const { json: queued } = await server.cast('echo', 'any', 1)
+  t.match(await runNow(queued.id), { status: 200, json: { state: 'queued', notBefore: null } })
+  await server.post('/v1/services/echo/resume')
+})
+
 t.test('jobs run by priority, 9 first, and within a priority in the order of their casts', async (t) => {
   await server.post('/v1/services/single/pause')
   const jobs: Answer['json'][] = []

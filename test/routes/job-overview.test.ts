@@ -15,13 +15,13 @@ t.test('jobs are counted by service and state', async (t) => {
   const none = { scheduled: 0, queued: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, expired: 0 }
   t.strictSame(json, {
     items: [
-      { service: 'echo', counts: { ...none, scheduled: 1, succeeded: 1 } },
-      { service: 'gate', counts: { ...none, running: 1 } },
+      { service: 'echo', counts: { ...none, scheduled: 1, succeeded: 1 }, oldestQueuedAt: null },
+      { service: 'gate', counts: { ...none, running: 1 }, oldestQueuedAt: null },
     ],
     total: { ...none, scheduled: 1, running: 1, succeeded: 1 },
   })
   const { json: one } = await server.get('/v1/jobs/counts?service=gate')
-  t.strictSame(one, { items: [{ service: 'gate', counts: { ...none, running: 1 } }], total: { ...none, running: 1 } })
+  t.strictSame(one, { items: [json.items[1]], total: { ...none, running: 1 } })
   isProblem(t, await server.get('/v1/jobs/counts?servce=gate'), 'MALFORMED_QUERY')
   openGate('held')
 })
@@ -38,6 +38,27 @@ t.test('an attempt that has not begun in its thread is counted as queued, as in 
   t.equal(json.total.running + json.total.queued, 10)
   openGate('held')
 })
+
+t.test(
+  'the age of the oldest job that waits is that of one of a paused service, on disk or in its thread',
+  async (t) => {
+    const server = await serve(t, { services: { gate: 'gate' } })
+    const oldest = async () => (await server.get('/v1/jobs/counts')).json.items[0].oldestQueuedAt as string | null
+    await server.post('/v1/services/gate/pause')
+    const { json: first } = await server.cast('gate', 'hold', { token: 'old' })
+    await server.cast('gate', 'hold', { token: 'old' })
+    t.equal(await oldest(), first.createdAt)
+    const { text } = await server.get('/metrics')
+    t.ok(Number(/oldest_queued_job_age_seconds\{service="gate"\} (.*)/.exec(text)?.[1]) > 0, 'as a metric')
+    await server.request('PATCH', '/v1/services/gate', { json: { numWorkers: 1 } })
+    await server.post('/v1/services/gate/resume')
+    await server.logs.line('begun', { token: 'old' })
+    t.ok(Date.parse((await oldest()) ?? '') >= Date.parse(first.createdAt), 'the second one')
+    openGate('old')
+    await server.finished(first.id)
+    await becomes('no job to wait', async () => (await oldest()) === null)
+  },
+)
 
 t.test('the payload of a job is answered as it was cast', async (t) => {
   const server = await serve(t, { services: { echo: 'echo' } })

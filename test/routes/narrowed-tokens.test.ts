@@ -82,6 +82,7 @@ t.test('a job of a service out of sight does not exist; to change one needs the 
   t.equal((await server.get(`/v1/jobs/${job.id}`, as('echoes'))).json.id, job.id)
   isProblem(t, await server.get(`/v1/jobs/${job.id}`, as('other')), 'JOB_NOT_FOUND')
   isProblem(t, await server.get(`/v1/jobs/${job.id}`, as('operator')), 'FORBIDDEN')
+  isProblem(t, await server.post(`/v1/jobs/${job.id}/run`, undefined, as('caster')), 'FORBIDDEN')
   const cancel = (id: string) => server.post(`/v1/jobs/${job.id}/cancel`, undefined, as(id))
   isProblem(t, await cancel('other'), 'JOB_NOT_FOUND')
   isProblem(t, await cancel('operator'), 'FORBIDDEN', { detail: 'the token needs the scope enqueue' })

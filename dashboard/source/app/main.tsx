@@ -1,5 +1,5 @@
 /** The entry of the page. */
-import { render } from 'preact'
+import { options, render } from 'preact'
 import './theme.css'
 import './base.css'
 import './layout.css'
@@ -9,6 +9,9 @@ import { startLive } from '../live/live.ts'
 import { startRouter } from '../router/router.ts'
 import { startTheme } from '../state/theme.ts'
 import { App } from './app.tsx'
+
+// Draws in a task of its own, and not at the end of the one that has read an answer: neither takes long then.
+options.debounceRendering = (draw) => setTimeout(draw)
 
 startTheme()
 startRouter()

@@ -1,7 +1,7 @@
 /** One job: what happened to it, its payload, its result or why it failed, and what can be done about it. */
 import { useSignal } from '@preact/signals'
 import type { Job } from '../../../routes/schemas/job.ts'
-import { isAbort, send } from '../api/request.ts'
+import { isAbort, post, send } from '../api/request.ts'
 import { JsonTree } from '../json/json-tree.tsx'
 import { useKeys } from '../keys/keys.ts'
 import { isFinished } from '../methods/job-facts.ts'
@@ -118,6 +118,15 @@ function Head({ job, resource, payload }: HeadProps) {
       if (!isAbort(error)) notifyError(`${verb} was refused`, error)
     }
   }
+  const runNow = async () => {
+    try {
+      await post(`/v1/jobs/${encodeURIComponent(id)}/run`)
+      notify('The job waits for its turn, and for no time')
+      await resource.reload()
+    } catch (error) {
+      if (!isAbort(error)) notifyError('Run now was refused', error)
+    }
+  }
   const why = (action: BulkAction) => !can(action) && `Applies to jobs that are ${BULK[action].states.join(', ')}`
   const whyNoEdit = payload.data.value === undefined && 'The payload cannot be read'
   useKeys([
@@ -167,6 +176,11 @@ function Head({ job, resource, payload }: HeadProps) {
         >
           Edit and cast again
         </Button>
+        {state === 'scheduled' && (
+          <Button icon="play" scope="operate" service={service} onClick={runNow}>
+            Run now
+          </Button>
+        )}
         {!isFinished(job) && (
           <Button icon="close" scope="enqueue" service={service} onClick={() => act('cancel')}>
             Cancel

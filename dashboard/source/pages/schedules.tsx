@@ -1,7 +1,10 @@
-/** Schedules of all services, or of one: when each runs next, run it now, delete it. */
+/** Schedules of all services, or of one: when each runs next, run it now, delete it; of one also: make another. */
+import { useSignal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
 import type { Job } from '../../../routes/schemas/job.ts'
 import type { ScheduleView } from '../../../routes/schemas/schedule.ts'
 import { get, post, request } from '../api/request.ts'
+import { lazy } from '../app/lazy.tsx'
 import { useEvents } from '../live/bus.ts'
 import { href } from '../router/router.ts'
 import { now } from '../state/now.ts'
@@ -13,6 +16,8 @@ import { ago, timestamp } from '../ui/format.ts'
 import { ProblemBox } from '../ui/problem-box.tsx'
 import { type Column, Table } from '../ui/table.tsx'
 import { notify, notifyError } from '../ui/toast.tsx'
+
+const NewSchedule = lazy(async () => (await import('./service/new-schedule.tsx')).NewSchedule)
 
 export function SchedulesPage() {
   return (
@@ -35,7 +40,8 @@ export function ScheduleTable({ service }: { service: string | undefined }) {
     return <ProblemBox error={schedules.error.value} onRetry={schedules.reload} />
   const rows = schedules.data.value
   if (rows === undefined) return <p class="loading">Loading…</p>
-  if (rows.length === 0) return <NoSchedules service={service} />
+  const adds = service !== undefined && <AddSchedule service={service} rows={rows} />
+  if (rows.length === 0) return <NoSchedules service={service}>{adds}</NoSchedules>
   const columns: Column<ScheduleView>[] = [
     { key: 'name', title: 'Name', cell: ({ name }) => <strong title={name}>{name}</strong> },
     {
@@ -86,7 +92,27 @@ export function ScheduleTable({ service }: { service: string | undefined }) {
       cell: (schedule) => <Actions schedule={schedule} onDone={schedules.reload} />,
     },
   ]
-  return <Table label="Schedules" columns={columns} rows={rows} keyOf={({ service, name }) => `${service}/${name}`} />
+  return (
+    <>
+      {adds && <div class="toolbar">{adds}</div>}
+      <Table label="Schedules" columns={columns} rows={rows} keyOf={({ service, name }) => `${service}/${name}`} />
+    </>
+  )
+}
+
+function AddSchedule({ service, rows }: { service: string; rows: readonly ScheduleView[] }) {
+  const isOpen = useSignal(false)
+  const open = (to: boolean) => () => {
+    isOpen.value = to
+  }
+  return (
+    <>
+      <Button icon="clock" scope="operate" service={service} onClick={open(true)}>
+        New schedule
+      </Button>
+      {isOpen.value && <NewSchedule service={service} names={rows.map(({ name }) => name)} onClose={open(false)} />}
+    </>
+  )
 }
 
 function Next({ schedule: { nextRunAt, error } }: { schedule: ScheduleView }) {
@@ -137,13 +163,14 @@ async function read(service: string | undefined, signal: AbortSignal): Promise<S
   return (await get<{ items: ScheduleView[] }>(url, { signal })).items
 }
 
-function NoSchedules({ service }: { service: string | undefined }) {
+function NoSchedules({ service, children }: { service: string | undefined; children: ComponentChildren }) {
   return (
     <Empty title="No schedules">
       <p>A schedule casts a job at the times of a cron expression:</p>
       <pre class="code">{`curl -X PUT ${location.origin}/v1/services/${service ?? 'markdown'}/schedules/nightly \\
   -H 'content-type: application/json' \\
   -d '{"cron": "0 3 * * *", "timezone": "UTC", "method": "…", "payload": {}}'`}</pre>
+      {children}
     </Empty>
   )
 }

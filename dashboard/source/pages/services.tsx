@@ -2,14 +2,14 @@
 import { useComputed, useSignal } from '@preact/signals'
 import { href, navigate, query, setQuery } from '../router/router.ts'
 import { now } from '../state/now.ts'
-import { waitingJobs, waitingOf } from '../state/overview.ts'
+import { oldestQueuedAt, waitingJobs, waitingOf } from '../state/overview.ts'
 import { act, ACTIONS, type ActionName, whyNot } from '../state/service-actions.tsx'
 import { readServices, type Service, services, servicesError } from '../state/services.ts'
 import { useKeys } from '../keys/keys.ts'
 import { StateBadge } from '../ui/badge.tsx'
 import { Bar } from '../ui/bar.tsx'
 import { Empty } from '../ui/empty.tsx'
-import { ago, bytes, count, duration, percent, rate } from '../ui/format.ts'
+import { ago, bytes, count, duration, percent, rate, timestamp } from '../ui/format.ts'
 import { Menu } from '../ui/menu.tsx'
 import { ProblemBox } from '../ui/problem-box.tsx'
 import { type Column, Table } from '../ui/table.tsx'
@@ -190,6 +190,22 @@ function Queue({ service }: CellProps) {
       >
         {count(waiting)}
       </span>
+      <OldestJob name={service.name} />
+    </span>
+  )
+}
+
+/** A job that waits for so long is worth a word. */
+const LONG_WAIT_MS = 10_000
+
+function OldestJob({ name }: { name: string }) {
+  const since = oldestQueuedAt.value.get(name) ?? null
+  if (since === null) return null
+  const waited = now.value - Date.parse(since)
+  if (waited < LONG_WAIT_MS) return null
+  return (
+    <span class="dim" title={`The oldest job waits since ${timestamp(since)} UTC`}>
+      {duration(waited)}
     </span>
   )
 }

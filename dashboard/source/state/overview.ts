@@ -1,5 +1,5 @@
 /** Numbers of all services that no event tells: jobs by state, and the last hour. Read every 10 s while in sight. */
-import { computed, effect, signal } from '@preact/signals'
+import { batch, computed, effect, signal } from '@preact/signals'
 import type { JobCounts } from '../../../routes/schemas/job-counts.ts'
 import type { SeriesView } from '../../../routes/schemas/series.ts'
 import { get, isAbort } from '../api/request.ts'
@@ -17,6 +17,10 @@ export const jobCounts = signal<JobCounts | undefined>(undefined)
 /** Jobs that wait, by service. */
 export const waitingJobs = computed(
   () => new Map(jobCounts.value?.items.map((one) => [one.service, one.counts.queued])),
+)
+/** Since when the oldest job waits that could run, by service. */
+export const oldestQueuedAt = computed(
+  () => new Map(jobCounts.value?.items.map((one) => [one.service, one.oldestQueuedAt])),
 )
 /** Methods that wait in memory, and jobs that wait on disk: a paused service has its jobs there. A job may be in both. */
 export function waitingOf({ name, stats }: Service): number {
@@ -37,17 +41,18 @@ async function read(): Promise<void> {
   const mine = new AbortController()
   running = mine
   const { signal } = mine
-  try {
-    const [counts, series] = await Promise.all([
-      get<JobCounts>('/v1/jobs/counts', { signal }),
-      get<SeriesView>('/v1/series', { query: { last: range.peek() }, signal }),
-    ])
-    jobCounts.value = counts
-    overviewSeries.value = new Series(series)
-    overviewError.value = undefined
-  } catch (error) {
-    if (!isAbort(error)) overviewError.value = error
-  }
+  // The journal may be unavailable: the charts go on, as they are of what the server remembers.
+  const [counts, series] = await Promise.allSettled([
+    get<JobCounts>('/v1/jobs/counts', { signal }),
+    get<SeriesView>('/v1/series', { query: { last: range.peek() }, signal }),
+  ])
+  if (running !== mine) return
+  batch(() => {
+    if (counts.status === 'fulfilled') jobCounts.value = counts.value
+    if (series.status === 'fulfilled') overviewSeries.value = new Series(series.value)
+    const failed = [counts, series].find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+    if (!isAbort(failed?.reason)) overviewError.value = failed?.reason
+  })
 }
 
 /** Once, when somebody is signed in. */

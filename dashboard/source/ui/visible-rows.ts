@@ -10,6 +10,8 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 const ROW_PX = 37
 /** Rows are drawn in steps of so many, and so many more at both ends: most scrolling draws nothing. */
 const STEP = 8
+/** Rows that are drawn at first, and added in each frame: a table that draws all of them at once blocks the page for too long. */
+const SLICE = 8
 
 export interface VisibleRows {
   first: number
@@ -27,8 +29,17 @@ export function useVisibleRows(body: { current: HTMLElement | null }, count: num
   const rowPx = useRef(ROW_PX)
   const start = useSignal(0)
   const shown = useSignal(Math.ceil(innerHeight / ROW_PX))
+  const drawn = useSignal(SLICE)
   const first = Math.max(0, Math.min(start.value, count) - STEP)
-  const end = Math.min(count, start.value + shown.value + STEP * 2)
+  const wanted = Math.min(count, start.value + shown.value + STEP * 2)
+  const end = Math.min(wanted, first + drawn.value)
+  useEffect(() => {
+    if (end >= wanted) return
+    const frame = requestAnimationFrame(() => {
+      drawn.value += SLICE
+    })
+    return () => cancelAnimationFrame(frame)
+  }, [end, wanted])
   const look = () => {
     if (body.current === null) return
     const above = -body.current.getBoundingClientRect().top

@@ -62,7 +62,19 @@ const countColumns: Column<Counts>[] = [
       value: ({ counts }) => String(counts[state]),
     }),
   ),
+  {
+    title: 'OLDEST',
+    rank: 1,
+    align: 'right',
+    value: ({ oldestQueuedAt }) => (oldestQueuedAt === null ? '–' : distance(oldestQueuedAt)),
+  },
 ]
+
+async function changeOne(session: Session, action: 'retry' | 'run' | 'cancel', id: string): Promise<void> {
+  const answer = await session.request<Job>('POST', route`/v1/jobs/${id}/${action}`)
+  const lines = ({ id, state }: Job) => [`${id} is ${state}`]
+  await session.print.write(session.print.one(answer, { lines, nameOf: ({ id }) => id }))
+}
 
 /** Changes one job, or all that the options choose. */
 async function change(
@@ -74,9 +86,7 @@ async function change(
   const { print } = session
   if (!options.all) {
     if (id === undefined) throw new UsageError('name a job, or use --all')
-    const answer = await session.request<Job>('POST', route`/v1/jobs/${id}/${action}`)
-    const lines = ({ id, state }: Job) => [`${id} is ${state}`]
-    return print.write(print.one(answer, { lines, nameOf: ({ id }) => id }))
+    return changeOne(session, action, id)
   }
   if (id !== undefined) throw new UsageError('--all does not go with a job')
   const filter = filterOf(action, options)
@@ -147,7 +157,7 @@ export const verbs: Verb[] = [
       ...TIMES,
       '--limit <n>': 'how many (default: 20)',
       '--cursor <cursor>': 'go on where the last page has ended',
-      '--counts': 'how many there are in each state, instead of a list',
+      '--counts': 'how many there are in each state, and how long the oldest has waited, instead of a list',
       '-w, --watch': 'show it again every 2 s, until Ctrl-C',
     },
     examples: ['threadplane jobs primes --state failed --since 1h', 'threadplane jobs --counts'],
@@ -193,6 +203,13 @@ export const verbs: Verb[] = [
     },
     examples: ['threadplane retry $FAILED', 'threadplane retry --all --service primes -y'],
     run: (session, [id], options) => change(session, 'retry', id, options),
+  },
+  {
+    usage: 'run <id>',
+    summary: 'run a job now that waits for its delay, or for its next attempt',
+    group: 'Calls and jobs',
+    examples: ['threadplane run $DELAYED'],
+    run: (session, [id = '']) => changeOne(session, 'run', id),
   },
   {
     usage: 'cancel [id]',

@@ -70,9 +70,11 @@ export function FilterBar({ filter, onChange }: FilterBarProps) {
               onClick={() => (filter.state === state ? without('state') : onChange({ ...filter, state }))}
             >
               {state}{' '}
-              <span class={`number${state === 'failed' && numbers?.failed ? ' bad' : ''}`}>
-                {count(numbers?.[state] ?? 0)}
-              </span>
+              {total !== undefined && (
+                <span class={`number${state === 'failed' && numbers?.failed ? ' bad' : ''}`}>
+                  {count(numbers?.[state] ?? 0)}
+                </span>
+              )}
             </button>
           ))}
         </div>

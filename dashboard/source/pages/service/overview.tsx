@@ -7,13 +7,14 @@ import { Figure } from '../../app/glance.tsx'
 import { useEvents } from '../../live/bus.ts'
 import type { LiveEvent } from '../../live/live-event.ts'
 import { href } from '../../router/router.ts'
-import { range } from '../../state/overview.ts'
+import { now } from '../../state/now.ts'
+import { oldestQueuedAt, range } from '../../state/overview.ts'
 import { useResource } from '../../state/resource.ts'
 import { Series } from '../../state/series.ts'
 import type { Service } from '../../state/services.ts'
 import { EventList } from '../activity/event-list.tsx'
 import { serviceOfEvent } from '../activity/event-text.ts'
-import { bytes, count, duration, percent, rate, timestamp } from '../../ui/format.ts'
+import { ago, bytes, count, duration, percent, rate, timestamp } from '../../ui/format.ts'
 
 interface OverviewProps {
   status: ServiceStatus
@@ -180,7 +181,8 @@ function Figures({ name, service }: { name: string; service: Service | undefined
 }
 
 function Facts({ status }: { status: ServiceStatus }) {
-  const { module, isolation, options, counts, restartCount, stuck, nodes } = status
+  const { name, module, isolation, options, counts, restartCount, stuck, nodes } = status
+  const oldest = oldestQueuedAt.value.get(name) ?? null
   const facts: [string, string | number][] = [
     ['Module', module],
     ['Isolation', isolation],
@@ -188,6 +190,10 @@ function Facts({ status }: { status: ServiceStatus }) {
     [
       'Succeeded · failed · tried again',
       `${count(counts.succeeded)} · ${count(counts.failed)} · ${count(counts.retried)}`,
+    ],
+    [
+      'Oldest waiting job',
+      oldest === null ? 'none waits' : `since ${timestamp(oldest)} UTC, ${ago(oldest, now.value)}`,
     ],
     ['Restarts', restartCount],
     ...(options.dependsOn?.length ? [['Depends on', options.dependsOn.join(', ')] as [string, string]] : []),
