@@ -18,7 +18,8 @@ const NO_LIMITS = new Set([
   'MAX_LOG_CHARS in src/protocol/check-messages.ts', // a thread sends less, unless it forges messages
   'MAX_NOTE_CHARS in src/protocol/check-messages.ts',
   'MAX_INNER_ERRORS in src/protocol/check-messages.ts',
-  'MAX_PROMOTED in src/sqlite/transitions.ts', // the rest follows in the next transaction
+  'MAX_QUEUED in src/sqlite/due-jobs.ts', // the rest follows in the next transaction
+  'MAX_PIECE_CHARS in src/telemetry/metrics-text.ts', // the rest follows
   'MAX_SECONDS in src/queue/drain-estimate.ts',
   'MAX_NAMED in src/server/report-to-launcher.ts', // a log line names so many services
   'MAX_EMPTY_RANGES in src/sqlite/bulk.ts', // the next step goes on

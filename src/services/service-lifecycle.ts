@@ -277,7 +277,6 @@ export abstract class ServiceLifecycle
     this.#checkMayStart()
     this.desiredState = 'running'
     await this.halt({ by })
-    // A node that is not to run the service restarts nothing.
     if (this.isPlacedHere) this.threadSet.countRestart()
     await this.#start(false, by)
   }
