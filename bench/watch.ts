@@ -5,18 +5,15 @@
  *     npm run bench -- watch [--rounds 8] [--seconds 2]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { get, type ClientRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { describeLoad, Load } from './harness/load.ts'
 import { median } from './harness/rounds.ts'
-import { launch, type Plane } from './plane.ts'
+import { launch } from './plane.ts'
 
-const STREAMS = 100
-const LAZY = 10
-const TYPES = 'service.*,thread.*,job.*,stats'
 /** The aims. */
 const LEAST_RATE = 0.95
 const MOST_P99 = 1.2
@@ -27,27 +24,10 @@ const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '8' }, seconds: { type: 'string', default: '2' } },
 })
 
-/** Opens the streams and scrapes; returns what ends that. */
-async function watch({ url }: Plane): Promise<() => void> {
-  const requests: ClientRequest[] = []
-  for (let index = 0; index < STREAMS; index += 1) {
-    const request = get(`${url}/v1/events?type=${TYPES}`, { agent: false }, (response) => {
-      if (index >= LAZY) response.resume()
-    })
-    request.on('error', () => {})
-    requests.push(request)
-  }
-  const scraping = setInterval(() => void fetch(`${url}/metrics`).then((response) => response.text()), 1_000)
-  await sleep(500)
-  return () => {
-    clearInterval(scraping)
-    for (const request of requests) request.destroy()
-  }
-}
-
 const data = await mkdtemp(join(tmpdir(), 'threadplane-watch-'))
 const plane = await launch(data)
 const load = new Load([])
+const watchers = new Worker(new URL('./watchers.js', import.meta.url), { workerData: { url: plane.url } })
 try {
   console.log(describeLoad())
   const call = () => load.post(`${plane.url}/v1/services/adder/call/add`, Number(values.seconds))
@@ -58,10 +38,11 @@ try {
   for (let round = 0; round < Number(values.rounds); round += 1) {
     const quiet = await call()
     const before = plane.rssBytes
-    const end = await watch(plane)
+    watchers.postMessage('watch')
+    await sleep(500)
     const watched = await call()
     sizes.push((plane.rssBytes - before) / 2 ** 20)
-    end()
+    watchers.postMessage('leave')
     await sleep(500)
     rates.push(watched.requests / watched.seconds / (quiet.requests / quiet.seconds))
     p99s.push(watched.p99Ms / quiet.p99Ms)
@@ -75,6 +56,7 @@ try {
   process.exitCode = kept ? 0 : 1
 } finally {
   load.close()
+  await watchers.terminate()
   await plane.kill()
   await rm(data, { recursive: true })
 }
