@@ -177,13 +177,16 @@ t.test('all of it by keys alone', async (t) => {
   const page = await openPage(t, browser, urlOf('/'))
   const { keyboard } = page
   const arrives = (path: string) => page.waitForURL(urlOf(path))
-  await page.getByRole('table', { name: 'Services' }).waitFor()
+  const services = page.getByRole('table', { name: 'Services' })
+  await services.waitFor()
   await keyboard.press('g')
   await keyboard.press('j')
   await arrives('/jobs')
   await keyboard.press('g')
   await keyboard.press('s')
   await arrives('/')
+  // The address changes before the page is drawn.
+  await services.waitFor()
   await keyboard.press('/')
   await keyboard.type('gat')
   await arrives('/?q=gat')

@@ -3,7 +3,7 @@
  * gets it. `?` lists what is bound. Nothing is caught while somebody types in a field, but `mod+…` and Escape.
  */
 import { signal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 /** `mod` is ⌘ or Ctrl. Two keys after each other: `g s`. */
 export interface KeyBinding {
@@ -19,12 +19,12 @@ const PAIR_MS = 1_500
 /** All bindings, the latest last. */
 export const bindings = signal<readonly KeyBinding[]>([])
 
-/** Binds keys while the component is shown. */
+/** Binds keys while the component is shown: from when it is drawn, so that no key is lost which somebody then presses. */
 export function useKeys(keys: KeyBinding[]): void {
   const latest = useRef(keys)
   latest.current = keys
   const shown = keys.map(({ key }) => key).join()
-  useEffect(() => {
+  useLayoutEffect(() => {
     const bound = latest.current.map(({ key, label }) => ({
       key,
       label,
