@@ -20,6 +20,7 @@ const READS = new Set<JournalOperation>([
   'get',
   'list',
   'payload',
+  'attemptLogs',
   'counts',
   'oldestQueued',
   'failures',

@@ -59,11 +59,12 @@ t.test('on a full disk casts are refused, reads are answered, and outcomes are p
   ])
   t.equal(replies.length, 2)
 
-  t.match(commit(get('second'), accept('4', 'fourth'), ['counts'], ['oldestQueued']), [
+  t.match(commit(get('second'), accept('4', 'fourth'), ['counts'], ['oldestQueued'], ['attemptLogs', 'second']), [
     [7, { state: 'running' }],
     [8, undefined, { code: 'JOURNAL_UNAVAILABLE' }],
     [9, [{ service: 'mail', counts: { running: 2 } }]],
     [10, []],
+    [11, []],
   ])
   setRoom(true)
   const written = commit(get('first'), accept('5', 'fifth'), get('third'))
@@ -73,8 +74,8 @@ t.test('on a full disk casts are refused, reads are answered, and outcomes are p
   ])
   const answers = new Map(written.map(([id, value]) => [id, value as Job | undefined]))
   t.equal(answers.size, 5, 'each operation is answered once')
-  t.match(answers.get(11), { id: 'first', state: 'succeeded' })
-  t.equal(answers.get(13), undefined, 'a refused job does not exist')
+  t.match(answers.get(12), { id: 'first', state: 'succeeded' })
+  t.equal(answers.get(14), undefined, 'a refused job does not exist')
   t.end()
 })
 
