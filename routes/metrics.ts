@@ -1,10 +1,11 @@
 /** `GET /metrics`, for Prometheus. */
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import Negotiator from 'negotiator'
 import { problems } from '../src/http/problem-responses.ts'
 import type { Metrics } from '../src/scrape/metrics.ts'
-import { type Format, FORMATS } from '../src/telemetry/metrics-text.ts'
+import { type Format, FORMATS, inSlices } from '../src/telemetry/metrics-text.ts'
 
 const text = (type: string) => ({ [type]: { schema: Type.String() } })
 
@@ -26,10 +27,11 @@ export const metricsRoutes: FastifyPluginAsyncTypebox<{ metrics: Metrics }> = as
     },
     handler: async ({ raw }, reply) => {
       const format = formatOf(raw.headers.accept)
-      const bytes = await metrics.read(format)
-      reply.header('cache-control', 'no-store').header('vary', 'Accept').type(FORMATS[format])
+      const pieces = await metrics.read(format)
+      const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
+      reply.headers({ 'cache-control': 'no-store', vary: 'Accept', 'content-length': bytes }).type(FORMATS[format])
       // For the schema the answer is text. Bytes are sent as they are.
-      return reply.send(bytes as never)
+      return reply.send(Readable.from(inSlices(pieces)) as never)
     },
   })
 }

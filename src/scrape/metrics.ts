@@ -31,14 +31,15 @@ export interface MetricsOptions {
 export class Metrics {
   readonly #options: MetricsOptions
   readonly #jobCounts: JobCounts
-  readonly #writing = new Map<Format, Promise<Buffer>>()
+  readonly #writing = new Map<Format, Promise<readonly Buffer[]>>()
 
   constructor(options: MetricsOptions) {
     this.#options = options
     this.#jobCounts = new JobCounts(options.journal)
   }
 
-  read(format: Format): Promise<Buffer> {
+  /** The text in pieces. */
+  read(format: Format): Promise<readonly Buffer[]> {
     let writing = this.#writing.get(format)
     if (writing === undefined) {
       writing = this.#write(new MetricsText(format)).finally(() => this.#writing.delete(format))
@@ -47,7 +48,7 @@ export class Metrics {
     return writing
   }
 
-  async #write(text: MetricsText): Promise<Buffer> {
+  async #write(text: MetricsText): Promise<readonly Buffer[]> {
     const { version, registry, schedules, journal, http, log, streams, access } = this.#options
     const { services } = registry
     writeBuild(text, version)

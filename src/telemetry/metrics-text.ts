@@ -73,10 +73,20 @@ export class MetricsText {
     this.#text = ''
   }
 
-  end(): Buffer {
+  /** The text in pieces: to make one of them would block the event loop. */
+  end(): readonly Buffer[] {
     if (this.#format === 'openMetrics') this.#text += '# EOF\n'
     this.#encode()
-    return Buffer.concat(this.#pieces)
+    return this.#pieces
+  }
+}
+
+/** One piece after the other, in slices: to write megabytes to a socket takes long, too. */
+export async function* inSlices(pieces: readonly Buffer[]): AsyncGenerator<Buffer> {
+  const slices = new Slices(SLICE_MS)
+  for (const piece of pieces) {
+    yield piece
+    await slices.pause()
   }
 }
 
