@@ -12,7 +12,7 @@ const STALLED_AFTER_MS = 30_000
 const MAX_UNSENT_BYTES = 1024 * 1024
 /** Streams that are written to in one turn of the event loop, at least: calls would wait for a hundred. */
 const LEAST_WRITES_A_TURN = 8
-/** A turn writes this part of what waits, so that it never takes many turns. */
+/** A turn makes at least this part of the writes that are left, so that they never take many turns. */
 const PART_OF_WRITES_A_TURN = 1 / 8
 
 /** How many characters of what a client has missed are written at a time. */
@@ -43,7 +43,7 @@ export interface StreamClient {
 export class OpenStreams {
   readonly cuts = new Counts(CUT_REASONS)
   readonly #clients = new Map<StreamTarget, StreamClient & { heartbeat: string }>()
-  #waiting: { target: StreamTarget; bytes: Buffer | string }[] = []
+  #unwritten: { target: StreamTarget; bytes: Buffer | string }[] = []
   readonly #heartbeatTimer: NodeJS.Timeout
   readonly #checkTimer: NodeJS.Timeout
 
@@ -67,20 +67,20 @@ export class OpenStreams {
 
   /** Writes to a few streams in each turn of the event loop, and to each in the order of the calls. */
   write(target: StreamTarget, bytes: Buffer | string): void {
-    const count = this.#waiting.push({ target, bytes })
+    const count = this.#unwritten.push({ target, bytes })
     if (count === 1) setImmediate(() => this.#writeSome())
   }
 
   #writeSome(): void {
-    const count = Math.max(LEAST_WRITES_A_TURN, Math.ceil(this.#waiting.length * PART_OF_WRITES_A_TURN))
-    for (const { target, bytes } of this.#waiting.splice(0, count)) this.#writeNow(target, bytes)
-    if (this.#waiting.length > 0) setImmediate(() => this.#writeSome())
+    const count = Math.max(LEAST_WRITES_A_TURN, Math.ceil(this.#unwritten.length * PART_OF_WRITES_A_TURN))
+    for (const { target, bytes } of this.#unwritten.splice(0, count)) this.#writeNow(target, bytes)
+    if (this.#unwritten.length > 0) setImmediate(() => this.#writeSome())
   }
 
-  /** Writes what waits for a stream, and ends it. */
+  /** Writes the unwritten bytes of a stream, and ends it. */
   end(target: StreamTarget): void {
-    for (const waiting of this.#waiting) if (waiting.target === target) this.#writeNow(target, waiting.bytes)
-    this.#waiting = this.#waiting.filter((waiting) => waiting.target !== target)
+    for (const write of this.#unwritten) if (write.target === target) this.#writeNow(target, write.bytes)
+    this.#unwritten = this.#unwritten.filter((write) => write.target !== target)
     target.end()
   }
 
@@ -130,7 +130,7 @@ export class OpenStreams {
     }
   }
 
-  /** Writes what waits, and ends all streams. */
+  /** Writes the unwritten bytes of all streams, and ends the streams. */
   close(): void {
     clearInterval(this.#heartbeatTimer)
     clearInterval(this.#checkTimer)

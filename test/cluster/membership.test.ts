@@ -13,6 +13,16 @@ async function all(servers: TestServer[], service: string, state: string | undef
     await becomes(`${service} to be ${state} on server ${index}`, () => server.registry.find(service)?.state === state)
 }
 
+type Step = readonly [asked: TestServer, operation: string, state: string]
+
+/** Asks one server for each operation, such as `echo/pause`, and waits for the state of the service on all. */
+async function follow(servers: TestServer[], steps: readonly Step[]): Promise<void> {
+  for (const [asked, operation, state] of steps) {
+    await asked.post(`/v1/services/${operation}`)
+    await all(servers, operation.split('/')[0] as string, state)
+  }
+}
+
 const patchOf = (server: TestServer, placement: object | null) =>
   server.request('PATCH', '/v1/services/echo', { json: { placement } })
 
@@ -46,22 +56,17 @@ t.test('what a client asks of one node is done by all', options, async (t) => {
   })
 
   await t.test('it is stopped, started, paused and resumed', async () => {
-    await a.post('/v1/services/echo/pause')
-    await all(three, 'echo', 'paused')
-    await b.post('/v1/services/echo/resume')
-    await all(three, 'echo', 'running')
-    await c.post('/v1/services/echo/pause')
-    await all(three, 'echo', 'paused')
-    await c.post('/v1/services/echo/stop')
-    await all(three, 'echo', 'stopped')
-    await b.post('/v1/services/echo/start')
-    await all(three, 'echo', 'running')
-    await a.post('/v1/services/lazy/start')
-    await all(three, 'lazy', 'running')
-    await a.post('/v1/services/echo/pause')
-    await all(three, 'echo', 'paused')
-    await b.post('/v1/services/echo/restart')
-    await all(three, 'echo', 'running')
+    const steps = [
+      [a, 'echo/pause', 'paused'],
+      [b, 'echo/resume', 'running'],
+      [c, 'echo/pause', 'paused'],
+      [c, 'echo/stop', 'stopped'],
+      [b, 'echo/start', 'running'],
+      [a, 'lazy/start', 'running'],
+      [a, 'echo/pause', 'paused'],
+      [b, 'echo/restart', 'running'],
+    ] as const
+    await follow(three, steps)
   })
 
   await t.test('a service that cannot be loaded here shows why, and disturbs nothing', async (t) => {
@@ -98,10 +103,11 @@ t.test('without hints the nodes find out by themselves', options, async (t) => {
   const both = [a, b]
   t.equal((await a.put('more', { module: 'echo.js', autostart: false })).status, 201)
   await all(both, 'more', 'stopped')
-  await b.post('/v1/services/more/start')
-  await all(both, 'more', 'running')
-  await a.post('/v1/services/more/pause')
-  await all(both, 'more', 'paused')
+  const steps = [
+    [b, 'more/start', 'running'],
+    [a, 'more/pause', 'paused'],
+  ] as const
+  await follow(both, steps)
   t.equal((await b.delete('/v1/services/more')).status, 204)
   await all(both, 'more', undefined)
 })

@@ -19,7 +19,7 @@ t.test('a hundred streams take several turns of the event loop, and each keeps i
   open.close()
 })
 
-t.test('a stream that is ended gets first what waits for it', async (t) => {
+t.test('a stream gets its unwritten bytes before it is ended', async (t) => {
   const open = new OpenStreams()
   const [ended, closed] = [new PassThrough(), new PassThrough()]
   for (const target of [ended, closed]) open.add(target, { token: undefined, isAllowed: () => true }, '\n')
