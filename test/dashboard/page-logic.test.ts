@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { syntaxProblem } from '../../dashboard/source/json/syntax-error.ts'
 import { closePart, firstOpen, LARGE_CHARS, LARGE_ROWS, openMore, rowsOf } from '../../dashboard/source/json/tree.ts'
+import { listen, publish } from '../../dashboard/source/live/bus.ts'
 import { type Invocation, LANGUAGES } from '../../dashboard/source/methods/copy-as.ts'
 import { filterText, parseFilter, sinceMs } from '../../dashboard/source/pages/jobs/job-filter.ts'
 import { timelineOf } from '../../dashboard/source/pages/job/timeline.ts'
@@ -214,4 +215,23 @@ t.test('A profile becomes a tree of times: waiting is left out, and recursion is
   const boxes = boxesOf(main)
   t.match(boxes[0], { frame: root, depth: 0, width: 1 }, 'callers of the shown function stay at full width')
   t.match(boxes[1], { frame: main, depth: 1, width: 1 })
+})
+
+t.test('Whoever shows jobs reads them again when events of jobs were left out', async (t) => {
+  const told: string[] = []
+  const listenAs = (name: string, types: string[]) =>
+    listen(
+      types,
+      () => told.push(`${name}: event`),
+      () => told.push(`${name}: gap`),
+    )
+  const stops = [
+    listenAs('a list of jobs', ['job.*']),
+    listenAs('failures', ['job.failed', 'job.deleted']),
+    listenAs('services', ['service.*', 'stats']),
+    listenAs('all events', ['*']),
+  ]
+  publish({ id: 'a.1', type: 'jobs.skipped', at: '2026-01-01T00:00:00.000Z', count: 7, by: { 'job.started': 7 } })
+  t.strictSame(told, ['a list of jobs: gap', 'failures: gap', 'all events: event'])
+  for (const stop of stops) stop()
 })

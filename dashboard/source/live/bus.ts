@@ -3,7 +3,7 @@
  * asks the server for what all parts together want. After a gap the listeners are told to read their lists again.
  */
 import { signal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { LiveEvent } from './live-event.ts'
 
 interface Listener {
@@ -29,11 +29,14 @@ export function listen(types: readonly string[], onEvent: Listener['onEvent'], o
   }
 }
 
-/** Listens while the component is shown. The functions may change from one drawing to the next. */
+/**
+ * Listens while the component is shown, from before what it reads can arrive: no event falls between. The functions may
+ * change from one drawing to the next.
+ */
 export function useEvents(types: readonly string[], onEvent: Listener['onEvent'], onGap?: () => void): void {
   const latest = useRef({ onEvent, onGap })
   latest.current = { onEvent, onGap }
-  useEffect(
+  useLayoutEffect(
     () =>
       listen(
         types,
@@ -44,10 +47,11 @@ export function useEvents(types: readonly string[], onEvent: Listener['onEvent']
   )
 }
 
-/** For the stream only. */
+/** For the stream only. Whoever shows jobs, and not that events of jobs were left out, has a gap then. */
 export function publish(event: LiveEvent): void {
-  for (const { types, onEvent } of listeners) {
+  for (const { types, onEvent, onGap } of listeners) {
     if (types.some((type) => matches(type, event.type))) onEvent(event)
+    else if (event.type === 'jobs.skipped' && types.some((type) => type.startsWith('job.'))) onGap?.()
   }
 }
 

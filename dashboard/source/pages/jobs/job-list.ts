@@ -95,6 +95,8 @@ export class JobList {
         this.#cursor = nextCursor ?? undefined
         this.complete.value = nextCursor === null
         this.rows.value = [...this.rows.peek(), ...items.flatMap((job) => this.#rowOf(job))]
+        const fresh = [...this.fresh.peek()].filter((id) => !this.#rows.has(id))
+        if (fresh.length < this.fresh.peek().size) this.fresh.value = new Set(fresh)
         this.loading.value = false
       })
     } catch (error) {
