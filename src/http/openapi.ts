@@ -5,11 +5,11 @@
  */
 import { Type } from '@sinclair/typebox'
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ThreadplaneError } from '../contract/errors.ts'
 import { problems } from './problem-responses.ts'
+import { DocsPage } from './docs-page.ts'
 import { addExamples } from './openapi-examples.ts'
 import { genericPaths, type OpenApiDocument } from './openapi-operations.ts'
 import { type DescribedService, OpenApiText } from './openapi-text.ts'
@@ -20,10 +20,6 @@ export interface OpenApiOptions {
   /** The services that are registered at present, sorted by name. */
   services: () => DescribedService[]
 }
-
-/** The bar at the top of the page is dark in both themes. */
-const NAME_IMAGE =
-  '<svg xmlns="http://www.w3.org/2000/svg" width="170" height="40"><text x="0" y="27" font-family="system-ui, sans-serif" font-size="24" font-weight="600" fill="#fff">threadplane</text></svg>'
 
 export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => {
   await app.register(swagger, {
@@ -80,39 +76,12 @@ export const openapi = fp<OpenApiOptions>(async (app, { services, version }) => 
     reply.type('application/yaml; charset=utf-8').send(await seen(request).yaml())
 
   const config = { scope: 'read', narrows: true } as const
-  await app.register(async (page) => {
-    // The routes of the page are made by its plugin.
-    page.addHook('onRoute', (route) => {
-      route.config = { ...route.config, ...config }
-    })
-    await page.register(swaggerUi, {
-      routePrefix: '/docs',
-      // The default policy of the page without `upgrade-insecure-requests`, because the server speaks plain HTTP.
-      staticCSP: {
-        'default-src': ["'self'"],
-        'base-uri': ["'self'"],
-        'font-src': ["'self'", 'data:'],
-        'img-src': ["'self'", 'data:'],
-        'object-src': ["'none'"],
-        'frame-ancestors': ["'self'"],
-        'script-src': ["'self'"],
-        'style-src': ["'self'", "'unsafe-inline'"],
-      },
-      theme: { title: 'threadplane' },
-      logo: { type: 'image/svg+xml', content: Buffer.from(NAME_IMAGE), href: `${prefix}/docs` },
-      // With a field to choose a service by its tag.
-      uiConfig: { filter: true, displayRequestDuration: true },
-      // The page has paths of its own for the document, and would write it whole for each request.
-      uiHooks: {
-        preHandler: (request, reply, done) => {
-          const { url } = request.routeOptions
-          if (url === `${prefix}/docs/json`) sendJson(request, reply).catch(done)
-          else if (url === `${prefix}/docs/yaml`) sendYaml(request, reply).catch(done)
-          else done()
-        },
-      },
-    })
-  })
+  const page = new DocsPage(prefix)
+  const pageOptions = { config, schema: { hide: true }, handler: page.answer.bind(page) }
+  app.get('/docs', pageOptions)
+  app.get('/docs/*', pageOptions)
+  app.get('/docs/json', { config, schema: { hide: true }, handler: sendJson })
+  app.get('/docs/yaml', { config, schema: { hide: true }, handler: sendYaml })
   app.get('/v1/services/:service/openapi.json', {
     config: { scope: 'read' },
     schema: {
