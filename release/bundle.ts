@@ -1,8 +1,8 @@
 /**
- * Bundles the programs: the command line with its launcher, the server, and the process of the journal; a part of
- * `npm run build`. A server then loads some 175 files in place of 1,040, which takes a third off the CPU time of its start.
- * Most of these are in packages that are not bundled. What users import (`exports` in package.json) and what runs in a
- * service's thread stay the modules that TypeScript compiles.
+ * Bundles the programs: the command line with its launcher, the server, the process of the journal, and what runs in the
+ * threads and processes of services; a part of `npm run build`. A server then loads some 175 files in place of 1,040, which takes a third off the CPU time of its start.
+ * Most of these are in packages that are not bundled. What users import stays the modules that TypeScript
+ * compiles, but for `threadplane/service`, which each thread loads.
  *
  * A chunk lies in `dist/src/programs`, as deep as the modules in it: `new URL('../sqlite/journal-process.js',
  * import.meta.url)` is found from both places. So a module names a file of its own folder in this way, too.
@@ -23,31 +23,45 @@ const NOT_BUNDLED = [
   'undici',
 ]
 
-await build({
-  input: {
-    main: 'src/main.ts',
-    'server/entry': 'src/server/entry.ts',
-    'sqlite/journal-process': 'src/sqlite/journal-process.ts',
-    // Tests change them before the launcher starts: all chunks must use this one.
-    'launcher/timings': 'src/launcher/timings.ts',
-  },
-  platform: 'node',
-  tsconfig: false,
-  external: NOT_BUNDLED.map((name) => new RegExp(`^${name}(/|$)`)),
-  // CommonJS modules know them, and a chunk is none.
-  transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } },
-  plugins: [licenses()],
-  logLevel: 'warn',
-  output: {
-    dir: 'dist/src',
-    cleanDir: false,
-    chunkFileNames: 'programs/[name]-[hash].js',
-    // Without white space there is a sixth less to parse, and text of one byte a character is read faster.
-    minify: { compress: false, mangle: false, codegen: { asciiOnly: true } },
-    // Errors are logged with the names of their classes.
-    keepNames: true,
-  },
-})
+const PROGRAMS = {
+  main: 'src/main.ts',
+  'server/entry': 'src/server/entry.ts',
+  'sqlite/journal-process': 'src/sqlite/journal-process.ts',
+  // Tests change them before the launcher starts: all chunks must use this one.
+  'launcher/timings': 'src/launcher/timings.ts',
+}
+
+/** What runs beside a service's module: nothing of the server. */
+const OF_SERVICES = {
+  'runtime/thread-entry': 'src/runtime/thread-entry.ts',
+  'runtime/process-entry': 'src/runtime/process-entry.ts',
+  'module/index': 'src/module/index.ts',
+}
+
+await bundle(PROGRAMS, NOT_BUNDLED, [licenses()])
+await bundle(OF_SERVICES, ['zod'], [])
+
+async function bundle(input: Record<string, string>, external: string[], plugins: Plugin[]): Promise<void> {
+  await build({
+    input,
+    platform: 'node',
+    tsconfig: false,
+    external: external.map((name) => new RegExp(`^${name}(/|$)`)),
+    // CommonJS modules know them, and a chunk is none.
+    transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } },
+    plugins,
+    logLevel: 'warn',
+    output: {
+      dir: 'dist/src',
+      cleanDir: false,
+      chunkFileNames: 'programs/[name]-[hash].js',
+      // Without white space there is a sixth less to parse, and text of one byte a character is read faster.
+      minify: { compress: false, mangle: false, codegen: { asciiOnly: true } },
+      // Errors are logged with the names of their classes.
+      keepNames: true,
+    },
+  })
+}
 
 /** Writes the licenses of the packages that the chunks contain: each asks for its text in every copy. */
 function licenses(): Plugin {

@@ -33,7 +33,7 @@ const serverRequire = createRequire(import.meta.url)
 export function resolveFromServer(): void {
   const { registerHooks } = nodeModule as InThreadHooks
   if (registerHooks !== undefined) return registerHooks({ resolve: resolveInThread })
-  register('./resolve-fallback.js', import.meta.url)
+  register('../runtime/resolve-fallback.js', import.meta.url)
   replaceRequire(nodeModule.default as unknown as CommonJsLoader)
 }
 

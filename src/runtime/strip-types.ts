@@ -22,7 +22,7 @@ export function stripTypes(url: string): boolean {
   } catch {
     return false
   }
-  register('./strip-types.js', import.meta.url, { data: pathToFileURL(amaro).href })
+  register('../runtime/strip-types.js', import.meta.url, { data: pathToFileURL(amaro).href })
   return true
 }
 

@@ -15,12 +15,15 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { freePort } from '../free-port.ts'
 import { request, within } from '../http-helper.ts'
 import { Process } from '../process-helper.ts'
 import { eventually } from '../sqlite/jobs.ts'
+
+const CALL_EVERY_MS = 10
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
@@ -132,6 +135,8 @@ t.test('no call is lost over five edits, and calls that the old code has begun f
     while (!stopped) {
       answers.push(await call('first'))
       seen.emit('answer')
+      // Threads run at a low priority: clients that never pause would leave the new one no processor.
+      await sleep(CALL_EVERY_MS)
     }
   }
   const clients = Promise.all([client(), client(), client()])
