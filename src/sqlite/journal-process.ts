@@ -205,6 +205,8 @@ class JournalProcess {
       else if (failure !== undefined) this.#unwritable(journal, failure)
       else if (state.kind === 'unwritable' && this.#isOver(state.failure, journal)) this.#writable(journal)
     }
+    // The server waits for a word after each batch, also after one that is postponed as a whole.
+    if (this.#batcher.size === 0) post([])
     this.#batcher.flush()
   }
 

@@ -10,14 +10,14 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServiceLog } from '../contract/log.ts'
-import { fromWireError, RETRY_AFTER_SECONDS, ThreadplaneError, toWireError } from '../contract/errors.ts'
-import { MessageBatcher } from '../async/message-batcher.ts'
+import { fromWireError, RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { Deferred } from '../async/deferred.ts'
 import { resolvesWithin } from '../async/deadline.ts'
 import { ownProcesses } from '../system/own-processes.ts'
 import { MAX_FINISHED_JOBS } from '../jobs/store-limits.ts'
 import { cannotOpen, HOLDER_FILE, JOURNAL_FILE } from './cannot-open.ts'
 import { JournalClient } from './journal-client.ts'
+import { RequestFeed } from './request-feed.ts'
 import type { StoreFigures } from '../jobs/store-figures.ts'
 import {
   type JournalData,
@@ -25,7 +25,6 @@ import {
   type JournalOperation,
   type JournalOperations,
   type JournalReply,
-  type JournalRequest,
   type JournalStatus,
   OUTCOMES,
 } from './messages.ts'
@@ -39,11 +38,6 @@ export interface JournalOptions {
   maxFinishedJobs?: number
 }
 
-/**
- * So many casts are posted before the end of the turn. Clients that were answered together send their next casts
- * together; without this head start, the server and the journal's process would wait for each other in turns.
- */
-const HEAD_START = 8
 /** Operations that may wait for the journal's process. */
 const MAX_PENDING = 100_000
 /** How long closing may take before the journal's process is killed. */
@@ -64,7 +58,7 @@ export class Journal extends JournalClient {
   readonly #folder: string
   readonly #log: ServiceLog
   readonly #process: ChildProcess
-  readonly #batcher: MessageBatcher<JournalRequest>
+  readonly #feed: RequestFeed
   readonly #pending = new Map<number, Deferred<unknown>>()
   /** Resolves with the first status of the process. */
   readonly #opened = new Deferred<JournalStatus>()
@@ -84,11 +78,9 @@ export class Journal extends JournalClient {
     })
     this.#process = child
     if (child.pid !== undefined) ownProcesses.add(child.pid)
-    this.#batcher = new MessageBatcher<JournalRequest>(
-      (requests) => child.send(requests, undefined, {}, () => {}),
-      ([id], error) => this.#reply([id, undefined, toWireError(error)]),
-    )
+    this.#feed = new RequestFeed((requests) => child.send(requests, undefined, {}, () => {}))
     child.on('message', (messages: JournalMessage[]) => {
+      this.#feed.answered()
       for (const message of messages) {
         if (Array.isArray(message)) this.#reply(message)
         else if ('status' in message) this.#statusChanged(message.status)
@@ -167,8 +159,7 @@ export class Journal extends JournalClient {
     const reply = new Deferred<unknown>()
     this.#lastId += 1
     this.#pending.set(this.#lastId, reply)
-    this.#batcher.push([this.#lastId, operation, args])
-    if (operation === 'accept' && this.#batcher.size >= HEAD_START) this.#batcher.flush()
+    this.#feed.push([this.#lastId, operation, args])
     return reply.promise as Promise<ReturnType<JournalOperations[Operation]>>
   }
 
@@ -214,7 +205,7 @@ export class Journal extends JournalClient {
     if (kind === 'ended') return
     if (kind !== 'closing') {
       this.#enter({ kind: 'closing' })
-      this.#batcher.flush()
+      this.#feed.flush()
       this.#process.send('close', undefined, {}, () => {})
     }
     if (await resolvesWithin(this.#ended.promise, CLOSE_WITHIN_MS)) return

@@ -5,6 +5,7 @@ import { renameSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
@@ -107,6 +108,27 @@ t.test('an attempt that runs while the file is moved keeps its outcome, and is n
   rmSync(folder, { recursive: true })
   t.equal(await finish(third), false, 'its job is gone with the folder')
   t.match(await journal.get(third), undefined)
+})
+
+t.test('while outcomes wait for the file, casts are refused at once', async (t) => {
+  const usual = timings.retryEveryMs
+  timings.retryEveryMs = 600_000
+  t.teardown(() => {
+    timings.retryEveryMs = usual
+  })
+  const folder = t.testdir()
+  const journal = await openJournal(folder)
+  const running = await Promise.all(Array.from({ length: 2 }, () => accept(journal, { begin: true })))
+  rmSync(join(folder, 'jobs.sqlite-wal'))
+  const outcomes: Promise<unknown>[] = []
+  for (const { id } of running) {
+    outcomes.push(journal.finish(id, 1, { state: 'succeeded', result: '1' }).catch((error: unknown) => error))
+    // Alone in its batch.
+    await nextTurn()
+    await t.rejects(accept(journal), { code: 'JOURNAL_UNAVAILABLE' })
+  }
+  await journal.close()
+  t.match(await Promise.all(outcomes), [{ code: 'JOURNAL_UNAVAILABLE' }, { code: 'JOURNAL_UNAVAILABLE' }])
 })
 
 t.test('after kill -9 every acknowledged job is there, and the attempts that were running count', async (t) => {
