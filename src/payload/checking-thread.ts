@@ -5,6 +5,7 @@
 import { parentPort } from 'node:worker_threads'
 import { toWireError } from '../contract/errors.ts'
 import { checkLines, checkPayload } from './check-payload.ts'
+import { returnMemoryLater } from './return-memory.ts'
 import type { CheckAnswer, CheckMessage } from './payload-checker.ts'
 import { PayloadValidator } from './validator.ts'
 
@@ -20,6 +21,7 @@ function answer({ id, body, kind, keyedBy, schema, schemaId, forget }: CheckMess
   if (forget !== undefined) validators.delete(forget)
   if (schema !== undefined) validators.set(schemaId, new PayloadValidator({ widenedInput: schema }))
   const validator = validators.get(schemaId)
+  returnMemoryLater(body.byteLength)
   try {
     return { id, checked: kind === 'lines' ? checkLines(body, validator) : [checkPayload(body, validator, keyedBy)] }
   } catch (error) {

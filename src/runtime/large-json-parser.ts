@@ -7,6 +7,7 @@ import type { ServiceDescription } from '../contract/description.ts'
 import { toWireError } from '../contract/errors.ts'
 import { parseJson, textOf } from '../payload/parse-json.ts'
 import { releaseBuffers } from '../payload/release-buffers.ts'
+import { returnMemoryLater } from '../payload/return-memory.ts'
 import { PayloadValidator } from '../payload/validator.ts'
 import type { JsonBytes, MethodFailure } from '../protocol/messages.ts'
 
@@ -22,6 +23,7 @@ export class LargeJsonParser {
 
   parse(method: string, { json }: JsonBytes): Outcome {
     let payload: unknown
+    returnMemoryLater(json.byteLength)
     try {
       const text = textOf(json)
       releaseBuffers([json])
