@@ -180,7 +180,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(stackRoutes, { prefix: '/v1', registry, plane })
   await app.register(profileRoutes, { prefix: '/v1', registry, profiles, plane })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos, views, others })
+  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos, views, others, isForNodes })
   await app.register(callRoutes, {
     prefix: '/v1',
     registry,

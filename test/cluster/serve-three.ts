@@ -11,7 +11,7 @@ import { freePort } from '../free-port.ts'
 import { RoundRobin } from './round-robin.ts'
 
 // On a busy machine other nodes take longer than a user should wait for them.
-Object.assign(timings, { followedWithinMs: 60_000, newsWithinMs: 30_000 })
+Object.assign(timings, { followedWithinMs: 60_000, newsWithinMs: 30_000, showWithinMs: 20_000, beatWithinMs: 3_000 })
 
 const NAMES = ['a', 'b', 'c']
 /** The services run on the first node alone: what a test looks at in its own process is there. */
@@ -35,8 +35,13 @@ export async function serveThree(t: Test, options: ServeOptions, url: string): P
     const server = await serveOne(t, { ...more, folder, database, start: false }, logs)
     await server.server.nodeApp?.listen({ host: '127.0.0.1', port })
     servers.push(server)
+    // Where the test starts them itself: else each node would, as soon as it knows the others.
+    if (!start && name === 'a') {
+      const { registrations } = server.server.registry.options
+      for (const service of Object.keys(options.services))
+        await registrations.update(service, (known) => ({ ...known, desiredState: 'stopped' }))
+    }
   }
-  // Where the test starts them itself, they are started on all servers.
   for (const { server } of servers) server.registry.starting.resolve()
   if (start) await Promise.all(servers.map(({ server }) => server.registry.startAll()))
   const stateOn = (name: string, service: string) => servers[NAMES.indexOf(name)]?.server.registry.find(service)?.state
@@ -48,7 +53,10 @@ export async function serveThree(t: Test, options: ServeOptions, url: string): P
       return peers.length === 2 && Object.keys(options.services).every(told)
     })
   }
-  const proxy = await RoundRobin.start(t, servers)
+  const proxy = await RoundRobin.start(
+    t,
+    servers.map(({ port }) => port),
+  )
   const first = servers[0] as TestServer
   const closes = servers.map(({ close }) => close)
   first.port = proxy.port
