@@ -1,6 +1,6 @@
 /** Three servers that share a database, in the place of one: clients reach them by a proxy that asks each in turn. */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -21,7 +21,8 @@ const ON_FIRST = { placement: { labels: { runs: 'services' } } }
 export async function serveThree(t: Test, options: ServeOptions, url: string): Promise<TestServer> {
   const { start = true, folder = mkdtempSync(fileURLToPath(new URL('../http-', import.meta.url))), ...more } = options
   const logs = new Logs()
-  const schema = `test_${randomBytes(6).toString('hex')}`
+  // A server that is started again on its folder finds its jobs again.
+  const schema = `test_${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`
   const servers: TestServer[] = []
   if (process.env.TEST_PLACED !== undefined) placeOnFirst(folder, Object.keys(options.services))
   for (const name of NAMES) {
