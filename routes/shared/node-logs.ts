@@ -86,7 +86,8 @@ export class NodeLogs {
     const foreign = follows ? this.#book.foreign(seen) : { lines: [], droppedThrough: 0 }
     const at = this.#book.timeOf(seen) ?? 0
     const answers = follows ? [] : (await this.#ask(request)).map(({ text }) => linesOf(text))
-    const others = answers.flat().filter(({ id, time }) => time >= at && id !== after)
+    // In the order in which the client has got them.
+    const others = answers.flat().filter((line) => byTime(line, { id: after, time: at }) >= 0 && line.id !== after)
     const isCut = answers.some((lines) => lines.length >= tail && (lines[0]?.time ?? 0) > at)
     const lines = [...own.lines, ...foreign.lines].filter((line) => passes(line, filter)).sort((a, b) => a.seq - b.seq)
     const gap =
@@ -118,12 +119,15 @@ export class NodeLogs {
   }
 }
 
+/** What decides where a line is among those of all nodes. */
+type Placed = Pick<ShownLine, 'id' | 'time'>
+
 /** Lines of one node that were written in the same millisecond stay in the order of their numbers. */
-function byTime(one: ShownLine, other: ShownLine): number {
+function byTime(one: Placed, other: Placed): number {
   return one.time - other.time || numberOf(one) - numberOf(other)
 }
 
-function numberOf({ id }: ShownLine): number {
+function numberOf({ id }: Placed): number {
   return Number(id.slice(id.indexOf('-') + 1))
 }
 

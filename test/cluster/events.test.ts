@@ -1,6 +1,7 @@
 /** The streams of events and of the log have what happens on all nodes, whichever node a client asks. */
 import t, { type Test } from 'tap'
-import { becomes, openGate, type TestServer } from '../http-helper.ts'
+import { TokensRig } from '../auth/tokens-rig.ts'
+import { becomes, openGate, type TestServer, within } from '../http-helper.ts'
 import { LineStream } from '../line-stream.ts'
 import { Members } from './members.ts'
 import { noPostgres } from './postgres.ts'
@@ -181,4 +182,25 @@ t.test('lines of the log of all nodes: the last ones, and those to come', option
     t.match(text, `of b, last, ${server.port}`)
     t.notMatch(text, /unseen|"gap"/, 'and nothing before it')
   }
+})
+
+t.test('a stream that another node goes on with shows what its token may see, and ends with it', options, async (t) => {
+  const rig = new TokensRig(t)
+  await rig.add('admin', ['admin'])
+  await rig.add('reader', ['read:echo'])
+  const members = await Members.start(t)
+  const services = { echo: 'echo', gate: 'gate' }
+  const a = await members.join('a', { services, tokens: await rig.open() })
+  const b = await members.join('b', { services, tokens: await rig.open() })
+  await know(a, 1)
+  await know(b, 1)
+  const onA = await follow(t, a, '', rig.bearer('reader'))
+  const { id } = await onA.has(({ type }) => type === 'hello')
+  const onB = await follow(t, b, `?after=${id}`, rig.bearer('reader'))
+  const as = { headers: rig.bearer('admin') }
+  for (const name of ['gate', 'echo']) await a.post(`/v1/services/${name}/restart`, undefined, as)
+  for (const node of ['a', 'b']) await onB.has((event) => event.type === 'thread.ended' && event.node === node)
+  t.notOk(onB.lines.some(({ service }) => service === 'gate'))
+  await rig.revoke('reader')
+  await within(onB.ended, 'the end of the stream with its token')
 })
