@@ -99,12 +99,17 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
       const accepted = new Negotiator(request.raw).mediaType([EVENTS_TYPE, LINES_TYPE, JSON_TYPE]) ?? EVENTS_TYPE
       // A browser that connects again sends the first URL, and the id of the last event that it got.
       const cursor = request.headers['last-event-id'] ?? after
-      if (accepted === JSON_TYPE) return sendList(request, reply, filter, cursor)
+      const isList = accepted === JSON_TYPE
       // Other nodes are few, and each has one stream.
-      if (!isForNodes && !streams.hasRoom(request.caller)) {
+      if (!isList && !isForNodes && !streams.hasRoom(request.caller)) {
         const detail = `too many streams of events are open, in all (THREADPLANE_MAX_STREAMS) or of this token: close one`
         throw new ThreadplaneError('TOO_MANY_STREAMS', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
       }
+      if (cursor !== undefined && (await plane?.resume(cursor, reply, callerOf(request)))) {
+        if (!isList) streams.lend(reply.raw, streamClient(request, credentials))
+        return reply
+      }
+      if (isList) return sendList(request, reply, filter, cursor)
       // What happens from now on is in the stream, also while other nodes are still asked.
       const now = { seq: events.lastSeq }
       const looked = request.method === 'HEAD' ? undefined : peerEvents?.look(kindsOf(filter))

@@ -142,9 +142,6 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     checker,
     schedules,
     events,
-    streams,
-    book,
-    logStreams,
     series,
     profiles,
     chaos,
@@ -153,7 +150,6 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
     forwarder,
     node,
     plane,
-    peerEvents,
   } = options
   await app.register(probeRoutes, { registry, dispatcher, durability: options.durability, node })
   await app.register(metricsRoutes, { metrics: options.metrics })
@@ -169,10 +165,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   const views = new ServiceViews(plane)
   const others = new OtherNodes(plane)
   const isForNodes = node !== undefined && plane === undefined
-  const peers = { plane, peerEvents, isForNodes }
-  await app.register(eventRoutes, { prefix: '/v1', registry, events, streams, credentials, views, ...peers })
-  const logs = new NodeLogs(book, peers)
-  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, logs, streams: logStreams, credentials })
+  await app.register(streamRoutes, options)
   await app.register(serviceRoutes, { prefix: '/v1', registry, changes, views, others })
   if (isForNodes) await app.register(followRoutes, { prefix: '/v1', node })
   const alone = { id: events.boot, name: hostname() }
@@ -180,7 +173,7 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(stackRoutes, { prefix: '/v1', registry, plane })
   await app.register(profileRoutes, { prefix: '/v1', registry, profiles, plane })
   await app.register(seriesRoutes, { prefix: '/v1', registry, series })
-  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos, views, others })
+  await app.register(lifecycleRoutes, { prefix: '/v1', registry, changes, chaos, views, others, isForNodes })
   await app.register(callRoutes, {
     prefix: '/v1',
     registry,
@@ -197,4 +190,14 @@ export const routes: FastifyPluginAsync<RoutesOptions> = async (app, options) =>
   await app.register(failureRoutes, { prefix: '/v1', overview: dispatcher.overview })
   await app.register(jobOverviewRoutes, { prefix: '/v1', registry, dispatcher })
   await app.register(scheduleRoutes, { prefix: '/v1', registry, schedules, maxBodyBytes })
+}
+
+/** The streams of events and of the log, which a client can go on with on another node. */
+export const streamRoutes: FastifyPluginAsync<RoutesOptions> = async (app, options) => {
+  const { registry, events, streams, credentials, dispatcher, book, logStreams, node, plane, peerEvents } = options
+  const peers = { plane, peerEvents, isForNodes: node !== undefined && plane === undefined }
+  const views = new ServiceViews(plane)
+  await app.register(eventRoutes, { prefix: '/v1', registry, events, streams, credentials, views, ...peers })
+  const logs = new NodeLogs(book, peers)
+  await app.register(logRoutes, { prefix: '/v1', registry, dispatcher, logs, streams: logStreams, credentials })
 }

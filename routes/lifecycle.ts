@@ -1,6 +1,7 @@
 /** Start, stop, restart, reload, crash, pause and resume a service. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { DesiredState } from '../src/contract/states.ts'
 import { CRASH_KINDS, type CrashKind } from '../src/contract/crash-kind.ts'
 import type { FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../src/contract/errors.ts'
@@ -8,8 +9,8 @@ import type { Registry } from '../src/registry/registry.ts'
 import type { ServiceChanges } from '../src/registry/service-changes.ts'
 import type { SupervisedService } from '../src/services/supervised-service.ts'
 import { problems } from '../src/http/problem-responses.ts'
-import { type LifecycleResult, ServiceParams } from './schemas/service.ts'
-import type { OtherNodes } from './shared/other-nodes.ts'
+import { ServiceParams } from './schemas/service.ts'
+import type { Done, OtherNodes } from './shared/other-nodes.ts'
 import type { ServiceViews } from './shared/service-views.ts'
 
 function operation(id: string, [summary, description]: [string, string], ...codes: ErrorCode[]) {
@@ -33,20 +34,53 @@ export interface LifecycleRoutesOptions {
   chaos: boolean
   views: ServiceViews
   others: OtherNodes
+  /** Do other nodes ask? The one that a client has asked writes what is wanted, and asks the others to do it. */
+  isForNodes: boolean
 }
 
 export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> = async (
   app,
-  { registry, changes, chaos, views, others },
+  { registry, changes, chaos, views, others, isForNodes },
 ) => {
-  const result = async (service: SupervisedService, changed: boolean, request: FastifyRequest) => ({
-    ...(await views.status(service, request)),
-    changed,
-  })
-  /** The answer once the other nodes have done what is written in the registration. */
-  const followed = async (service: SupervisedService, changed: boolean, request: FastifyRequest) => {
+  const { wishes } = registry
+  const { areShared } = registry.options.registrations
+  /** The answer once all nodes have seen what is written. */
+  const result = async (service: SupervisedService, changed: boolean, request: FastifyRequest) => {
     await others.follow(service.name, request)
-    return result(service, changed, request)
+    return { ...(await views.status(service, request)), changed }
+  }
+  /**
+   * Writes what a person wants of a service, and has all nodes do it. Where they share what is written, the write decides
+   * what has changed: another node may have read it before it is asked. What a node does beyond that changes something too.
+   */
+  const wanted = async (
+    {
+      service,
+      request,
+      desiredState,
+    }: { service: SupervisedService; request: FastifyRequest; desiredState: DesiredState },
+    write: () => Promise<boolean>,
+    act: () => Promise<Partial<Done>>,
+    did?: (done: Done) => boolean,
+  ) => {
+    const isMore = !areShared || service.desiredState === desiredState
+    // It begins before the act: what is wanted until then counts.
+    const writing = isForNodes ? false : write()
+    const here = async () => {
+      const { changed = false, ...done } = await act()
+      return { ...done, changed: changed && isMore }
+    }
+    const [isNew, done] = await Promise.all([writing, others.all(service, request, here, did)])
+    const stoppedDependents = [...new Set(done.flatMap(({ stoppedDependents: stopped = [] }) => stopped))]
+    return { changed: (areShared && isNew) || done.some(({ changed }) => changed), stoppedDependents }
+  }
+  /** Pauses or resumes a service on all nodes that run it, and then writes that: only where it can be done. */
+  const pause = async (service: SupervisedService, request: FastifyRequest, paused: boolean) => {
+    const by = request.caller
+    const here = async () => ({ changed: paused ? service.pause(by) : service.resume(by) })
+    const done = await others.all(service, request, here, () => true)
+    const isNew = !isForNodes && (await wishes.keepPaused(service.name, paused))
+    return result(service, areShared ? isNew : done.some(({ changed }) => changed), request)
   }
 
   app.post('/services/:service/start', {
@@ -63,7 +97,14 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     ),
     handler: async (request) => {
       const service = registry.get(request.params.service)
-      return followed(service, await registry.wishes.start(service.name, request.caller), request)
+      const { changed } = await wanted(
+        { service, request, desiredState: 'running' },
+        () => wishes.keep(service, 'running'),
+        async () => ({ changed: await service.start({ by: request.caller }) }),
+        // Where it is stopped after that, it is not to run.
+        ({ state }) => state !== 'stopped',
+      )
+      return result(service, changed, request)
     },
   })
 
@@ -94,12 +135,14 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     handler: async (request) => {
       const { params, query } = request
       const service = registry.get(params.service)
-      const { changed, stoppedDependents } = await registry.wishes.stop(service.name, {
-        drain: query.drain ?? true,
-        by: request.caller,
-      })
+      const { changed, stoppedDependents } = await wanted(
+        { service, request, desiredState: 'stopped' },
+        () => wishes.keepStopped(service.name),
+        () => wishes.stop(service.name, { drain: query.drain ?? true, by: request.caller }),
+        () => true,
+      )
       await Promise.all(stoppedDependents.map((name) => others.follow(name, request)))
-      return { ...(await followed(service, changed, request)), stoppedDependents }
+      return { ...(await result(service, changed, request)), stoppedDependents }
     },
   })
 
@@ -117,11 +160,11 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     ),
     handler: async (request) => {
       const service = registry.get(request.params.service)
-      const { own, answers } = await others.all(service, request, () =>
-        registry.wishes.restart(service.name, request.caller),
+      const { stoppedDependents } = await wanted(
+        { service, request, desiredState: 'running' },
+        () => wishes.keep(service, 'running', { resumes: true }),
+        () => wishes.restart(service.name, request.caller),
       )
-      const stopped = answers.flatMap(({ text }) => (JSON.parse(text) as LifecycleResult).stoppedDependents ?? [])
-      const stoppedDependents = [...new Set([...(own?.stoppedDependents ?? []), ...stopped])]
       return { ...(await result(service, true, request)), stoppedDependents }
     },
   })
@@ -142,7 +185,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     handler: async (request) => {
       const service = registry.get(request.params.service)
       await others.oneByOne(service, request, () => changes.reload(service.name))
-      return result(service, true, request)
+      return { ...(await views.status(service, request)), changed: true }
     },
   })
 
@@ -185,8 +228,12 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
         throw service.error('FORBIDDEN', detail)
       }
       const reason = body?.reason ?? 'a client crashed the service on purpose'
-      await others.all(service, request, () => service.crash(body?.kind ?? 'exception', reason), { mayRefuse: true })
-      return result(service, true, request)
+      const here = async () => {
+        await service.crash(body?.kind ?? 'exception', reason)
+        return { changed: true }
+      }
+      await others.all(service, request, here, () => true)
+      return { ...(await views.status(service, request)), changed: true }
     },
   })
 
@@ -203,7 +250,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     ),
     handler: async (request) => {
       const service = registry.get(request.params.service)
-      return followed(service, await registry.wishes.pause(service.name, request.caller), request)
+      return pause(service, request, true)
     },
   })
 
@@ -217,7 +264,7 @@ export const lifecycleRoutes: FastifyPluginAsyncTypebox<LifecycleRoutesOptions> 
     ),
     handler: async (request) => {
       const service = registry.get(request.params.service)
-      return followed(service, await registry.wishes.resume(service.name, request.caller), request)
+      return pause(service, request, false)
     },
   })
 }

@@ -140,18 +140,22 @@ export const logRoutes: FastifyPluginAsyncTypebox<LogRoutesOptions> = async (
       const detail = `${streams.count} clients follow the log: close one, or try later`
       throw new ThreadplaneError('TOO_MANY_STREAMS', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS })
     }
+    const after = request.headers['last-event-id']?.toString()
+    if (after !== undefined && (await logs.resume(after, request, reply))) {
+      if (follow) streams.lend(reply.raw, streamClient(request, credentials))
+      return reply
+    }
     const isSse = new Negotiator(request.raw).mediaType([LINES_TYPE, EVENTS_TYPE]) === EVENTS_TYPE
     const format = isSse ? SSE : LINES
     const since = logs.lastSeq
     const looked = follow ? logs.look() : undefined
     reply.raw.once('close', () => looked?.leave())
     await looked?.begun
-    const after = request.headers['last-event-id']
     // A client that resumes gets all that it missed.
     const kept =
       after === undefined
         ? await logs.last(request, filter, { tail, since, stored })
-        : await logs.missed(request, filter, { after: String(after), since, stored })
+        : await logs.missed(request, filter, { after, since, stored, follows: follow, tail })
     beginStream(reply, format.contentType)
     // The client has hung up while other nodes were asked.
     if (reply.raw.destroyed) return reply

@@ -64,7 +64,9 @@ export const profileRoutes: FastifyPluginAsyncTypebox<ProfileRoutesOptions> = as
     if (plane === undefined || peer === undefined) return false
     const { node: _node, ...body } = request.body as { node?: string; seconds?: number }
     const withinMs = (body.seconds ?? 0) * 1_000 + MORE_MS
-    plane.relay(peer, { reply, body: JSON.stringify(body), caller: callerOf(request), withinMs })
+    const headers = { 'content-type': 'application/json' }
+    const relayed = { reply, path: request.url, headers, body: JSON.stringify(body), caller: callerOf(request) }
+    plane.relay(peer, { ...relayed, withinMs, silentMs: withinMs }).catch((error: unknown) => reply.send(error))
     return true
   }
 

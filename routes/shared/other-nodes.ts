@@ -1,16 +1,26 @@
 /**
  * What is asked of a service is done by all nodes. What is written in its registration each node does by itself: here the
- * answer to the client waits for that, so that any node shows it from then on. The rest is asked of each.
+ * answer to the client waits for that, so that any node shows it from then on. Where the answer says what the nodes did,
+ * each of them is asked to do it.
  */
 import type { FastifyRequest } from 'fastify'
 import { hasCode, ThreadplaneError } from '../../src/contract/errors.ts'
-import type { NodeAnswer, Plane, Question } from '../../src/cluster/plane.ts'
+import type { ServiceState } from '../../src/contract/states.ts'
+import type { Plane, Question } from '../../src/cluster/plane.ts'
 import type { SupervisedService } from '../../src/services/supervised-service.ts'
 import { callerOf } from './caller.ts'
 import { errorOf } from './node-errors.ts'
 
 /** Beyond the start and the stop of a service. */
 const MORE_MS = 10_000
+
+/** What a node did, as in its answer. */
+export interface Done {
+  /** That the service has there now. */
+  state: ServiceState
+  changed: boolean
+  stoppedDependents?: string[]
+}
 
 export class OtherNodes {
   readonly #plane: Plane | undefined
@@ -30,31 +40,32 @@ export class OtherNodes {
 
   /**
    * Does here what a request asks for, and has the other nodes do the same, all at once.
-   * @param mayRefuse a node on which the service does not run may answer CONFLICT
-   * @returns what was done here; and the answers of the others
+   * @param here resolves to the part of the answer that it decides
+   * @param did does an answer say that its node has done it? Then no other node has to. Left out: all have to
+   * @returns what each of the nodes did
    */
-  async all<T>(
+  async all(
     service: SupervisedService,
     request: FastifyRequest,
-    here: () => Promise<T>,
-    { mayRefuse = false } = {},
-  ): Promise<{ own: T | undefined; answers: NodeAnswer[] }> {
+    here: () => Promise<Partial<Done>>,
+    did?: (done: Done) => boolean,
+  ): Promise<Done[]> {
+    const own = here().then((done): Done => ({ state: service.state, changed: false, ...done }))
     const plane = this.#plane
-    if (plane === undefined) return { own: await here(), answers: [] }
+    if (plane === undefined) return [await own]
     const question = questionOf(service, request)
     const asked = plane.peers.map(async (peer) => {
       const answer = await plane.ask(peer, question)
       if (answer.status >= 400) throw errorOf(answer)
-      return answer
+      return JSON.parse(answer.text) as Done
     })
-    const [own, ...others] = await Promise.allSettled([here(), ...asked])
-    const answers = others.flatMap((one) => (one.status === 'fulfilled' ? [one.value as NodeAnswer] : []))
-    const done = [own, ...others].some(({ status }) => status === 'fulfilled')
-    for (const one of [own, ...others]) {
-      if (one.status === 'fulfilled' || (mayRefuse && done && hasCode(one.reason, 'CONFLICT'))) continue
-      throw one.reason as Error
-    }
-    return { own: own.status === 'fulfilled' ? (own.value as T) : undefined, answers }
+    const settled = await Promise.allSettled([own, ...asked])
+    const all = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const errors = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []))
+    // The node that runs it may be the one that cannot be asked.
+    const error = errors.find((one) => hasCode(one, 'NODE_UNREACHABLE')) ?? errors[0]
+    if (error !== undefined && (did === undefined || !all.some(did))) throw error
+    return all
   }
 
   /** Does it here, and then on one node after the other. The first node that fails ends the walk. */

@@ -118,8 +118,8 @@ export class Hop implements Dispatcher.DispatchHandler {
 
   #write(controller: Controller, piece: Buffer): void {
     const { raw } = this.#options
-    // The client is gone; `abandon` follows.
-    if (raw.destroyed || raw.write(piece)) return
+    // The client is gone, or its stream was ended here; `abandon` follows.
+    if (raw.destroyed || raw.writableEnded || raw.write(piece)) return
     controller.pause()
     raw.once('drain', () => controller.resume())
   }

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { resolvesWithin } from '../async/deadline.ts'
+import { bootOf } from '../contract/cursor.ts'
 import type { Member } from './membership.ts'
 import { PeerStream, type StreamEvent } from './peer-stream.ts'
 import type { Plane } from './plane.ts'
@@ -57,7 +58,7 @@ export class PeerEvents {
 
   /** Is this the start of another node's server? */
   knows(boot: string): boolean {
-    return this.#boots.has(boot)
+    return this.#boots.has(boot) || this.#plane.peers.some(({ id }) => bootOf(id) === boot)
   }
 
   /**

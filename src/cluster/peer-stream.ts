@@ -4,9 +4,8 @@ import type { Dispatcher } from 'undici'
 import { Deferred } from '../async/deferred.ts'
 import { requestHeaders } from './hop-headers.ts'
 import type { Member } from './membership.ts'
+import { timings } from './timings.ts'
 
-/** Two heartbeats of the other node have not come. */
-const SILENT_MS = 40_000
 const HEAD_WITHIN_MS = 5_000
 
 export interface StreamEvent {
@@ -60,7 +59,7 @@ export class PeerStream {
         headers: requestHeaders({ accept: 'application/x-ndjson' }, this.peer.token, undefined, undefined),
         signal,
         headersTimeout: HEAD_WITHIN_MS,
-        bodyTimeout: SILENT_MS,
+        bodyTimeout: timings.silentMs,
       })
       const lines = createInterface({ input: body })
       // The error of the body ends the lines.

@@ -4,7 +4,10 @@
  *
  * Loaded only by a server that is a node of a cluster.
  */
+import type { FastifyReply } from 'fastify'
+import { bootOf, parseCursor } from '../contract/cursor.ts'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
+import { RESUMED_PREFIX } from '../contract/node-headers.ts'
 import { type Caller, requestHeaders } from './hop-headers.ts'
 import type { Member, Membership } from './membership.ts'
 import type { PeerConnections } from './peer-connections.ts'
@@ -122,9 +125,28 @@ export class Plane {
     }
   }
 
-  /** Has another node answer a request of a client. */
-  relay(peer: Member, relayed: RelayedRequest): void {
-    relay(this.connections.to(peer), peer, relayed)
+  /** Has another node answer a request of a client. @throws NODE_UNREACHABLE */
+  relay(peer: Member, relayed: RelayedRequest): Promise<void> {
+    return relay(this.connections.to(peer), peer, relayed)
+  }
+
+  /**
+   * Has the node that has given out a cursor go on behind it: no other one knows what its client has got.
+   * @returns false if no other node alive has given it out, or that node does not answer
+   */
+  async resume(cursor: string, reply: FastifyReply, caller: Caller | undefined): Promise<boolean> {
+    const boot = parseCursor(cursor)?.boot
+    const peer = this.peers.find(({ id }) => bootOf(id) === boot)
+    if (peer === undefined) return false
+    const { url, headers } = reply.request
+    const path = `${RESUMED_PREFIX}${url}`
+    const waits = { withinMs: timings.resumedWithinMs, silentMs: timings.silentMs }
+    try {
+      await this.relay(peer, { reply, path, headers, caller, ...waits })
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** A node that has gone does not answer any more, also where its connections are still open. */

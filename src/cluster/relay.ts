@@ -1,6 +1,6 @@
 /** Has another node answer a request of a client: its answer is passed on as it comes. */
 import type { FastifyReply } from 'fastify'
-import type { OutgoingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { RETRY_AFTER_SECONDS, ThreadplaneError } from '../contract/errors.ts'
 import { Hop } from './hop.ts'
@@ -9,32 +9,53 @@ import type { Peer } from './cluster.ts'
 
 export interface RelayedRequest {
   reply: FastifyReply
-  /** JSON. */
-  body: string
+  path: string
+  headers: IncomingHttpHeaders
+  /** JSON; `undefined`: there is none. */
+  body?: string
   caller: Caller | undefined
-  /** Silence of the other node for so long is no answer. */
+  /** The answer of the other node has to begin within this time. */
   withinMs: number
+  /** Silence of the other node for so long ends the answer. */
+  silentMs: number
 }
 
-export function relay(to: Dispatcher, peer: Peer, { reply, body, caller, withinMs }: RelayedRequest): void {
+/** Resolves when the answer begins, or the client leaves. @throws NODE_UNREACHABLE; then the reply is as it was */
+export function relay(to: Dispatcher, peer: Peer, relayed: RelayedRequest): Promise<void> {
+  const { reply, path, headers, body = null, caller, withinMs, silentMs } = relayed
   const { raw, request } = reply
-  const hop = new Hop({
-    raw,
-    mayBeRefused: false,
-    begin: (status, headers) => {
-      reply.hijack()
-      raw.writeHead(status, { ...(reply.getHeaders() as OutgoingHttpHeaders), ...answerHeaders(headers) })
-    },
-    refused: () => false,
-    done: () => {},
-    failed: (_kind, cause) => {
-      const detail = `the node ${peer.name} does not answer: ${cause.message}`
-      const error = new ThreadplaneError('NODE_UNREACHABLE', detail, { cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
-      if (!raw.destroyed) reply.send(error)
-    },
+  return new Promise((resolve, reject) => {
+    const hop = new Hop({
+      raw,
+      mayBeRefused: false,
+      begin: (status, answered) => {
+        reply.hijack()
+        raw.writeHead(status, { ...(reply.getHeaders() as OutgoingHttpHeaders), ...answerHeaders(answered) })
+        // A stream may have nothing to tell for long.
+        raw.flushHeaders()
+        resolve()
+      },
+      refused: () => false,
+      done: () => {},
+      failed: (_kind, cause) => {
+        const detail = `the node ${peer.name} does not answer: ${cause.message}`
+        reject(new ThreadplaneError('NODE_UNREACHABLE', detail, { cause, retryAfterSeconds: RETRY_AFTER_SECONDS }))
+      },
+    })
+    raw.once('close', () => {
+      hop.abandon()
+      resolve()
+    })
+    to.dispatch(
+      {
+        method: request.method as Dispatcher.HttpMethod,
+        path,
+        headers: requestHeaders(headers, peer.token, caller, undefined),
+        body,
+        headersTimeout: withinMs,
+        bodyTimeout: silentMs,
+      },
+      hop,
+    )
   })
-  raw.once('close', () => hop.abandon())
-  const headers = requestHeaders({ 'content-type': 'application/json' }, peer.token, caller, undefined)
-  const path = request.url
-  to.dispatch({ method: 'POST', path, headers, body, headersTimeout: withinMs, bodyTimeout: withinMs }, hop)
 }

@@ -13,6 +13,9 @@ const UNREACHABLE_MS = 1_000
 
 const NONE: ReadonlySet<string> = new Set()
 
+/** In these states calls wait in the queue of the service. */
+const TAKE_CALLS: ReadonlySet<ServiceState> = new Set(['starting', 'backoff'])
+
 /** The services of this node. */
 export interface LocalServices {
   find(name: string): LocalService | undefined
@@ -55,28 +58,36 @@ export class NodeRouter {
   }
 
   /**
-   * As {@link route}. Where other nodes are to run the service, and none has told yet that it does, it waits for that: the
-   * service may have been started a moment ago.
+   * As {@link route}, for a call that has to be answered. What other nodes run, one of them answers, also where it takes no
+   * calls now. While none has told that it has the service, the call waits for that: it may have been started a moment ago.
    */
   routeSoon(service: string): 'here' | Peer | undefined | Promise<'here' | Peer | undefined> {
     const target = this.route(service)
     if (target !== undefined) return target
     const here = this.#local.find(service)
     if (here === undefined || here.isPlacedHere || here.desiredState !== 'running') return undefined
-    const states = this.#cluster.peers.map(({ load }) => load.get(service)?.state ?? 'stopped')
-    if (!states.every((state) => state === 'stopped' || state === 'starting')) return undefined
+    const holder = this.#holder(service)
+    if (holder !== undefined) return holder
     return new Promise((resolve) => {
+      const look = () => this.route(service) ?? this.#holder(service)
       const end = () => {
         clearTimeout(timer)
-        this.#waiting.delete(look)
-        resolve(this.route(service))
+        this.#waiting.delete(lookAgain)
+        resolve(look())
       }
-      const look = () => {
-        if (this.route(service) !== undefined) end()
+      const lookAgain = () => {
+        if (look() !== undefined) end()
       }
       const timer = setTimeout(end, timings.newsWithinMs)
-      this.#waiting.add(look)
+      this.#waiting.add(lookAgain)
     })
+  }
+
+  /** A node that has the service. Where it starts, the call waits there; else the node refuses it, and says why. */
+  #holder(service: string): Peer | undefined {
+    const stateOn = ({ load }: Peer) => load.get(service)?.state ?? 'stopped'
+    const holders = this.#cluster.peers.filter((peer) => stateOn(peer) !== 'stopped')
+    return holders.find((peer) => TAKE_CALLS.has(stateOn(peer))) ?? holders[0]
   }
 
   /** @param except the ids of peers that have refused the call */

@@ -32,6 +32,10 @@ export const timings = {
   leaseMs: 5_000,
   /** Within this time another node says what it knows, for an answer to a client. */
   showWithinMs: 200,
+  /** A node that is to go on behind a cursor of its own has to answer within this time. */
+  resumedWithinMs: 2_000,
+  /** Of a stream of another node: two of its heartbeats have not come. */
+  silentMs: 40_000,
   /** A client waits this long until other nodes have done what it has changed: a node that takes longer does it later. */
   followedWithinMs: 5_000,
   /** A call waits this long for a beat that says where its service runs. */

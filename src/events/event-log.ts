@@ -1,10 +1,9 @@
 /**
  * The events of this server: each gets an id, and the last ones are kept, so that a client can go on where its stream
  * was cut. There are two rings, so that a flood of jobs pushes out no crash.
- *
- * An id is `<boot>-<seq>`: which start of the server, and the number of the event. A client passes it back as a cursor.
  */
 import { randomBytes } from 'node:crypto'
+import { parseCursor } from '../contract/cursor.ts'
 import type { ControlEvent, EventSink, JobEvent } from '../contract/events.ts'
 import { isJobType, isKeptType, type EventFilter } from './event-filter.ts'
 import type { LoggedEvent } from './logged-event.ts'
@@ -43,7 +42,8 @@ export interface ForeignEvent {
 }
 
 export class EventLog implements EventSink {
-  readonly boot = randomBytes(5).toString('hex')
+  /** Which start of the server it is: ids of events begin with it. */
+  readonly boot: string
   /** Called after each event. */
   onEvent: () => void = () => {}
   readonly #control = new Ring<LoggedEvent>(MAX_EVENTS, MAX_RING_CHARS)
@@ -59,9 +59,10 @@ export class EventLog implements EventSink {
   /** Is this the start of another node's server? */
   isOfPeer: (boot: string) => boolean = () => false
 
-  /** @param node the name of this node, if there are others */
-  constructor(node?: string) {
-    this.#node = node
+  /** @param node the name of this node, if there are others, and how they call this start of it */
+  constructor(node?: { name: string; boot: string }) {
+    this.#node = node?.name
+    this.boot = node?.boot ?? randomBytes(5).toString('hex')
   }
 
   get lastSeq(): number {
@@ -146,13 +147,14 @@ export class EventLog implements EventSink {
   resume(cursor: string | undefined, filter: EventFilter): { seq: number; gap?: Gap } | undefined {
     if (cursor === undefined) return { seq: this.#lastSeq }
     if (cursor === 'earliest') return { seq: 0 }
-    const [, boot, digits] = /^([0-9a-f]{10})-(\d{1,15})$/.exec(cursor) ?? []
-    if (boot === undefined) return undefined
+    const parsed = parseCursor(cursor)
+    if (parsed === undefined) return undefined
+    const { boot } = parsed
     if (boot !== this.boot) {
       const reason = this.isOfPeer(boot) ? 'node' : 'restart'
       return { seq: 0, gap: this.#gap(cursor, 0, reason, filter, null) }
     }
-    const seq = Math.min(Number(digits), this.#lastSeq)
+    const seq = Math.min(parsed.seq, this.#lastSeq)
     const { control, jobs } = this.#unmergedThrough
     const unmerged = Math.max(filter.hasControl || filter.hasJobs ? control : 0, filter.followsJobs ? jobs : 0)
     if (unmerged > seq && !filter.ownOnly) return { seq, gap: this.#gap(cursor, unmerged, 'node', filter, null) }

@@ -85,6 +85,11 @@ export class EventStreams {
     return token === undefined || this.#open.countOf(token) < MAX_STREAMS_OF_TOKEN
   }
 
+  /** A stream that another node writes, to a client of this one. */
+  lend(target: StreamTarget, client: StreamClient): void {
+    this.#open.add(target, client)
+  }
+
   /** Writes what the client has missed, and goes on until it leaves. */
   open(target: StreamTarget, { filter, format, start, resumed, snapshot, client }: StreamRequest): void {
     const { log } = this.#settings

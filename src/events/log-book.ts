@@ -2,6 +2,7 @@
  * The last lines of the log, of each service and of the server itself, for clients. Everything that the server and its
  * services log passes here on its way to standard output. A service keeps its lines over restarts and reloads.
  */
+import { parseCursor } from '../contract/cursor.ts'
 import { toWireError } from '../contract/errors.ts'
 import { LOG_LEVELS, type LogLevel, type ServiceLog } from '../contract/log.ts'
 import { Counts } from '../telemetry/counts.ts'
@@ -81,8 +82,8 @@ export class LogBook {
 
   /** The number of the line with this id; `undefined` if no line of this start of the server can have it. */
   seqOf(id: string): number | undefined {
-    const [, boot, digits] = /^([0-9a-f]{10})-(\d{1,15})$/.exec(id) ?? []
-    return boot === this.boot ? Number(digits) : undefined
+    const cursor = parseCursor(id)
+    return cursor?.boot === this.boot ? cursor.seq : undefined
   }
 
   /** A log that keeps each line here, and writes it to another log. */
@@ -153,6 +154,12 @@ export class LogBook {
   foreign(seq: number): { lines: LogLine[]; droppedThrough: number } {
     const { ring } = this.#foreign
     return { lines: ring.after(seq), droppedThrough: ring.droppedThrough }
+  }
+
+  /** When the line with a number was written, if it is kept: milliseconds since the epoch. */
+  timeOf(seq: number): number | undefined {
+    const kept = [...this.lines(undefined, seq - 1).lines, ...this.foreign(seq - 1).lines]
+    return kept.find((line) => line.seq === seq)?.time
   }
 
   #of(service: string): Lines {

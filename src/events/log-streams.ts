@@ -95,6 +95,11 @@ export class LogStreams {
     return this.#open.count
   }
 
+  /** A stream that another node writes, to a client of this one. */
+  lend(target: StreamTarget, client: StreamClient): void {
+    this.#open.add(target, client)
+  }
+
   /** Writes the lines that are kept. Then the answer ends, or goes on with the lines to come until the client leaves. */
   write(target: StreamTarget, { format, kept, follower, ...request }: LogRequest): void {
     if (follower !== undefined) this.#open.add(target, follower, format.heartbeat)

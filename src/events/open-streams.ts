@@ -42,7 +42,7 @@ export interface StreamClient {
 
 export class OpenStreams {
   readonly cuts = new Counts(CUT_REASONS)
-  readonly #clients = new Map<StreamTarget, StreamClient & { heartbeat: string }>()
+  readonly #clients = new Map<StreamTarget, StreamClient & { heartbeat: string | undefined }>()
   #unwritten: { target: StreamTarget; bytes: Buffer | string }[] = []
   readonly #heartbeatTimer: NodeJS.Timeout
   readonly #checkTimer: NodeJS.Timeout
@@ -60,7 +60,9 @@ export class OpenStreams {
     return [...this.#clients.values()].filter((client) => client.token === token).length
   }
 
-  add(target: StreamTarget, client: StreamClient, heartbeat: string): void {
+  /** @param heartbeat `undefined`: another node writes the stream. It counts, and ends with its token and with this server */
+  add(target: StreamTarget, client: StreamClient, heartbeat?: string): void {
+    if (target.destroyed || target.writableEnded) return
     this.#clients.set(target, { ...client, heartbeat })
     target.once('close', () => this.#clients.delete(target))
   }
@@ -117,7 +119,7 @@ export class OpenStreams {
 
   #beat(): void {
     for (const [target, { heartbeat }] of this.#clients) {
-      if (target.writableLength === 0) this.write(target, heartbeat)
+      if (heartbeat !== undefined && target.writableLength === 0) this.write(target, heartbeat)
     }
   }
 

@@ -89,7 +89,7 @@ export class Reconciliation {
     if (this.#moduleOf(name) === undefined) await service.halt()
     const { desiredState } = this.#registry.options.registrations.get(name) ?? {}
     if (desiredState === 'stopped' && service.desiredState !== 'stopped')
-      await this.#registry.wishes.stopHere(name, { drain: true })
+      await this.#registry.wishes.stop(name, { drain: true })
   }
 
   /** The module that is registered, or the file of that name; `undefined`: there is to be no such service. */
@@ -113,6 +113,7 @@ export class Reconciliation {
       registry.options.events.emit({ type: 'service.registered', service: name, module, by: null })
       this.#arrived(name)
       await Promise.all([...this.#arriving.values()].map(({ promise }) => promise))
+      await registry.bringUp(service)
     } else if (registry.options.registrations.damageOf(name) === undefined) await this.#replace(service, module)
     await this.#followWish(service)
   }

@@ -112,13 +112,22 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
     if (paused) service.methodQueue.paused = true
     try {
       if (wanted !== 'stopped') await service.start({ onlyIfAutostart: wanted === undefined, by })
-      else if (service.contract.description === undefined) await service.contract.describe(service.options)
+      else if (!service.described) await service.contract.describe(service.options)
+      if (wanted === undefined && !service.isPlacedHere) await this.#askForAutostart(service)
     } catch (error) {
       // START_FAILED was logged where it happened. The end of the server interrupts starts.
       if (!hasCode(error, 'START_FAILED') && !this.closing) {
         this.options.log.error({ err: error, service: service.name }, 'a service did not start')
       }
     }
+  }
+
+  /** Other servers are to run a service, unless its options leave it stopped: then this one shows it as stopped too. */
+  async #askForAutostart(service: SupervisedService): Promise<void> {
+    // Where the module cannot be loaded, the servers that run it say why.
+    if (!service.described) await service.contract.describe(service.options).catch(() => {})
+    const { desiredState } = this.options.registrations.get(service.name) ?? {}
+    if (desiredState === undefined && !service.options.autostart) service.desiredState = 'stopped'
   }
 
   /** @param declared what `threadplane.json` says of the service, if that counts @throws MODULE_REFUSED */
@@ -174,10 +183,12 @@ export class Registry extends EventEmitter<{ state: [name: string, state: Servic
       const { registrations } = this.options
       // Another server may have written it already.
       const unwritten = stopped.filter((one) => registrations.get(one.name)?.desiredState !== one.desiredState)
-      await Promise.all(unwritten.map((service) => this.wishes.keep(service))).catch((error: unknown) => {
-        const text = 'the services that it depends on were started; that could not be written for the next start'
-        this.options.log.warn({ err: error, service: name }, text)
-      })
+      await Promise.all(unwritten.map((service) => this.wishes.keep(service, service.desiredState))).catch(
+        (error: unknown) => {
+          const text = 'the services that it depends on were started; that could not be written for the next start'
+          this.options.log.warn({ err: error, service: name }, text)
+        },
+      )
     }
   }
 

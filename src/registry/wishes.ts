@@ -1,14 +1,16 @@
 /**
- * What a person wants of services: started, stopped, restarted, paused. It is done in the order that `dependsOn` makes, and
- * written: so it survives a restart of the server, and servers that share the registrations do the same.
+ * What a person wants of services: started, stopped, restarted, paused. It is done in the order that `dependsOn` makes. And
+ * it is written: so it survives a restart of the server, and servers that share the registrations do the same. The server
+ * that was asked writes it, and the others only do it.
  */
+import type { DesiredState } from '../contract/states.ts'
 import type { SupervisedService } from '../services/supervised-service.ts'
 import { dependentsFirst } from './dependencies.ts'
 import type { Registry } from './registry.ts'
 
 interface Stop {
   drain: boolean
-  /** The token that asked for it, here and below. */
+  /** The token that asked for it. */
   by?: string | undefined
 }
 
@@ -19,31 +21,15 @@ export class Wishes {
     this.#registry = registry
   }
 
-  /** Starts a service, and first what it depends on. False if it was started already. @throws START_FAILED, CONFLICT */
-  async start(name: string, by?: string): Promise<boolean> {
-    const service = this.#registry.get(name)
-    // Both at once, so that each error is caught.
-    const [changed] = await Promise.all([service.start({ by }), this.keep(service)])
-    return changed
-  }
-
-  /** Stops a service, and first what depends on it. @throws JOURNAL_UNAVAILABLE */
+  /** Stops a service, and first what depends on it. */
   async stop(name: string, how: Stop): Promise<{ changed: boolean; stoppedDependents: string[] }> {
     const services = this.#withDependents(name)
-    const stopping = this.stopHere(name, how)
-    const kept = services.map((service) => this.keep(service, { resumes: true }))
-    const [stopped] = await Promise.all([stopping, ...kept])
-    return { changed: stopped.includes(name), stoppedDependents: stopped.filter((one) => one !== name) }
-  }
-
-  /** As {@link stop}, and writes nothing. Answers which services were stopped. */
-  stopHere(name: string, how: Stop): Promise<string[]> {
-    const services = this.#withDependents(name)
     for (const service of services) service.desiredState = 'stopped'
-    return this.#registry.dependencies.stop(services, async (service) => {
+    const stopped = await this.#registry.dependencies.stop(services, async (service) => {
       // A person may have started it while it waited for its dependents to stop: the last wish wins.
       return service.desiredState === 'stopped' && (await service.stop(how))
     })
+    return { changed: stopped.includes(name), stoppedDependents: stopped.filter((one) => one !== name) }
   }
 
   /** A service and all that depend on it, dependents first. */
@@ -55,7 +41,7 @@ export class Wishes {
 
   /**
    * Restarts a service. What depends on it is stopped before, and started after, unless a person has stopped it meanwhile.
-   * @throws START_FAILED, CONFLICT, JOURNAL_UNAVAILABLE
+   * @throws START_FAILED, CONFLICT
    */
   async restart(name: string, by?: string): Promise<{ stoppedDependents: string[] }> {
     const { dependencies } = this.#registry
@@ -66,11 +52,7 @@ export class Wishes {
     // Where the restart fails, its supervisor may still bring the service up, which its dependents wait for.
     const followed = restarted.catch(() => {}).then(() => this.#startAgain(stoppedDependents, by))
     followed.catch(() => {})
-    try {
-      await restarted
-    } finally {
-      await this.keep(service, { resumes: true })
-    }
+    await restarted
     await followed
     return { stoppedDependents }
   }
@@ -83,50 +65,45 @@ export class Wishes {
   }
 
   /**
-   * Nothing is dispatched until `resume`. Servers that share the registrations all pause the service, also after they were
-   * restarted. False if it was paused already. @throws CONFLICT, JOURNAL_UNAVAILABLE
+   * Writes that a service is paused, or is not any more: servers that share the registrations all pause it, also after they
+   * were restarted. On a server that is alone a pause lasts as long as the server, and needs no disk.
+   * @returns true if it was not so until then
+   * @throws JOURNAL_UNAVAILABLE
    */
-  async pause(name: string, by?: string): Promise<boolean> {
-    const service = this.#registry.get(name)
-    if (service.isPlacedHere) service.checkServes('a running service pauses')
-    const isNew = await this.#keepPaused(name, true)
-    // It may have stopped or crashed meanwhile.
-    return (service.state === 'running' && service.pause(by)) || isNew
-  }
-
-  /** False if it was running already. @throws CONFLICT, JOURNAL_UNAVAILABLE */
-  async resume(name: string, by?: string): Promise<boolean> {
-    const service = this.#registry.get(name)
-    if (service.isPlacedHere) service.checkServes('a paused service resumes')
-    const isNew = await this.#keepPaused(name, false)
-    return (service.state === 'paused' && service.resume(by)) || isNew
-  }
-
-  /** False if it was so already, or if the server is alone: then a pause lasts as long as the server, and needs no disk. */
-  async #keepPaused(name: string, paused: boolean): Promise<boolean> {
+  async keepPaused(name: string, paused: boolean): Promise<boolean> {
     const { registrations } = this.#registry.options
-    const { paused: before = false } = registrations.get(name) ?? {}
-    if (!registrations.areShared || paused === before) return false
-    await registrations.update(name, (known = {}) => {
-      const { paused: _before, ...others } = known
-      return { ...others, ...(paused && { paused }) }
+    if (!registrations.areShared) return false
+    let isNew = false
+    await registrations.update(name, ({ paused: before = false, ...known } = {}) => {
+      isNew = before !== paused
+      return { ...known, ...(paused && { paused }) }
     })
-    return true
+    return isNew
+  }
+
+  /** As {@link keep}, for a service that is stopped with all that depend on it. */
+  async keepStopped(name: string): Promise<boolean> {
+    const services = this.#withDependents(name)
+    const kept = await Promise.all(services.map((service) => this.keep(service, 'stopped', { resumes: true })))
+    return kept.at(-1) ?? false
   }
 
   /**
    * Writes what a person wants of a service.
    * @param resumes it is not paused any more
+   * @returns true if something else was wanted until then: of requests at the same time, only one says so
    * @throws JOURNAL_UNAVAILABLE
    */
-  async keep({ name, desiredState }: SupervisedService, { resumes = false } = {}): Promise<void> {
+  async keep(service: SupervisedService, desiredState: DesiredState, { resumes = false } = {}): Promise<boolean> {
+    const { name, desiredState: before } = service
     const { registrations } = this.#registry.options
     // What cannot be used is not replaced by the part that can be read.
-    if (registrations.damageOf(name) !== undefined) return
-    await registrations.update(name, ({ paused, ...known } = {}) => ({
-      ...known,
-      desiredState,
-      ...(paused && !resumes && { paused }),
-    }))
+    if (registrations.damageOf(name) !== undefined) return false
+    let isNew = false
+    await registrations.update(name, ({ paused, ...known } = {}) => {
+      isNew = (known.desiredState ?? before) !== desiredState
+      return { ...known, desiredState, ...(paused && !resumes && { paused }) }
+    })
+    return isNew
   }
 }

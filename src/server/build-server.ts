@@ -1,6 +1,7 @@
 /** Builds a server from its parts: journal, dispatcher, registry, schedules, and Fastify in front of them. It does not listen. */
 import type { FastifyInstance } from 'fastify'
 import { AuditTrail } from '../auth/audit-trail.ts'
+import { bootOf } from '../contract/cursor.ts'
 import { stackReader } from '../diagnostics/stack-reader.ts'
 import { LogBook } from '../events/log-book.ts'
 import { LogStreams } from '../events/log-streams.ts'
@@ -39,7 +40,7 @@ export async function buildIn(host: FastifyInstance | undefined, options: Server
   const { workers, data, database, keepJobsMs = DAY_MS, maxServices = 1_000 } = options
   const name = database?.node.name
   const declared = await readDeclaredServices(workers)
-  const events = new EventLog(name)
+  const events = new EventLog(database && { name: database.node.name, boot: bootOf(database.node.id) })
   const book = new LogBook(events.boot, options.logLevel ?? 'info', name)
   const log = book.over(options.log)
   // To load Fastify and its plugins takes the longest. Meanwhile the store opens its database.

@@ -8,9 +8,10 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { routes, type RoutesOptions } from '../../routes/index.ts'
+import { routes, type RoutesOptions, streamRoutes } from '../../routes/index.ts'
 import type { AuditTrail } from '../auth/audit-trail.ts'
 import { ThreadplaneError } from '../contract/errors.ts'
+import { RESUMED_PREFIX } from '../contract/node-headers.ts'
 import { audit } from '../http/audit.ts'
 import { jsonBody } from '../http/json-body.ts'
 import { nodeGuard } from '../http/node-guard.ts'
@@ -48,6 +49,8 @@ export async function buildNodeApp(options: ServerOptions, parts: NodeAppParts):
     peerEvents: undefined,
     credentials: undefined,
   })
+  // For clients that have begun with this node, and come back to another one: with the events of all nodes.
+  await app.register(streamRoutes, { ...routesOptions, prefix: RESUMED_PREFIX })
   app.addHook('preClose', async () => {
     app.clients.startClosing()
     await app.clients.finishClosing()

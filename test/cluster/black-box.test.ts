@@ -12,7 +12,7 @@ const isLong = process.env.THREADPLANE_SOAK !== undefined
 /** Files of test/routes that speak to the server by HTTP only: each node runs their services. */
 const ON_ALL = ['preferences', 'method-problems', ...(isLong ? ['idempotency'] : [])]
 /** Files that look at threads and queues as well: their services run on one node, and two of three requests reach another. */
-const ON_ONE = ['calls', ...(isLong ? ['casts'] : [])]
+const ON_ONE = ['calls', ...(isLong ? ['casts', 'lifecycle', 'events', 'logs'] : [])]
 
 t.test('through a proxy over three nodes', { skip: noPostgres, timeout: 600_000 }, async (t) => {
   const postgres = await Postgres.start(t, { settings: { max_connections: '200' } })

@@ -1,6 +1,7 @@
 /** The streams of events and of the log have what happens on all nodes, whichever node a client asks. */
 import t, { type Test } from 'tap'
-import { becomes, openGate, type TestServer } from '../http-helper.ts'
+import { TokensRig } from '../auth/tokens-rig.ts'
+import { becomes, openGate, type TestServer, within } from '../http-helper.ts'
 import { LineStream } from '../line-stream.ts'
 import { Members } from './members.ts'
 import { noPostgres } from './postgres.ts'
@@ -71,13 +72,30 @@ t.test('events of all nodes are on one stream, each with its node, and no id com
       'nothing is missing',
     )
     await b.post('/v1/services/gate/resume')
+    for (const node of ['a', 'b']) await again.has((event) => event.state === 'running' && event.node === node)
     again.request.destroy()
   })
 
-  await t.test('a client that comes to another node is told of a gap', async (t) => {
-    const last = onA.lines.at(-1) as Event
-    const other = await follow(t, b, '', { 'last-event-id': last.id })
-    t.match(await other.has(({ type }) => type === 'gap'), { reason: 'node', from: last.id, lost: null })
+  await t.test('a client that comes to another node goes on where it was, too', async (t) => {
+    const begun = await follow(t, a)
+    await begun.has(({ type }) => type === 'hello')
+    const { id } = begun.lines.at(-1) as Event
+    begun.request.destroy()
+    await b.post('/v1/services/gate/pause')
+    const other = await follow(t, b, '', { 'last-event-id': id })
+    t.match(other.response.headers['content-type'], /^application\/x-ndjson/)
+    for (const node of ['a', 'b']) await other.has((event) => event.state === 'paused' && event.node === node)
+    await b.post('/v1/services/gate/resume')
+    for (const node of ['a', 'b']) await other.has((event) => event.state === 'running' && event.node === node)
+    t.notOk(
+      other.lines.some(({ type }) => type === 'gap'),
+      'nothing is missing',
+    )
+    const states = other.lines.filter(({ type }) => type === 'service.state').map(({ state }) => String(state))
+    t.strictSame(states.toSorted(), ['paused', 'paused', 'running', 'running'], 'and nothing comes twice')
+    const path = `/v1/events?after=${id}&type=service.state`
+    const { json } = await b.get(path, { headers: { accept: 'application/json' } })
+    t.equal((json.items as Event[]).length, 4, 'a list as well')
     other.request.destroy()
   })
 
@@ -103,9 +121,23 @@ t.test('events of all nodes are on one stream, each with its node, and no id com
     const stream = await follow(t, b)
     const c = await members.join('c', { services })
     await stream.has((event) => event.type === 'thread.started' && event.node === 'c')
+    const onC = await follow(t, c)
+    const { id } = await onC.has(({ type }) => type === 'hello')
+    const begunOnC = await follow(t, b, `?after=${id}`)
+    const begunOnB = await follow(t, c, `?after=${stream.lines[0]?.id}`)
     await c.close()
+    await begunOnB.ended
     await stream.has((event) => event.type === 'server.closing' && event.node === 'c')
     stream.request.destroy()
+    await begunOnC.ended
+    t.match(
+      begunOnC.lines.at(-1),
+      { type: 'service.state', state: 'stopped' },
+      'its stream on another node ends with it',
+    )
+    const after = await follow(t, b, `?after=${id}`)
+    t.match(await after.has(({ type }) => type === 'gap'), { reason: 'node', from: id, lost: null })
+    after.request.destroy()
   })
 })
 
@@ -141,4 +173,34 @@ t.test('lines of the log of all nodes: the last ones, and those to come', option
   const again = await LineStream.open<Line>(t, a, '/v1/services/gate/logs?follow=true', { 'last-event-id': last.id })
   await again.has(({ msg }) => msg === 'of b, unseen')
   t.equal(messages(again.lines).length, 1)
+  again.request.destroy()
+  const [newest] = await kept(a).then((lines) => lines.slice(-1))
+  for (const server of [a, b]) {
+    for (const to of [a, b]) to.server.log.info({ service: 'gate' }, `of ${to === a ? 'a' : 'b'}, last, ${server.port}`)
+    const { text } = await server.get('/v1/services/gate/logs', { headers: { 'last-event-id': newest?.id ?? '' } })
+    t.match(text, `of a, last, ${server.port}`, 'without following it as well: of both nodes')
+    t.match(text, `of b, last, ${server.port}`)
+    t.notMatch(text, /unseen|"gap"/, 'and nothing before it')
+  }
+})
+
+t.test('a stream that another node goes on with shows what its token may see, and ends with it', options, async (t) => {
+  const rig = new TokensRig(t)
+  await rig.add('admin', ['admin'])
+  await rig.add('reader', ['read:echo'])
+  const members = await Members.start(t)
+  const services = { echo: 'echo', gate: 'gate' }
+  const a = await members.join('a', { services, tokens: await rig.open() })
+  const b = await members.join('b', { services, tokens: await rig.open() })
+  await know(a, 1)
+  await know(b, 1)
+  const onA = await follow(t, a, '', rig.bearer('reader'))
+  const { id } = await onA.has(({ type }) => type === 'hello')
+  const onB = await follow(t, b, `?after=${id}`, rig.bearer('reader'))
+  const as = { headers: rig.bearer('admin') }
+  for (const name of ['gate', 'echo']) await a.post(`/v1/services/${name}/restart`, undefined, as)
+  for (const node of ['a', 'b']) await onB.has((event) => event.type === 'thread.ended' && event.node === node)
+  t.notOk(onB.lines.some(({ service }) => service === 'gate'))
+  await rig.revoke('reader')
+  await within(onB.ended, 'the end of the stream with its token')
 })

@@ -3,7 +3,6 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import type { TestServer } from '../http-helper.ts'
 
 export class RoundRobin {
   readonly port: number
@@ -12,10 +11,10 @@ export class RoundRobin {
     this.port = port
   }
 
-  static async start(t: Test, servers: TestServer[]): Promise<RoundRobin> {
+  static async start(t: Test, ports: number[]): Promise<RoundRobin> {
     let next = 0
     const proxy = createServer((incoming, answer) => {
-      const { port } = servers[next++ % servers.length] as TestServer
+      const port = ports[next++ % ports.length] as number
       const { method, url, headers } = incoming
       const outgoing = request({ port, method, path: url, headers, agent: false }, (response) => {
         answer.writeHead(response.statusCode ?? 502, response.headers)

@@ -79,21 +79,36 @@ t.test('a peer that could not be reached is the last choice, until it comes anew
 
 t.test('of a service that others run, and have not told of yet, a call waits for news of them', async (t) => {
   const elsewhere = { isPlacedHere: false }
-  const starts = peer('other', { state: 'starting' })
-  const { cluster, router } = routerOver(elsewhere, starts)
-  const target = router.routeSoon('a')
-  t.ok(target instanceof Promise)
-  cluster.list(peer('other', { state: 'starting' }))
-  cluster.list(peer('other'))
-  t.equal(nameOf(await target), 'other')
-  t.equal(nameOf(router.routeSoon('a') as Peer), 'other', 'at once')
-  for (const state of ['failed', 'backoff', 'paused', 'running'] as const)
-    t.equal(routerOver(elsewhere, peer('other', { state, room: 0 })).router.routeSoon('a'), undefined, state)
-  t.equal(routerOver({ ...elsewhere, desiredState: 'stopped' }, starts).router.routeSoon('a'), undefined)
-  t.equal(routerOver({}, starts).router.routeSoon('a'), undefined, 'it is to run here')
-  t.equal(routerOver(undefined, starts).router.routeSoon('a'), undefined, 'there is no such service')
-  t.equal(await routerOver(elsewhere, starts).router.routeSoon('a'), undefined, 'no news come')
+  const stopped = peer('other', { state: 'stopped' })
+  for (const state of ['running', 'starting'] as const) {
+    const { cluster, router } = routerOver(elsewhere, stopped)
+    const target = router.routeSoon('a')
+    t.ok(target instanceof Promise)
+    cluster.list(peer('other', { state: 'stopped' }))
+    cluster.list(peer('other', { state }))
+    t.equal(nameOf(await target), 'other')
+    t.equal(nameOf(router.routeSoon('a') as Peer), 'other', 'at once')
+  }
+  t.equal(routerOver({ ...elsewhere, desiredState: 'stopped' }, stopped).router.routeSoon('a'), undefined)
+  t.equal(routerOver({}, stopped).router.routeSoon('a'), undefined, 'it is to run here')
+  t.equal(routerOver(undefined, stopped).router.routeSoon('a'), undefined, 'there is no such service')
+  t.equal(await routerOver(elsewhere, stopped).router.routeSoon('a'), undefined, 'no news come')
 })
+
+t.test(
+  'a node that has the service answers the calls that no node can take, and first one where they wait',
+  async (t) => {
+    const elsewhere = { isPlacedHere: false }
+    for (const state of ['failed', 'backoff', 'starting', 'paused', 'stopping', 'running'] as const) {
+      const { router } = routerOver(elsewhere, peer('none', { state: 'stopped' }), peer('other', { state, room: 0 }))
+      t.equal(router.route('a'), undefined, state)
+      t.equal(nameOf(router.routeSoon('a') as Peer), 'other', state)
+      t.equal(routerOver({}, peer('other', { state, room: 0 })).router.routeSoon('a'), undefined, 'it is to run here')
+    }
+    const { router } = routerOver(elsewhere, peer('failed', { state: 'failed' }), peer('starts', { state: 'starting' }))
+    t.equal(nameOf(router.routeSoon('a') as Peer), 'starts')
+  },
+)
 
 t.test('the only node has no peers', async (t) => {
   const router = new NodeRouter(new SoleNode(newIdentity({ name: 'a', url: '', labels: {} })), {

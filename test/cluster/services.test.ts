@@ -133,6 +133,27 @@ t.test('a service that is placed on one node is seen, and profiled, through the 
     })
     t.equal(status.threads.length, 1)
   }
+  const act = async (server: TestServer, action: string) => (await server.post(`/v1/services/echo/${action}`)).json
+  for (const [action, state] of [
+    ['start', 'running'],
+    ['pause', 'paused'],
+    ['resume', 'running'],
+    ['stop', 'stopped'],
+    ['start', 'running'],
+  ] as const) {
+    const changed = action !== 'start' || (await a.status('echo')).state === 'stopped'
+    t.match(await act(b, action), { state, changed }, `${action} at the node that does not run it`)
+    t.equal(a.service('echo').state, state)
+    t.match(await act(a, action), { state, changed: false })
+    t.match(await act(b, action), { state, changed: false })
+    if (state === 'running') continue
+    const detail = `echo is ${state}`
+    for (const server of [a, b]) isProblem(t, await server.call('echo', 'any', 1), 'SERVICE_NOT_RUNNING', { detail })
+  }
+  await act(b, 'stop')
+  isProblem(t, await b.post('/v1/services/echo/pause'), 'CONFLICT', { detail: /^echo is stopped: only/ })
+  const started = await Promise.all([a, b, b].map((server) => act(server, 'start')))
+  t.equal(started.filter(({ changed }) => changed).length, 1, 'of several at the same time, one has changed it')
   const profile = await b.post('/v1/services/echo/profile', { kind: 'cpu', seconds: 1 })
   t.match(profile, { status: 200, headers: { 'content-disposition': /echo-\d+\.cpuprofile/ }, json: { nodes: Array } })
   isProblem(t, await b.post('/v1/services/echo/profile', { kind: 'cpu', seconds: 1, node: 'c' }), 'NODE_NOT_FOUND')

@@ -84,7 +84,8 @@ t.test('a stop while a new version of a stopped service is written is the last w
   registrations.update = async (name, change) => {
     registrations.update = update
     await update(name, change)
-    stopped = server.server.registry.wishes.stop('echo', { drain: true })
+    const { wishes } = server.server.registry
+    stopped = Promise.all([wishes.stop('echo', { drain: true }), wishes.keepStopped('echo')])
   }
   t.match(await server.put('echo', { module: 'echo.js', required: true }), { status: 200, json: { state: 'stopped' } })
   await stopped
@@ -158,7 +159,7 @@ t.test('a PUT that was written, and whose version does not start beside the one 
   registrations.update = async (name, change) => {
     registrations.update = update
     await update(name, change)
-    await registry.wishes.start('echo')
+    await registry.get('echo').start()
   }
   const detail = /^echo is registered anew, but its threads go on as they were: .*not today/
   isProblem(t, await server.put('echo', { module: 'fails.js' }), 'START_FAILED', { detail })
