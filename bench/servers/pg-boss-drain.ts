@@ -7,10 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { measureDrain } from './backlog.ts'
 import { QUEUE, startBoss } from './pg-boss.ts'
 
-/**
- * The fastest of those that were tried, by hand and in turns: batches of 100 to 2,000 in 1 to 8 workers, with and without
- * priorities.
- */
+/** The fastest that was tried by hand: batches of 100 to 2,000, 1 to 8 workers; then without priorities. */
 const WORK = { batchSize: 500, priority: false, pollingIntervalSeconds: 0.5 }
 const POLL_MS = 20
 
