@@ -10,6 +10,7 @@ type Part = (settings: Settings) => Promise<void>
 const PARTS: Record<string, () => Promise<Part>> = {
   call: async () => (await import('./parts/call.ts')).call,
   cast: async () => (await import('./parts/cast.ts')).cast,
+  queues: async () => (await import('./parts/queues.ts')).queues,
   thread: async () => (await import('./parts/thread.ts')).thread,
   start: async () => (await import('./parts/start.ts')).start,
   size: async () => (await import('./parts/size.ts')).size,

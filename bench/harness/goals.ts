@@ -11,6 +11,7 @@ type Place = [part: string, section: string, row: string, column: string]
 const CALL = ['call', 'call, both cores'] as const
 const ONE_CORE = ['call-one-core', 'call, one core'] as const
 const CAST = 'casts accepted'
+const DRAINED = 'backlog drained, both cores'
 const TRIPS = 'round trips in one process'
 
 const GOALS: [what: string, bound: Bound, place: Place][] = [
@@ -26,14 +27,10 @@ const GOALS: [what: string, bound: Bound, place: Place][] = [
   ['cast ÷ no journal, both cores', { atLeast: 1 }, accepted('both cores, 13 bytes', 'threadplane', '÷ no journal')],
   ['the same, one core', { atLeast: 0.8 }, accepted('one core, 13 bytes', 'threadplane', '÷ no journal')],
   ['the same, one core, 1 KiB', { atLeast: 0.6 }, accepted('one core, 1024 bytes', 'threadplane', '÷ no journal')],
-  [
-    'cast ÷ BullMQ add, both cores',
-    { atLeast: 2.5 },
-    accepted('both cores, 13 bytes', 'bullmq add', 'threadplane ÷ it'),
-  ],
-  ['the same, one core', { atLeast: 4 }, accepted('one core, 13 bytes', 'bullmq add', 'threadplane ÷ it')],
-  ['backlog drained ÷ BullMQ, 2 at once each', { atLeast: 3 }, drained('bullmq 2 at once')],
-  ['the same ÷ BullMQ at its best, 64 at once', { atLeast: 3 }, drained('bullmq 64 at once')],
+  ['cast ÷ BullMQ add, both cores', { atLeast: 2.5 }, queued('jobs accepted, both cores', 'bullmq')],
+  ['the same, one core', { atLeast: 4 }, queued('jobs accepted, one core', 'bullmq')],
+  ['backlog drained ÷ BullMQ, 2 at once each', { atLeast: 3 }, queued(DRAINED, 'bullmq 2 at once')],
+  ['the same ÷ BullMQ at its best, 64 at once', { atLeast: 3 }, queued(DRAINED, 'bullmq 64 at once')],
   ['round trips ÷ raw, 64 in flight', { atLeast: 1.1 }, trips(64, 'threadplane', '÷ raw')],
   ['round trips ÷ raw, 1000 in flight', { atLeast: 1.4 }, trips(1_000, 'threadplane', '÷ raw')],
   ['round trips ÷ Piscina, 64 at once', { atLeast: 2.5 }, trips(64, 'piscina 64 at once', 'threadplane ÷ it')],
@@ -71,8 +68,8 @@ function accepted(section: string, row: string, column: string): Place {
   return ['cast', `${CAST}, ${section}`, row, column]
 }
 
-function drained(row: string): Place {
-  return ['cast', 'backlog drained, both cores', row, 'threadplane ÷ it']
+function queued(section: string, row: string): Place {
+  return ['queues', section, row, 'threadplane ÷ it']
 }
 
 function trips(inFlight: number, row: string, column: string): Place {

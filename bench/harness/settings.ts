@@ -20,7 +20,7 @@ export class UsageError extends Error {}
 
 const ROUNDS = 7
 const SECONDS = 0.5
-const JOBS = 100_000
+const JOBS = 20_000
 
 const OPTIONS = {
   rounds: { type: 'string', default: String(ROUNDS) },

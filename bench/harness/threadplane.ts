@@ -10,13 +10,13 @@ export const WORKERS = fileURLToPath(new URL('../workers/', import.meta.url))
 export function threadplane(
   options: Pick<ContenderOptions, 'path'> & Partial<ContenderOptions> & { data: string; workers?: string },
 ): ContenderOptions {
-  const { data, workers = WORKERS, ...rest } = options
+  const { data, workers = WORKERS, environment, ...rest } = options
   return {
     name: 'threadplane',
     program: '../../src/main.js',
     args: ['serve', workers],
     portVariable: 'THREADPLANE_PORT',
-    environment: { THREADPLANE_DATA: data },
+    environment: { THREADPLANE_DATA: data, ...environment },
     ...rest,
   }
 }

@@ -1,27 +1,22 @@
-/** Drains a backlog that was made before, until every outcome is on disk: threadplane and BullMQ, in turns. */
+/** Drains a backlog that was made before, until every outcome is stored: threadplane and other job queues, in turns. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Contender } from '../harness/contender.ts'
-import { journalCounts } from '../harness/journal-counts.ts'
+import { compared, DISK, forPeer, type Own, ownQueue, type Peer, POSTGRES } from '../harness/job-queues.ts'
 import { pins } from '../harness/machine.ts'
 import { MeasuredProcess } from '../harness/measured-process.ts'
 import type { Report, Skipped } from '../harness/report.ts'
 import { type Contestant, takeTurns } from '../harness/rounds.ts'
 import type { Settings } from '../harness/settings.ts'
-import { inFolder, threadplane } from '../harness/threadplane.ts'
+import { inFolder } from '../harness/threadplane.ts'
+import { BULK, type DrainReport } from '../servers/backlog.ts'
 
-/** A round takes most of a minute, as each contestant starts new processes. */
-const MAX_ROUNDS = 2
-const LINES = 1_000
-const POLL_MS = 20
 /**
- * The concurrency at which BullMQ is fastest, and the default concurrency of a service. The second takes so long that
- * it runs once, with a part of the backlog.
+ * Each contestant starts new processes, so a round with all takes some 25 s. The second round has only threadplane and
+ * BullMQ at its best.
  */
-const CONCURRENCIES = [
-  { concurrency: 64, every: 1, part: 1 },
-  { concurrency: 2, every: MAX_ROUNDS, part: 0.25 },
-]
+const MAX_ROUNDS = 2
+const POLL_MS = 20
 const UNFINISHED = ['queued', 'scheduled', 'running']
 
 interface Drained {
@@ -35,34 +30,37 @@ export async function drain(
   { jobs, rounds }: Pick<Settings, 'jobs' | 'rounds'>,
   skipped: readonly Skipped[],
 ): Promise<void> {
-  const contestants: Contestant<Drained>[] = [{ name: 'threadplane', measure: () => drainThreadplane(jobs) }]
-  if (skipped.length === 0) {
-    for (const { concurrency, every, part } of CONCURRENCIES) {
-      const measure = () => drainBull(Math.ceil(jobs * part), concurrency)
-      contestants.push({ name: `bullmq ${concurrency} at once`, every, measure })
-    }
-  }
-  const rate = ({ jobs, seconds }: Drained) => jobs / seconds
+  const once = { every: MAX_ROUNDS }
+  const all: (Contestant<Drained> & { needs: Own | Peer })[] = [
+    { name: DISK, needs: DISK, measure: () => drainOwn(DISK, jobs) },
+    { ...once, name: POSTGRES, needs: POSTGRES, measure: () => drainOwn(POSTGRES, jobs) },
+    { ...once, name: 'pg-boss', needs: 'pg-boss', measure: () => drainPeer('pg-boss', jobs) },
+    { ...once, name: 'graphile-worker', needs: 'graphile-worker', measure: () => drainPeer('graphile-worker', jobs) },
+    // The concurrency at which BullMQ is fastest, and the default concurrency of a service, which takes longer.
+    { name: 'bullmq 64 at once', needs: 'bullmq', measure: () => drainPeer('bullmq', jobs, '64') },
+    { ...once, name: 'bullmq 2 at once', needs: 'bullmq', measure: () => drainPeer('bullmq', jobs / 4, '2') },
+  ]
+  const contestants = all.filter(({ needs }) => !skipped.some(({ name }) => name === needs))
   const columns = [
-    { title: 'jobs/s', of: rate },
-    { title: 'threadplane ÷ it', of: rate, under: 'threadplane' },
+    ...compared(({ jobs, seconds }: Drained) => jobs / seconds),
     { title: 'CPU µs', of: ({ jobs, cpuMs }: Drained) => (cpuMs * 1_000) / jobs },
   ]
   const turns = await takeTurns(contestants, Math.min(rounds, MAX_ROUNDS), 0)
   report.add('backlog drained, both cores', turns, columns, skipped)
 }
 
-function drainThreadplane(jobs: number): Promise<Drained> {
+function drainOwn(name: Own, jobs: number): Promise<Drained> {
   return inFolder(async (folder) => {
-    const data = join(folder, 'data')
-    const prefix = pins('both cores').servers
-    const plane = await Contender.start(threadplane({ path: '/v1/services/adder/call/add', data, prefix }))
+    const path = '/v1/services/adder/call/add'
+    const { options, counts } = await ownQueue(name, path, join(folder, 'data'), pins('both cores').servers)
+    const plane = await Contender.start(options)
     try {
-      const base = plane.url.replace('/v1/services/adder/call/add', '')
+      const base = plane.url.replace(path, '')
       await post(`${base}/v1/services/adder/pause`, '{}', 'application/json')
-      const batch = '{"a":2,"b":3}\n'.repeat(LINES)
-      for (let cast = 0; cast < jobs; cast += LINES) {
-        await post(`${base}/v1/services/adder/cast/add`, batch, 'application/x-ndjson')
+      const bulk = '{"a":2,"b":3}\n'.repeat(BULK)
+      const made = bulks(jobs)
+      for (let cast = 0; cast < made; cast += BULK) {
+        await post(`${base}/v1/services/adder/cast/add`, bulk, 'application/x-ndjson')
       }
       const before = plane.process.cpuMs
       const since = performance.now()
@@ -70,10 +68,8 @@ function drainThreadplane(jobs: number): Promise<Drained> {
       while (await hasUnfinished(base)) await sleep(POLL_MS)
       const seconds = (performance.now() - since) / 1_000
       const cpuMs = plane.process.cpuMs - before
-      await plane.stop()
-      const { succeeded = 0 } = journalCounts(data)
-      if (succeeded < jobs) throw new Error(`of ${jobs} jobs only ${succeeded} have succeeded`)
-      return { jobs, seconds, cpuMs }
+      const { succeeded = 0 } = await counts(plane)
+      return checked({ jobs: made, seconds, cpuMs }, succeeded)
     } finally {
       await plane.stop()
     }
@@ -94,24 +90,33 @@ async function hasUnfinished(base: string): Promise<boolean> {
   return false
 }
 
-function drainBull(jobs: number, concurrency: number): Promise<Drained> {
+function drainPeer(name: Peer, jobs: number, ...args: string[]): Promise<Drained> {
   return inFolder(async (folder) => {
-    const bull = new MeasuredProcess({
-      program: new URL('../servers/bullmq-drain.js', import.meta.url),
-      args: [String(jobs), String(concurrency)],
-      environment: { FOLDER: folder },
-      prefix: pins('both cores').servers,
+    const made = bulks(jobs)
+    const peer = new MeasuredProcess({
+      ...(await forPeer(name, folder, pins('both cores').servers)),
+      program: new URL(`../servers/${name}-drain.js`, import.meta.url),
+      args: [String(made), ...args],
       ipc: true,
     })
     try {
-      await bull.nextMessage()
-      const before = bull.cpuMs
-      bull.child.send('begin')
-      const { seconds, completed } = (await bull.nextMessage()) as { seconds: number; completed: number }
-      if (completed < jobs) throw new Error(`of ${jobs} jobs only ${completed} are completed`)
-      return { jobs, seconds, cpuMs: bull.cpuMs - before }
+      await peer.nextMessage()
+      const before = peer.cpuMs
+      peer.child.send('begin')
+      const { seconds, succeeded } = (await peer.nextMessage()) as DrainReport
+      return checked({ jobs: made, seconds, cpuMs: peer.cpuMs - before }, succeeded)
     } finally {
-      await bull.stop()
+      await peer.stop()
     }
   })
+}
+
+/** So many jobs, in whole bulks. */
+function bulks(jobs: number): number {
+  return Math.ceil(jobs / BULK) * BULK
+}
+
+function checked(drained: Drained, succeeded: number): Drained {
+  if (succeeded < drained.jobs) throw new Error(`of ${drained.jobs} jobs only ${succeeded} have succeeded`)
+  return drained
 }

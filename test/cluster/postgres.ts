@@ -31,7 +31,8 @@ function binaries(): string | undefined {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
 }
 
-const bin = binaries()
+/** The folder of PostgreSQL's programs, if it is installed. */
+export const bin = binaries()
 
 /** For the option `skip` of a test: why it cannot run here, or false. */
 export const noPostgres = bin === undefined ? 'PostgreSQL is not installed: apt-get install postgresql' : false
@@ -55,6 +56,8 @@ function user(): { uid: number; gid: number } | undefined {
 export interface PostgresOptions {
   /** Flush to the disk. Off by default, as no test loses its machine: what is written survives a killed server. */
   fsync?: boolean
+  /** Default: a free one. */
+  port?: number
   /** Further settings of the server. */
   settings?: Record<string, string>
 }
@@ -118,7 +121,7 @@ export class Postgres {
   static async #prepare(t: Teardown, options: PostgresOptions): Promise<Postgres> {
     // The user of the database must reach it, which a testdir below root's home need not allow.
     const folder = mkdtempSync(join(tmpdir(), 'threadplane-postgres-'))
-    const postgres = new Postgres(join(folder, 'data'), await freePort(), options)
+    const postgres = new Postgres(join(folder, 'data'), options.port ?? (await freePort()), options)
     // A test that crashes has no teardown, and must leave no server behind.
     const atExit = () => postgres.#server?.kill('SIGKILL')
     process.once('exit', atExit)
@@ -135,7 +138,7 @@ export class Postgres {
   /** Starts a copy that follows this server. From then on each commit here waits until the copy has it on its disk. */
   async startStandby(t: Teardown): Promise<Postgres> {
     const settings = { ...this.#options.settings, wal_retrieve_retry_interval: '50ms' }
-    const standby = await Postgres.#prepare(t, { ...this.#options, settings })
+    const standby = await Postgres.#prepare(t, { ...this.#options, port: await freePort(), settings })
     // The copy is made before this server names a standby: so the copy waits for none when it takes the place.
     const given = ['-D', standby.folder, '-d', this.url, '-X', 'stream', '--checkpoint=fast', '-R', '--no-sync']
     await promisify(execFile)(join(bin as string, 'pg_basebackup'), given, { ...this.#user, cwd: '/' })
