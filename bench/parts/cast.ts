@@ -55,7 +55,7 @@ async function accepted(
       await Promise.all(started.contenders.filter(({ name }) => name !== BULLMQ).map(pause))
       const loads: Load[] = []
       for (const [before, body] of bodies.entries()) {
-        const load = new Load(pinned.load, body)
+        const load = new Load(pinned.load, { body })
         // After the first body the hot code is compiled already.
         const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? undefined : settings.seconds)
         const title = `casts accepted, ${cores}, ${body.length} bytes`
