@@ -22,7 +22,7 @@ const SIZES = new Map([
 /** With more of 10 MB each, the queue of a service, 64 MiB, would be full. */
 const CONNECTIONS = 4
 /** So many times the usual turn: in a short one, few calls of 10 MB would end. */
-const LONGER = 3
+const LONGER = 4
 
 export async function byPayload(report: Report, settings: Settings): Promise<void> {
   await inFolder(async (folder) => {
