@@ -21,6 +21,7 @@ const PARTS: Record<string, () => Promise<Part>> = {
 const BY_HAND: Record<string, () => Promise<Part>> = {
   guard: async () => (await import('./parts/guard.ts')).guard,
   goals: async () => async () => printGoals(),
+  growth: async () => (await import('./parts/growth.ts')).growth,
 }
 /** Checks, each with options of its own. */
 const CHECKS: Record<string, () => Promise<unknown>> = {

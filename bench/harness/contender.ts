@@ -39,7 +39,7 @@ export class Contender {
   readonly process: MeasuredProcess
   readonly #question: () => Question
 
-  private constructor(options: ContenderOptions, port: number, process: MeasuredProcess) {
+  private constructor(options: Omit<ContenderOptions, 'program'>, port: number, process: MeasuredProcess) {
     const { name, path, every = 1, question = sumOfTwo } = options
     this.name = name
     this.every = every
@@ -78,6 +78,11 @@ export class Contender {
       if (performance.now() > until) throw new Error(`it is not ready after ${READY_WITHIN_MS / 1_000} s: ${wrong}`)
       await sleep(100)
     }
+  }
+
+  /** The same server, asked at another path, and perhaps other questions. */
+  at(options: Pick<ContenderOptions, 'name' | 'path' | 'question'>): Contender {
+    return new Contender({ ...options, every: this.every }, this.port, this.process)
   }
 
   /** Asks a question whose answer is known. Returns what is wrong with the answer, or `undefined`. */

@@ -1,11 +1,13 @@
 /** The results of a part: a table for people, and JSON with every sample of every round. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describeMachine, warnOfNoise } from './machine.ts'
-import { BENCH } from './peers.ts'
+import { BENCH, ROOT } from './peers.ts'
 import { type Column, figures, type Spread, type Turns } from './rounds.ts'
 import { isTrial, type Settings } from './settings.ts'
 
 export const RESULTS = `${BENCH}results/`
+const TRIALS = `${RESULTS}trial/`
+const IMAGES = `${ROOT}docs/images/`
 
 interface Row {
   name: string
@@ -62,8 +64,16 @@ export class Report {
     for (const { name, why } of skipped) console.log(`skipped: ${name}: ${why}`)
   }
 
+  /** Writes an image for the documents; that of a trial is beside its results. */
+  draw(name: string, svg: string): void {
+    const folder = isTrial(this.#settings) ? TRIALS : IMAGES
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(`${folder}${name}.svg`, svg)
+    console.log(`image: ${folder.slice(ROOT.length)}${name}.svg\n`)
+  }
+
   write(): void {
-    const folder = isTrial(this.#settings) ? `${RESULTS}trial/` : RESULTS
+    const folder = isTrial(this.#settings) ? TRIALS : RESULTS
     const report: PartReport = {
       part: this.#part,
       machine: this.#machine,
@@ -72,7 +82,7 @@ export class Report {
     }
     mkdirSync(folder, { recursive: true })
     writeFileSync(`${folder}${this.#part}.json`, `${JSON.stringify(report, null, 1)}\n`)
-    console.log(`every sample: ${folder.slice(BENCH.length - 'bench/'.length)}${this.#part}.json`)
+    console.log(`every sample: ${folder.slice(ROOT.length)}${this.#part}.json`)
   }
 }
 

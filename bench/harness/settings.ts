@@ -13,6 +13,8 @@ export interface Settings {
   jobs: number
   /** The guard writes its baseline, instead of comparing with it. */
   record: boolean
+  /** The curves of growth also have their last point, which takes minutes. */
+  large: boolean
 }
 
 /** Wrong options: printed without a stack. */
@@ -29,6 +31,7 @@ const OPTIONS = {
   only: { type: 'string' },
   jobs: { type: 'string', default: String(JOBS) },
   record: { type: 'boolean', default: false },
+  large: { type: 'boolean', default: false },
 } as const
 
 /** @throws UsageError */
@@ -41,6 +44,7 @@ export function readSettings(args: readonly string[]): Settings {
     only: values.only?.split(','),
     jobs: count('jobs', values.jobs),
     record: values.record,
+    large: values.large,
   }
 }
 

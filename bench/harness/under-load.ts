@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Contender, type ContenderOptions } from './contender.ts'
-import type { Load, Measured } from './load.ts'
+import { Load, type Measured } from './load.ts'
 import type { Skipped } from './report.ts'
 import { type Column, takeTurns, type Turns } from './rounds.ts'
 import type { Settings } from './settings.ts'
@@ -71,24 +71,30 @@ export async function stopAll(contenders: readonly Contender[]): Promise<void> {
 /** Seconds of load until V8 has compiled the hot code of a server; less for a server that takes part seldom. */
 const WARM_UP_SECONDS = { always: 7, seldom: 3 }
 
-/** @param warmUp seconds of load for each server before the first round; default: `WARM_UP_SECONDS` */
+/**
+ * @param load the load of all contenders, or of each
+ * @param warmUp seconds of load for each server before the first round; default: `WARM_UP_SECONDS`
+ */
 export async function loadInTurns(
   contenders: readonly Contender[],
-  load: Load,
+  load: Load | ReadonlyMap<Contender, Load>,
   { rounds, seconds }: Pick<Settings, 'rounds' | 'seconds'>,
   warmUp?: number,
 ): Promise<Turns<Sample>> {
-  for (const { url, every } of contenders) {
-    await load.post(url, warmUp ?? WARM_UP_SECONDS[every === 1 ? 'always' : 'seldom'])
+  const loadOf = (contender: Contender) => (load instanceof Load ? load : (load.get(contender) as Load))
+  for (const contender of contenders) {
+    const { url, every } = contender
+    await loadOf(contender).post(url, warmUp ?? WARM_UP_SECONDS[every === 1 ? 'always' : 'seldom'])
   }
-  const used = () => contenders.reduce((sum, { process }) => sum + process.cpuMs, 0)
+  const processes = [...new Set(contenders.map(({ process }) => process))]
+  const used = () => processes.reduce((sum, { cpuMs }) => sum + cpuMs, 0)
   const turns = await takeTurns(
     contenders.map((contender) => ({
       name: contender.name,
       every: contender.every,
       measure: async () => {
         await settle(used)
-        return measure(contender, load, seconds, used)
+        return measure(contender, loadOf(contender), seconds, used)
       },
     })),
     rounds,

@@ -34,7 +34,7 @@ async function accepted(report: Report, settings: Settings, cores: Cores, bodies
       await Promise.all(contenders.map(pause))
       const loads: Load[] = []
       for (const [before, body] of bodies.entries()) {
-        const load = new Load(pinned.load, body)
+        const load = new Load(pinned.load, { body })
         // After the first body the hot code is compiled already.
         const turns = await loadInTurns(contenders, load, settings, before === 0 ? undefined : settings.seconds)
         const title = `casts accepted, ${cores}, ${body.length} bytes`

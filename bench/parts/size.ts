@@ -45,7 +45,7 @@ async function measure(kind: Kind, folder: string, settings: Settings, report: R
   try {
     for (const [before, bytes] of sizes.entries()) {
       asked = questionOf(bytes)
-      const load = new Load(pinned.load, asked.body, asked.contentType)
+      const load = new Load(pinned.load, asked)
       // After the first size the hot code is compiled already.
       const turns = await loadInTurns(started.contenders, load, settings, before === 0 ? undefined : settings.seconds)
       load.close()
@@ -57,7 +57,7 @@ async function measure(kind: Kind, folder: string, settings: Settings, report: R
 }
 
 /** A question whose body has exactly this size. */
-function jsonOf(bytes: number): Question {
+export function jsonOf(bytes: number): Question {
   const text = textOf(bytes - JSON.stringify({ text: '' }).length)
   const answer = JSON.stringify({ text: text.slice(0, text.length / 10) })
   return { body: JSON.stringify({ text }), isAnswer: (given) => given === answer }
