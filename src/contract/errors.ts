@@ -92,6 +92,9 @@ export interface ErrorFacts {
 /** How soon a client may try again, in seconds, where nothing better is known. */
 export const RETRY_AFTER_SECONDS = 5
 
+/** In a thread, the class that a module imports may be another copy than ours. */
+const OURS = Symbol.for('threadplane.error')
+
 /** An error of threadplane's own. `code` is a key of {@link ERRORS}. */
 export class ThreadplaneError extends Error {
   override readonly name = 'ThreadplaneError'
@@ -112,6 +115,7 @@ export class ThreadplaneError extends Error {
     return this.facts.retryable ?? ERRORS[this.code].retryable
   }
 }
+Object.defineProperty(ThreadplaneError.prototype, OURS, { value: true })
 
 export function hasCode<Code extends ErrorCode>(
   error: unknown,
@@ -172,12 +176,12 @@ function read(value: object, key: string): unknown {
 }
 
 /**
- * The facts of a {@link ThreadplaneError}. A proxy can throw at `instanceof`, and a fact can be a value without JSON.
+ * The facts of a {@link ThreadplaneError}. A proxy can throw at `in`, and a fact can be a value without JSON.
  */
 function factsOf(thrown: object): WireError['facts'] {
   try {
-    if (!(thrown instanceof ThreadplaneError)) return undefined
-    const facts = JSON.stringify(thrown.facts)
+    if (!(OURS in thrown)) return undefined
+    const facts = JSON.stringify((thrown as ThreadplaneError).facts)
     return facts.length <= MAX_FACTS ? JSON.parse(facts) : {}
   } catch {
     return undefined

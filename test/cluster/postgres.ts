@@ -225,6 +225,11 @@ export class Postgres {
     while (all.some(isAlive)) await sleep(5)
   }
 
+  /** Of its first process, which starts the others. */
+  get pid(): number {
+    return this.#server?.pid as number
+  }
+
   /** Stops every process of the server where it is: connections stay open, and nothing answers. */
   freeze(): void {
     for (const pid of this.#processes()) signal(pid, 'SIGSTOP')
