@@ -1,6 +1,6 @@
 /**
  * How much more two nodes do than one where threads are the limit: a method that holds its thread for 10 ms. Clients call
- * one node alone, which passes on what the other one has a free thread for; then a backlog of casts is drained.
+ * the nodes in turns, as behind a balancer; then a backlog of casts is drained.
  *
  *     npm run bench -- two-nodes [--jobs 1000]
  */
@@ -35,8 +35,8 @@ try {
     const [first] = nodes as [Plane]
     await untilRunning(first, nodes.length)
     // What is compiled late, and connections.
-    await calls(first, jobs / 4)
-    rates.push({ calls: await calls(first, jobs), casts: await casts(first, jobs) })
+    await calls(nodes, jobs / 4)
+    rates.push({ calls: await calls(nodes, jobs), casts: await casts(first, jobs) })
   }
   const [one, two] = rates as [Record<'calls' | 'casts', number>, Record<'calls' | 'casts', number>]
   for (const kind of ['calls', 'casts'] as const) {
@@ -76,10 +76,11 @@ async function untilRunning({ url }: Plane, nodes: number): Promise<void> {
 }
 
 /** Calls a second. */
-async function calls(plane: Plane, count: number): Promise<number> {
+async function calls(nodes: Plane[], count: number): Promise<number> {
   let left = count
   const client = async () => {
     while (left-- > 0) {
+      const plane = nodes[left % nodes.length] as Plane
       const answer = await plane.send(`${SERVICE}/call/wait`, '{}')
       await answer.arrayBuffer()
       if (!answer.ok) throw new Error(`a call was answered with ${answer.status}`)

@@ -181,7 +181,7 @@ function read(value: object, key: string): unknown {
 function factsOf(thrown: object): WireError['facts'] {
   try {
     if (!(OURS in thrown)) return undefined
-    const facts = JSON.stringify((thrown as ThreadplaneError).facts)
+    const facts = JSON.stringify(read(thrown, 'facts')) as string
     return facts.length <= MAX_FACTS ? JSON.parse(facts) : {}
   } catch {
     return undefined
