@@ -74,13 +74,21 @@ function openSharedWorker(): typeof send | undefined {
   return (message) => worker.port.postMessage(message)
 }
 
-/** The tab that gets the lock has the stream; when it closes, another one gets the lock. */
+/**
+ * The tab that gets the lock has the stream; when it closes, another one gets the lock. That one begins a stream of its own:
+ * for all tabs there may be a gap between the two.
+ */
 function openWithLock(): typeof send | undefined {
   if (!('locks' in navigator) || typeof BroadcastChannel !== 'function') return undefined
   const channel = new BroadcastChannel(LOCK)
   const tabs = new Map<string, TabWants>()
   let stream: EventStream | undefined
   let mine: TabMessage | undefined
+  let hasFollowed = false
+  const tellAll = (news: StreamNews) => {
+    hear(news)
+    channel.postMessage(news)
+  }
   const take = (message: TabMessage) => {
     if (message.kind === 'retry') return stream?.retry()
     if (message.kind === 'bye') tabs.delete(message.tab)
@@ -92,12 +100,17 @@ function openWithLock(): typeof send | undefined {
     if (data.kind === 'wants' || data.kind === 'bye' || data.kind === 'retry') {
       take(data)
       if (data.kind === 'wants' && stream !== undefined) channel.postMessage(stream.connection)
-    } else hear(data)
+    } else {
+      hasFollowed = true
+      hear(data)
+    }
   })
   void navigator.locks.request(LOCK, () => {
     stream = new EventStream(ROOT, (news) => {
-      hear(news)
-      channel.postMessage(news)
+      tellAll(news)
+      if (!hasFollowed || news.kind !== 'connection' || news.state !== 'live') return
+      hasFollowed = false
+      tellAll({ kind: 'gap' })
     })
     channel.postMessage({ kind: 'who' })
     if (mine) take(mine)
