@@ -24,8 +24,9 @@ export class DocsPage {
   /** Answers a request for the page or for one of its files. */
   async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const app = await (this.#app ??= makeApp(this.#prefix))
-    const { method, url, headers } = request
-    const { statusCode, rawPayload, ...answer } = await app.inject({ method: method as 'GET', url, headers })
+    const { url, headers } = request
+    // Of an answer to HEAD, Fastify sends no body, and its length.
+    const { statusCode, rawPayload, ...answer } = await app.inject({ method: 'GET', url, headers })
     if (statusCode === 404) return reply.callNotFound() ?? reply
     if (statusCode >= 400) throw Object.assign(new Error(answer.statusMessage), { statusCode })
     for (const name of NOT_PASSED_ON) delete answer.headers[name]

@@ -120,7 +120,10 @@ t.test('the OpenAPI document has the paths with the prefix, also those of method
   t.equal(json.paths['/plane/v1/services/{service}/call/{method}'].post.requestBody.required, false)
   t.match(await send('GET', '/plane/docs/json'), { status: 200, json: { openapi: '3.1.0' } })
   t.match(await send('GET', '/plane/docs'), { status: 200, headers: { 'content-type': /^text\/html/ } })
-  t.match(await send('GET', '/plane/docs/static/swagger-ui.css'), { status: 200 })
+  const file = '/plane/docs/static/swagger-ui.css'
+  const { headers } = await send('GET', file)
+  t.ok(Number(headers['content-length']) > 10_000)
+  t.match(await send('HEAD', file), { status: 200, headers: { 'content-length': headers['content-length'] } })
 })
 
 t.test('a second plugin without a prefix, or with a wrong folder, is refused', async (t) => {
