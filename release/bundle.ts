@@ -1,8 +1,8 @@
 /**
  * Bundles the programs: the command line with its launcher, the server, the process of the journal, and what runs in the
- * threads and processes of services; a part of `npm run build`. A server then loads some 175 files in place of 1,040, which takes a third off the CPU time of its start.
- * Most of these are in packages that are not bundled. What users import stays the modules that TypeScript
- * compiles, but for `threadplane/service`, which each thread loads.
+ * threads and processes of services; a part of `npm run build`. A server then loads some 175 files in place of 1,040, most
+ * of them of packages that are not bundled: that takes a third off the CPU time of its start. What users import stays the
+ * modules that TypeScript compiles, but for `threadplane/service`, which each thread loads.
  *
  * A chunk lies in `dist/src/programs`, as deep as the modules in it: `new URL('../sqlite/journal-process.js',
  * import.meta.url)` is found from both places. So a module names a file of its own folder in this way, too.

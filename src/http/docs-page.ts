@@ -23,7 +23,12 @@ export class DocsPage {
 
   /** Answers a request for the page or for one of its files. */
   async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const app = await (this.#app ??= makeApp(this.#prefix))
+    this.#app ??= makeApp(this.#prefix)
+    // If it cannot be made, the next request tries again.
+    const app = await this.#app.catch((error: unknown) => {
+      this.#app = undefined
+      throw error
+    })
     const { url, headers } = request
     // Of an answer to HEAD, Fastify sends no body, and its length.
     const { statusCode, rawPayload, ...answer } = await app.inject({ method: 'GET', url, headers })

@@ -25,7 +25,12 @@ export function returnMemoryLater(bytes: number): void {
 async function collect(): Promise<void> {
   timer = undefined
   const session = new Session()
-  session.connect()
-  await session.post('HeapProfiler.collectGarbage')
-  session.disconnect()
+  try {
+    session.connect()
+    await session.post('HeapProfiler.collectGarbage')
+  } catch {
+    // Then the thread keeps the memory. That is no reason to end it.
+  } finally {
+    session.disconnect()
+  }
 }

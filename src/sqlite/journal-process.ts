@@ -205,7 +205,7 @@ class JournalProcess {
       else if (failure !== undefined) this.#unwritable(journal, failure)
       else if (state.kind === 'unwritable' && this.#isOver(state.failure, journal)) this.#writable(journal)
     }
-    // The server waits for a word after each batch, also after one that is postponed as a whole.
+    // The server sends its next batch when it has a message, also if all operations of this one are postponed.
     if (this.#batcher.size === 0) post([])
     this.#batcher.flush()
   }

@@ -36,14 +36,14 @@ export class RequestFeed {
     } else if (this.#state === 'collecting' && this.#waiting.length >= HEAD_START) this.flush()
   }
 
-  /** The process has said something: most often it has committed the batch. If it was something else, the next one is early. */
+  /** The process has sent a message. Most often that is the answer to the batch; after any other, the next batch is early. */
   answered(): void {
     if (this.#state !== 'busy') return
     this.#state = 'idle'
     this.flush()
   }
 
-  /** Sends what waits, also while the process is busy. */
+  /** Sends all operations that wait, even if the process has not answered the last batch yet. */
   flush(): void {
     if (this.#waiting.length === 0) return
     const requests = this.#waiting

@@ -47,7 +47,10 @@ export function useEvents(types: readonly string[], onEvent: Listener['onEvent']
   )
 }
 
-/** For the stream only. Whoever shows jobs, and not that events of jobs were left out, has a gap then. */
+/**
+ * For the stream only. `jobs.skipped` says that the server has left out events of jobs: a listener that wants events of jobs,
+ * and not this one, is told that it may have missed some.
+ */
 export function publish(event: LiveEvent): void {
   for (const { types, onEvent, onGap } of listeners) {
     if (types.some((type) => matches(type, event.type))) onEvent(event)
