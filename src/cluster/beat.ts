@@ -1,6 +1,10 @@
 /**
  * The beat of a node: one statement a second, which renews its lease, tells the other nodes its load, and asks for all that
  * a hint may have missed. What a node tells is a text that only nodes read.
+ *
+ * Of the other nodes a beat answers only when each has beaten, and whose rows may have changed since an earlier beat: those
+ * alone are read. A trigger notes in `told_by` the transaction that has changed a row. A transaction that an answer does not
+ * show yet is at least as new as the oldest one that was under way then (`readUpTo`), so the next beat asks from there on.
  */
 import type { ServiceState } from '../contract/states.ts'
 import type { Peer, ServiceLoad } from './cluster.ts'
@@ -16,47 +20,62 @@ const LIST = (of: string, from: string) => `(SELECT coalesce(json_agg(${of}), '[
 
 const ISO = (time: string) => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
-export const BEAT = statement(
-  'beat',
-  `WITH RECURSIVE beat AS (UPDATE nodes SET seen_at = clock_timestamp(), url = $2, load = $3 WHERE id = $1::uuid RETURNING id),
+const beat = (name: string, tells: string) =>
+  statement(
+    name,
+    `WITH RECURSIVE beat AS (UPDATE nodes SET seen_at = clock_timestamp()${tells} WHERE id = $1::uuid RETURNING told_by),
     ${RUNNING}
-    SELECT EXISTS (SELECT 1 FROM beat) AS "isMember", ${NOW} AS now,
+    SELECT (SELECT told_by::text FROM beat) AS "toldBy", ${NOW} AS now,
       (SELECT revision FROM changes WHERE kind = 'registrations') AS registrations,
       (SELECT revision FROM changes WHERE kind = 'schedules') AS schedules,
-      ${LIST(
-        `json_build_object('id', id, 'name', name, 'url', url, 'token', token, 'version', version, 'told', load,
-          'startedAt', ${ISO('started_at')}, 'seenAt', ${ISO('seen_at')},
-          'isAlive', seen_at > clock_timestamp() - make_interval(secs => $4))`,
-        'nodes WHERE id <> $1::uuid',
-      )} AS others,
+      others.seen, others.changed, pg_snapshot_xmin(pg_current_snapshot())::text AS "readUpTo",
       EXISTS (SELECT 1 FROM running WHERE node IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = running.node)) AS "hasLost",
       ${LIST('id', `jobs WHERE node = $1::uuid AND state = 'running' AND cancel`)} AS cancel,
       ${LIST(
         'service',
-        `unnest($5::text[]) service WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.service = service.service AND state = 'queued')
+        `unnest($2::text[]) service WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.service = service.service AND state = 'queued')
           OR EXISTS (SELECT 1 FROM jobs WHERE jobs.service = service.service AND state = 'scheduled' AND not_before <= ${NOW})`,
       )} AS work,
-      ${LIST('id', 'jobs WHERE id = ANY($6::uuid[]) AND finished_at IS NOT NULL')} AS finished`,
+      ${LIST('id', 'jobs WHERE id = ANY($3::uuid[]) AND finished_at IS NOT NULL')} AS finished
+    FROM (SELECT coalesce(json_object_agg(id, floor(date_part('epoch', seen_at) * 1000)::bigint), '{}') AS seen,
+      coalesce(json_agg(id) FILTER (WHERE told_by >= $4::xid8), '[]') AS changed
+      FROM nodes WHERE id <> $1::uuid) others`,
+  )
+
+/** Leaves what was told as it is. */
+export const BEAT = beat('beat', '')
+export const BEAT_AND_TELL = beat('beatAndTell', ', load = $5')
+
+/** What other nodes tell. */
+export const READ_OTHERS = statement(
+  'readOthers',
+  `SELECT id::text AS id, name, url, token, version, ${ISO('started_at')} AS "startedAt", load AS told
+    FROM nodes WHERE id = ANY($1::uuid[])`,
 )
 
 /** The row that lets a node begin attempts. */
 export const JOIN = statement(
   'join',
   `INSERT INTO nodes (id, name, url, token, version, load) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()`,
+    ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), load = EXCLUDED.load`,
 )
 
 export const LEAVE = statement('leave', 'DELETE FROM nodes WHERE id = $1')
 
 export interface BeatRow {
-  /** False: the row of this node is not there (any more). */
-  isMember: boolean
+  /** The transaction that has last changed what the row of this node tells; null: the row is not there (any more). */
+  toldBy: string | null
   now: number
   /** Another number after each change of a registration, or of a schedule. */
   registrations: number
   schedules: number
-  others: OtherRow[]
+  /** When each other node has last beaten, by its id: milliseconds since the epoch. */
+  seen: Record<string, number>
+  /** Ids of other nodes that may have told something new since the transaction that was asked for. */
+  changed: string[]
+  /** The oldest transaction that this answer may not show. */
+  readUpTo: string
   /** Are there attempts of nodes without a row? */
   hasLost: boolean
   /** Jobs that run here and are to be cancelled. */
@@ -70,9 +89,7 @@ export interface BeatRow {
 export interface OtherRow extends Pick<Peer, 'id' | 'name' | 'url' | 'token'> {
   version: string
   startedAt: string
-  seenAt: string
   told: string
-  isAlive: boolean
 }
 
 /** What a node tells of itself. */

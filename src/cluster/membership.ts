@@ -5,8 +5,9 @@
  */
 import type { ServiceLog } from '../contract/log.ts'
 import type { PlacementOptions } from '../contract/options.ts'
-import { BEAT, type BeatRow, JOIN, LEAVE, type OtherRow, readTold, textOf, type Told } from './beat.ts'
+import { BEAT, BEAT_AND_TELL, type BeatRow, JOIN, LEAVE, textOf, type Told } from './beat.ts'
 import type { Cluster, NodeIdentity, Peer } from './cluster.ts'
+import { OtherNodes } from './other-nodes.ts'
 import { isPlacedOn } from './placement.ts'
 import type { Run } from './statement.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -29,11 +30,6 @@ export interface Report extends Omit<Told, 'labels' | 'isLeaving'> {
   services: string[]
   /** Jobs whose end is waited for here. */
   waitedFor: string[]
-}
-
-interface Understood {
-  text: string
-  told: Told
 }
 
 const NOTHING: Report = { load: new Map(), modules: new Map(), services: [], waitedFor: [] }
@@ -64,8 +60,11 @@ export class Membership implements Cluster {
   readonly #onBeat: ((answer: BeatRow) => void)[] = []
   /** What the last beat told of this node. */
   #reported = NOTHING
-  /** What the last beat told of each other node, by the id: most of it is the same each time. */
-  #texts = new Map<string, Understood>()
+  readonly #others = new OtherNodes()
+  /** What the row of this node tells, and the transaction that has written that. */
+  #told: { text: string; by: string | null } | undefined
+  /** Are there nodes whose rows are older than the lease? */
+  hasSilent = false
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -123,14 +122,21 @@ export class Membership implements Cluster {
     const told = textOf({ ...report, labels: this.self.labels, isLeaving: this.isLeaving })
     const asked = report.waitedFor.slice(0, MAX_ASKED)
     try {
-      const given = [this.self.id, this.self.url, told, this.leaseMs / 1_000, report.services, asked]
-      const { rows } = await clock.measured(() => run<BeatRow>(BEAT, given))
+      const given = [this.self.id, report.services, asked, this.#others.changedFrom(run)]
+      const tells = told !== this.#told?.text
+      const { rows } = await clock.measured(() =>
+        tells ? run<BeatRow>(BEAT_AND_TELL, [...given, told]) : run<BeatRow>(BEAT, given),
+      )
       const answer = rows[0] as BeatRow
-      const isLost = !answer.isMember && this.#renewedAt !== undefined && this.#presence !== 'left'
+      const isMember = answer.toldBy !== null
+      // Where another transaction has written the row last, such as a beat that was given up, the next beat tells again.
+      this.#told = tells || answer.toldBy === this.#told?.by ? { text: told, by: answer.toldBy } : undefined
+      const isLost = !isMember && this.#renewedAt !== undefined && this.#presence !== 'left'
       // A beat that was under way when this node left must not bring its row back.
-      if (!answer.isMember && this.#presence !== 'left') await this.#join(run, told)
+      if (!isMember && this.#presence !== 'left') await this.#join(run, told)
+      await this.#others.update(run, answer)
       this.#seen(sentAt)
-      this.#update(answer.others)
+      this.#update(answer.now)
       if (isLost) this.#lost()
       for (const listener of this.#onBeat) listener(answer)
     } catch (error) {
@@ -152,18 +158,18 @@ export class Membership implements Cluster {
     this.#renewedAt = sentAt
   }
 
-  /** After an outage all rows are old, and most of the nodes alive: they are known until that is sure. */
-  #update(rows: OtherRow[]): void {
+  /**
+   * After an outage all rows are old, and most of the nodes alive: they are known until that is sure.
+   * @param now by the clock of the database
+   */
+  #update(now: number): void {
     const known = new Set(this.peers.map(({ id }) => id))
-    const alive = rows.filter(({ id, isAlive }) => isAlive || (known.has(id) && !this.maySpeakOfOthers))
-    const texts = new Map<string, Understood>()
-    this.peers = alive.map(({ id, name, url, token, version, startedAt, seenAt, told: text }) => {
-      const before = this.#texts.get(id)
-      const told = before?.text === text ? before.told : readTold(text)
-      texts.set(id, { text, told })
-      return { id, name, url, token, version, startedAt, seenAt, ...told }
-    })
-    this.#texts = texts
+    const others = this.#others.all
+    const silent = new Set(others.filter(({ beatAt }) => now - beatAt >= this.leaseMs).map(({ id }) => id))
+    this.hasSilent = silent.size > 0
+    this.peers = others
+      .filter(({ id }) => !silent.has(id) || (known.has(id) && !this.maySpeakOfOthers))
+      .map(({ beatAt, ...other }) => ({ ...other, seenAt: new Date(beatAt).toISOString() }))
     for (const listener of this.#onChanged) listener()
   }
 

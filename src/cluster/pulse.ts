@@ -24,11 +24,11 @@ export interface PulseOptions {
 type State = { kind: 'starting' } | { kind: 'up' } | { kind: 'down'; why: string } | { kind: 'closed' }
 
 export class Pulse {
-  /** Runs with every beat. It should write: a database that can only be read is down. */
+  /** Runs with every beat. It should write: a database that can only be read is down. A new connection has a new `run`. */
   beat: (run: Run) => Promise<void> = async () => {}
   readonly #options: PulseOptions
   #state: State = { kind: 'starting' }
-  #client: Client | undefined
+  #connection: { client: Client; run: Run } | undefined
   /** Ends the present wait for the next beat. */
   #wake = new AbortController()
   #running: Promise<void> | undefined
@@ -116,25 +116,25 @@ export class Pulse {
 
   /** @param givenUp nobody waits for this beat any more */
   async #beatThrough(givenUp: AbortSignal): Promise<void> {
-    if (this.#client === undefined) {
+    if (this.#connection === undefined) {
       const client = await this.#options.connect()
       if (givenUp.aborted) {
         void client.end().catch(() => {})
         return
       }
       client.once('end', () => this.#lost(client))
-      this.#client = client
+      this.#connection = { client, run: this.#options.run(client) }
     }
-    await this.beat(this.#options.run(this.#client))
+    await this.beat(this.#connection.run)
   }
 
   #lost(client: Client): void {
-    if (this.#client === client) this.fail(new Error('the connection to the database is lost'))
+    if (this.#connection?.client === client) this.fail(new Error('the connection to the database is lost'))
   }
 
   async #rise(): Promise<void> {
-    const client = this.#client as Client
-    await this.#options.settle(this.#options.run(client))
+    const { run } = this.#connection as { run: Run }
+    await this.#options.settle(run)
     if (this.#isClosed()) return
     this.#state = { kind: 'up' }
     this.#up.resolve()
@@ -151,8 +151,8 @@ export class Pulse {
   }
 
   #drop(): void {
-    const client = this.#client
-    this.#client = undefined
+    const client = this.#connection?.client
+    this.#connection = undefined
     void client?.end().catch(() => {})
   }
 

@@ -132,4 +132,12 @@ export const MIGRATIONS = [
   ALTER TABLE jobs ADD COLUMN node_name text;
   UPDATE jobs SET node_name = nodes.name FROM nodes WHERE jobs.state = 'running' AND nodes.id = jobs.node;
   `,
+  // The transaction that has last changed what a node tells (see beat.ts). Nodes of an older version do not know the column.
+  `
+  ALTER TABLE nodes ADD COLUMN told_by xid8 NOT NULL DEFAULT pg_current_xact_id();
+  CREATE FUNCTION note_telling() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN NEW.told_by = pg_current_xact_id(); RETURN NEW; END';
+  CREATE TRIGGER nodes_tell BEFORE UPDATE OF load ON nodes FOR EACH ROW WHEN (NEW.load IS DISTINCT FROM OLD.load)
+    EXECUTE FUNCTION note_telling();
+  `,
 ]

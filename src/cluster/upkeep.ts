@@ -28,9 +28,9 @@ export class Upkeep {
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts
-    parts.membership.onBeat(({ others, hasLost }) => {
-      if (!parts.membership.maySpeakOfOthers) return
-      if (hasLost || others.some(({ isAlive }) => !isAlive)) this.#recoverSoon()
+    const { membership } = parts
+    membership.onBeat(({ hasLost }) => {
+      if (membership.maySpeakOfOthers && (hasLost || membership.hasSilent)) this.#recoverSoon()
     })
   }
 
