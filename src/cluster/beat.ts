@@ -58,7 +58,8 @@ export const READ_OTHERS = statement(
 export const JOIN = statement(
   'join',
   `INSERT INTO nodes (id, name, url, token, version, load) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), load = EXCLUDED.load`,
+    ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), load = EXCLUDED.load
+    RETURNING told_by::text AS "toldBy"`,
 )
 
 export const LEAVE = statement('leave', 'DELETE FROM nodes WHERE id = $1')

@@ -128,13 +128,13 @@ export class Membership implements Cluster {
         tells ? run<BeatRow>(BEAT_AND_TELL, [...given, told]) : run<BeatRow>(BEAT, given),
       )
       const answer = rows[0] as BeatRow
+      await this.#others.update(run, answer)
       const isMember = answer.toldBy !== null
-      // Where another transaction has written the row last, such as a beat that was given up, the next beat tells again.
-      this.#told = tells || answer.toldBy === this.#told?.by ? { text: told, by: answer.toldBy } : undefined
       const isLost = !isMember && this.#renewedAt !== undefined && this.#presence !== 'left'
       // A beat that was under way when this node left must not bring its row back.
-      if (!isMember && this.#presence !== 'left') await this.#join(run, told)
-      await this.#others.update(run, answer)
+      const toldBy = isMember || this.#presence === 'left' ? answer.toldBy : await this.#join(run, told)
+      // Another transaction may have written the row, such as a beat that was given up: then the next beat tells again.
+      this.#told = tells || !isMember || toldBy === this.#told?.by ? { text: told, by: toldBy } : undefined
       this.#seen(sentAt)
       this.#update(answer.now)
       if (isLost) this.#lost()
@@ -145,9 +145,11 @@ export class Membership implements Cluster {
     }
   }
 
-  async #join(run: Run, told: string): Promise<void> {
+  /** Answers the transaction that has written the row. */
+  async #join(run: Run, told: string): Promise<string | null> {
     const { id, name, url, token } = this.self
-    await run(JOIN, [id, name, url, token, this.#options.version, told])
+    const given = [id, name, url, token, this.#options.version, told]
+    return (await run<Pick<BeatRow, 'toldBy'>>(JOIN, given)).rows[0]?.toldBy ?? null
   }
 
   /** A pause of this process, or a time without a connection, is a break too. */
