@@ -1,9 +1,11 @@
 /**
  * What events, metrics, tokens, log rings and traces cost a call and a cast while nobody looks: no stream is open, nothing
  * scrapes, there are no tokens, and traces are off. The whole server is compared with variants of itself.
+ *
+ * The differences are smaller than those between two moments of a machine, so a variant and the whole server take turns
+ * as a pair. They are also smaller than those between two processes of one program, so each pair is started anew.
  */
 import { join } from 'node:path'
-import type { Contender } from '../harness/contender.ts'
 import { describeLoad, Load } from '../harness/load.ts'
 import { pins } from '../harness/machine.ts'
 import { Report } from '../harness/report.ts'
@@ -16,25 +18,33 @@ import { buildVariant, VARIANTS } from '../surface/variants.ts'
 import { accepting, pause } from './cast.ts'
 
 const WHOLE = 'threadplane'
-/** Two processes of one program differ by some per cent for as long as they live: so often all servers are started anew. */
-const SERIES = 4
-const WARM_UP_SECONDS = 4
+/** So often each pair is started anew, with the other one of the two first. */
+const SERIES = 2
+const WARM_UP_SECONDS = 3
 
-/** Name of a server → its program; `undefined`: that of the product. */
-type Programs = ReadonlyMap<string, string | undefined>
+/** What was measured next to each other. */
+interface Pair {
+  whole: Sample
+  variant: Sample
+}
 
 export async function surface(settings: Settings): Promise<void> {
   const since = performance.now()
   const variants = wanted(settings, [], VARIANTS)
   const report = new Report('surface', settings, [], { load: describeLoad() })
-  const programs = new Map<string, string | undefined>([[WHOLE, undefined]])
+  const programs = new Map<string, string>()
   for (const { name, leftOut } of variants) programs.set(name, await buildVariant(leftOut))
   const load = new Load(pins('both cores').load)
-  const calls: Turns<Sample> = new Map()
-  const casts: Turns<Sample> = new Map()
+  const calls: Turns<Pair> = new Map([...programs.keys()].map((name) => [name, []]))
+  const casts: Turns<Pair> = new Map([...programs.keys()].map((name) => [name, []]))
   try {
     for (let series = 0; series < SERIES; series += 1) {
-      await inFolder((folder) => measure(programs, folder, load, settings, calls, casts))
+      for (const [name, program] of programs) {
+        const names = series % 2 === 0 ? [WHOLE, name] : [name, WHOLE]
+        const pairs = await inFolder((folder) => measure(names, name, program, folder, load, settings))
+        calls.get(name)?.push(...pairs.calls)
+        casts.get(name)?.push(...pairs.casts)
+      }
     }
   } finally {
     load.close()
@@ -45,47 +55,45 @@ export async function surface(settings: Settings): Promise<void> {
   console.log(`${Math.round((performance.now() - since) / 1_000)} s`)
 }
 
-/** Starts all servers, and adds a series of rounds to those of calls and casts. */
+/** @param names of the whole server and of the variant, in the order of their turns */
 async function measure(
-  programs: Programs,
+  names: readonly string[],
+  variant: string,
+  program: string,
   folder: string,
   load: Load,
   settings: Settings,
-  calls: Turns<Sample>,
-  casts: Turns<Sample>,
-): Promise<void> {
-  const prefix = pins('both cores').servers
-  const path = '/v1/services/adder/call/add'
-  const options = Array.from(programs, ([name, program]) => ({
-    ...threadplane({ name, path, data: join(folder, name), prefix }),
-    ...(program !== undefined && { program }),
+): Promise<{ calls: Pair[]; casts: Pair[] }> {
+  const { servers: prefix } = pins('both cores')
+  const options = names.map((name) => ({
+    ...threadplane({ name, path: '/v1/services/adder/call/add', data: join(folder, name), prefix }),
+    ...(name === variant && { program }),
   }))
-  const { contenders } = await startAll(options, [...programs.keys()])
+  const { contenders } = await startAll(options, names)
   try {
-    addTo(calls, await loadInTurns(contenders, load, settings, WARM_UP_SECONDS))
+    const calls = pairsOf(await loadInTurns(contenders, load, settings, WARM_UP_SECONDS), variant)
     const accepts = contenders.map((contender) => contender.at({ ...accepting(), name: contender.name }))
     await Promise.all(accepts.map(pause))
-    addTo(casts, await loadInTurns(accepts, load, settings, WARM_UP_SECONDS))
+    const casts = pairsOf(await loadInTurns(accepts, load, settings, WARM_UP_SECONDS), variant)
     await stopAll(contenders)
-    for (const server of accepts) checkStored(server, [load], stored(folder, server))
+    for (const server of accepts) checkStored(server, [load], sum(journalCounts(join(folder, server.name))))
+    return { calls, casts }
   } finally {
     await stopAll(contenders)
   }
 }
 
-function stored(folder: string, { name }: Contender): number {
-  return sum(journalCounts(join(folder, name)))
+function pairsOf(turns: Turns<Sample>, variant: string): Pair[] {
+  const whole = turns.get(WHOLE) as Sample[]
+  const other = turns.get(variant) as Sample[]
+  return whole.map((sample, round) => ({ whole: sample, variant: other[round] as Sample }))
 }
 
-function addTo(all: Turns<Sample>, turns: Turns<Sample>): void {
-  for (const [name, samples] of turns) all.set(name, [...(all.get(name) ?? []), ...samples])
-}
-
-function columns(what: string): Column<Sample>[] {
+function columns(what: string): Column<Pair>[] {
   return [
-    { title: `${what}/s`, of: rate },
-    { title: `${WHOLE} ÷ it`, of: rate, under: WHOLE },
-    { title: 'CPU µs', of: cost },
-    { title: `CPU: ${WHOLE} ÷ it`, of: cost, under: WHOLE },
+    { title: `${what}/s`, of: ({ variant }) => rate(variant) },
+    { title: `${WHOLE} ÷ it`, of: ({ whole, variant }) => rate(whole) / rate(variant) },
+    { title: 'CPU µs', of: ({ variant }) => cost(variant) },
+    { title: `CPU: it ÷ ${WHOLE}`, of: ({ whole, variant }) => cost(variant) / cost(whole) },
   ]
 }
