@@ -22,6 +22,8 @@ const BY_HAND: Record<string, () => Promise<Part>> = {
   guard: async () => (await import('./parts/guard.ts')).guard,
   goals: async () => async () => printGoals(),
   growth: async () => (await import('./parts/growth.ts')).growth,
+  surface: async () => (await import('./parts/surface.ts')).surface,
+  'start-services': async () => (await import('./parts/start-services.ts')).startServices,
 }
 /** Checks, each with options of its own. */
 const CHECKS: Record<string, () => Promise<unknown>> = {

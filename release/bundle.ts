@@ -1,10 +1,10 @@
 /**
  * Bundles the programs: the command line with its launcher, the server, the process of the journal, and what runs in the
- * threads and processes of services; a part of `npm run build`. A server then loads some 175 files in place of 1,040, most
- * of them of packages that are not bundled: that takes a third off the CPU time of its start. What users import stays the
- * modules that TypeScript compiles, but for `threadplane/service`, which each thread loads.
+ * threads and processes of services. `build.ts` does it for `npm run build`. A server then loads some 175 files in place
+ * of 1,040, most of them of packages that are not bundled: that takes a third off the CPU time of its start. What users
+ * import stays the modules that TypeScript compiles, but for `threadplane/service`, which each thread loads.
  *
- * A chunk lies in `dist/src/programs`, as deep as the modules in it: `new URL('../sqlite/journal-process.js',
+ * A chunk lies in the folder `programs`, as deep as the modules in it: `new URL('../sqlite/journal-process.js',
  * import.meta.url)` is found from both places. So a module names a file of its own folder in this way, too.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -38,10 +38,21 @@ const OF_SERVICES = {
   'module/index': 'src/module/index.ts',
 }
 
-await bundle(PROGRAMS, NOT_BUNDLED, [licenses()])
-await bundle(OF_SERVICES, ['zod'], [])
+/**
+ * @param folder gets the programs, in the folders of their sources; such as `dist/src`
+ * @param plugins change the modules on their way into the bundles
+ */
+export async function bundlePrograms(folder: string, plugins: Plugin[] = []): Promise<void> {
+  await bundle(folder, PROGRAMS, NOT_BUNDLED, [...plugins, licenses()])
+  await bundle(folder, OF_SERVICES, ['zod'], plugins)
+}
 
-async function bundle(input: Record<string, string>, external: string[], plugins: Plugin[]): Promise<void> {
+async function bundle(
+  folder: string,
+  input: Record<string, string>,
+  external: string[],
+  plugins: Plugin[],
+): Promise<void> {
   await build({
     input,
     platform: 'node',
@@ -52,7 +63,7 @@ async function bundle(input: Record<string, string>, external: string[], plugins
     plugins,
     logLevel: 'warn',
     output: {
-      dir: 'dist/src',
+      dir: folder,
       cleanDir: false,
       chunkFileNames: 'programs/[name]-[hash].js',
       // Without white space there is a sixth less to parse, and text of one byte a character is read faster.

@@ -48,6 +48,22 @@ const GOALS: [what: string, bound: Bound, place: Place][] = [
     ['start', 'idle memory of a thread, over 6', 'threadplane', '÷ raw'],
   ],
   [
+    '300 services started at once: time ÷ work on two cores',
+    { atMost: 1.1 },
+    ['start-services', '300 services started at once', 'threadplane', 'time ÷ work on 2 cores'],
+  ],
+  [
+    'the same: memory ÷ raw threads',
+    { atMost: 1.15 },
+    ['start-services', '300 services started at once', 'threadplane', 'RSS ÷ raw'],
+  ],
+  [
+    'call ÷ without events, metrics, tokens, log rings, traces',
+    { atLeast: 0.98 },
+    ['surface', 'calls', 'without all', 'threadplane ÷ it'],
+  ],
+  ['cast ÷ the same', { atLeast: 0.98 }, ['surface', 'casts accepted', 'without all', 'threadplane ÷ it']],
+  [
     'process start to /readyz ÷ bare Fastify',
     { atMost: 3 },
     ['start', 'process start to /readyz', 'threadplane, --no-supervise', '÷ bare fastify'],

@@ -23,6 +23,15 @@ export function pins(cores: Cores): { servers: string[]; load: string[] } {
   return { servers: pin(CORES.slice(0, 1)), load: pin(CORES.slice(1)) }
 }
 
+/** How long the two cores have been idle so far, together. Source: proc(5), /proc/stat, in units of 10 ms */
+export function idleMs(): number {
+  const lines = readFileSync('/proc/stat', 'utf8').split('\n')
+  return CORES.reduce((sum, core) => {
+    const [, , , , idle, waiting] = lines.find((line) => line.startsWith(`cpu${core} `))?.split(' ') ?? []
+    return sum + (Number(idle) + Number(waiting)) * 10
+  }, 0)
+}
+
 /** Source: proc(5), Cpus_allowed_list, such as `0-3,8`. */
 function allowedCores(): number[] {
   const [, list = ''] = /Cpus_allowed_list:\s*(\S+)/.exec(readFileSync('/proc/self/status', 'utf8')) ?? []

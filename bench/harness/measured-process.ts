@@ -99,6 +99,12 @@ export function cpuMsOf(pid: number): number {
   return childrenOf(pid).reduce((sum, child) => sum + cpuMsOf(child), own)
 }
 
+/** Resident memory of a process and its children. Source: proc(5), /proc/pid/status */
+export function rssBytesOf(pid: number): number {
+  const [, kB] = /VmRSS:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`)) ?? []
+  return childrenOf(pid).reduce((sum, child) => sum + rssBytesOf(child), Number(kB ?? 0) * 1_024)
+}
+
 /** /proc lists a child under the thread that started it. */
 function childrenOf(pid: number): number[] {
   const threads = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : []

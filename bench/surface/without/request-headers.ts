@@ -1,0 +1,4 @@
+/** Reads no `traceparent`. */
+export * from '../../../routes/shared/request-headers.ts'
+
+export function traceparent(): undefined {}
