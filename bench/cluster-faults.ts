@@ -1,9 +1,11 @@
 /**
  * Breaks a cluster in every way that docs/cluster.md promises something about, while clients cast and call through all
  * nodes: nodes are killed, PostgreSQL is killed, its synchronous standby takes its place, and networks are cut for 8 s.
- * Three nodes and the database are processes of their own; the networks are relays in this process. It needs PostgreSQL.
+ * Three nodes and the database are processes of their own; the networks are relays in this process, or with `--namespaces`
+ * networks of the kernel, which need root and `ip`. It needs PostgreSQL.
  *
  *     node dist/bench/cluster-faults.js [--node-kills 20] [--engine-kills 20] [--failovers 5] [--partitions 10] [--clients 50]
+ *       [--namespaces]
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     failovers: { type: 'string', default: '5' },
     partitions: { type: 'string', default: '10' },
     clients: { type: 'string', default: '50' },
+    namespaces: { type: 'boolean', default: false },
   },
 })
 const counts: Record<FaultKind, number> = {
@@ -80,7 +83,7 @@ const tooLong = setTimeout(() => {
 }, mostMs)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-const fleet = await Fleet.start()
+const fleet = await Fleet.start({ namespaces: values.namespaces })
 try {
   const runs = new RunsFile(join(fleet.folder, 'runs'))
   const load = new Load(fleet.nodes, runs.path, Number(values.clients))

@@ -17,6 +17,8 @@ export interface LaunchOptions {
   workers?: string
   /** Put before the command line, such as `strace -f`. */
   prefix?: string[]
+  /** Where it can be reached. Default: where it says that it listens. */
+  url?: string
   environment?: Record<string, string>
   /** Run the server under the launcher, which restarts it. */
   supervised?: boolean
@@ -106,8 +108,9 @@ export async function launch(data: string, options: LaunchOptions = {}): Promise
   let last = ''
   for await (const line of createInterface({ input: child.stdout })) {
     last = line
-    const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
-    if (url === undefined) continue
+    const [listening] = /http:\/\/[\d.]+:\d+/.exec(line) ?? []
+    if (listening === undefined) continue
+    const { url = listening } = options
     child.stdout.resume()
     while (!(await isReady(url))) await sleep(5)
     return new Plane(child, url, performance.now() - since)

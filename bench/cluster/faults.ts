@@ -99,9 +99,9 @@ export class Faults {
 
   async #cutFromDatabase(node: FleetNode): Promise<void> {
     this.#load.begins('node cut from the database')
-    node.toDatabase.cut()
+    node.links.database.cut()
     await sleep(CUT_MS)
-    node.toDatabase.heal()
+    node.links.database.heal()
     this.afterCutMs.push(await this.#untilAccepting([node]))
   }
 
@@ -109,9 +109,9 @@ export class Faults {
   async #cutNodes(): Promise<void> {
     const { nodes } = this.#fleet
     this.#load.begins('nodes cut from each other', { cutsNodes: true })
-    for (const { fromNodes } of nodes) fromNodes.cut()
+    for (const { links } of nodes) links.nodes.cut()
     await sleep(CUT_MS)
-    for (const { fromNodes } of nodes) fromNodes.heal()
+    for (const { links } of nodes) links.nodes.heal()
   }
 
   async #untilAccepting(nodes: readonly FleetNode[]): Promise<number> {

@@ -1,4 +1,7 @@
-/** Three nodes over a PostgreSQL, each in a process of its own, and relays before the ports that they reach each other by. */
+/**
+ * Three nodes over a PostgreSQL, each in a process of its own. Where this process may, each is in a network namespace of its
+ * own; elsewhere relays are before the ports that they reach each other by.
+ */
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -8,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../../test/free-port.ts'
 import { Postgres, type Teardown } from '../../test/cluster/postgres.ts'
 import { launch, type Plane } from '../plane.ts'
+import { type Cuttable, Networks } from './networks.ts'
 import { Relay } from './relay.ts'
 
 const NAMES = ['a', 'b', 'c'] as const
@@ -18,10 +22,14 @@ export interface FleetNode {
   name: string
   url: string
   runsCalls: boolean
-  /** What it reaches the database through. */
+  /** What it reaches the database through: it leads to the primary. */
   toDatabase: Relay
-  /** What other nodes reach it through. */
-  fromNodes: Relay
+  /** What other nodes reach it through; `undefined`: they reach it at once. */
+  fromNodes: Relay | undefined
+  /** The networks between it and the database, and between it and other nodes. */
+  links: { database: Cuttable; nodes: Cuttable }
+  /** Put before its command line. */
+  prefix: string[]
   environment: Record<string, string>
   data: string
   /** The folder of its modules; `undefined`: those of the bench. */
@@ -36,6 +44,8 @@ export interface FleetNode {
 export interface FleetOptions {
   /** Nodes reach each other and the database without relays: a relay accepts connections for a port that refuses them. */
   isDirect?: boolean
+  /** Put each node into a network namespace of its own. */
+  namespaces?: boolean
   /** Further settings of each node. */
   environment?: Record<string, string>
 }
@@ -45,6 +55,7 @@ export class Fleet implements Teardown {
   nodes: FleetNode[] = []
   postgres!: Postgres
   readonly #options: FleetOptions
+  #networks: Networks | undefined
   readonly #ends: (() => unknown)[] = []
 
   private constructor(folder: string, options: FleetOptions) {
@@ -56,6 +67,7 @@ export class Fleet implements Teardown {
     const fleet = new Fleet(await mkdtemp(join(tmpdir(), 'threadplane-fleet-')), options)
     fleet.teardown(() => rm(fleet.folder, { recursive: true, force: true }))
     try {
+      if (options.namespaces === true) fleet.#networks = new Networks(fleet)
       fleet.postgres = await Postgres.start(fleet, { fsync: true })
       for (const name of NAMES) fleet.nodes.push(await fleet.#add(name))
       await Promise.all(fleet.nodes.map((node) => fleet.launch(node)))
@@ -83,12 +95,14 @@ export class Fleet implements Teardown {
   }
 
   async launch(node: FleetNode): Promise<void> {
-    const { fromNodes, data, environment, workers } = node
-    const launched = launch(data, { environment, ...(workers !== undefined && { workers }) })
-    // Until the node listens, connections are to be refused by the relay as well.
-    const listens = eventually(`${node.name} to listen for nodes`, () => accepts(fromNodes.target))
-    await Promise.race([listens, launched.then(() => listens)])
-    await fromNodes.listen()
+    const { fromNodes, data, environment, workers, prefix, url } = node
+    const launched = launch(data, { environment, prefix, url, ...(workers !== undefined && { workers }) })
+    if (fromNodes !== undefined) {
+      // Until the node listens, connections are to be refused by the relay as well.
+      const listens = eventually(`${node.name} to listen for nodes`, () => accepts(fromNodes.target))
+      await Promise.race([listens, launched.then(() => listens)])
+      await fromNodes.listen()
+    }
     node.process = await launched
   }
 
@@ -100,7 +114,7 @@ export class Fleet implements Teardown {
     node.kills += 1
     // Until its connections close, calls are still sent to it.
     node.killedAt = Number.POSITIVE_INFINITY
-    node.fromNodes.refuse()
+    node.fromNodes?.refuse()
     await process.kill()
     node.killedAt = performance.now()
     return process.pid
@@ -114,7 +128,7 @@ export class Fleet implements Teardown {
     const exitCode = await process.stop()
     if (exitCode !== 0) throw new Error(`${node.name} ended with ${exitCode}`)
     node.process = undefined
-    node.fromNodes.refuse()
+    node.fromNodes?.refuse()
     return performance.now() - since
   }
 
@@ -133,29 +147,34 @@ export class Fleet implements Teardown {
 
   async #add(name: string): Promise<FleetNode> {
     const [port, nodePort] = [await freePort(), await freePort()]
-    const toDatabase = await Relay.start(this.postgres.port)
-    const fromNodes = await Relay.start(nodePort)
-    fromNodes.refuse()
+    const place = this.#networks?.add()
+    const toDatabase = await Relay.start(this.postgres.port, this.#networks?.databaseHost)
+    const fromNodes = place === undefined ? await Relay.start(nodePort) : undefined
+    fromNodes?.refuse()
     const runsCalls = name !== NAMES.at(-1)
     const data = join(this.folder, name)
     await mkdir(data)
     const { isDirect = false, environment } = this.#options
-    const databasePort = isDirect ? this.postgres.port : toDatabase.port
+    const database = isDirect ? `127.0.0.1:${this.postgres.port}` : `${toDatabase.host}:${toDatabase.port}`
+    const forNodes = place?.addresses.nodes ?? '127.0.0.1'
     const node: FleetNode = {
       name,
-      url: `http://127.0.0.1:${port}`,
+      url: `http://${place?.addresses.clients ?? '127.0.0.1'}:${port}`,
       runsCalls,
       toDatabase,
       fromNodes,
+      links: { database: place?.links.database ?? toDatabase, nodes: place?.links.nodes ?? (fromNodes as Relay) },
+      prefix: place?.prefix ?? [],
       data,
       workers: undefined,
       environment: {
         ...environment,
+        ...(place !== undefined && { THREADPLANE_HOST: '0.0.0.0', THREADPLANE_INSECURE: 'true' }),
         THREADPLANE_PORT: String(port),
-        THREADPLANE_DATABASE_URL: `postgres://threadplane@127.0.0.1:${databasePort}/postgres`,
+        THREADPLANE_DATABASE_URL: `postgres://threadplane@${database}/postgres`,
         THREADPLANE_NODE_NAME: name,
         THREADPLANE_NODE_PORT: String(nodePort),
-        THREADPLANE_NODE_URL: `http://127.0.0.1:${isDirect ? nodePort : fromNodes.port}`,
+        THREADPLANE_NODE_URL: `http://${forNodes}:${isDirect ? nodePort : (fromNodes?.port ?? nodePort)}`,
         THREADPLANE_NODE_LABELS: runsCalls ? CALLED : '',
       },
       process: undefined,
@@ -169,7 +188,7 @@ export class Fleet implements Teardown {
       process.off('exit', atExit)
       await node.process?.kill()
       toDatabase.close()
-      fromNodes.close()
+      fromNodes?.close()
     })
     return node
   }

@@ -8,6 +8,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class Relay {
   /** Where connections lead from now on; those that are open stay where they are. */
   target: number
+  /** The address on which it listens. */
+  readonly host: string
   #port = 0
   #server: Server | undefined
   #isCut = false
@@ -16,12 +18,13 @@ export class Relay {
   /** What happened at one end while it was cut, and is to reach the other end afterwards. */
   #afterwards: (() => void)[] = []
 
-  private constructor(target: number) {
+  private constructor(target: number, host: string) {
     this.target = target
+    this.host = host
   }
 
-  static async start(target: number): Promise<Relay> {
-    const relay = new Relay(target)
+  static async start(target: number, host = '127.0.0.1'): Promise<Relay> {
+    const relay = new Relay(target, host)
     await relay.listen()
     return relay
   }
@@ -36,7 +39,7 @@ export class Relay {
       client.on('error', () => {})
       this.#whenWhole(() => this.#join(client))
     })
-    server.listen(this.#port, '127.0.0.1')
+    server.listen(this.#port, this.host)
     await once(server, 'listening')
     this.#port = (server.address() as AddressInfo).port
     this.#server = server
