@@ -61,6 +61,8 @@ export class Membership implements Cluster {
   /** What the last beat told of this node. */
   #reported = NOTHING
   readonly #others = new OtherNodes()
+  /** A beat has found that its row is gone, and the listeners of `onLost` have not been told yet. */
+  #isLost = false
   /** What the row of this node tells, and the transaction that has written that. */
   #told: { text: string; by: string | null } | undefined
   /** Are there nodes whose rows are older than the lease? */
@@ -130,14 +132,15 @@ export class Membership implements Cluster {
       const answer = rows[0] as BeatRow
       await this.#others.update(run, answer)
       const isMember = answer.toldBy !== null
-      const isLost = !isMember && this.#renewedAt !== undefined && this.#presence !== 'left'
+      // Kept until it is told: the answer of the join may be lost, and the next beat then finds the row.
+      if (!isMember && this.#renewedAt !== undefined && this.#presence !== 'left') this.#isLost = true
       // A beat that was under way when this node left must not bring its row back.
       const toldBy = isMember || this.#presence === 'left' ? answer.toldBy : await this.#join(run, told)
       // Another transaction may have written the row, such as a beat that was given up: then the next beat tells again.
       this.#told = tells || !isMember || toldBy === this.#told?.by ? { text: told, by: toldBy } : undefined
       this.#seen(sentAt)
       this.#update(answer.now)
-      if (isLost) this.#lost()
+      if (this.#isLost) this.#lost()
       for (const listener of this.#onBeat) listener(answer)
     } catch (error) {
       this.#seesSince = undefined
@@ -176,6 +179,7 @@ export class Membership implements Cluster {
   }
 
   #lost(): void {
+    this.#isLost = false
     this.#options.log.error('this node was taken for gone: what ran here may run again on other nodes')
     for (const listener of this.#onLost) listener()
   }

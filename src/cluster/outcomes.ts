@@ -55,8 +55,6 @@ export class Outcomes {
   #kept: Kept[] = []
   #keptBytes = 0
   #timer: NodeJS.Timeout | undefined
-  /** How many jobs have finished here since the store was opened. */
-  finishes = 0
   #isClosed = false
 
   constructor(database: Database, node: string, clock: StoreClock, own: OwnAttempts, meter: StoreMeter) {
@@ -222,7 +220,6 @@ export class Outcomes {
       }
     }
     for (const { id } of (await written()).rows) changed.add(id)
-    if (first.kind === 'end') this.finishes += changed.size
     return outcomes.map(({ id }) => changed.has(id))
   }
 }

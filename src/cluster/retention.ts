@@ -1,7 +1,7 @@
 /**
  * Finished jobs are kept for a time and up to a number, then forgotten in small steps (P5). A job with an idempotency key
  * is kept as long as its key, but not beyond the number. Every node does this; what another is deleting is skipped. The
- * cost depends on the jobs that are forgotten, not on those that are kept.
+ * cost depends on the jobs that finish and are forgotten, not on those that are kept.
  */
 import type { RetentionLimits } from '../jobs/store-limits.ts'
 import { type Run, statement } from './statement.ts'
@@ -31,7 +31,11 @@ const FORGET_JOBS = statement(
     gone AS (DELETE FROM jobs WHERE seq = ANY(ARRAY(SELECT seq FROM seen WHERE NOT has_key)))
     SELECT finished_at AS "finishedAt", seq FROM seen ORDER BY finished_at, seq`,
 )
-const COUNT_FINISHED = statement('countFinished', 'SELECT count(*) AS count FROM jobs WHERE finished_at IS NOT NULL')
+/** Jobs of all nodes, however they have finished: also those that nobody ran. */
+const COUNT_FINISHED = statement(
+  'countFinished',
+  `SELECT count(*) AS count, max(finished_at) AS newest FROM jobs WHERE finished_at IS NOT NULL AND finished_at > $1`,
+)
 const EXCESS_BY = statement(
   'excessBy',
   `SELECT finished_at AS "finishedAt" FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, seq DESC
@@ -54,37 +58,42 @@ interface Place {
 
 const START: Place = { finishedAt: 0, seq: 0 }
 
+/** So many jobs, or more, had finished by a time and were not forgotten before they were counted. */
+interface Counted {
+  count: number
+  by: number
+}
+
+const NOTHING: Counted = { count: 0, by: 0 }
+
 export class Retention {
   readonly #run: Run
   readonly #clock: StoreClock
-  readonly #finishes: () => number
   readonly #limits: RetentionLimits
   /** Of the jobs up to this place only those with an idempotency key are left: each is forgotten with its key. */
   #examined = START
   #examinedSince = performance.now()
   /** Jobs that finished by this time exceed the greatest number. */
   #excessBy = 0
-  /** Jobs are counted again when so many have finished. */
-  #countAgainAt = 0
+  #counted = NOTHING
 
-  /** @param finishes how many jobs have finished here since the store was opened */
-  constructor(run: Run, clock: StoreClock, finishes: () => number, limits: RetentionLimits) {
+  constructor(run: Run, clock: StoreClock, limits: RetentionLimits) {
     this.#run = run
     this.#clock = clock
-    this.#finishes = finishes
     this.#limits = limits
   }
 
   /** Each step of the generator is one transaction. */
   async *steps(): AsyncGenerator<void> {
-    if (this.#finishes() >= this.#countAgainAt) await this.#countJobs()
     const finishedBy = this.#clock.now() - this.#limits.keepJobsMs
     const isOver = performance.now() - this.#examinedSince > AGAIN_AFTER_MS
-    // A clock that was set back: jobs now finish at times that were examined already.
+    // A clock that was set back: jobs now finish at times that were examined, or counted, already.
     if (isOver || this.#examined.finishedAt > finishedBy) {
       this.#examined = START
       this.#examinedSince = performance.now()
+      this.#counted = NOTHING
     }
+    await this.#findExcess()
     while ((await this.#forgetKeys()) === STEP) yield
     while ((await this.#forgetExcess()) === STEP) yield
     while ((await this.#forgetJobs(finishedBy)) === STEP) yield
@@ -109,14 +118,25 @@ export class Retention {
     return count
   }
 
-  /** Counts all finished jobs, which is slow, and finds those in excess of the greatest number. */
-  async #countJobs(): Promise<void> {
+  /**
+   * Finds the jobs in excess of the greatest number. Of those that were counted before, some may have been forgotten: all
+   * are counted again, which is slow, only when there may be too many.
+   */
+  async #findExcess(): Promise<void> {
     const { maxFinishedJobs } = this.#limits
-    const finishes = this.#finishes()
-    const count = (await this.#run<{ count: number }>(COUNT_FINISHED, [])).rows[0]?.count ?? 0
-    this.#countAgainAt = finishes + Math.max(maxFinishedJobs - count, maxFinishedJobs * SLACK, 1)
-    if (count <= maxFinishedJobs) return
+    const tooMany = maxFinishedJobs + Math.max(maxFinishedJobs * SLACK, 1)
+    this.#counted = await this.#countSince(this.#counted)
+    if (this.#counted.count < tooMany) return
+    this.#counted = await this.#countSince(NOTHING)
+    if (this.#counted.count < tooMany) return
     const { rows } = await this.#run<{ finishedAt: number }>(EXCESS_BY, [maxFinishedJobs])
     this.#excessBy = rows[0]?.finishedAt ?? 0
+    this.#counted.count = maxFinishedJobs
+  }
+
+  /** Adds the jobs that have finished since. */
+  async #countSince({ count, by }: Counted): Promise<Counted> {
+    const { rows } = await this.#run<{ count: number; newest: number | null }>(COUNT_FINISHED, [by])
+    return { count: count + (rows[0]?.count ?? 0), by: rows[0]?.newest ?? by }
   }
 }

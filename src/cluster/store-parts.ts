@@ -70,7 +70,7 @@ export function storeParts(
     const released = await own.releaseOrphans(settling)
     if (released > 0) log.warn(`${released} attempts are released: the answer that began them was lost`)
   })
-  const retention = new Retention(run, clock, () => outcomes.finishes, limits)
+  const retention = new Retention(run, clock, limits)
   return {
     run,
     clock,

@@ -20,7 +20,7 @@ export const timings = {
   openWithinMs: 10_000,
   /** A cast whose answer was lost is repeated if the database is back within this time, and else refused. */
   repeatWithinMs: 100,
-  /** From the end of one search for what is old, or lost, to the next. */
+  /** From the end of one search for what is old to the next, of all nodes together, on average. */
   upkeepEveryMs: 1_000,
   /** So long, the end of the store waits for the operations that are under way. */
   closeWithinMs: 2_000,

@@ -1,4 +1,8 @@
-/** What the store does by the clock, in small steps: attempts of nodes that have gone end, and what is old is forgotten. */
+/**
+ * What the store does by the clock, in small steps: attempts of nodes that have gone end, and what is old is forgotten. One
+ * search for what is old is enough for all nodes: each of N nodes searches at every Nth time on average, chosen at random.
+ * So nobody has to be chosen, and no node that hangs keeps the others from it.
+ */
 import type { ServiceLog } from '../contract/log.ts'
 import { hasCode } from '../contract/errors.ts'
 import type { AuditRetention } from './audit-retention.ts'
@@ -61,8 +65,8 @@ export class Upkeep {
   }
 
   async #once(): Promise<void> {
-    const { database } = this.#parts
-    if (!database.isWritable) return
+    const { database, membership } = this.#parts
+    if (!database.isWritable || Math.random() * (1 + membership.peers.length) >= 1) return
     try {
       await this.retain()
     } catch (error) {

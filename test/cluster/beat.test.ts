@@ -218,6 +218,23 @@ tap.test('an answer that is lost loses no change', options, async (t) => {
     t.strictSame(a.knows, { b: 1 })
   })
 
+  await t.test(
+    'of the statement that puts its row back: the node learns once that it was taken for gone',
+    async (t) => {
+      let lost = 0
+      b.membership.onLost(() => {
+        lost += 1
+      })
+      await plane.postgres.query(`DELETE FROM ${plane.schema}.nodes WHERE id = $1`, [b.id])
+      b.connection.loses = 'join'
+      await t.rejects(b.beat())
+      await b.beat()
+      t.equal(lost, 1)
+      await b.beat()
+      t.equal(lost, 1)
+    },
+  )
+
   await t.test('on another connection everything is read anew, as it may be to another server', async (t) => {
     await a.beat()
     t.strictSame(await a.beat(), ['beat'])
