@@ -1,4 +1,5 @@
 /** A port for a server that must be told which. */
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
@@ -6,18 +7,39 @@ import { createServer } from 'node:net'
 const FIRST = 10_000
 const LAST = 32_000
 
+/** A port that no other caller gets while this process lives, in whichever process. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
-    const server = createServer()
-    try {
-      server.listen(port, '127.0.0.1')
-      await once(server, 'listening')
-      server.close()
-      await once(server, 'close')
-      return port
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
+    if ((await isReserved(port)) && (await isFree(port))) return port
+  }
+}
+
+/** The port of UDP with the same number, which nobody else uses, stands for it: one process at a time can have it. */
+async function isReserved(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').unref()
+  const bound = once(socket, 'listening')
+  socket.bind({ port, address: '127.0.0.1', exclusive: true })
+  return isDone(bound)
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const listens = once(server, 'listening')
+  server.listen(port, '127.0.0.1')
+  if (!(await isDone(listens))) return false
+  server.close()
+  await once(server, 'close')
+  return true
+}
+
+/** @throws Error if it fails as something else than an address in use */
+async function isDone(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    return false
   }
 }
