@@ -83,7 +83,7 @@ const tooLong = setTimeout(() => {
 }, mostMs)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-const fleet = await Fleet.start({ namespaces: values.namespaces })
+const fleet = await Fleet.start({ network: values.namespaces ? 'namespaces' : 'relays' })
 try {
   const runs = new RunsFile(join(fleet.folder, 'runs'))
   const load = new Load(fleet.nodes, runs.path, Number(values.clients))

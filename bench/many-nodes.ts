@@ -4,15 +4,13 @@
  *
  *     npm run bench -- nodes [--seconds 20]
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { newIdentity, type ServiceLoad } from '../src/cluster/cluster.ts'
 import { PgStore } from '../src/cluster/pg-store.ts'
 import { Postgres } from '../test/cluster/postgres.ts'
 import { DAY_MS, log } from '../test/sqlite/jobs.ts'
+import { eventually } from './harness/eventually.ts'
 import { cpuMsOf } from './harness/measured-process.ts'
 
 /** The aim: of one processor, with the greatest number of nodes. */
@@ -24,8 +22,7 @@ const LOAD: ServiceLoad = { state: 'running', threads: 1, concurrency: 16, runni
 const { values } = parseArgs({ args: process.argv.slice(3), options: { seconds: { type: 'string', default: '20' } } })
 const ms = Number(values.seconds) * 1_000
 
-const folder = await mkdtemp(join(tmpdir(), 'threadplane-many-nodes-'))
-const ends: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })]
+const ends: (() => unknown)[] = []
 let share = 0
 try {
   const settings = { max_connections: String(3 * Math.max(...NODES)) }
@@ -35,7 +32,9 @@ try {
   ends.unshift(() => Promise.all(stores.map((store) => store.close())))
   for (const count of NODES) {
     while (stores.length < count) stores.push(await addNode(postgres.url, schema, stores.length))
-    while (stores.some(({ membership }) => membership.peers.length < count - 1)) await sleep(50)
+    await eventually('each node to know all others', () =>
+      stores.every(({ membership }) => membership.peers.length >= count - 1),
+    )
     const before = cpuMsOf(postgres.pid)
     const since = performance.now()
     await sleep(ms)

@@ -44,7 +44,7 @@ if (noPostgres !== false) throw new Error(noPostgres)
 warnOfNoise()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-const fleet = await Fleet.start({ isDirect: true, environment: { THREADPLANE_CLOSE_DELAY: values['close-delay'] } })
+const fleet = await Fleet.start({ network: 'direct', environment: { THREADPLANE_CLOSE_DELAY: values['close-delay'] } })
 try {
   const changed = await changedModules(fleet)
   const proxy = await Proxy.start(fleet.nodes.map(({ url }) => url))

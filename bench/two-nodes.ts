@@ -7,16 +7,18 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { freePort } from '../test/free-port.ts'
 import { Postgres } from '../test/cluster/postgres.ts'
+import { eventually } from './harness/eventually.ts'
 import { launch, type Plane } from './plane.ts'
 
 /** The aim. */
 const LEAST = 1.8
 const CLIENTS = 16
+/** Of each job, on average: five times what it takes on one thread. */
+const MOST_JOB_MS = 50
 const WORKERS = fileURLToPath(new URL('./workers/waits/', import.meta.url))
 const SERVICE = '/v1/services/waits'
 
@@ -67,12 +69,11 @@ async function start(name: string, url: string): Promise<Plane> {
 }
 
 async function untilRunning({ url }: Plane, nodes: number): Promise<void> {
-  for (;;) {
+  await eventually(`the service to run on ${nodes} nodes`, async () => {
     const { items } = (await (await fetch(`${url}/v1/nodes`)).json()) as { items: { services: { state: string }[] }[] }
     const running = items.filter(({ services }) => services.some(({ state }) => state === 'running'))
-    if (running.length === nodes) return
-    await sleep(50)
-  }
+    return running.length === nodes
+  })
 }
 
 /** Calls a second. */
@@ -100,7 +101,7 @@ async function casts(plane: Plane, count: number): Promise<number> {
   await accepted.arrayBuffer()
   const since = performance.now()
   await plane.send(`${SERVICE}/resume`, '')
-  while ((await unfinished(plane)) > 0) await sleep(20)
+  await eventually('the jobs to finish', async () => (await unfinished(plane)) === 0, count * MOST_JOB_MS)
   return (1_000 * count) / (performance.now() - since)
 }
 

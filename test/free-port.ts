@@ -11,12 +11,15 @@ const LAST = 32_000
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
-    if ((await isReserved(port)) && (await isFree(port))) return port
+    if ((await reserve(port)) && (await isFree(port))) return port
   }
 }
 
-/** The port of UDP with the same number, which nobody else uses, stands for it: one process at a time can have it. */
-async function isReserved(port: number): Promise<boolean> {
+/**
+ * Takes the port of UDP with the same number until this process ends: nothing else uses it. Answers false if another caller has
+ * it.
+ */
+async function reserve(port: number): Promise<boolean> {
   const socket = createSocket('udp4').unref()
   const bound = once(socket, 'listening')
   socket.bind({ port, address: '127.0.0.1', exclusive: true })

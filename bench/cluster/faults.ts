@@ -1,7 +1,8 @@
 /** The faults: each begins, is seen through, and leaves a cluster that works. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '../harness/eventually.ts'
 import type { RunsFile } from '../harness/kept-jobs.ts'
-import { eventually, type Fleet, type FleetNode } from './fleet.ts'
+import type { Fleet, FleetNode } from './fleet.ts'
 import type { Load } from './load.ts'
 
 const CUT_MS = 8_000

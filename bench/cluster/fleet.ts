@@ -7,9 +7,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../../test/free-port.ts'
 import { Postgres, type Teardown } from '../../test/cluster/postgres.ts'
+import { eventually } from '../harness/eventually.ts'
 import { launch, type Plane } from '../plane.ts'
 import { type Cuttable, Networks } from './networks.ts'
 import { Relay } from './relay.ts'
@@ -42,10 +42,11 @@ export interface FleetNode {
 }
 
 export interface FleetOptions {
-  /** Nodes reach each other and the database without relays: a relay accepts connections for a port that refuses them. */
-  isDirect?: boolean
-  /** Put each node into a network namespace of its own. */
-  namespaces?: boolean
+  /**
+   * How nodes reach each other and the database. `relays` (the default) can be cut. With `direct`, the port of a node that has
+   * ended refuses connections: a relay would accept them. `namespaces` puts each node into a network namespace of its own.
+   */
+  network?: 'relays' | 'direct' | 'namespaces'
   /** Further settings of each node. */
   environment?: Record<string, string>
 }
@@ -67,7 +68,7 @@ export class Fleet implements Teardown {
     const fleet = new Fleet(await mkdtemp(join(tmpdir(), 'threadplane-fleet-')), options)
     fleet.teardown(() => rm(fleet.folder, { recursive: true, force: true }))
     try {
-      if (options.namespaces === true) fleet.#networks = new Networks(fleet)
+      if (options.network === 'namespaces') fleet.#networks = new Networks(fleet)
       fleet.postgres = await Postgres.start(fleet, { fsync: true })
       for (const name of NAMES) fleet.nodes.push(await fleet.#add(name))
       await Promise.all(fleet.nodes.map((node) => fleet.launch(node)))
@@ -154,9 +155,9 @@ export class Fleet implements Teardown {
     const runsCalls = name !== NAMES.at(-1)
     const data = join(this.folder, name)
     await mkdir(data)
-    const { isDirect = false, environment } = this.#options
-    const database = isDirect ? `127.0.0.1:${this.postgres.port}` : `${toDatabase.host}:${toDatabase.port}`
-    const forNodes = place?.addresses.nodes ?? '127.0.0.1'
+    const { network, environment } = this.#options
+    const database = network === 'direct' ? { host: '127.0.0.1', port: this.postgres.port } : toDatabase
+    const nodeUrlPort = network === 'direct' ? nodePort : (fromNodes?.port ?? nodePort)
     const node: FleetNode = {
       name,
       url: `http://${place?.addresses.clients ?? '127.0.0.1'}:${port}`,
@@ -171,10 +172,10 @@ export class Fleet implements Teardown {
         ...environment,
         ...(place !== undefined && { THREADPLANE_HOST: '0.0.0.0', THREADPLANE_INSECURE: 'true' }),
         THREADPLANE_PORT: String(port),
-        THREADPLANE_DATABASE_URL: `postgres://threadplane@${database}/postgres`,
+        THREADPLANE_DATABASE_URL: `postgres://threadplane@${database.host}:${database.port}/postgres`,
         THREADPLANE_NODE_NAME: name,
         THREADPLANE_NODE_PORT: String(nodePort),
-        THREADPLANE_NODE_URL: `http://${forNodes}:${isDirect ? nodePort : (fromNodes?.port ?? nodePort)}`,
+        THREADPLANE_NODE_URL: `http://${place?.addresses.nodes ?? '127.0.0.1'}:${nodeUrlPort}`,
         THREADPLANE_NODE_LABELS: runsCalls ? CALLED : '',
       },
       process: undefined,
@@ -211,13 +212,4 @@ async function change({ url }: FleetNode, service: string, options: object): Pro
   const changed = { method: 'PATCH', headers, body: JSON.stringify(options) }
   const answer = await fetch(`${url}/v1/services/${service}`, changed)
   if (!answer.ok) throw new Error(`the options of ${service} cannot be changed: ${await answer.text()}`)
-}
-
-/** @throws Error if it is not so within 30 s */
-export async function eventually(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`waited for ${what} for 30 s`)
-    await sleep(10)
-  }
 }

@@ -12,6 +12,8 @@ const NETWORKS = ['clients', 'database', 'nodes'] as const
 type NetworkName = (typeof NETWORKS)[number]
 /** In each network, the address of the machine itself; those of the nodes follow. */
 const MACHINE = 1
+/** For one command. */
+const WITHIN_MS = 10_000
 
 /** What can be cut, and be whole again. */
 export interface Cuttable {
@@ -93,5 +95,5 @@ function address(network: NetworkName, number: number): string {
 }
 
 function ip(...args: string[]): void {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: WITHIN_MS })
 }

@@ -5,6 +5,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '../harness/eventually.ts'
 import { idleMs, pins } from '../harness/machine.ts'
 import { cpuMsOf, MeasuredProcess, rssBytesOf } from '../harness/measured-process.ts'
 import { ROOT } from '../harness/peers.ts'
@@ -131,14 +132,11 @@ async function startPlane(modules: string, data: string): Promise<Started> {
 
 /** Waits until the server knows the methods of so many services, which have one each. */
 async function described(plane: Plane, services: number): Promise<void> {
-  const until = performance.now() + WITHIN_MS
-  for (;;) {
+  const isSo = async () => {
     const { items } = (await (await plane.send('/v1/services')).json()) as { items: { methods: unknown[] }[] }
-    const methods = items.reduce((sum, service) => sum + service.methods.length, 0)
-    if (methods === services) return
-    if (performance.now() > until) throw new Error(`of ${services} services ${methods} are described`)
-    await sleep(100)
+    return items.reduce((sum, service) => sum + service.methods.length, 0) === services
   }
+  await eventually(`the descriptions of ${services} services`, isSo, WITHIN_MS)
 }
 
 /** @throws Error if the answer is not 200 */

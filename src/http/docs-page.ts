@@ -30,7 +30,7 @@ export class DocsPage {
       throw error
     })
     const { url, headers } = request
-    // Of an answer to HEAD, Fastify sends no body, and its length.
+    // Also for HEAD: Fastify then sends the length of the body, and leaves the body out.
     const { statusCode, rawPayload, ...answer } = await app.inject({ method: 'GET', url, headers })
     if (statusCode === 404) return reply.callNotFound() ?? reply
     if (statusCode >= 400) throw Object.assign(new Error(answer.statusMessage), { statusCode })

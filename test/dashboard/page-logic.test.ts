@@ -217,7 +217,7 @@ t.test('A profile becomes a tree of times: waiting is left out, and recursion is
   t.match(boxes[1], { frame: main, depth: 1, width: 1 })
 })
 
-t.test('A listener to events of jobs is told of a gap when the server has left out some of them', async (t) => {
+t.test('The event jobs.skipped tells listeners to events of jobs that they have missed some', async (t) => {
   const told: string[] = []
   const listenAs = (name: string, types: string[]) =>
     listen(

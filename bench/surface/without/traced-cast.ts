@@ -1,4 +1,4 @@
-/** Stores casts without a look at traces. */
+/** Stores casts, and does not ask whether spans are recorded. */
 import type { Traces } from '../../../src/contract/traces.ts'
 import type { Accepted, AcceptRequest, JobStore } from '../../../src/jobs/job-store.ts'
 
