@@ -121,6 +121,10 @@ t.test('a service that is placed on one node is seen, and profiled, through the 
   const patched = await b.request('PATCH', '/v1/services/echo', { json: { placement: { labels: { zone: 'x' } } } })
   t.match(patched, { status: 200, json: { state: 'running', threads: [{ node: 'a' }] } })
   await becomes('b to know that only a runs it', () => b.service('echo').state === 'stopped')
+  // Until then a sends calls that it cannot take to b, and b refuses them as one that has stopped.
+  await becomes('a to know that b does not run it', () =>
+    (a.server.membership?.peers ?? []).every(({ load }) => load.get('echo')?.state !== 'running'),
+  )
   for (const server of [a, b]) {
     const status = await server.status('echo')
     t.match(status, {
