@@ -19,7 +19,10 @@ export interface ConnectionOptions {
 }
 
 export interface Connections {
-  /** A pool that opens connections as they are needed. */
+  /**
+   * A pool that opens connections one after another as they are needed: after an outage the first statements of all nodes
+   * come together, and a database that has just started would be busy with thirty new connections instead of a few statements.
+   */
   pool: () => Pool
   /** One connection, which is open. */
   connect: () => Promise<Client>
@@ -41,6 +44,14 @@ const SETTINGS = (schema: string) => `
   SET enable_mergejoin = off;
   SET jit = off;
   SET TIME ZONE 'UTC'`
+
+/** Opens a connection if there is none for the next statement, and the pool may have more. */
+export function openOne(pool: Pool): void {
+  pool.connect().then(
+    (client) => client.release(),
+    () => {},
+  )
+}
 
 /** Loads the driver: a server without a database does not have it in memory. */
 export async function connectionsTo(options: ConnectionOptions): Promise<Connections> {
@@ -64,14 +75,26 @@ export async function connectionsTo(options: ConnectionOptions): Promise<Connect
     client.on('error', () => {})
     await client.query(SETTINGS(options.schema))
   }
+  const openPool = () => {
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it; its types do not say so
+    const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, onConnect: opened })
+    // An idle connection that is lost: the pool has dropped it, and the beat notices if there is more to it.
+    pool.on('error', () => {})
+    return pool
+
+    async function opened(client: ClientBase): Promise<void> {
+      await prepare(client)
+      setTimeout(mayOpenNext, timings.openNextAfterMs).unref()
+    }
+
+    function mayOpenNext(): void {
+      pool.options.max = Math.min((pool.options.max ?? 1) + 1, options.connections)
+      // The pool opens one for the next statement, and not for those that wait already.
+      if (pool.waitingCount > 0) openOne(pool)
+    }
+  }
   return {
-    pool: () => {
-      // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it; its types do not say so
-      const pool = new pg.Pool({ ...config, max: options.connections, idleTimeoutMillis: 0, onConnect: prepare })
-      // An idle connection that is lost: the pool has dropped it, and the beat notices if there is more to it.
-      pool.on('error', () => {})
-      return pool
-    },
+    pool: openPool,
     connect: async () => {
       const client = new pg.Client({ ...config, connectionTimeoutMillis: timings.beatWithinMs })
       client.on('error', () => {})

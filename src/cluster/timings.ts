@@ -16,6 +16,8 @@ export const timings = {
   answerWithinMs: 6_000,
   /** A statement waits no longer than this for a free connection. */
   connectionWithinMs: 2_000,
+  /** From one connection for statements to the next one. */
+  openNextAfterMs: 50,
   /** At the start, the database is waited for no longer than this. */
   openWithinMs: 10_000,
   /** A cast whose answer was lost is repeated if the database is back within this time, and else refused. */

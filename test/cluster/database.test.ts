@@ -16,6 +16,8 @@ const INSERT = {
 }
 const COUNT = { name: 'testCount', text: 'SELECT count(*) AS count FROM registrations' }
 const SLEEP = { name: 'testSleep', text: 'SELECT pg_sleep($1)' }
+/** Which connection a statement was run on that takes so many seconds. */
+const CONNECTION = { name: 'testConnection', text: 'SELECT pg_backend_pid() AS pid FROM pg_sleep($1)' }
 const SHOW = { name: 'testShow', text: 'SELECT current_setting($1) AS value' }
 
 const beat = async (run: Run) => void (await run(BEAT, []))
@@ -47,6 +49,18 @@ t.test('many nodes that start at the same time make the tables once', { skip: no
   t.equal(versions.length, MIGRATIONS.length)
   await postgres.query(`INSERT INTO ${schema}.migrations (version) VALUES (99)`)
   await t.rejects(open(t, postgres, schema), { message: /newer version of threadplane/ })
+})
+
+t.test('connections are opened one after another, for statements that wait', { skip: noPostgres }, async (t) => {
+  const postgres = await Postgres.start(t)
+  const used = async (openNextAfterMs: number) => {
+    changeTimings(t, { openNextAfterMs })
+    const database = await open(t, postgres)
+    const answers = await Promise.all([1, 2, 3, 4].map(() => database.run<{ pid: number }>(CONNECTION, [0.3])))
+    return new Set(answers.map(({ rows }) => rows[0]?.pid)).size
+  }
+  t.equal(await used(1), 3, 'as many as there may be')
+  t.equal(await used(60_000), 1, 'the next one is still to be opened')
 })
 
 t.test(

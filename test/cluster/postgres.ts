@@ -232,7 +232,13 @@ export class Postgres {
 
   /** Stops every process of the server where it is: connections stay open, and nothing answers. */
   freeze(): void {
-    for (const pid of this.#processes()) signal(pid, 'SIGSTOP')
+    // Until none is found that runs: the server may be beginning one just now.
+    for (;;) {
+      const all = new Set(this.#processes())
+      const running = allProcesses().filter(({ pid, state }) => all.has(pid) && state !== 'T' && state !== 'Z')
+      if (running.length === 0) return
+      for (const { pid } of running) signal(pid, 'SIGSTOP')
+    }
   }
 
   thaw(): void {
