@@ -7,14 +7,10 @@
  *     node dist/bench/cluster-faults.js [--node-kills 20] [--engine-kills 20] [--failovers 5] [--partitions 10] [--clients 50]
  *       [--namespaces]
  */
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { noPostgres } from '../test/cluster/postgres.ts'
-import { FAULTS, type FaultKind, Faults } from './cluster/faults.ts'
-import { Fleet } from './cluster/fleet.ts'
-import { Load } from './cluster/load.ts'
-import { outcomesOf } from './cluster/outcomes.ts'
-import { RunsFile } from './harness/kept-jobs.ts'
+import { faultLoop } from './cluster/fault-loop.ts'
+import type { FaultKind } from './cluster/faults.ts'
 import { warnOfNoise } from './harness/machine.ts'
 
 /** What docs/cluster.md promises; the lease is the default one. */
@@ -42,15 +38,6 @@ const counts: Record<FaultKind, number> = {
   partition: Number(values.partitions),
 }
 
-/** All faults, each kind spread evenly over the run. */
-function plan(): FaultKind[] {
-  const at = (kind: FaultKind) =>
-    Array.from({ length: counts[kind] }, (_, number) => ({ kind, at: (number + 0.5) / counts[kind] }))
-  return FAULTS.flatMap(at)
-    .sort((a, b) => a.at - b.at)
-    .map(({ kind }) => kind)
-}
-
 interface Row {
   what: string
   limit: string
@@ -73,64 +60,52 @@ function allAtMost(what: string, most: number, found: number[]): Row {
 
 if (noPostgres !== false) throw new Error(noPostgres)
 warnOfNoise()
-const faults = plan()
 const since = performance.now()
-const mostMs = MOST_MS + faults.length * MOST_FAULT_MS
-const tooLong = setTimeout(() => {
+const count = Object.values(counts).reduce((sum, each) => sum + each, 0)
+const mostMs = MOST_MS + count * MOST_FAULT_MS
+setTimeout(() => {
   console.error(`NOT MET: not over after ${mostMs / 1_000} s`)
   // All processes are killed at the exit.
   process.exit(1)
-}, mostMs)
+}, mostMs).unref()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-const fleet = await Fleet.start({ network: values.namespaces ? 'namespaces' : 'relays' })
-try {
-  const runs = new RunsFile(join(fleet.folder, 'runs'))
-  const load = new Load(fleet.nodes, runs.path, Number(values.clients))
-  const seen = new Faults(fleet, load, runs)
-  try {
-    for (const [at, kind] of faults.entries()) {
-      console.error(`${at + 1} of ${faults.length}: ${kind}`)
-      await seen.run(kind)
-    }
-  } finally {
-    await load.end()
-  }
-  const outcomes = await outcomesOf(fleet, load.acknowledged, runs)
-  const rows = [
-    atMost('acknowledged jobs lost', 0, outcomes.lost),
-    atMost('jobs that have not ended exactly once', 0, outcomes.notEndedOnce),
-    atMost('jobs that ran more often than recorded', 0, outcomes.ranTooOften),
-    atMost('slowest refusal of a cast, ms', MOST_REFUSAL_MS, load.slowestRefusalMs),
-    allAtMost('casts again after a restart of the database, ms', MOST_ACCEPTING_MS, seen.afterKillMs),
-    allAtMost('casts again after a failover, ms', MOST_ACCEPTING_MS, seen.afterFailoverMs),
-    allAtMost('jobs of a killed node run elsewhere, ms', MOST_TAKEOVER_MS, seen.takeoversMs),
-    atMost('calls failed that no fault explains', 0, load.callsFailed),
-  ]
-  const width = Math.max(...rows.map(({ what }) => what.length))
-  for (const { what, limit, found, isMet } of rows) {
-    console.log(
-      `${what.padEnd(width)}  ${limit.padEnd(7)}  ${found.padEnd(20)}  ${found === 'not tried' ? '' : isMet ? 'passed' : 'NOT MET'}`,
-    )
-  }
-  const list = (ms: number[]) => ms.map(Math.round).join(' ')
+const { load, seen, outcomes } = await faultLoop({
+  counts,
+  clients: Number(values.clients),
+  network: values.namespaces ? 'namespaces' : 'relays',
+  begins: (kind, at) => console.error(`${at + 1} of ${count}: ${kind}`),
+})
+const rows = [
+  atMost('acknowledged jobs lost', 0, outcomes.lost),
+  atMost('jobs that have not ended exactly once', 0, outcomes.notEndedOnce),
+  atMost('jobs that ran more often than recorded', 0, outcomes.ranTooOften),
+  atMost('slowest refusal of a cast, ms', MOST_REFUSAL_MS, load.slowestRefusalMs),
+  allAtMost('casts again after a restart of the database, ms', MOST_ACCEPTING_MS, seen.afterKillMs),
+  allAtMost('casts again after a failover, ms', MOST_ACCEPTING_MS, seen.afterFailoverMs),
+  allAtMost('jobs of a killed node run elsewhere, ms', MOST_TAKEOVER_MS, seen.takeoversMs),
+  atMost('calls failed that no fault explains', 0, load.callsFailed),
+]
+const width = Math.max(...rows.map(({ what }) => what.length))
+for (const { what, limit, found, isMet } of rows) {
   console.log(
-    `\n${Object.entries(counts)
-      .map(([kind, count]) => `${kind} ${count}`)
-      .join(', ')}; ${values.clients} clients`,
+    `${what.padEnd(width)}  ${limit.padEnd(7)}  ${found.padEnd(20)}  ${found === 'not tried' ? '' : isMet ? 'passed' : 'NOT MET'}`,
   )
-  console.log(`${load.acknowledged.size} casts acknowledged, the slowest in ${Math.round(load.slowestAcceptMs)} ms;`)
-  console.log(`${load.refused} refused or failed; ${outcomes.ranAgain} jobs ran more than once`)
-  console.log(`${load.called} calls, of which ${load.callsOfFault} failed of a fault that they met`)
-  console.log(
-    `each restart of the database, ms: ${list(seen.afterKillMs)}; each failover: ${list(seen.afterFailoverMs)}`,
-  )
-  console.log(`each end of a cut from the database, ms: ${list(seen.afterCutMs)}`)
-  console.log(`each takeover, ms: ${list(seen.takeoversMs)}`)
-  for (const [failure, count] of load.failures) console.log(`  ${count} × ${failure}`)
-  console.log(`${Math.round((performance.now() - since) / 1_000)} s`)
-  if (rows.some(({ isMet }) => !isMet)) process.exitCode = 1
-} finally {
-  clearTimeout(tooLong)
-  await fleet.end()
 }
+const list = (ms: number[]) => ms.map(Math.round).join(' ')
+console.log(
+  `\n${Object.entries(counts)
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(', ')}; ${values.clients} clients`,
+)
+console.log(`${load.acknowledged.size} casts acknowledged, the slowest in ${Math.round(load.slowestAcceptMs)} ms;`)
+console.log(`${load.refused} refused or failed; ${outcomes.ranAgain} jobs ran more than once`)
+console.log(`${load.called} calls, of which ${load.callsOfFault} failed of a fault that they met`)
+console.log(
+  `each restart of the database, ms: ${list(seen.afterKillMs)}; each failover: ${list(seen.afterFailoverMs)}`,
+)
+console.log(`each end of a cut from the database, ms: ${list(seen.afterCutMs)}`)
+console.log(`each takeover, ms: ${list(seen.takeoversMs)}`)
+for (const [failure, count] of load.failures) console.log(`  ${count} × ${failure}`)
+console.log(`${Math.round((performance.now() - since) / 1_000)} s`)
+if (rows.some(({ isMet }) => !isMet)) process.exitCode = 1

@@ -6,9 +6,9 @@
 import { execFileSync } from 'node:child_process'
 import type { Teardown } from '../../test/cluster/postgres.ts'
 
-/** Addresses that are set aside for benchmarks (RFC 2544): the third number is that of the network. */
-const PREFIX = '198.18'
 const NETWORKS = ['clients', 'database', 'nodes'] as const
+/** The 512 networks with 24 bits that are set aside for benchmarks, 198.18.0.0/15 (RFC 2544): each process has its own three. */
+const FIRST_NETWORK = (process.pid % 170) * NETWORKS.length
 type NetworkName = (typeof NETWORKS)[number]
 /** In each network, the address of the machine itself; those of the nodes follow. */
 const MACHINE = 1
@@ -90,8 +90,21 @@ export class Networks {
   }
 }
 
-function address(network: NetworkName, number: number): string {
-  return `${PREFIX}.${NETWORKS.indexOf(network)}.${number}`
+/** May this process make networks? It may as root where `ip` is, unless a container forbids it. */
+export function mayMakeNetworks(): boolean {
+  const namespace = `tp${process.pid}-may`
+  try {
+    ip('netns', 'add', namespace)
+    ip('netns', 'delete', namespace)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function address(name: NetworkName, number: number): string {
+  const network = FIRST_NETWORK + NETWORKS.indexOf(name)
+  return `198.${18 + (network >> 8)}.${network & 255}.${number}`
 }
 
 function ip(...args: string[]): void {

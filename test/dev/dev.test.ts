@@ -44,7 +44,7 @@ const moduleOf = (
   name: string,
   input = 'z.object({})',
   more = '',
-) => `import { connect } from 'node:net'; import { defineService, method } from 'threadplane'
+) => `import { connect } from 'node:net'; import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 import { version } from '../lib/${name}.js'
 
@@ -216,7 +216,7 @@ t.test('code that fails is shown in one frame, and the old code goes on', async 
 t.test('a file that was missing is noticed when it comes, in a folder that was not there', async (t) => {
   write(
     'services/late.js',
-    `import { defineService, method } from 'threadplane'
+    `import { defineService, method } from 'threadplane/service'
 import { late } from '../new/folder/late.js'
 export default defineService({ methods: { go: method({ handler: () => late }) } })\n`,
   )
@@ -289,7 +289,7 @@ export default defineService({
 })
 
 t.test('a TypeScript module is followed too', async () => {
-  const typed = (output: string) => `import { defineService, method } from 'threadplane'
+  const typed = (output: string) => `import { defineService, method } from 'threadplane/service'
 import { z } from 'zod'
 export default defineService({ methods: { go: method({ output: ${output}, handler: (): number => 1 }) } })\n`
   write('services/typed.ts', typed('z.int()'))

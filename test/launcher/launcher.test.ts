@@ -89,7 +89,7 @@ t.test("a service that takes many threads of libuv's pool holds up no other", { 
     join(server.folder, 'workers', 'takes.js'),
     `import { execFileSync } from 'node:child_process'
     import { open } from 'node:fs'
-    import { defineService, method } from 'threadplane'
+    import { defineService, method } from 'threadplane/service'
     const take = () => {
       execFileSync('mkfifo', ['pipe'])
       for (let n = 0; n < 16; n += 1) open('pipe', 'r', () => {})

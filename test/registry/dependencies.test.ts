@@ -32,7 +32,7 @@ t.test('dependents come first, each once, and a circle does not loop', (t) => {
 function writeService(server: TestServer, name: string, options = ''): void {
   writeFileSync(
     join(server.workers, `${name}.js`),
-    `import { defineService, method } from 'threadplane'
+    `import { defineService, method } from 'threadplane/service'
     export default defineService({
       ${options}
       restart: { backoffMs: 1, backoffMaxMs: 1 },

@@ -77,7 +77,7 @@ t.test(
     const write = (name: string, options = '') =>
       writeFileSync(
         join(server.workers, `${name}.js`),
-        `import { defineService, method } from 'threadplane'
+        `import { defineService, method } from 'threadplane/service'
        console.log('imported')
        export default defineService({ ${options} methods: { go: method({ handler: () => 'went' }) } })`,
       )

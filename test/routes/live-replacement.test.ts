@@ -13,7 +13,7 @@ const ids = (status: Answer['json']): number[] => status.threads.map(({ id }: { 
 function writeVersion(name: string, version: number | string): void {
   const text = `
     import { setTimeout as sleep } from 'node:timers/promises'
-    import { defineService, method } from 'threadplane'
+    import { defineService, method } from 'threadplane/service'
     export default defineService({
       methods: { version: method({ handler: () => sleep(10, ${JSON.stringify(version)}) }) },
     })`

@@ -201,7 +201,7 @@ t.test('a reload follows the number of threads in the module: it starts more, or
   const write = (threads: number, to: TestServer) =>
     writeFileSync(
       join(to.workers, 'asks.js'),
-      `import { defineService, method } from 'threadplane'
+      `import { defineService, method } from 'threadplane/service'
       export default defineService({ threads: ${threads}, methods: { go: method({ handler: () => ${threads} }) } })`,
     )
   for (const threads of [2, 3, 1]) {

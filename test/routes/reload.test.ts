@@ -16,7 +16,7 @@ const ids = (status: Answer['json']): number[] => status.threads.map(({ id }: { 
 /** Writes a module whose method `version` returns its version. @param more the source of other methods */
 function writeVersion(name: string, version: number | string, more = '', to: TestServer = server): void {
   const text = `
-    import { defineService, method } from 'threadplane'
+    import { defineService, method } from 'threadplane/service'
     import { z } from 'zod'
     export default defineService({
       restart: { backoffMs: 1, backoffMaxMs: 1 },
@@ -32,7 +32,7 @@ t.test('files that a module imports are loaded anew too', async (t) => {
   const write = (text: string) => writeFileSync(join(server.workers, '_part.js'), `export const part = '${text}'`)
   writeFileSync(
     join(server.workers, 'whole.js'),
-    `import { defineService, method } from 'threadplane'
+    `import { defineService, method } from 'threadplane/service'
     import { part } from './_part.js'
     export default defineService({ description: part, methods: { go: method({ handler: () => part }) } })`,
   )
@@ -109,7 +109,7 @@ t.test('code that does not start changes nothing, and the error says why it did 
 t.test('if one of several new threads does not start, none of them takes over', async (t) => {
   writeFileSync(
     join(server.workers, 'one-of.js'),
-    `import { defineService, method } from 'threadplane'
+    `import { defineService, method } from 'threadplane/service'
     import { createServer } from 'node:net'
     export default defineService({
       methods: { go: method({ handler: () => 'went' }) },
@@ -249,7 +249,7 @@ t.test('a stop ends a replacement that is under way', async (t) => {
   await server.put('interrupted', { module: 'echo.js' })
   const source = `
     import { BroadcastChannel } from 'node:worker_threads'
-    import { defineService, method } from 'threadplane'
+    import { defineService, method } from 'threadplane/service'
     export default defineService({
       methods: { any: method({ handler: () => 'new' }) },
       onStart: async ({ logger }) => {

@@ -17,7 +17,7 @@ t.test(
   async (t) => {
     writeFileSync(
       join(server.workers, 'loops.js'),
-      `import { defineService, method } from 'threadplane'
+      `import { defineService, method } from 'threadplane/service'
     export default defineService({
       methods: { go: method({ handler: () => 1 }) },
       restart: { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 4 },
@@ -52,7 +52,7 @@ t.test(
   async (t) => {
     const file = join(server.workers, 'never.js')
     const works =
-      "import { defineService } from 'threadplane'\nexport default defineService({ methods: { go: { handler: () => 1 } } })"
+      "import { defineService } from 'threadplane/service'\nexport default defineService({ methods: { go: { handler: () => 1 } } })"
     const restart = { maxRestarts: 4, backoffMs: 1, backoffMaxMs: 1 }
     for (const [name, code, place] of [
       ['syntax', 'const\nexport default 1\n', /never\.js:2:\d+\)$/],
@@ -90,7 +90,7 @@ t.test(
 t.test('a module that cannot be loaded in the restart after a crash is tried again', async () => {
   const file = join(server.workers, 'deployed.js')
   const works =
-    "import { defineService } from 'threadplane'\nexport default defineService({ methods: { go: { handler: () => 1 } } })"
+    "import { defineService } from 'threadplane/service'\nexport default defineService({ methods: { go: { handler: () => 1 } } })"
   writeFileSync(file, works)
   await server.put('deployed', {
     module: 'deployed.js',
@@ -108,7 +108,7 @@ t.test('slow starts that fail spend the restart budget, although each takes long
   writeFileSync(
     join(server.workers, 'slowly.js'),
     `import { setTimeout as sleep } from 'node:timers/promises'
-    import { defineService, method } from 'threadplane'
+    import { defineService, method } from 'threadplane/service'
     export default defineService({
       methods: { go: method({ handler: () => 1 }) },
       onThreadStarted: async () => { await sleep(60); throw new Error('late') },

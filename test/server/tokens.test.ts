@@ -55,7 +55,7 @@ t.test(
 t.test('a token of the environment is valid, and no service sees it', { buffered: true }, async (t) => {
   const token = newToken()
   const folder = workersFolder({ echo: 'echo' })
-  const source = `import { defineService, method } from 'threadplane'
+  const source = `import { defineService, method } from 'threadplane/service'
     export default defineService({ methods: { look: method({ handler: () => JSON.stringify(process.env) }) } })`
   writeFileSync(join(folder, 'workers', 'looks.js'), source)
   const server = new Process(t, folder, SERVE, { THREADPLANE_ADMIN_TOKEN: token })
