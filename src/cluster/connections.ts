@@ -45,7 +45,7 @@ const SETTINGS = (schema: string) => `
   SET jit = off;
   SET TIME ZONE 'UTC'`
 
-/** Opens a connection if there is none for the next statement, and the pool may have more. */
+/** Opens a connection, unless one is idle or the pool may have no more. */
 export function openOne(pool: Pool): void {
   pool.connect().then(
     (client) => client.release(),

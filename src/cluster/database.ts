@@ -59,8 +59,6 @@ export class Database {
     this.#pulse = new Pulse({
       connect: connections.connect,
       run: runOn,
-      // While the first beat is under way: the first statement after it shall not wait for a connection.
-      onConnected: () => openOne(this.#pool),
       onDown: (why, error) => this.#down(why, error),
       settle: (run) => this.#settle(run),
       onUp: () => {
@@ -196,6 +194,8 @@ export class Database {
   }
 
   async #settle(run: Run): Promise<void> {
+    // Meanwhile, so that the first statement after this need not wait for it.
+    openOne(this.#pool)
     while (this.#abandoned.length > 0) {
       const given = [this.#options.applicationName, this.#abandoned]
       const { rows } = await run<{ left: number }>(END_ABANDONED, given)

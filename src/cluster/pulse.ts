@@ -13,8 +13,6 @@ import { timings } from './timings.ts'
 export interface PulseOptions {
   connect: () => Promise<Client>
   run: (client: Client) => Run
-  /** There is a new connection for the beat. */
-  onConnected: () => void
   /** The database is down: every statement that waits for an answer is to be given up. */
   onDown: (why: string, error: unknown) => void
   /** Settles what the outage left open, before other statements. */
@@ -126,7 +124,6 @@ export class Pulse {
       }
       client.once('end', () => this.#lost(client))
       this.#connection = { client, run: this.#options.run(client) }
-      this.#options.onConnected()
     }
     await this.beat(this.#connection.run)
   }
