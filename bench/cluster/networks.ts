@@ -65,12 +65,13 @@ export class Networks {
     const number = MACHINE + this.#places
     const namespace = `${this.#tag}-${number}`
     ip('netns', 'add', namespace)
-    // Deletes its links, too.
     this.#removals.unshift(() => ip('netns', 'delete', namespace))
     ip('-n', namespace, 'link', 'set', 'lo', 'up')
     const each = NETWORKS.map((name) => {
       const link = `${this.#tag}${name[0]}${number}`
       ip('link', 'add', link, 'type', 'veth', 'peer', 'name', name, 'netns', namespace)
+      // The end of the namespace would delete it too, but as late as its last connection ends.
+      this.#removals.unshift(() => ip('link', 'delete', link))
       ip('link', 'set', link, 'master', this.#bridge(name), 'up')
       ip('-n', namespace, 'address', 'add', `${address(name, number)}/24`, 'dev', name)
       ip('-n', namespace, 'link', 'set', name, 'up')
@@ -90,15 +91,16 @@ export class Networks {
   }
 }
 
-/** May this process make networks? It may as root where `ip` is, unless a container forbids it. */
+/** May this process make networks? It may as root where `ip` is, unless a container or the kernel forbids it. */
 export function mayMakeNetworks(): boolean {
-  const namespace = `tp${process.pid}-may`
+  const removals: (() => unknown)[] = []
   try {
-    ip('netns', 'add', namespace)
-    ip('netns', 'delete', namespace)
+    new Networks({ teardown: (remove) => removals.push(remove) }).add()
     return true
   } catch {
     return false
+  } finally {
+    for (const remove of removals) remove()
   }
 }
 
