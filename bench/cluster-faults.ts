@@ -101,9 +101,7 @@ console.log(
 console.log(`${load.acknowledged.size} casts acknowledged, the slowest in ${Math.round(load.slowestAcceptMs)} ms;`)
 console.log(`${load.refused} refused or failed; ${outcomes.ranAgain} jobs ran more than once`)
 console.log(`${load.called} calls, of which ${load.callsOfFault} failed of a fault that they met`)
-console.log(
-  `each restart of the database, ms: ${list(seen.afterKillMs)}; each failover: ${list(seen.afterFailoverMs)}`,
-)
+console.log(`each restart of the database, ms: ${list(seen.afterKillMs)}; each failover: ${list(seen.afterFailoverMs)}`)
 console.log(`each end of a cut from the database, ms: ${list(seen.afterCutMs)}`)
 console.log(`each takeover, ms: ${list(seen.takeoversMs)}`)
 for (const [failure, count] of load.failures) console.log(`  ${count} × ${failure}`)
