@@ -12,9 +12,9 @@ import { noPostgres } from './postgres.ts'
 const counts = isSoak
   ? { nodeKill: 20, engineKill: 20, failover: 5, partition: 10 }
   : { nodeKill: 1, engineKill: 1, failover: 1, partition: 2 }
-const options = { skip: noPostgres, timeout: isSoak ? 1_200_000 : 300_000 }
+t.setTimeout(isSoak ? 1_200_000 : 300_000)
 
-t.test('every acknowledged job has one outcome, whatever fails', options, async (t) => {
+t.test('every acknowledged job has one outcome, whatever fails', { skip: noPostgres }, async (t) => {
   const network = mayMakeNetworks() ? 'namespaces' : 'relays'
   const { load, outcomes } = await faultLoop({ counts, clients: isSoak ? 50 : 10, network })
   t.comment(network, { acknowledged: load.acknowledged.size, refused: load.refused, ...outcomes })
