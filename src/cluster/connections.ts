@@ -2,7 +2,8 @@
  * Connections to the database. Each begins with the settings that all statements of the store rely on, whatever the
  * defaults of the server, of the user or of the URL are.
  */
-import type { Client, ClientBase, ClientConfig, Pool } from 'pg'
+import type { Client, ClientBase, ClientConfig, QueryResult } from 'pg'
+import { StatementPool } from './statement-pool.ts'
 import { timings } from './timings.ts'
 
 /** The type `bigint`: all of them here are times, numbers of rows and counts, and fit into a number. */
@@ -19,13 +20,11 @@ export interface ConnectionOptions {
 }
 
 export interface Connections {
-  /**
-   * A pool that opens connections one after another as they are needed: after an outage the first statements of all nodes
-   * come together, and a database that has just started would be busy with thirty new connections instead of a few statements.
-   */
-  pool: () => Pool
+  pool: () => StatementPool
   /** One connection, which is open. */
   connect: () => Promise<Client>
+  /** Another text for each start of a server: a connection ends with the one that it is to. */
+  serverOf: (client: ClientBase) => string
 }
 
 /**
@@ -43,15 +42,8 @@ const SETTINGS = (schema: string) => `
   SET enable_hashjoin = off;
   SET enable_mergejoin = off;
   SET jit = off;
-  SET TIME ZONE 'UTC'`
-
-/** Opens a connection, unless one is idle or the pool may have no more. */
-export function openOne(pool: Pool): void {
-  pool.connect().then(
-    (client) => client.release(),
-    () => {},
-  )
-}
+  SET TIME ZONE 'UTC';
+  SELECT pg_postmaster_start_time()::text AS server`
 
 /** Loads the driver: a server without a database does not have it in memory. */
 export async function connectionsTo(options: ConnectionOptions): Promise<Connections> {
@@ -70,31 +62,20 @@ export async function connectionsTo(options: ConnectionOptions): Promise<Connect
         oid === BIGINT ? Number : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
     },
   }
+  const servers = new WeakMap<ClientBase, string>()
   const prepare = async (client: ClientBase) => {
     // The statement that waits for its answer is told. Without a listener, the error would end the process beside that.
     client.on('error', () => {})
-    await client.query(SETTINGS(options.schema))
-  }
-  const openPool = () => {
-    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it; its types do not say so
-    const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, onConnect: opened })
-    // An idle connection that is lost: the pool has dropped it, and the beat notices if there is more to it.
-    pool.on('error', () => {})
-    return pool
-
-    async function opened(client: ClientBase): Promise<void> {
-      await prepare(client)
-      setTimeout(mayOpenNext, timings.openNextAfterMs).unref()
-    }
-
-    function mayOpenNext(): void {
-      pool.options.max = Math.min((pool.options.max ?? 1) + 1, options.connections)
-      // The pool opens one for the next statement, and not for those that wait already.
-      if (pool.waitingCount > 0) openOne(pool)
-    }
+    const answers = (await client.query(SETTINGS(options.schema))) as unknown as QueryResult<{ server: string }>[]
+    servers.set(client, answers.at(-1)?.rows[0]?.server ?? '')
   }
   return {
-    pool: openPool,
+    serverOf: (client) => servers.get(client) ?? '',
+    pool: () => {
+      // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it; its types do not say so
+      const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, onConnect: prepare })
+      return new StatementPool(pool, options.connections)
+    },
     connect: async () => {
       const client = new pg.Client({ ...config, connectionTimeoutMillis: timings.beatWithinMs })
       client.on('error', () => {})

@@ -3,15 +3,17 @@
  * the database is down: then they are refused at once (see `Pulse`). A statement whose answer was lost may have been done:
  * it is rejected with `AnswerLost`, and before the next statement its connection has surely ended.
  */
-import type { Client, Pool, PoolClient } from 'pg'
+import type { Client, PoolClient } from 'pg'
 import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import type { ServiceLog } from '../contract/log.ts'
-import { type ConnectionOptions, type Connections, connectionsTo, openOne } from './connections.ts'
+import { answersWithin } from './answers-within.ts'
+import { type ConnectionOptions, type Connections, connectionsTo } from './connections.ts'
 import { AnswerLost, isOutage, isTooSlow, unavailable, whyUnavailable } from './database-errors.ts'
 import { migrate } from './migrate.ts'
-import { Pulse } from './pulse.ts'
+import { type Heart, Pulse } from './pulse.ts'
 import { type Answer, type Run, type Statement, statement } from './statement.ts'
+import type { StatementPool } from './statement-pool.ts'
 import { timings } from './timings.ts'
 
 /** Statements that may wait for their answers. */
@@ -43,9 +45,9 @@ export class Database {
   readonly #options: DatabaseOptions
   readonly #pulse: Pulse
   readonly #asked = new Set<Asked>()
-  #pool: Pool
-  /** Ids, on the server, of connections that were given up while they had a statement. */
-  #abandoned: number[] = []
+  #pool: StatementPool
+  /** Connections that were given up while they had a statement: their ids on the server, and which one that is. */
+  #abandoned: { pid: number; server: string }[] = []
   /** Run in this order when the database is back, before other statements. */
   readonly #settlers: ((run: Run) => Promise<void>)[] = []
 
@@ -60,7 +62,7 @@ export class Database {
       connect: connections.connect,
       run: runOn,
       onDown: (why, error) => this.#down(why, error),
-      settle: (run) => this.#settle(run),
+      reopen: (heart) => this.#reopen(heart),
       onUp: () => {
         this.log.info('the database can be used')
         for (const up of this.#whenUp) up()
@@ -93,17 +95,16 @@ export class Database {
     }
   }
 
-  /** @param beat runs with each beat, and must write. Resolves after the first one. */
-  async start(beat: (run: Run) => Promise<void>): Promise<void> {
-    this.#pulse.beat = beat
-    this.#pulse.start()
-    if (!(await resolvesWithin(this.#pulse.untilUp, timings.openWithinMs)))
+  /** Resolves after the first beat. */
+  async start(heart: Heart): Promise<void> {
+    this.#pulse.start(heart)
+    if (!(await resolvesWithin(this.#pulse.untilUsable, timings.openWithinMs)))
       throw notOpened(new Error(this.#pulse.why ?? ''))
   }
 
   /** False while statements are refused. */
   get isWritable(): boolean {
-    return this.#pulse.isUp
+    return this.#pulse.isUsable
   }
 
   /** Statements that wait for their answers. */
@@ -121,14 +122,19 @@ export class Database {
     this.#settlers.push(settle)
   }
 
-  /** Adds what is to be done each time when statements are not refused any more. */
+  /** Adds what is to be done each time when the database is back, after the first beat. */
   onUp(then: () => void): void {
     this.#whenUp.push(then)
   }
 
+  /** Resolves when the first beat at the start, or after an outage, has succeeded. */
+  get untilUp(): Promise<void> {
+    return this.#pulse.untilUp
+  }
+
   /** True as soon as statements are not refused, false after so long. */
   isBackWithin(ms: number): Promise<boolean> {
-    return resolvesWithin(this.#pulse.untilUp, ms)
+    return resolvesWithin(this.#pulse.untilUsable, ms)
   }
 
   /** Runs a statement on any connection. @throws JOURNAL_UNAVAILABLE; `AnswerLost` if it may have been done all the same */
@@ -174,7 +180,7 @@ export class Database {
 
   #abandon(client: PoolClient): void {
     const { processID } = client as PoolClient & { processID?: number }
-    if (processID) this.#abandoned.push(processID)
+    if (processID) this.#abandoned.push({ pid: processID, server: this.#connections.serverOf(client) })
     client.release(true)
   }
 
@@ -189,15 +195,41 @@ export class Database {
         ask.answer.reject(new AnswerLost(why))
       }
     }
+    this.#renewPool()
+  }
+
+  #renewPool(): void {
     void this.#pool.end().catch(() => {})
     this.#pool = this.#connections.pool()
   }
 
-  async #settle(run: Run): Promise<void> {
-    // Meanwhile, so that the first statement after this need not wait for it.
-    openOne(this.#pool)
+  /**
+   * Uses the first connection for statements, which those then have at once: a database that has just started, with all nodes
+   * before it, is busy with each new connection for much longer than with a statement.
+   */
+  async #reopen({ renew }: Heart): Promise<void> {
+    const connecting = this.#pool.connect()
+    try {
+      const client = await answersWithin(connecting, timings.beatWithinMs)
+      const run = runOn(client)
+      await answersWithin(renew(run), timings.beatWithinMs)
+      await this.#settle(run, this.#connections.serverOf(client))
+      client.release()
+    } catch (error) {
+      connecting.then(
+        (client) => client.release(true),
+        () => {},
+      )
+      this.#renewPool()
+      throw error
+    }
+  }
+
+  async #settle(run: Run, server: string): Promise<void> {
+    // Those of another server, or of an earlier start of it, have ended with that.
+    this.#abandoned = this.#abandoned.filter((each) => each.server === server)
     while (this.#abandoned.length > 0) {
-      const given = [this.#options.applicationName, this.#abandoned]
+      const given = [this.#options.applicationName, this.#abandoned.map(({ pid }) => pid)]
       const { rows } = await run<{ left: number }>(END_ABANDONED, given)
       if (rows[0]?.left === 0) this.#abandoned = []
     }

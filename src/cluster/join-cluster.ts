@@ -19,7 +19,8 @@ export async function joinCluster(
     node: id,
     schema: options.schema,
     run: database.run,
-    connect: hears ? connect : undefined,
+    // After an outage, statements come first.
+    connect: hears ? () => database.untilUp.then(connect) : undefined,
   })
   const registrations = new PgRegistrations(database.run, hints)
   const node = new ClusterNode({ store, hints, registrations, log: options.log })

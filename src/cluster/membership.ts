@@ -5,10 +5,11 @@
  */
 import type { ServiceLog } from '../contract/log.ts'
 import type { PlacementOptions } from '../contract/options.ts'
-import { BEAT, BEAT_AND_TELL, type BeatRow, JOIN, LEAVE, textOf, type Told } from './beat.ts'
+import { BEAT, BEAT_AND_TELL, type BeatRow, JOIN, LEAVE, RENEW, textOf, type Told } from './beat.ts'
 import type { Cluster, NodeIdentity, Peer } from './cluster.ts'
 import { OtherNodes } from './other-nodes.ts'
 import { isPlacedOn } from './placement.ts'
+import type { Heart } from './pulse.ts'
 import type { Run } from './statement.ts'
 import type { StoreClock } from './store-clock.ts'
 import { timings } from './timings.ts'
@@ -43,7 +44,7 @@ export interface MembershipOptions {
   log: ServiceLog
 }
 
-export class Membership implements Cluster {
+export class Membership implements Cluster, Heart {
   readonly self: NodeIdentity
   peers: readonly Member[] = []
   /** Asked for each beat. */
@@ -72,6 +73,11 @@ export class Membership implements Cluster {
     this.#options = options
     this.self = options.self
     this.leaseMs = options.leaseMs
+  }
+
+  /** With this one. */
+  get nodes(): number {
+    return 1 + this.peers.length
   }
 
   get holdsLease(): boolean {
@@ -146,6 +152,17 @@ export class Membership implements Cluster {
       this.#seesSince = undefined
       throw error
     }
+  }
+
+  /** After an outage: renews the row. What others have told meanwhile is read by the beat that follows. */
+  readonly renew = async (run: Run): Promise<void> => {
+    this.#seesSince = undefined
+    const sentAt = performance.now()
+    const { clock } = this.#options
+    const { count } = await clock.measured(() => run<{ now: number }>(RENEW, [this.self.id]))
+    if (count > 0) this.#renewedAt = sentAt
+    // Others have taken this node for gone.
+    else await this.beat(run)
   }
 
   /** Answers the transaction that has written the row. */

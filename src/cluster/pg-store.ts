@@ -77,10 +77,11 @@ export class PgStore implements JobStore, AuditStore {
     const database = await Database.open({ url, schema, connections, applicationName, log })
     try {
       const store = new PgStore(database, options)
-      await database.start(store.#parts.membership.beat)
+      const { membership, upkeep } = store.#parts
+      await database.start(membership)
       const recovered = await endLostAttempts(database.run)
       if (recovered.length > 0) log.warn(`${recovered.length} attempts had been under way in servers that have ended`)
-      store.#parts.upkeep.start()
+      upkeep.start()
       return store
     } catch (error) {
       await database.close()

@@ -4,10 +4,14 @@ export const timings = {
   beatEveryMs: 1_000,
   /** What others are to know soon is told by a beat after this time, together with what comes meanwhile. */
   beatSoonMs: 50,
+  /** From the end of an outage to the first beat: statements that were refused until then come first. */
+  firstBeatAfterMs: 100,
   /** A beat, or a new connection for it, that takes longer says that the database hangs. */
   beatWithinMs: 700,
   /** From a failed beat to the next try. */
   retryEveryMs: 25,
+  /** And no less than this for each node: a database that starts has to answer each try of all of them. */
+  retryMsPerNode: 8,
   /** The database itself ends a statement after this time. */
   statementWithinMs: 5_000,
   /** The database ends the wait of a statement for a lock after this time. */
@@ -17,7 +21,7 @@ export const timings = {
   /** A statement waits no longer than this for a free connection. */
   connectionWithinMs: 2_000,
   /** From one connection for statements to the next one. */
-  openNextAfterMs: 50,
+  openNextAfterMs: 100,
   /** At the start, the database is waited for no longer than this. */
   openWithinMs: 10_000,
   /** A cast whose answer was lost is repeated if the database is back within this time, and else refused. */

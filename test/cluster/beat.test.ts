@@ -6,7 +6,7 @@ import { Membership } from '../../src/cluster/membership.ts'
 import { migrate } from '../../src/cluster/migrate.ts'
 import type { Run } from '../../src/cluster/statement.ts'
 import { StoreClock } from '../../src/cluster/store-clock.ts'
-import { log } from '../sqlite/jobs.ts'
+import { eventually, log } from '../sqlite/jobs.ts'
 import { noPostgres, Postgres } from './postgres.ts'
 
 const options = { skip: noPostgres }
@@ -44,8 +44,8 @@ class Plane {
   }
 
   /** A node that has beaten once. */
-  async join(name: string): Promise<Node> {
-    const node = new Node(name, await this.connection())
+  async join(name: string, { leaseMs = 60_000 } = {}): Promise<Node> {
+    const node = new Node(name, await this.connection(), leaseMs)
     await node.beat()
     return node
   }
@@ -81,10 +81,10 @@ class Node {
   readonly membership: Membership
   connection: Connection
 
-  constructor(name: string, connection: Connection) {
+  constructor(name: string, connection: Connection, leaseMs: number) {
     this.connection = connection
     const self = newIdentity({ name, url: `http://${name}`, labels: {} })
-    this.membership = new Membership({ self, version: 'test', leaseMs: 60_000, clock: new StoreClock(), log })
+    this.membership = new Membership({ self, version: 'test', leaseMs, clock: new StoreClock(), log })
     this.waits(0)
   }
 
@@ -102,6 +102,13 @@ class Node {
   async beat(): Promise<string[]> {
     this.connection.asked = []
     await this.membership.beat(this.connection.run)
+    return this.connection.asked
+  }
+
+  /** As after an outage. */
+  async renew(): Promise<string[]> {
+    this.connection.asked = []
+    await this.membership.renew(this.connection.run)
     return this.connection.asked
   }
 
@@ -160,6 +167,42 @@ tap.test('a beat writes and reads only what has changed', options, async (t) => 
     await d.beat()
     t.strictSame(d.knows, { a: 0, b: 8 })
     t.equal(d.membership.hasSilent, false)
+  })
+})
+
+tap.test('after an outage a node renews its row, and the beat that follows does the rest', options, async (t) => {
+  const plane = await Plane.start(t)
+  const [a, b] = [await plane.join('a', { leaseMs: 500 }), await plane.join('b')]
+  await eventually(async () => {
+    await a.beat()
+    return a.membership.maySpeakOfOthers
+  })
+  await eventually(() => !a.membership.holdsLease)
+  t.strictSame(await a.renew(), ['renew'])
+  t.equal(a.membership.holdsLease, true)
+  t.equal(a.membership.maySpeakOfOthers, false, 'nodes that have not renewed theirs yet are as old as the outage')
+  t.strictSame(await a.beat(), ['beat'])
+  t.strictSame(Object.keys(a.knows), ['b'])
+
+  await t.test('if others have taken it for gone, it joins again before it does anything else', async (t) => {
+    let isLost = false
+    b.membership.onLost(() => {
+      isLost = true
+    })
+    await plane.postgres.query(`DELETE FROM ${plane.schema}.nodes WHERE id = $1`, [b.id])
+    t.strictSame(await b.renew(), ['renew', 'beat', 'join'])
+    t.equal(isLost, true)
+    t.strictSame(await b.renew(), ['renew'])
+  })
+
+  await t.test('a database that can only be read cannot be used', async (t) => {
+    const client = await plane.connect()
+    await client.query('SET default_transaction_read_only = on')
+    const run: Run = async ({ text }, values) => {
+      const { rows, rowCount } = await client.query(text, values)
+      return { rows, count: rowCount ?? 0 }
+    }
+    await t.rejects(a.membership.renew(run), { code: '25006' })
   })
 })
 

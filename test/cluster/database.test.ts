@@ -5,7 +5,7 @@ import { Database } from '../../src/cluster/database.ts'
 import { AnswerLost } from '../../src/cluster/database-errors.ts'
 import { MIGRATIONS } from '../../src/cluster/schema.ts'
 import type { Run } from '../../src/cluster/statement.ts'
-import { log } from '../sqlite/jobs.ts'
+import { eventually, log } from '../sqlite/jobs.ts'
 import { noPostgres, Postgres } from './postgres.ts'
 import { changeTimings, inThisTurn } from './timings.ts'
 
@@ -21,12 +21,13 @@ const CONNECTION = { name: 'testConnection', text: 'SELECT pg_backend_pid() AS p
 const SHOW = { name: 'testShow', text: 'SELECT current_setting($1) AS value' }
 
 const beat = async (run: Run) => void (await run(BEAT, []))
+const heart = { beat, renew: beat, nodes: 1 }
 
 async function open(t: Test, postgres: Postgres, schema = postgres.schema(), connections = 3): Promise<Database> {
   const name = `threadplane ${uuidv7()}`
   const database = await Database.open({ url: postgres.url, schema, connections, applicationName: name, log })
   t.teardown(() => database.close())
-  await database.start(beat)
+  await database.start(heart)
   return database
 }
 
@@ -61,6 +62,22 @@ t.test('connections are opened one after another, for statements that wait', { s
   }
   t.equal(await used(1), 3, 'as many as there may be')
   t.equal(await used(60_000), 1, 'the next one is still to be opened')
+})
+
+t.test('a statement takes what is free, while another connection is being opened', { skip: noPostgres }, async (t) => {
+  changeTimings(t, { openNextAfterMs: 1 })
+  const postgres = await Postgres.start(t)
+  const database = await open(t, postgres)
+  const pid = async (seconds: number) => (await database.run<{ pid: number }>(CONNECTION, [seconds])).rows[0]?.pid
+  const first = await pid(0)
+  // From now on a new connection takes seconds.
+  await postgres.query('ALTER SYSTEM SET post_auth_delay = 2')
+  await postgres.query('SELECT pg_reload_conf()')
+  await eventually(async () => {
+    const [row] = await postgres.query<{ post_auth_delay: string }>('SHOW post_auth_delay')
+    return row?.post_auth_delay === '2s'
+  })
+  t.strictSame(await Promise.all([pid(0.1), pid(0)]), [first, first])
 })
 
 t.test(
@@ -100,6 +117,24 @@ t.test(
     t.equal(await count(database), 2)
   },
 )
+
+t.test('what settles an outage leaves its connection to the statements', { skip: noPostgres }, async (t) => {
+  changeTimings(t, { firstBeatAfterMs: 60_000 })
+  const postgres = await Postgres.start(t)
+  const database = await open(t, postgres)
+  const ids: (number | undefined)[] = []
+  database.onReturn(async (run) => {
+    const { rows } = await run<{ pid: number }>(CONNECTION, [0])
+    ids.push(rows[0]?.pid)
+  })
+  await postgres.kill()
+  await postgres.start()
+  t.ok(await database.isBackWithin(10_000))
+  const { rows } = await database.run<{ pid: number }>(CONNECTION, [0])
+  t.strictSame(ids, [rows[0]?.pid])
+  const connected = await postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'threadplane %'")
+  t.equal(connected.length, 1, 'no other connection is needed before the first beat')
+})
 
 t.test('a database that hangs: refused by the beat, and then at once', { skip: noPostgres }, async (t) => {
   // So that only the beat can refuse it.

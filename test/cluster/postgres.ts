@@ -9,10 +9,13 @@ import { once } from 'node:events'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { Deferred } from '../../src/async/deferred.ts'
+import { resolvesWithin } from '../../src/async/deadline.ts'
 import { timings } from '../../src/cluster/timings.ts'
 import { freePort } from '../free-port.ts'
 
@@ -20,6 +23,9 @@ import { freePort } from '../free-port.ts'
 export interface Teardown {
   teardown(run: () => unknown): unknown
 }
+
+/** A line of the server's log: that it takes connections. */
+const ACCEPTS = /database system is ready to accept (read-only )?connections/
 
 const FOLDERS = '/usr/lib/postgresql'
 const DEADLINE_MS = 60_000
@@ -73,6 +79,8 @@ export class Postgres {
   readonly #settings: string[]
   readonly #user = user()
   #server: ChildProcess | undefined
+  /** Resolves when the server says that it takes connections. */
+  #accepts = new Deferred<void>()
 
   private constructor(folder: string, port: number, options: PostgresOptions) {
     const { fsync = false, settings = {} } = options
@@ -181,25 +189,24 @@ export class Postgres {
     const server = spawn(join(bin as string, 'postgres'), given, {
       ...this.#user,
       cwd: '/',
-      stdio: ['ignore', 'ignore', process.env.POSTGRES_LOG ? 'inherit' : 'ignore'],
+      stdio: ['ignore', 'ignore', 'pipe'],
     })
     this.#server = server
+    const accepts = new Deferred<void>()
+    this.#accepts = accepts
+    createInterface({ input: server.stderr }).on('line', (line) => {
+      if (process.env.POSTGRES_LOG) console.error(line)
+      if (ACCEPTS.test(line)) accepts.resolve()
+    })
+    server.once('exit', (code) => accepts.reject(new Error(`postgres ended: ${code}`)))
+    accepts.promise.catch(() => {})
     await once(server, 'spawn')
   }
 
+  /** Waits until the server answers a statement. To ask it again and again would keep it from its start. */
   async ready(): Promise<void> {
-    const deadline = performance.now() + DEADLINE_MS
-    for (;;) {
-      try {
-        await this.query('SELECT 1')
-        return
-      } catch (error) {
-        if (this.#server?.exitCode != null)
-          throw new Error(`postgres ended: ${this.#server.exitCode}`, { cause: error })
-        if (performance.now() > deadline) throw error
-        await sleep(5)
-      }
-    }
+    if (!(await resolvesWithin(this.#accepts.promise, DEADLINE_MS))) throw new Error('postgres does not start')
+    await this.query('SELECT 1')
   }
 
   /** One statement, or several without values, on a connection of its own. */
