@@ -16,7 +16,7 @@ import { warnOfNoise } from './harness/machine.ts'
 /** What docs/cluster.md promises; the lease is the default one. */
 const MOST_REFUSAL_MS = 2_000
 const MOST_TAKEOVER_MS = 5_000 + 1_500
-/** An aim, which takes more than two processors: docs/cluster.md promises half a second. */
+/** An aim: docs/cluster.md says what limits it. */
 const MOST_ACCEPTING_MS = 100
 /** The whole run ends at the latest after this time, and so much for each fault. */
 const MOST_MS = 240_000
