@@ -74,6 +74,13 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
       },
     })
 
+  /** Its reason may name a folder, and anybody may ask. */
+  const journal = (): Check => {
+    if (!dispatcher.storeIsReady)
+      return { name: 'journal', ok: false, detail: 'it cannot be used now: the log says why' }
+    return { name: 'journal', ok: true, ...(durability !== undefined && { detail: durability }) }
+  }
+
   probe(
     '/livez',
     'livez',
@@ -96,7 +103,7 @@ export const probeRoutes: FastifyPluginAsyncTypebox<ProbeRoutesOptions> = async 
             { name: 'startedUp', ok: registry.startedUp },
             { name: 'takesWork', ok: !node.isDraining },
           ]),
-      { name: 'journal', ok: dispatcher.storeIsReady, ...(durability !== undefined && { detail: durability }) },
+      journal(),
       ...registry.services
         .filter((service) => service.options.required)
         .map((service) => ({

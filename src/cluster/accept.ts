@@ -2,7 +2,7 @@
  * Stores new jobs, with their idempotency keys and ticks: one statement for a group. Repeated after a lost answer it finds
  * its own jobs by their ids. An attempt begins with it only while the node's row exists.
  */
-import { ThreadplaneError } from '../contract/errors.ts'
+import { hasCode, ThreadplaneError } from '../contract/errors.ts'
 import type { JobState } from '../contract/states.ts'
 import { jobNotFound, newJobRecord } from '../jobs/job.ts'
 import type { Accepted, AcceptRequest } from '../jobs/job-store.ts'
@@ -146,13 +146,16 @@ export class JobAcceptance {
     const isGuarded = missing.some(({ idempotency, tick }) => idempotency !== undefined || tick !== undefined)
     if (missing.length > 0)
       note(await run<Inserted>(isGuarded ? ACCEPT_GUARDED : ACCEPT, columnsOf(missing, this.#node, isGuarded)))
+    const hasStored = inserted.size > 0
     const answers: Accepted[] = []
     for (const request of requests) {
       const row = inserted.get(request.id)
       // A second request with the same id is not the first one.
       inserted.delete(request.id)
-      if (row === undefined) answers.push(await this.#known(run, request))
-      else {
+      if (row === undefined) {
+        const known = this.#known(run, request)
+        answers.push(await (hasStored ? known.catch(othersAreStored) : known))
+      } else {
         const job = newJobRecord(request, row.state, row.begunAt, row.node)
         answers.push({ kind: 'new', job, keyExpiresAt: request.idempotency?.expiresAt })
       }
@@ -186,6 +189,11 @@ export class JobAcceptance {
     if (job === undefined) throw jobNotFound(jobId)
     return { kind: 'duplicate', job, keyExpiresAt }
   }
+}
+
+/** Without this request: the whole group is to be repeated. */
+function othersAreStored(error: unknown): never {
+  throw hasCode(error, 'JOURNAL_UNAVAILABLE') ? new AnswerLost((error as Error).message, error) : (error as Error)
 }
 
 function mayBeDone({ message, cause }: AnswerLost): AnswerLost {

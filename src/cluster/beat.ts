@@ -47,7 +47,7 @@ const beat = (name: string, tells: string) =>
 export const BEAT = beat('beat', '')
 export const BEAT_AND_TELL = beat('beatAndTell', ', load = $5')
 
-/** After an outage it comes before the first beat, which takes a database that has just started ten times as long. */
+/** After an outage it comes before the first beat, whose plan takes a new connection several times as long. */
 export const RENEW = statement(
   'renew',
   `UPDATE nodes SET seen_at = clock_timestamp() WHERE id = $1 RETURNING ${NOW} AS now`,

@@ -76,7 +76,7 @@ export class ClusterNode implements OtherServers {
     membership.onLost(() => notices.lost())
     membership.onBeat((answer) => this.#heard(answer, followers))
     membership.onChanged(() => this.#placementMayChange(followers))
-    store.database.onUp(isBack)
+    store.database.onUp = isBack
     store.onRecovered((attempts) => {
       for (const { job, error } of attempts) notices.ended(job, error)
       for (const service of new Set(attempts.map(({ job }) => job.service))) {

@@ -19,12 +19,20 @@ export interface ConnectionOptions {
   applicationName: string
 }
 
+/** The process of the server that serves a connection. */
+export interface Backend {
+  pid: number
+  /** Identifies one start of one server, with which its processes end. */
+  server: string
+}
+
 export interface Connections {
-  pool: () => StatementPool
+  /** @param tries see {@link StatementPool} */
+  pool: (tries: boolean) => StatementPool
   /** One connection, which is open. */
   connect: () => Promise<Client>
-  /** Another text for each start of a server: a connection ends with the one that it is to. */
-  serverOf: (client: ClientBase) => string
+  /** `undefined` until the connection has its settings. */
+  backendOf: (client: ClientBase) => Backend | undefined
 }
 
 /**
@@ -43,7 +51,7 @@ const SETTINGS = (schema: string) => `
   SET enable_mergejoin = off;
   SET jit = off;
   SET TIME ZONE 'UTC';
-  SELECT pg_postmaster_start_time()::text AS server`
+  SELECT pg_backend_pid() AS pid, pg_postmaster_start_time()::text AS server`
 
 /** Loads the driver: a server without a database does not have it in memory. */
 export async function connectionsTo(options: ConnectionOptions): Promise<Connections> {
@@ -62,19 +70,21 @@ export async function connectionsTo(options: ConnectionOptions): Promise<Connect
         oid === BIGINT ? Number : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
     },
   }
-  const servers = new WeakMap<ClientBase, string>()
+  const backends = new WeakMap<ClientBase, Backend>()
+  const settings = { text: SETTINGS(options.schema), query_timeout: timings.beatWithinMs }
   const prepare = async (client: ClientBase) => {
     // The statement that waits for its answer is told. Without a listener, the error would end the process beside that.
     client.on('error', () => {})
-    const answers = (await client.query(SETTINGS(options.schema))) as unknown as QueryResult<{ server: string }>[]
-    servers.set(client, answers.at(-1)?.rows[0]?.server ?? '')
+    const answers = (await client.query(settings)) as unknown as QueryResult<Backend>[]
+    const backend = answers.at(-1)?.rows[0]
+    if (backend !== undefined) backends.set(client, backend)
   }
   return {
-    serverOf: (client) => servers.get(client) ?? '',
-    pool: () => {
+    backendOf: (client) => backends.get(client),
+    pool: (tries) => {
       // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it; its types do not say so
       const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: 0, onConnect: prepare })
-      return new StatementPool(pool, options.connections)
+      return new StatementPool(pool, options.connections, tries)
     },
     connect: async () => {
       const client = new pg.Client({ ...config, connectionTimeoutMillis: timings.beatWithinMs })

@@ -35,6 +35,12 @@ export function isOutage(error: unknown): boolean {
   return SQLSTATE.test(code) && OUTAGES.some((each) => code.startsWith(each))
 }
 
+/** The database has answered, and does nothing any more. */
+export function isAnswer(error: unknown): boolean {
+  const code = codeOf(error)
+  return code !== undefined && SQLSTATE.test(code) && !SYSTEM_CODE.test(code)
+}
+
 export function isTooSlow(error: unknown): boolean {
   return TOO_SLOW.has(codeOf(error) ?? '')
 }

@@ -8,16 +8,19 @@ import { resolvesWithin } from '../async/deadline.ts'
 import { Deferred } from '../async/deferred.ts'
 import type { ServiceLog } from '../contract/log.ts'
 import { answersWithin } from './answers-within.ts'
-import { type ConnectionOptions, type Connections, connectionsTo } from './connections.ts'
-import { AnswerLost, isOutage, isTooSlow, unavailable, whyUnavailable } from './database-errors.ts'
+import { type Backend, type ConnectionOptions, type Connections, connectionsTo } from './connections.ts'
+import { AnswerLost, isAnswer, isOutage, isTooSlow, unavailable, whyUnavailable } from './database-errors.ts'
 import { migrate } from './migrate.ts'
-import { type Heart, Pulse } from './pulse.ts'
+import { Pulse, type RowKeeper } from './pulse.ts'
 import { type Answer, type Run, type Statement, statement } from './statement.ts'
 import type { StatementPool } from './statement-pool.ts'
 import { timings } from './timings.ts'
 
 /** Statements that may wait for their answers. */
 const MAX_WAITING = 10_000
+
+/** From one look whether connections that were given up have ended to the next. */
+const ABANDONED_END_MS = 10
 
 export interface DatabaseOptions extends ConnectionOptions {
   log: ServiceLog
@@ -46,26 +49,27 @@ export class Database {
   readonly #pulse: Pulse
   readonly #asked = new Set<Asked>()
   #pool: StatementPool
-  /** Connections that were given up while they had a statement: their ids on the server, and which one that is. */
-  #abandoned: { pid: number; server: string }[] = []
-  /** Run in this order when the database is back, before other statements. */
-  readonly #settlers: ((run: Run) => Promise<void>)[] = []
-
-  readonly #whenUp: (() => void)[] = []
+  /** Of connections that were given up while they had a statement. */
+  #abandoned: Backend[] = []
+  /** Settles what an outage has left open, before other statements. Is repeated until it succeeds. */
+  settle: (run: Run) => Promise<void> = async () => {}
+  /** Told of the first beat, at the start and after each outage. */
+  onUp: () => void = () => {}
 
   private constructor(options: DatabaseOptions, connections: Connections) {
     this.#options = options
     this.log = options.log
     this.#connections = connections
-    this.#pool = connections.pool()
+    this.#pool = connections.pool(false)
     this.#pulse = new Pulse({
       connect: connections.connect,
       run: runOn,
       onDown: (why, error) => this.#down(why, error),
-      reopen: (heart) => this.#reopen(heart),
+      borrow: () => this.#borrow(),
+      reopen: (keeper) => this.#reopen(keeper),
       onUp: () => {
         this.log.info('the database can be used')
-        for (const up of this.#whenUp) up()
+        this.onUp()
       },
     })
   }
@@ -96,9 +100,9 @@ export class Database {
   }
 
   /** Resolves after the first beat. */
-  async start(heart: Heart): Promise<void> {
-    this.#pulse.start(heart)
-    if (!(await resolvesWithin(this.#pulse.untilUsable, timings.openWithinMs)))
+  async start(keeper: RowKeeper): Promise<void> {
+    this.#pulse.start(keeper)
+    if (!(await resolvesWithin(this.#pulse.untilUp, timings.openWithinMs)))
       throw notOpened(new Error(this.#pulse.why ?? ''))
   }
 
@@ -115,16 +119,6 @@ export class Database {
   /** Beats now, and not up to a second later. */
   beatNow(): void {
     this.#pulse.beatNow()
-  }
-
-  /** Adds what is to be done when the database is back, before other statements. It is repeated until it succeeds. */
-  onReturn(settle: (run: Run) => Promise<void>): void {
-    this.#settlers.push(settle)
-  }
-
-  /** Adds what is to be done each time when the database is back, after the first beat. */
-  onUp(then: () => void): void {
-    this.#whenUp.push(then)
   }
 
   /** Resolves when the first beat at the start, or after an outage, has succeeded. */
@@ -154,9 +148,9 @@ export class Database {
       client = await this.#pool.connect()
     } catch (error) {
       // Nothing was sent. All connections may be busy, which says nothing about the database.
-      if (this.#asked.delete(ask)) ask.answer.reject(unavailable(whyUnavailable(error), error))
-      this.#pulse.beatNow()
-      return
+      if (!this.#asked.delete(ask)) return
+      ask.answer.reject(unavailable(whyUnavailable(error), error))
+      return this.#pulse.beatNow()
     }
     if (!this.#asked.has(ask)) return client.release()
     ask.client = client
@@ -179,9 +173,25 @@ export class Database {
   }
 
   #abandon(client: PoolClient): void {
-    const { processID } = client as PoolClient & { processID?: number }
-    if (processID) this.#abandoned.push({ pid: processID, server: this.#connections.serverOf(client) })
+    const backend = this.#connections.backendOf(client)
+    if (backend !== undefined) this.#abandoned.push(backend)
     client.release(true)
+  }
+
+  /** For a beat that has no connection of its own. */
+  #borrow(): Run {
+    const pool = this.#pool
+    return async <Row>(asked: Statement, values: unknown[]) => {
+      const client = await pool.connect()
+      try {
+        const answer = await runOn(client)<Row>(asked, values)
+        client.release()
+        return answer
+      } catch (error) {
+        this.#abandon(client)
+        throw error
+      }
+    }
   }
 
   /** Gives up every connection: after an outage, one that looks idle may be dead. */
@@ -200,24 +210,24 @@ export class Database {
 
   #renewPool(): void {
     void this.#pool.end().catch(() => {})
-    this.#pool = this.#connections.pool()
+    this.#pool = this.#connections.pool(true)
   }
 
   /**
-   * Uses the first connection for statements, which those then have at once: a database that has just started, with all nodes
-   * before it, is busy with each new connection for much longer than with a statement.
+   * Uses the first connection for statements, which then find it open: a database that has just started, with all nodes before
+   * it, is busy with each new connection for much longer than with a statement.
    */
-  async #reopen({ renew }: Heart): Promise<void> {
+  async #reopen({ renew }: RowKeeper): Promise<void> {
     const connecting = this.#pool.connect()
     try {
       const client = await answersWithin(connecting, timings.beatWithinMs)
       const run = runOn(client)
       await answersWithin(renew(run), timings.beatWithinMs)
-      await this.#settle(run, this.#connections.serverOf(client))
+      await this.#settle(run, this.#connections.backendOf(client)?.server)
       client.release()
     } catch (error) {
       connecting.then(
-        (client) => client.release(true),
+        (client) => (isAnswer(error) ? client.release(true) : this.#abandon(client)),
         () => {},
       )
       this.#renewPool()
@@ -225,15 +235,21 @@ export class Database {
     }
   }
 
-  async #settle(run: Run, server: string): Promise<void> {
-    // Those of another server, or of an earlier start of it, have ended with that.
+  async #settle(run: Run, server: string | undefined): Promise<void> {
+    // Those of an earlier start of the server have ended with it, and what another server does does not count any more.
     this.#abandoned = this.#abandoned.filter((each) => each.server === server)
+    const endsAt = performance.now() + timings.answerWithinMs
     while (this.#abandoned.length > 0) {
-      const given = [this.#options.applicationName, this.#abandoned.map(({ pid }) => pid)]
-      const { rows } = await run<{ left: number }>(END_ABANDONED, given)
-      if (rows[0]?.left === 0) this.#abandoned = []
+      const given = this.#abandoned
+      const { rows } = await run<{ left: number }>(END_ABANDONED, [
+        this.#options.applicationName,
+        given.map(({ pid }) => pid),
+      ])
+      if (rows[0]?.left === 0) this.#abandoned = this.#abandoned.filter((each) => !given.includes(each))
+      else if (performance.now() > endsAt) throw new Error('a connection that was given up does not end')
+      else await new Promise((resolve) => setTimeout(resolve, ABANDONED_END_MS))
     }
-    for (const settle of this.#settlers) await settle(run)
+    await this.settle(run)
   }
 
   /** Statements that wait are given up, so they are to be awaited before. */

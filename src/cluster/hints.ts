@@ -30,7 +30,7 @@ export interface HintsOptions {
   schema: string
   run: Run
   /** A connection to listen on; `undefined`: this node hears no hints. */
-  connect: (() => Promise<Client>) | undefined
+  connect: ((signal: AbortSignal) => Promise<Client>) | undefined
 }
 
 export class Hints {
@@ -83,11 +83,11 @@ export class Hints {
     return `threadplane_${this.#options.schema}`.slice(0, 63)
   }
 
-  async #listen(connect: () => Promise<Client>): Promise<void> {
+  async #listen(connect: (signal: AbortSignal) => Promise<Client>): Promise<void> {
     const { signal } = this.#closed
     while (!signal.aborted) {
       try {
-        const client = await connect()
+        const client = await connect(signal)
         this.#client = client
         const ended = new Deferred<void>()
         client.once('end', () => ended.resolve())

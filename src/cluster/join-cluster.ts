@@ -1,4 +1,5 @@
 /** Opens what nodes share beside their jobs: registrations, and hints. */
+import { unlessAborted } from '../async/deadline.ts'
 import { ClusterNode } from './cluster-node.ts'
 import { connectionsTo } from './connections.ts'
 import type { DatabaseOptions } from './database.ts'
@@ -20,7 +21,7 @@ export async function joinCluster(
     schema: options.schema,
     run: database.run,
     // After an outage, statements come first.
-    connect: hears ? () => database.untilUp.then(connect) : undefined,
+    connect: hears ? (signal) => unlessAborted(database.untilUp, signal).then(connect) : undefined,
   })
   const registrations = new PgRegistrations(database.run, hints)
   const node = new ClusterNode({ store, hints, registrations, log: options.log })

@@ -9,7 +9,7 @@ import { BEAT, BEAT_AND_TELL, type BeatRow, JOIN, LEAVE, RENEW, textOf, type Tol
 import type { Cluster, NodeIdentity, Peer } from './cluster.ts'
 import { OtherNodes } from './other-nodes.ts'
 import { isPlacedOn } from './placement.ts'
-import type { Heart } from './pulse.ts'
+import type { RowKeeper } from './pulse.ts'
 import type { Run } from './statement.ts'
 import type { StoreClock } from './store-clock.ts'
 import { timings } from './timings.ts'
@@ -44,7 +44,7 @@ export interface MembershipOptions {
   log: ServiceLog
 }
 
-export class Membership implements Cluster, Heart {
+export class Membership implements Cluster, RowKeeper {
   readonly self: NodeIdentity
   peers: readonly Member[] = []
   /** Asked for each beat. */
@@ -75,7 +75,7 @@ export class Membership implements Cluster, Heart {
     this.leaseMs = options.leaseMs
   }
 
-  /** With this one. */
+  /** Those that are alive, this one included. */
   get nodes(): number {
     return 1 + this.peers.length
   }
@@ -157,10 +157,11 @@ export class Membership implements Cluster, Heart {
   /** After an outage: renews the row. What others have told meanwhile is read by the beat that follows. */
   readonly renew = async (run: Run): Promise<void> => {
     this.#seesSince = undefined
+    if (this.#presence === 'left') return
     const sentAt = performance.now()
     const { clock } = this.#options
     const { count } = await clock.measured(() => run<{ now: number }>(RENEW, [this.self.id]))
-    if (count > 0) this.#renewedAt = sentAt
+    if (count > 0 && !this.#isLost) this.#renewedAt = sentAt
     // Others have taken this node for gone.
     else await this.beat(run)
   }

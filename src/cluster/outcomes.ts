@@ -71,8 +71,6 @@ export class Outcomes {
         meter,
       })
     this.#batches = { end: batch(), retry: batch(), release: batch() }
-    database.onReturn((run) => this.#writeKept(run))
-    database.onUp(() => this.#writeSoon())
   }
 
   finish(id: string, attempt: number, outcome: JobOutcome): Promise<boolean> {
@@ -113,7 +111,7 @@ export class Outcomes {
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    for (const { answer } of this.#takeKept()) answer.reject(unavailable('the store is closed'))
+    rejectAll(this.#takeKept())
   }
 
   async #record(outcome: Outcome): Promise<boolean> {
@@ -146,12 +144,12 @@ export class Outcomes {
     return await answer.promise
   }
 
-  /** While the database is up: it may have been too slow for one statement, or be back since this moment. */
+  /** While the database can be used: it may have been too slow for one statement. */
   #writeSoon(): void {
     if (!this.#database.isWritable || this.#timer !== undefined || this.#kept.length === 0) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#writeKept(this.#database.run).then(
+      this.writeKept(this.#database.run).then(
         () => this.#writeSoon(),
         () => this.#writeSoon(),
       )
@@ -166,12 +164,13 @@ export class Outcomes {
   }
 
   #keepAgain(kept: Kept[]): void {
+    if (this.#isClosed) return rejectAll(kept)
     this.#kept = [...kept, ...this.#kept]
     for (const { outcome } of kept) this.#keptBytes += bytesOf(outcome)
   }
 
-  /** @throws if the database is away again: then everything is still kept */
-  async #writeKept(run: Run): Promise<void> {
+  /** Writes what is kept, and what comes meanwhile. @throws if the database is away again: then everything is still kept */
+  async writeKept(run: Run): Promise<void> {
     while (this.#kept.length > 0) {
       const kept = this.#takeKept()
       for (let at = 0; at < kept.length; at += STEP) {
@@ -222,6 +221,10 @@ export class Outcomes {
     for (const { id } of (await written()).rows) changed.add(id)
     return outcomes.map(({ id }) => changed.has(id))
   }
+}
+
+function rejectAll(kept: Kept[]): void {
+  for (const { answer } of kept) answer.reject(unavailable('the store is closed'))
 }
 
 function bytesOf(outcome: Outcome): number {

@@ -64,12 +64,14 @@ export function storeParts(
   const own = new OwnAttempts(id)
   const kinds = new JobKinds(run)
   const membership = new Membership({ self, version, leaseMs, clock, log })
-  // When the database is back, outcomes are written first; whatever still seems to run here then has nobody to end it.
   const outcomes = new Outcomes(database, id, clock, own, meter)
-  database.onReturn(async (settling) => {
+  database.settle = async (settling) => {
+    await outcomes.writeKept(settling)
+    // Whatever still seems to run here then has nobody to end it.
     const released = await own.releaseOrphans(settling)
     if (released > 0) log.warn(`${released} attempts are released: the answer that began them was lost`)
-  })
+    await outcomes.writeKept(settling)
+  }
   const retention = new Retention(run, clock, limits)
   return {
     run,

@@ -10,7 +10,7 @@ export const timings = {
   beatWithinMs: 700,
   /** From a failed beat to the next try. */
   retryEveryMs: 25,
-  /** And no less than this for each node: a database that starts has to answer each try of all of them. */
+  /** And at least this times the number of nodes: a database that starts has to answer each try of all of them. */
   retryMsPerNode: 8,
   /** The database itself ends a statement after this time. */
   statementWithinMs: 5_000,
@@ -20,7 +20,7 @@ export const timings = {
   answerWithinMs: 6_000,
   /** A statement waits no longer than this for a free connection. */
   connectionWithinMs: 2_000,
-  /** From one connection for statements to the next one. */
+  /** From when a connection for statements is open, the first one free, until the next one may be opened. */
   openNextAfterMs: 100,
   /** At the start, the database is waited for no longer than this. */
   openWithinMs: 10_000,

@@ -1,4 +1,6 @@
 /** The database: its tables, and what statements meet while it is killed, while it hangs, and when it is back. */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../src/contract/uuidv7.ts'
 import { Database } from '../../src/cluster/database.ts'
@@ -21,14 +23,55 @@ const CONNECTION = { name: 'testConnection', text: 'SELECT pg_backend_pid() AS p
 const SHOW = { name: 'testShow', text: 'SELECT current_setting($1) AS value' }
 
 const beat = async (run: Run) => void (await run(BEAT, []))
-const heart = { beat, renew: beat, nodes: 1 }
+const keeper = { beat, renew: beat, nodes: 1 }
 
-async function open(t: Test, postgres: Postgres, schema = postgres.schema(), connections = 3): Promise<Database> {
+async function open(
+  t: Test,
+  postgres: Postgres,
+  schema = postgres.schema(),
+  connections = 3,
+  url = postgres.url,
+): Promise<Database> {
   const name = `threadplane ${uuidv7()}`
-  const database = await Database.open({ url: postgres.url, schema, connections, applicationName: name, log })
+  const database = await Database.open({ url, schema, connections, applicationName: name, log })
   t.teardown(() => database.close())
-  await database.start(heart)
+  await database.start(keeper)
   return database
+}
+
+/** A network between a client and the server, which can lose all connections: the client learns that, and the server not. */
+class Relay {
+  readonly port: number
+  readonly #pairs = new Set<[Socket, Socket]>()
+
+  private constructor(port: number) {
+    this.port = port
+  }
+
+  static async start(t: Test, target: number): Promise<Relay> {
+    const server = createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const relay = new Relay((server.address() as AddressInfo).port)
+    server.on('connection', (client) => {
+      const upstream = connect(target, '127.0.0.1')
+      for (const end of [client, upstream]) end.on('error', () => {})
+      client.pipe(upstream).pipe(client)
+      relay.#pairs.add([client, upstream])
+      t.teardown(() => upstream.destroy())
+    })
+    t.teardown(() => server.close())
+    return relay
+  }
+
+  reset(): void {
+    for (const [client, upstream] of this.#pairs) {
+      client.unpipe()
+      upstream.unpipe()
+      client.resetAndDestroy()
+    }
+    this.#pairs.clear()
+  }
 }
 
 const count = async (database: Database) => (await database.run<{ count: number }>(COUNT, [])).rows[0]?.count
@@ -105,10 +148,10 @@ t.test(
     t.equal(database.isWritable, false)
     await t.rejects(database.run(INSERT, ['meanwhile']), unavailable)
     const settled: string[] = []
-    database.onReturn(async () => {
+    database.settle = async () => {
       t.equal(database.isWritable, false)
       settled.push('settled')
-    })
+    }
     await postgres.start()
     t.ok(await database.isBackWithin(10_000))
     t.equal(database.isWritable, true)
@@ -123,10 +166,10 @@ t.test('what settles an outage leaves its connection to the statements', { skip:
   const postgres = await Postgres.start(t)
   const database = await open(t, postgres)
   const ids: (number | undefined)[] = []
-  database.onReturn(async (run) => {
+  database.settle = async (run) => {
     const { rows } = await run<{ pid: number }>(CONNECTION, [0])
     ids.push(rows[0]?.pid)
-  })
+  }
   await postgres.kill()
   await postgres.start()
   t.ok(await database.isBackWithin(10_000))
@@ -135,6 +178,64 @@ t.test('what settles an outage leaves its connection to the statements', { skip:
   const connected = await postgres.query("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'threadplane %'")
   t.equal(connected.length, 1, 'no other connection is needed before the first beat')
 })
+
+t.test(
+  'a statement that settles, and whose connection is lost, ends before the next try',
+  { skip: noPostgres },
+  async (t) => {
+    const postgres = await Postgres.start(t)
+    const relay = await Relay.start(t, postgres.port)
+    const database = await open(
+      t,
+      postgres,
+      postgres.schema(),
+      3,
+      postgres.url.replace(`:${postgres.port}/`, `:${relay.port}/`),
+    )
+    const active = () =>
+      postgres.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'")
+    const found: number[] = []
+    database.settle = async (run) => {
+      found.push((await active()).length)
+      if (found.length > 1) return
+      const asked = run(SLEEP, [60])
+      await eventually(async () => (await active()).length === 1)
+      relay.reset()
+      await asked
+    }
+    relay.reset()
+    await eventually(() => !database.isWritable)
+    t.ok(await database.isBackWithin(10_000))
+    t.strictSame(found, [0, 0])
+  },
+)
+
+t.test(
+  'where the server has no more connections, statements use those that there are',
+  { skip: noPostgres },
+  async (t) => {
+    changeTimings(t, { openNextAfterMs: 1, firstBeatAfterMs: 1 })
+    const postgres = await Postgres.start(t)
+    const schema = postgres.schema()
+    await postgres.query('CREATE ROLE app LOGIN SUPERUSER')
+    const database = await open(t, postgres, schema, 8, postgres.url.replace('threadplane@', 'app@'))
+    await database.run(SLEEP, [0])
+    // The beat has the other one.
+    await postgres.query(`ALTER ROLE app NOSUPERUSER CONNECTION LIMIT 2; GRANT USAGE ON SCHEMA ${schema} TO app`)
+    const many = () => Promise.all(Array.from({ length: 20 }, () => database.run(SLEEP, [0.01])))
+    await many()
+    // From now on there is one for the beat and the statements.
+    await postgres.query('ALTER ROLE app CONNECTION LIMIT 1')
+    await postgres.kill()
+    await postgres.start()
+    t.ok(await database.isBackWithin(10_000))
+    const { untilUp } = database
+    await many()
+    await untilUp
+    await many()
+    t.equal(database.isWritable, true)
+  },
+)
 
 t.test('a database that hangs: refused by the beat, and then at once', { skip: noPostgres }, async (t) => {
   // So that only the beat can refuse it.

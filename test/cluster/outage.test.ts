@@ -1,5 +1,6 @@
 /** The store while the database is killed, hangs, or loses answers: nothing acknowledged is lost, nothing is done twice. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { uuidv7 } from '../../src/contract/uuidv7.ts'
 import { newIdentity } from '../../src/cluster/cluster.ts'
@@ -114,6 +115,28 @@ t.test('outcomes of an outage are kept, and written before later operations', { 
   t.match(await store.get(withdraw), { state: 'cancelled', attempts: 0 })
   t.match(await store.get(late), { state: 'running' }, 'that was another attempt')
   t.strictSame(await Promise.all(kept), [true, true, true, true, false])
+})
+
+t.test('an outcome that comes while an outage is settled is written with it', { skip: noPostgres }, async (t) => {
+  changeTimings(t, { firstBeatAfterMs: 60_000 })
+  const postgres = await Postgres.start(t)
+  const schema = postgres.schema()
+  const store = await open(t, postgres, schema)
+  const { id } = await accept(store, { begin: true })
+  const client = new pg.Client({ connectionString: postgres.url })
+  await client.connect()
+  t.teardown(() => client.end())
+  await client.query(`BEGIN; LOCK TABLE ${schema}.jobs`)
+  await postgres.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'threadplane %'",
+  )
+  await eventually(() => !store.isWritable)
+  await eventually(async () => (await postgres.query('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0)
+  const outcome = store.finish(id, 1, { state: 'succeeded', result: '1' })
+  await client.query('COMMIT')
+  t.equal(await outcome, true)
+  await eventually(() => store.isWritable)
+  t.match(await store.get(id), { state: 'succeeded' })
 })
 
 t.test(

@@ -77,6 +77,12 @@ t.test('while the database is away, casts are refused and calls go on', { skip: 
   await eventually(async () => (await server.get('/readyz')).status === 503)
   const refused = await server.cast('echo', 'any', { text: 'x' })
   t.match(refused, { status: 503, json: { code: 'JOURNAL_UNAVAILABLE' } })
+  const { json } = await server.get('/readyz?verbose')
+  const checks = json.checks as { name: string }[]
+  t.match(
+    checks.find(({ name }) => name === 'journal'),
+    { ok: false, detail: 'it cannot be used now: the log says why' },
+  )
   t.equal((await server.call('echo', 'any', { text: 'x' })).status, 200)
   await postgres.start()
   await eventually(async () => (await server.get('/readyz')).status === 200)
