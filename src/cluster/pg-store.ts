@@ -77,11 +77,10 @@ export class PgStore implements JobStore, AuditStore {
     const database = await Database.open({ url, schema, connections, applicationName, log })
     try {
       const store = new PgStore(database, options)
-      const { membership, upkeep } = store.#parts
-      await database.start(membership)
+      await database.start(store.#parts.membership)
       const recovered = await endLostAttempts(database.run)
       if (recovered.length > 0) log.warn(`${recovered.length} attempts had been under way in servers that have ended`)
-      upkeep.start()
+      store.#parts.upkeep.start()
       return store
     } catch (error) {
       await database.close()

@@ -54,7 +54,7 @@ t.test('errors have exit codes, and say what is wrong', async (t) => {
     ['job nonsense', EXIT.notFound, /JOB_NOT_FOUND/],
     ['call primes count below=text', EXIT.refused, /\(VALIDATION_FAILED\)\n {2}\/below: .*number/],
     [`call primes count {`, EXIT.usage, /the payload is no JSON/],
-    [`-u ${nobody} -q ps --timeout 500ms`, EXIT.unreachable, /no connection.*UNREACHABLE/],
+    [`-u ${nobody} -q ps --timeout 2s`, EXIT.unreachable, /no connection.*UNREACHABLE/],
     ['call gate hold token=never --timeout 200ms', EXIT.timedOut, /DEADLINE_EXCEEDED|TIMED_OUT/],
     ['resume stopped', EXIT.conflict, /CONFLICT/],
   ]
@@ -172,7 +172,7 @@ t.test('a context is used, kept for its owner alone, and its token goes to its U
     stdout: `{"name":"here","url":"${THREADPLANE_URL}","isCurrent":true,"hasToken":true}\n`,
   })
   t.match(await context('ps', '-q'), { code: 0, stdout: /primes/ })
-  t.match(await context('--context', 'away', 'ps', '--timeout', '200ms', '-q'), { code: EXIT.unreachable })
+  t.match(await context('--context', 'away', 'ps', '--timeout', '2s', '-q'), { code: EXIT.unreachable })
   t.match(await context('context', 'rm', 'here', '-y'), { code: 0 })
   t.match(await context('context', 'use', 'here'), { code: EXIT.notFound })
 })
