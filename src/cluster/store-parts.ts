@@ -70,6 +70,7 @@ export function storeParts(
     // Whatever still seems to run here then has nobody to end it.
     const released = await own.releaseOrphans(settling)
     if (released > 0) log.warn(`${released} attempts are released: the answer that began them was lost`)
+    // Outcomes that have come meanwhile.
     await outcomes.writeKept(settling)
   }
   const retention = new Retention(run, clock, limits)
